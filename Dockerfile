@@ -1,0 +1,47 @@
+FROM node:24-trixie-slim AS base
+WORKDIR /app
+
+FROM base AS build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=optional
+COPY tsconfig.json ./
+COPY scripts/copy-assets.js scripts/
+COPY src src
+RUN npm run build && rm -f dist/.tsbuildinfo
+
+# What runs in production. The optional binding is for development on old distributions: it stays out.
+FROM base AS packages
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional
+# `github`: the official uWebSockets.js, by tag. `registry`: the one in package-lock.json, where GitHub is out of reach.
+ARG UWS_SOURCE=github
+ARG UWS_TAG=v20.69.0
+RUN case "$UWS_SOURCE" in \
+      registry) ;; \
+      github) \
+        apt-get update && \
+        apt-get install -y --no-install-recommends ca-certificates git && \
+        npm install --no-save --omit=dev --omit=optional "uWebSockets.js@github:uNetworking/uWebSockets.js#$UWS_TAG" ;; \
+      *) echo "UWS_SOURCE is github or registry, not $UWS_SOURCE" >&2; exit 1 ;; \
+    esac
+# The package brings a binary of about 5 MB for each platform and Node version: this image can load one of them.
+RUN binary=$(node -p '`uws_${process.platform}_${process.arch}_${process.versions.modules}.node`') && \
+    find node_modules/uWebSockets.js -name '*.node' ! -name "$binary" -delete && \
+    node -e 'require("uWebSockets.js")'
+
+FROM base AS runtime
+ENV NODE_ENV=production
+# Read by the native layer as it loads: a request head may be so long, in bytes.
+ENV UWS_HTTP_MAX_HEADERS_SIZE=16384
+COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json LICENSE ./
+USER node
+EXPOSE 9001 9002
+# The main module handles SIGTERM itself. A stop may take WS_DRAIN_SECONDS (30): give it more, `docker stop -t 40`.
+STOPSIGNAL SIGTERM
+# Alive, not ready: who restarts on an unhealthy container must not do so because an issuer is away or it is draining.
+# With ADMIN_PORT=0 there is nothing to ask: run with --no-healthcheck.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://${process.env.ADMIN_HOST || '127.0.0.1'}:${process.env.ADMIN_PORT || 9002}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "dist/main.js"]

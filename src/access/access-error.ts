@@ -1,0 +1,23 @@
+/**
+ * A check that could not be decided. The message is from our own vocabulary: a back end's own words may quote claims,
+ * ids or addresses, and are never carried along.
+ */
+export class AccessError extends Error {
+  override readonly name = 'AccessError'
+
+  /**
+   * @param answered the back end is alive and refused only this check; it says nothing about the next one.
+   */
+  constructor (message: string, readonly answered = false) {
+    super(message)
+  }
+}
+
+/** The database would not protect one user's rows from another: nothing may be asked of it. `reasons` names all faults. */
+export class UnsafeDatabaseError extends Error {
+  override readonly name = 'UnsafeDatabaseError'
+
+  constructor (readonly reasons: readonly string[]) {
+    super(`the database does not protect the rows: ${reasons.join('; ')}`)
+  }
+}

@@ -1,0 +1,26 @@
+import type { Identity } from '../tokens/identity.js'
+
+/** Ids asked for; `'*'` means all that this user may see now. */
+export interface Asked {
+  readonly agents: readonly string[] | '*'
+  readonly tasks: readonly string[] | '*'
+}
+
+/** The part of what was asked for that this user may see. `unlistable`: `*` was asked of a right that cannot be listed. */
+export interface Visible {
+  readonly agents: readonly string[]
+  readonly tasks: readonly string[]
+  readonly unlistable?: boolean
+}
+
+/** The port that decides what a user may see. Missing and forbidden are the same answer: not in the result. */
+export interface Authorizer {
+  /** True when `visible` answers at once, from the token alone: then no round trip separates address and slot checks. */
+  readonly local: boolean
+  /**
+   * The visible part of what is asked. `fresh` bypasses any cache (re-checks).
+   * Rejects when the back end cannot answer: the caller treats that as `unavailable`, never as allowed.
+   */
+  visible (identity: Identity, token: string, asked: Asked, options: { readonly fresh: boolean }): Visible | Promise<Visible>
+  close (): Promise<void>
+}

@@ -1,0 +1,62 @@
+import type { Identity } from '../tokens/identity.js'
+import type { Authorizer, Visible } from './authorizer.js'
+import { isId } from './id-shapes.js'
+
+/** What one claim allows: everything, or exactly these ids. */
+type Right = '*' | ReadonlySet<string>
+
+interface Rights {
+  readonly agents: Right
+  readonly tasks: Right
+}
+
+const NO_IDS: readonly string[] = []
+const NO_RIGHT: Right = new Set<string>()
+const NO_RIGHTS: Rights = { agents: NO_RIGHT, tasks: NO_RIGHT }
+
+/**
+ * Makes the authorizer that believes the token: its claims `agents` and `tasks` are each an array of ids or `"*"`.
+ * An absent or malformed claim allows nothing; entries that are no ids are ignored. Answers at once and never throws.
+ */
+export function createClaimsAuthorizer (): Authorizer {
+  // An identity is shared by every connection with the same token: its claims are read once, and forgotten with it.
+  const known = new WeakMap<Identity, Rights>()
+
+  function rightsOf (identity: Identity): Rights {
+    if (identity.insecure) return NO_RIGHTS
+    let rights = known.get(identity)
+    if (rights === undefined) {
+      rights = { agents: readRight(identity.claims['agents']), tasks: readRight(identity.claims['tasks']) }
+      known.set(identity, rights)
+    }
+    return rights
+  }
+
+  return {
+    local: true,
+    visible (identity, _token, asked): Visible {
+      const rights = rightsOf(identity)
+      const agents = select(rights.agents, asked.agents)
+      const tasks = select(rights.tasks, asked.tasks)
+      if (agents === null || tasks === null) return { agents: agents ?? NO_IDS, tasks: tasks ?? NO_IDS, unlistable: true }
+      return { agents, tasks }
+    },
+    close: () => Promise.resolve()
+  }
+}
+
+function readRight (claim: unknown): Right {
+  if (claim === '*') return '*'
+  if (!Array.isArray(claim)) return NO_RIGHT
+  const entries: readonly unknown[] = claim
+  if (entries.length === 1 && entries[0] === '*') return '*'
+  return new Set(entries.filter((entry): entry is string => typeof entry === 'string' && isId(entry)))
+}
+
+/** The allowed part of what is asked; null when all is asked of a right that cannot be listed. */
+function select (right: Right, asked: readonly string[] | '*'): readonly string[] | null {
+  if (right === '*') return asked === '*' ? null : asked
+  if (asked === '*') return [...right]
+  if (asked.length === 0) return NO_IDS
+  return asked.filter((id) => right.has(id))
+}

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Identity } from '../tokens/identity.js'
+
+/** The longest that a positive answer is believed, in ms, whatever the settings say. */
+export const MAX_CACHE_MS = 5000
+
+export type Kind = 'agents' | 'tasks'
+
+export interface Clocks {
+  /** Monotonic, in ms from any start: a wall clock that is set back would stretch every lifetime. */
+  readonly now: () => number
+  /** In ms since the epoch, for the end of a token; `Date.now` unless given. */
+  readonly epochNow?: () => number
+}
+
+/** Remembers for seconds which ids a claims set was allowed. Never remembers a no. */
+export interface PositiveCache {
+  has (identity: Identity, kind: Kind, id: string): boolean
+  /** Notes ids as allowed by an answer that was asked for at `askedAtMs` of the monotonic clock. */
+  add (identity: Identity, kind: Kind, ids: readonly string[], askedAtMs: number): void
+}
+
+export interface PositiveCacheOptions {
+  /** Ids of all claims sets together. */
+  readonly maxEntries: number
+  /** How long an answer is believed, in ms: 0 (never) to `MAX_CACHE_MS`. */
+  readonly lifetimeMs: number
+  readonly clocks: Clocks
+}
+
+/** Makes the cache. An entry belongs to one issuer and one whole claims set, and never outlives the token. */
+export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: PositiveCacheOptions): PositiveCache {
+  const { now, epochNow = Date.now } = clocks
+  const until = new LRUCache<string, number>({ max: maxEntries })
+  const lifeMs = Math.min(lifetimeMs, MAX_CACHE_MS)
+  const prefixes = new WeakMap<Identity, string>()
+
+  function keyOf (identity: Identity, kind: Kind, id: string): string {
+    let prefix = prefixes.get(identity)
+    if (prefix === undefined) {
+      prefix = fingerprint(identity)
+      prefixes.set(identity, prefix)
+    }
+    return `${prefix}:${kind}:${id}`
+  }
+
+  return {
+    has (identity, kind, id) {
+      const untilMs = until.get(keyOf(identity, kind, id))
+      return untilMs !== undefined && now() < untilMs
+    },
+    add (identity, kind, ids, askedAtMs) {
+      const untilMs = Math.min(askedAtMs + lifeMs, now() + identity.expiresAtMs - epochNow())
+      if (untilMs <= now()) return
+      for (const id of ids) until.set(keyOf(identity, kind, id), untilMs)
+    }
+  }
+}
+
+/** Policies may read any claim (organization, role, assurance): two claims sets with one `sub` are two users here. */
+function fingerprint (identity: Identity): string {
+  const text = JSON.stringify([identity.issuer, identity.userId, identity.claims], sortMembers)
+  return createHash('sha256').update(text).digest('base64')
+}
+
+function sortMembers (_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  // From entries, so that a member named __proto__ stays a member.
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
+}

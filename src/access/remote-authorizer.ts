@@ -1,0 +1,102 @@
+import type { Identity } from '../tokens/identity.js'
+import { AccessError } from './access-error.js'
+import type { Asked, Authorizer, Visible } from './authorizer.js'
+import { createBreaker } from './breaker.js'
+import { createGate } from './gate.js'
+import { isId } from './id-shapes.js'
+import { type Clocks, createPositiveCache, type Kind } from './positive-cache.js'
+
+/** Rows that answer "all that this user may see": one more than a connection may subscribe to, so that too many shows. */
+export const LIST_LIMIT = 1001
+
+const CACHED_IDS = 50_000
+const FAILURES_TO_OPEN = 5
+const OPEN_MS = 2000
+const WAITING_PER_PLACE = 50
+
+export interface RemoteAuthorizerOptions {
+  /** Asks the back end; must settle soon after the signal aborts. Rows that it finds, exactly as it writes their ids. */
+  readonly ask: (identity: Identity, token: string, asked: Asked, signal: AbortSignal) => Promise<Visible>
+  readonly close: () => Promise<void>
+  /** Checks that run at once. */
+  readonly places: number
+  /** From the call to the answer, in ms, waiting included. */
+  readonly checkTimeoutMs: number
+  /** How long a positive answer is believed, in ms. */
+  readonly cacheMs: number
+  readonly clocks: Clocks
+}
+
+/**
+ * Makes an authorizer around a back end that must be asked: with a deadline, a bounded queue, a circuit breaker and a
+ * short cache of positive answers. Rejects with `AccessError` or `UnsafeDatabaseError` when there is no answer.
+ */
+export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Authorizer {
+  const { ask, places, checkTimeoutMs, clocks } = options
+  const cache = createPositiveCache({ maxEntries: CACHED_IDS, lifetimeMs: options.cacheMs, clocks })
+  const gate = createGate(places, places * WAITING_PER_PLACE)
+  const breaker = createBreaker({ failures: FAILURES_TO_OPEN, openMs: OPEN_MS, now: clocks.now })
+  const running = new Set<AbortController>()
+  let closed = false
+
+  async function askInTime (identity: Identity, token: string, asked: Asked): Promise<Visible> {
+    const deadline = new AbortController()
+    const timer = setTimeout(() => { deadline.abort() }, checkTimeoutMs)
+    running.add(deadline)
+    try {
+      return await gate.run(deadline.signal, () => breaker.run(() => ask(identity, token, asked, deadline.signal)))
+    } finally {
+      clearTimeout(timer)
+      running.delete(deadline)
+    }
+  }
+
+  async function visibleBeyondCache (identity: Identity, token: string, asked: Asked, unknown: Asked): Promise<Visible> {
+    const askedAtMs = clocks.now()
+    const found = await askInTime(identity, token, unknown)
+    const result = (kind: Kind): readonly string[] => {
+      const fresh = confirmed(unknown[kind], found[kind])
+      if (unknown[kind] === '*') return fresh
+      cache.add(identity, kind, fresh, askedAtMs)
+      return inOrder(asked[kind], unknown[kind], fresh)
+    }
+    return { agents: result('agents'), tasks: result('tasks') }
+  }
+
+  return {
+    local: false,
+    visible (identity, token, asked, { fresh }) {
+      // A break-glass visitor would be an authenticated user to the policies.
+      if (identity.insecure) return { agents: [], tasks: [] }
+      if (closed) return Promise.reject(new AccessError('the authorizer is closed'))
+      const notCached = (kind: Kind): readonly string[] | '*' => {
+        const ids = asked[kind]
+        return fresh || ids === '*' ? ids : ids.filter((id) => !cache.has(identity, kind, id))
+      }
+      const unknown = { agents: notCached('agents'), tasks: notCached('tasks') }
+      const { agents, tasks } = asked
+      if (agents !== '*' && tasks !== '*' && unknown.agents.length + unknown.tasks.length === 0) return { agents, tasks }
+      return visibleBeyondCache(identity, token, asked, unknown)
+    },
+    async close () {
+      closed = true
+      for (const deadline of running) deadline.abort()
+      await options.close()
+    }
+  }
+}
+
+/** Only what was asked for counts, whatever the back end sends. */
+function confirmed (asked: readonly string[] | '*', found: readonly string[]): readonly string[] {
+  if (asked === '*') return found.filter(isId)
+  const names = new Set(found)
+  return asked.filter((id) => names.has(id))
+}
+
+/** The allowed ids as they were asked for: those from the cache, and the fresh ones. */
+function inOrder (asked: readonly string[] | '*', unknown: readonly string[], fresh: readonly string[]): readonly string[] {
+  if (asked === '*' || asked.length === unknown.length) return fresh
+  const denied = new Set(unknown)
+  for (const id of fresh) denied.delete(id)
+  return asked.filter((id) => !denied.has(id))
+}

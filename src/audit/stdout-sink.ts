@@ -1,0 +1,47 @@
+import { fstatSync, write } from 'node:fs'
+import type { WriteChunk } from './line-queue.js'
+
+const STDOUT_FD = 1
+const BUSY_RETRY_MS = 50
+
+/**
+ * Writes chunks to this process's standard output without blocking the event loop.
+ *
+ * A pipe or socket goes through `process.stdout`, which is non-blocking there. Writing it from libuv's thread pool, as
+ * SonicBoom does, would hold a thread for as long as nobody reads, and pino's exit hook for it spins or throws EAGAIN.
+ * Anything else (a file, a terminal) would be written synchronously by `process.stdout`, so it goes through the pool.
+ */
+export function createStdoutSink (): WriteChunk {
+  const stats = fstatSync(STDOUT_FD)
+  return stats.isFIFO() || stats.isSocket() ? createStreamSink(process.stdout) : writeToDescriptor
+}
+
+function createStreamSink (stream: NodeJS.WriteStream): WriteChunk {
+  // EPIPE also arrives as an event, which would end the process if nobody listened. The write's own callback tells us.
+  stream.on('error', () => {})
+  return async (chunk) => {
+    await new Promise<void>((resolve, reject) => {
+      stream.write(chunk, (error) => {
+        if (error) reject(error)
+        else resolve()
+      })
+    })
+  }
+}
+
+/** Writes the whole chunk, whatever part of it the system takes at once. */
+async function writeToDescriptor (chunk: string): Promise<void> {
+  let rest = Buffer.from(chunk)
+  while (rest.length > 0) rest = rest.subarray(await writeOnce(rest))
+}
+
+async function writeOnce (bytes: Buffer): Promise<number> {
+  return await new Promise<number>((resolve, reject) => {
+    write(STDOUT_FD, bytes, (error, count) => {
+      if (error === null) resolve(count)
+      // Whoever shares a terminal may have made it non-blocking.
+      else if (error.code === 'EAGAIN') setTimeout(resolve, BUSY_RETRY_MS, 0)
+      else reject(error)
+    })
+  })
+}

@@ -1,0 +1,172 @@
+import { parseAddress } from '../address/client-address.js'
+import type { Config } from '../config/config.js'
+import type { Registry } from '../connection/registry.js'
+import type { Control } from '../control/control.js'
+import { parseRevocation } from '../control/revocation-request.js'
+import { createAdminServer, type AdminServer } from '../server/admin.js'
+import { refusalAnswer, type AdminAnswer } from '../server/admin-answers.js'
+import { createAuthenticator } from '../server/admin-auth.js'
+import type { Readiness } from '../server/admin-readiness.js'
+import type { AdminRequest, AdminRoute } from '../server/admin-routes.js'
+import { answerPublish, MAX_PUBLISH_BYTES, type Publish } from '../server/publish-endpoint.js'
+import type { OnFault } from './report.js'
+
+export interface AdminDeps {
+  readonly readiness: () => Readiness
+  readonly renderMetrics: () => Promise<{ readonly contentType: string, readonly body: string }>
+  readonly control: Control
+  readonly publish: Publish
+  readonly registry: Registry
+  readonly onFault: OnFault
+}
+
+export interface AdminPart {
+  /** Resolves with the port; null when the admin port is off. */
+  listen (): Promise<number | null>
+  close (): Promise<void>
+}
+
+const MAX_BODY_BYTES = 16_384
+const MAX_BAN_S = 31_536_000
+const DONE: AdminAnswer = { status: 204 }
+
+/** An order that could not be kept where it survives a restart has not been carried out. */
+async function ordered (work: Promise<void>): Promise<AdminAnswer> {
+  try {
+    await work
+    return DONE
+  } catch {
+    return { ...refusalAnswer('unavailable', 'the order could not be kept; try again'), headers: { 'Retry-After': '1' } }
+  }
+}
+
+function revocationRoute (method: 'POST' | 'DELETE', config: Config, control: Control): AdminRoute {
+  return {
+    method,
+    path: '/v1/revocations',
+    access: 'bearer',
+    async handle (request) {
+      const body = await request.readJson(MAX_BODY_BYTES)
+      if (!body.ok) return body.answer
+      const revocation = parseRevocation(body.value, Date.now(), config.tokens.maxLifetimeMs)
+      if (typeof revocation === 'string') return refusalAnswer('bad_request', revocation)
+      return await ordered(method === 'POST' ? control.revoke(revocation) : control.unrevoke(revocation))
+    }
+  }
+}
+
+/** Bans are kept by the key that limits count: an IPv6 address stands for its /64. */
+function bannedKey (request: AdminRequest): string | null {
+  const text = request.params.get('address') ?? ''
+  return parseAddress(text.replace(/\/64$/, ''))?.key ?? null
+}
+
+function banRoutes (control: Control): AdminRoute[] {
+  const path = '/v1/bans/:address'
+  const notAnAddress = refusalAnswer('bad_request', 'wanted an IPv4 or IPv6 address')
+  return [{
+    method: 'PUT',
+    path,
+    access: 'bearer',
+    async handle (request) {
+      const key = bannedKey(request)
+      if (key === null) return notAnAddress
+      const body = await request.readJson(MAX_BODY_BYTES)
+      if (!body.ok) return body.answer
+      const seconds = typeof body.value === 'object' && body.value !== null ? (body.value as { seconds?: unknown }).seconds : undefined
+      if (typeof seconds !== 'number' || !(seconds >= 1 && seconds <= MAX_BAN_S)) return refusalAnswer('bad_request', `seconds: wanted a number from 1 to ${MAX_BAN_S}`)
+      return await ordered(control.ban(key, seconds * 1000))
+    }
+  }, {
+    method: 'DELETE',
+    path,
+    access: 'bearer',
+    async handle (request) {
+      const key = bannedKey(request)
+      return key === null ? notAnAddress : await ordered(control.unban(key))
+    }
+  }]
+}
+
+function userRoutes ({ control, registry }: AdminDeps): AdminRoute[] {
+  return [{
+    method: 'GET',
+    path: '/v1/connections',
+    access: 'bearer',
+    handle ({ query }) {
+      const userId = query.get('user_id')
+      if (userId === null || userId === '') return refusalAnswer('bad_request', 'user_id is needed')
+      const connections = [...registry.all()].filter(session => session.identity.userId === userId).map(session => ({
+        connection_id: session.connectionId,
+        user_id: session.identity.userId,
+        issuer: session.identity.issuer,
+        ip: session.address.ip,
+        path: session.path,
+        opened_at: new Date(session.openedAtMs).toISOString(),
+        expires_at: new Date(session.identity.expiresAtMs).toISOString(),
+        topics: session.topics.size,
+        messages_in: session.messagesIn,
+        messages_out: session.messagesOut
+      }))
+      return { status: 200, body: { connections } }
+    }
+  }, {
+    method: 'DELETE',
+    path: '/v1/users/:id/connections',
+    access: 'bearer',
+    async handle ({ params }) { return await ordered(control.disconnect(params.get('id') ?? '')) }
+  }, {
+    method: 'POST',
+    path: '/v1/recheck',
+    access: 'bearer',
+    async handle ({ query }) { return await ordered(control.recheck(query.get('user_id'))) }
+  }]
+}
+
+function publishRoute (config: Config, publish: Publish): AdminRoute {
+  const authenticate = createAuthenticator({ secret: config.admin.publishKey })
+  return {
+    method: 'POST',
+    path: '/v1/publish',
+    access: 'open',
+    async handle (request) {
+      let failed: AdminAnswer | null = null
+      const key = request.headers['x-publish-key']
+      const { status, body, retryAfterS } = await answerPublish(authenticate, publish, typeof key === 'string' ? key : null, request.peer, async () => {
+        const reading = await request.readJson(MAX_PUBLISH_BYTES)
+        if (reading.ok) return reading.value
+        failed = reading.answer
+        return null
+      })
+      return failed ?? { status, body, ...(retryAfterS === undefined ? {} : { headers: { 'Retry-After': String(retryAfterS) } }) }
+    }
+  }
+}
+
+/** Puts the admin port together: health, readiness, metrics, and with `ADMIN_TOKEN` the orders of operators. */
+export function composeAdmin (config: Config, deps: AdminDeps): AdminPart {
+  let server: AdminServer | null = null
+  const routes = [
+    ...userRoutes(deps),
+    revocationRoute('POST', config, deps.control),
+    revocationRoute('DELETE', config, deps.control),
+    ...banRoutes(deps.control),
+    publishRoute(config, deps.publish)
+  ]
+  return {
+    async listen () {
+      if (config.admin.port === 0) return null
+      server = await createAdminServer({
+        host: config.admin.host,
+        port: config.admin.port,
+        authenticate: createAuthenticator({ secret: config.admin.token }),
+        readiness: deps.readiness,
+        renderMetrics: deps.renderMetrics,
+        routes,
+        onFault: deps.onFault
+      })
+      return server.port
+    },
+    async close () { await server?.close() }
+  }
+}

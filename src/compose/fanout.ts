@@ -1,0 +1,89 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import type { Control, ControlHandlers } from '../control/control.js'
+import { createMemoryControl } from '../control/memory-control.js'
+import { createRedisControl } from '../control/redis-control.js'
+import type { Bus, OnBusEvent } from '../fanout/bus.js'
+import type { Inbound, InboundMessage } from '../fanout/inbound.js'
+import { createMemoryBus } from '../fanout/memory-bus.js'
+import { createMemoryInbound } from '../fanout/memory-inbound.js'
+import { createRedisBus } from '../fanout/redis-bus.js'
+import { createRedisInbound } from '../fanout/redis-inbound.js'
+import type { RedisConnection } from '../redis/connect.js'
+import { createAuthenticator } from '../server/admin-auth.js'
+import type { HttpRoute } from '../server/http-route.js'
+import { answerPublish, MAX_PUBLISH_BYTES, type Publish } from '../server/publish-endpoint.js'
+
+/** Takes what clients send, where there is no Redis to keep it. */
+export type OnInbound = (message: InboundMessage) => void
+
+export interface Fanout {
+  readonly bus: Bus
+  readonly inbound: Inbound
+  readonly control: Control
+  readonly publish: Publish
+  /** `POST /v1/publish` on the main port. */
+  readonly routes: readonly HttpRoute[]
+  close (): Promise<void>
+}
+
+export interface FanoutHandlers extends ControlHandlers {
+  readonly onEvent: OnBusEvent
+  readonly onInbound: OnInbound
+}
+
+function publishRoute (config: Config, publish: Publish): HttpRoute {
+  const authenticate = createAuthenticator({ secret: config.admin.publishKey })
+  return {
+    method: 'POST',
+    path: '/v1/publish',
+    maxBodyBytes: MAX_PUBLISH_BYTES,
+    async handle ({ headers, peer, body }) {
+      const parse = async (): Promise<unknown> => { try { return JSON.parse(body) } catch { return null } }
+      const { status, retryAfterS, body: answer } = await answerPublish(authenticate, publish, headers.get('x-publish-key') ?? null, peer, parse)
+      return {
+        status,
+        headers: [['Content-Type', 'application/json'], ['Cache-Control', 'no-store'], ...(retryAfterS === undefined ? [] : [['Retry-After', String(retryAfterS)] as const])],
+        body: JSON.stringify(answer)
+      }
+    }
+  }
+}
+
+/** Puts together what travels between processes: events, clients' messages, orders. In memory for one process without Redis. */
+export function composeFanout (config: Config, redis: RedisConnection | null, log: Logger, handlers: FanoutHandlers): Fanout {
+  const { inboundMax: maxEntries } = config.access
+  const maxTokenLifetimeMs = config.tokens.maxLifetimeMs
+  const bounded = { onEvent: handlers.onEvent }
+  let parts: Pick<Fanout, 'bus' | 'inbound' | 'control'>
+  if (redis === null) {
+    parts = {
+      bus: createMemoryBus(bounded),
+      inbound: createMemoryInbound({ onMessage: handlers.onInbound, maxEntries }),
+      control: createMemoryControl({ handlers, maxTokenLifetimeMs })
+    }
+  } else {
+    const shared = { client: redis.commands, prefix: config.redis?.prefix ?? '' }
+    parts = {
+      bus: createRedisBus({
+        ...shared,
+        ...bounded,
+        onGap: (topics) => { log.warn({ event: 'bus.lost', topics }) },
+        onGapEnd: ({ topics, durationMs }) => { log.warn({ event: 'bus.restored', topics, duration_ms: durationMs }) },
+        onInvalid: (drops) => { log.warn({ event: 'bus.invalid', ...drops }) }
+      }),
+      inbound: createRedisInbound({ ...shared, maxEntries }),
+      control: createRedisControl({ ...shared, handlers, maxTokenLifetimeMs, onInvalid: (drops) => { log.warn({ event: 'control.invalid', ...drops }) } })
+    }
+  }
+  const publish: Publish = async (topic, event) => { await parts.bus.publish(topic, event) }
+  return {
+    ...parts,
+    publish,
+    routes: config.admin.publishKey === null ? [] : [publishRoute(config, publish)],
+    async close () {
+      parts.inbound.close()
+      await Promise.allSettled([parts.bus.close(), parts.control.close()])
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import type { Audit } from '../audit/audit.js'
+import type { Config } from '../config/config.js'
+import { createAddressBlocks, rememberBlocks } from '../limits/address-blocks.js'
+import { createGuardedLimiter } from '../limits/guarded-limiter.js'
+import type { Limiter, LimitSettings } from '../limits/limiter.js'
+import { createMemoryLimiter } from '../limits/memory-limiter.js'
+import { createMessageBudget, type MessageBudget } from '../limits/message-budget.js'
+import { createRedisLimiter } from '../limits/redis-limiter.js'
+import type { Metrics } from '../metrics/metrics.js'
+import type { RedisConnection } from '../redis/connect.js'
+
+export interface Limits {
+  readonly limiter: Limiter
+  readonly budget: MessageBudget
+  /** Ms for which an address is known to be over; always 0 in dry-run. */
+  readonly blockedForMs: (addressKey: string) => number
+  close (): Promise<void>
+}
+
+const monotonic = (): number => performance.now()
+/** Dry-run decides on keys of its own, so that it can run beside a fleet that enforces. */
+const DRY_RUN_PREFIX = 'dry-run:'
+
+function countDecisions (limiter: Limiter, metrics: Metrics, dryRun: boolean): Limiter {
+  return {
+    ...limiter,
+    async admit (request) {
+      const admission = await limiter.admit(request)
+      const addressRefused = !admission.admitted && admission.limit === 'address'
+      const refused = dryRun ? 'would_refuse' : 'refused'
+      if (request.address !== null) metrics.limitDecision('ip', addressRefused ? refused : 'allowed')
+      if (request.lease !== null && !addressRefused) metrics.limitDecision('user', admission.admitted ? 'allowed' : refused)
+      return dryRun ? { admitted: true } : admission
+    }
+  }
+}
+
+function createStore (settings: LimitSettings, config: Config, redis: RedisConnection | null, audit: Audit): Limiter {
+  const local = createMemoryLimiter(settings, { now: monotonic })
+  if (redis === null) return local
+  const prefix = (config.redis?.prefix ?? '') + (config.limits.dryRun ? DRY_RUN_PREFIX : '')
+  const policy = config.limits.onRedisDown
+  return createGuardedLimiter({
+    shared: createRedisLimiter(redis.commands, settings, { prefix }),
+    local,
+    policy,
+    now: monotonic,
+    onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
+    onRestored: () => { audit.limitsRestored() }
+  })
+}
+
+/** Puts the limits together: the store, what is known locally, and what is counted. */
+export function composeLimits (config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics): Limits {
+  const { dryRun } = config.limits
+  const counted = countDecisions(createStore(config.limits, config, redis, audit), metrics, dryRun)
+  const blocks = createAddressBlocks({ now: monotonic })
+  const limiter = dryRun ? counted : rememberBlocks(counted, blocks)
+  const budget = createMessageBudget(limiter, { now: monotonic })
+  return {
+    limiter,
+    budget,
+    blockedForMs: dryRun ? () => 0 : blocks.blockedForMs,
+    async close () {
+      budget.close()
+      await limiter.close()
+    }
+  }
+}

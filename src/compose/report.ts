@@ -1,0 +1,55 @@
+import type { Audit } from '../audit/audit.js'
+import type { ConnectionFacts } from '../audit/facts.js'
+import type { Report, RefusedUpgrade } from '../connection/report.js'
+import type { Session } from '../connection/session.js'
+import type { Metrics } from '../metrics/metrics.js'
+
+/** A place of the code where something threw, and a bounded word about what. */
+export type OnFault = (error: unknown, where: string) => void
+
+function sessionFacts (session: Session): ConnectionFacts {
+  const { identity, connectionId, address, path } = session
+  return { connectionId, userId: identity.userId, address, issuer: identity.issuer, path, insecure: identity.insecure }
+}
+
+function upgradeFacts ({ userId, issuer, address, path }: RefusedUpgrade): ConnectionFacts {
+  return { connectionId: null, userId, address, issuer, path, insecure: false }
+}
+
+/** Counts what a connection sent and got since it was last counted: at each scrape and at its end, not per message. */
+export function countMessages (metrics: Metrics, session: Session): void {
+  metrics.message('in', session.messagesIn - session.countedIn)
+  metrics.message('out', session.messagesOut - session.countedOut)
+  session.countedIn = session.messagesIn
+  session.countedOut = session.messagesOut
+}
+
+/** Writes each step of a connection's life to the log and the metrics. */
+export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, dryRun: boolean): Report {
+  return {
+    accepted (session, durationMs) {
+      metrics.upgrade('accepted', durationMs / 1000)
+      audit.accepted(sessionFacts(session), durationMs)
+    },
+    refused (upgrade, refusal) {
+      metrics.upgrade('refused', upgrade.durationMs / 1000)
+      metrics.refused(refusal.name)
+      audit.refused(upgradeFacts(upgrade), { reason: refusal.name, detail: refusal.detail, byClose: upgrade.byClose, durationMs: upgrade.durationMs })
+    },
+    aborted (upgrade) { metrics.upgrade('aborted', upgrade.durationMs / 1000) },
+    closed (session, code, reason) {
+      countMessages(metrics, session)
+      metrics.closed(code)
+      const { messagesIn, messagesOut } = session
+      audit.closed(sessionFacts(session), { reason, code, durationMs: Date.now() - session.openedAtMs, messagesIn, messagesOut })
+    },
+    messageAllowed () { metrics.limitDecision('message', 'allowed') },
+    messageLimited (session) {
+      metrics.limitDecision('message', dryRun ? 'would_refuse' : 'refused')
+      audit.messageLimited(sessionFacts(session), dryRun)
+    },
+    accessDenied (session, topics) { audit.accessDenied(sessionFacts(session), topics) },
+    untrustedForwardedFor (peer) { audit.untrustedForwardedFor(peer.ip) },
+    fault: onFault
+  }
+}

@@ -1,0 +1,65 @@
+import type { BlockList } from 'node:net'
+import type { LimitSettings } from '../limits/limiter.js'
+import type { TokenSettings } from '../tokens/issuer-config.js'
+
+export type TokenCarrier = 'query' | 'header' | 'protocol'
+
+/** What the process runs on: every setting checked, converted to ms and structure. Immutable. */
+export interface Config {
+  readonly server: {
+    readonly host: string
+    readonly port: number
+    readonly tls: { readonly certFile: string, readonly keyFile: string } | null
+    readonly workers: number
+    /** `<NODE_ID>` of the host; a process adds worker and boot. */
+    readonly nodeId: string
+    readonly maxConnections: number
+    readonly maxBufferedBytes: number
+    readonly maxFrameBytes: number
+    readonly compression: boolean
+    readonly pingIntervalMs: number
+    /** 0: never. */
+    readonly idleMs: number
+    readonly drainMs: number
+  }
+  readonly admin: { readonly host: string, readonly port: number, readonly token: string | null, readonly publishKey: string | null }
+  readonly upgrade: UpgradeSettings
+  readonly tokens: TokenSettings
+  readonly limits: LimitSettings & {
+    readonly subscribesPerS: number
+    readonly banAfter: number
+    readonly banMs: number
+    readonly allowList: BlockList | null
+    readonly dryRun: boolean
+    readonly onRedisDown: 'local' | 'open' | 'closed'
+  }
+  readonly redis: { readonly url: string | null, readonly clusterUrls: readonly string[], readonly prefix: string } | null
+  readonly access: AccessSettings
+  /** Break-glass: connections without a token are let in until then. */
+  readonly insecureUntilMs: number | null
+  readonly log: { readonly level: string, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }
+}
+
+export interface UpgradeSettings {
+  readonly deadlineMs: number
+  readonly maxPending: number
+  readonly maxFilterIds: number
+  readonly carriers: ReadonlySet<TokenCarrier>
+  readonly anyOrigin: boolean
+  readonly origins: ReadonlySet<string>
+  readonly trustedProxies: BlockList | null
+  readonly proxyProtocol: boolean
+}
+
+export interface AccessSettings {
+  readonly authorizer: 'claims' | 'postgres' | 'supabase'
+  /** With several issuers and a database: the only issuer whose users it knows. */
+  readonly issuer: string | null
+  readonly databaseUrl: string | null
+  readonly pgRole: string
+  readonly pgAgents: string
+  readonly pgTasks: string
+  readonly supabase: { readonly url: string, readonly anonKey: string } | null
+  readonly recheckMs: number
+  readonly inboundMax: number
+}

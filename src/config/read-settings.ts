@@ -1,0 +1,68 @@
+import { Compile } from 'typebox/compile'
+import { SETTINGS, SettingsSchema, type SettingName, type SettingValues } from './settings.js'
+
+const validator = Compile(SettingsSchema)
+
+/** One wrong or missing setting. */
+export interface SettingError { readonly setting: string, readonly reason: string }
+
+interface Schema {
+  readonly type?: string
+  readonly default?: unknown
+  readonly secret?: boolean
+  readonly enum?: readonly string[]
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minLength?: number
+  readonly maxLength?: number
+  readonly pattern?: string
+}
+/** What a text that does not read as its type becomes: a value that no schema accepts. */
+const UNREADABLE = Symbol('unreadable')
+
+function readValue (schema: Schema, text: string): unknown {
+  switch (schema.type) {
+    case 'integer': return /^-?\d{1,15}$/.test(text) ? Number(text) : UNREADABLE
+    case 'boolean': return text === 'true' ? true : text === 'false' ? false : UNREADABLE
+    case 'array': return text.split(',').map(entry => entry.trim()).filter(entry => entry !== '')
+    default: return text
+  }
+}
+
+function expectation (schema: Schema): string {
+  if (schema.enum !== undefined) return `must be one of ${schema.enum.join(', ')}`
+  if (schema.type === 'integer') return `must be a whole number from ${schema.minimum} to ${schema.maximum}`
+  if (schema.type === 'boolean') return 'must be true or false'
+  if (schema.minLength !== undefined && schema.minLength > 0) return `must be at least ${schema.minLength} bytes long`
+  if (schema.pattern !== undefined) return `must match ${schema.pattern}`
+  return `must be text of at most ${schema.maxLength ?? 4096} characters`
+}
+
+/** Secrets are never echoed, not even wrong ones. */
+function shown (schema: Schema, text: string): string {
+  return schema.secret === true ? '' : `, not ${JSON.stringify(text.slice(0, 80))}`
+}
+
+/**
+ * Reads every setting from the environment by the one schema; an empty value counts as unset.
+ * Returns all errors at once, never a guess in place of a bad value.
+ */
+export function readSettings (env: NodeJS.ProcessEnv): { values: SettingValues, errors: SettingError[] } {
+  const values: Record<string, unknown> = {}
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const schema: Schema = SETTINGS[name]
+    const text = env[name]?.trim() ?? ''
+    if (text !== '') values[name] = readValue(schema, text)
+    else if (schema.default !== undefined) values[name] = schema.default
+  }
+  const errors: SettingError[] = []
+  const seen = new Set<string>()
+  for (const { instancePath } of validator.Errors(values)) {
+    const setting = instancePath.split('/')[1] ?? ''
+    if (setting === '' || seen.has(setting)) continue
+    seen.add(setting)
+    const schema: Schema = SETTINGS[setting as SettingName]
+    errors.push({ setting, reason: expectation(schema) + shown(schema, env[setting] ?? '') })
+  }
+  return { values: values as unknown as SettingValues, errors }
+}

@@ -1,0 +1,121 @@
+import Type, { type TSchema } from 'typebox'
+
+/** Longest duration that a setting may name, in seconds: a year. */
+const YEAR_S = 31_536_000
+/** Rate limits may be as high as this. */
+const MAX_LIMIT = 1_000_000_000
+
+/** Marks a schema whose default makes the setting always present. */
+const defaulted = <S extends TSchema, D>(schema: S, initial: D): S & { readonly default: D } => ({ ...schema, default: initial })
+
+const text = (description: string, more: object = {}) => Type.String({ description, maxLength: 4096, ...more })
+const secret = (description: string, minLength = 0) => Type.String({ description, minLength, maxLength: 4096, secret: true })
+const whole = (description: string, initial: number, minimum: number, maximum: number) =>
+  defaulted(Type.Integer({ description, minimum, maximum }), initial)
+const seconds = (description: string, initial: number, minimum = 1) => whole(description, initial, minimum, YEAR_S)
+const limit = (description: string, initial: number) => whole(description, initial, 1, MAX_LIMIT)
+const flag = (description: string) => defaulted(Type.Boolean({ description }), false)
+const list = (description: string, initial: string[] = []) => defaulted(Type.Array(Type.String({ minLength: 1 }), { description }), initial)
+const choice = <const T extends string>(description: string, initial: T, options: readonly T[]) =>
+  defaulted(Type.Enum(options as T[], { description }), initial)
+
+/** A relation name as `table` or `schema.table`, in plain identifiers. */
+const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}(\\.[A-Za-z_][A-Za-z0-9_]{0,62})?$' }
+
+/** Every setting: its environment name, type, bounds, default and meaning. An empty value counts as unset. */
+export const SETTINGS = {
+  HOST: defaulted(text('address to listen on'), '0.0.0.0'),
+  PORT: whole('main port; 0 takes a free one', 9001, 0, 65535),
+  TLS_CERT_FILE: text('PEM certificate chain; with TLS_KEY_FILE the main port speaks TLS'),
+  TLS_KEY_FILE: text('PEM private key'),
+  WORKERS: defaulted(text('processes: a number up to 256, or `auto` for one per core; more than 1 needs Redis', { pattern: '^(auto|[1-9][0-9]{0,2})$' }), '1'),
+  ADMIN_HOST: defaulted(text('address of the admin port'), '127.0.0.1'),
+  ADMIN_PORT: whole('admin port; 0 turns it off', 9002, 0, 65535),
+  ADMIN_TOKEN: secret('bearer secret of the admin endpoints, at least 32 bytes; unset: they are 404', 32),
+  PUBLISH_KEY: secret('secret of `POST /v1/publish`, at least 32 bytes; unset: it is 404', 32),
+  WS_ALLOWED_ORIGINS: list('exact origins that may connect; empty: only the same host; `*`: any'),
+  WS_TOKEN_CARRIERS: list('where a token may stand', ['query', 'header', 'protocol']),
+  TRUSTED_PROXIES: list('CIDR list of proxies whose `X-Forwarded-For` is believed'),
+  PROXY_PROTOCOL: choice('`v2`: believe the PROXY protocol header of trusted proxies', 'off', ['off', 'v2']),
+  WS_UPGRADE_DEADLINE_MS: whole('an upgrade is answered by then', 5000, 10, 600_000),
+  WS_MAX_PENDING_UPGRADES: limit('upgrades under way at once, per process', 1000),
+  WS_MAX_CONNECTIONS: limit('open connections per process', 50_000),
+  WS_MAX_BUFFERED_BYTES: whole('unsent bytes of one socket before it is closed as too slow', 1_048_576, 1024, 1_073_741_824),
+  WS_COMPRESSION: choice('permessage-deflate', 'off', ['off', 'shared']),
+  WS_PING_INTERVAL_S: seconds('WebSocket ping of an open connection', 25),
+  WS_IDLE_S: seconds('close after so long without a data frame; 0: never', 0, 0),
+  WS_DRAIN_SECONDS: seconds('open connections are closed over this time when the process ends', 30),
+  WS_RESUME_KEY: secret('key of resume tickets, at least 32 bytes; unset: made once and kept in Redis', 32),
+  NODE_ID: text('name of this host in logs; random by default', { pattern: '^[A-Za-z0-9._-]{1,64}$' }),
+
+  JWT_ISSUER: text('the exact `iss` of accepted tokens'),
+  JWT_AUDIENCE: text('the `aud` that a token must have'),
+  JWT_JWKS_URI: text('where the keys are; unset: OIDC discovery'),
+  JWT_ALGORITHMS: list('accepted signature algorithms', ['RS256', 'ES256', 'EdDSA']),
+  JWT_CLOCK_TOLERANCE_S: whole('accepted clock difference', 5, 0, 300),
+  JWT_MAX_LIFETIME_S: seconds('a token that lives longer from `iat` to `exp` is invalid', 86_400),
+  JWT_CACHE_SIZE: whole('verified tokens remembered, per process', 20_000, 0, 10_000_000),
+  KEYCLOAK_URL: text('Keycloak base URL'),
+  KEYCLOAK_REALM: text('Keycloak realm', { pattern: '^[^/?#\\s]{1,255}$' }),
+  KEYCLOAK_CLIENT_ID: text('must be in `aud` or be `azp`'),
+  KEYCLOAK_CLIENT_SECRET: secret('client secret for introspection'),
+  KEYCLOAK_INTROSPECT: flag('introspect each accepted token once (RFC 7662)'),
+  SUPABASE_URL: text('Supabase project URL'),
+  SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
+  SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
+  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?}]`', { maxLength: 65_536 }),
+  JWKS_ALLOW_HTTP: flag('allow http issuers that are not on loopback'),
+  JWKS_MAX_AGE_S: seconds('keys older than this are refreshed', 600),
+  JWKS_COOLDOWN_S: seconds('least time between two fetches', 30),
+  JWKS_MAX_STALE_S: seconds('how long known keys go on past their age while the issuer is away', 3600),
+  JWKS_TIMEOUT_MS: whole('time for one fetch of the keys', 5000, 10, 120_000),
+
+  WS_IP_CONNECTIONS: limit('connection attempts per address and window', 10),
+  WS_IP_WINDOW_S: seconds('that window', 60),
+  WS_USER_CONNECTIONS: limit('open sockets per user', 5),
+  WS_USER_LEASE_S: seconds('a dead process\'s sockets stop counting within this time', 30),
+  WS_IP_MESSAGES: limit('messages per address and window', 100),
+  WS_MESSAGE_WINDOW_S: seconds('that window', 60),
+  WS_SUBSCRIBES_PER_S: limit('subscribe frames a second, per connection', 10),
+  WS_MAX_FRAME_BYTES: whole('largest message', 1_048_576, 1, 67_108_864),
+  WS_MAX_FILTER_IDS: whole('ids in one filter list', 50, 1, 1000),
+  WS_BAN_AFTER: whole('an address that breaks a limit so often in a window is banned; 0: never', 0, 0, MAX_LIMIT),
+  WS_BAN_S: seconds('how long a ban lasts', 300),
+  WS_IP_ALLOW_LIST: list('CIDR list exempt from the address limits'),
+  WS_LIMITS_MODE: choice('`dry-run`: decide, log and count, but let through', 'enforce', ['enforce', 'dry-run']),
+  WS_LIMITS_ON_REDIS_DOWN: choice('what the limits do while Redis is away', 'local', ['local', 'open', 'closed']),
+  REDIS_URL: text('Redis; unset: limits in this process', { secret: true }),
+  REDIS_CLUSTER_URLS: list('nodes of a Redis Cluster, instead of REDIS_URL'),
+  REDIS_KEY_PREFIX: defaulted(text('prefix of keys, channels and streams', { pattern: '^[A-Za-z0-9._:-]{0,64}$' }), ''),
+
+  WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),
+  WS_ACCESS_ISSUER: text('with several issuers and a database: the issuer whose users it knows'),
+  DATABASE_URL: text('Postgres, for the `postgres` authorizer', { secret: true }),
+  WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
+  WS_PG_AGENTS: defaulted(text('table or view of agents', RELATION), 'public.agents'),
+  WS_PG_TASKS: defaulted(text('table or view of tasks', RELATION), 'public.tasks'),
+  WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),
+  WS_INBOUND_MAX: limit('entries of the inbound stream before sending is refused', 100_000),
+
+  ALLOW_INSECURE_WS: flag('break-glass: let connections in without a token'),
+  ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),
+
+  LOG_LEVEL: choice('least level written', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  LOG_FILE: text('also write the log there, rotated by size and day'),
+  LOG_FILE_MAX_MB: whole('size at which the log file is rotated', 100, 1, 100_000),
+  LOG_FILE_KEEP: whole('rotated log files kept', 14, 1, 10_000)
+} as const satisfies Record<string, TSchema>
+
+export type SettingName = keyof typeof SETTINGS
+
+/** The one schema of all settings. */
+export const SettingsSchema = Type.Object(
+  Object.fromEntries(Object.entries(SETTINGS).map(([name, schema]) =>
+    [name, 'default' in schema ? schema : Type.Optional(schema)])))
+
+type Value<N extends SettingName> = Type.Static<(typeof SETTINGS)[N]>
+type Defaulted = { [N in SettingName]: (typeof SETTINGS)[N] extends { readonly default: unknown } ? N : never }[SettingName]
+
+/** Values by name; those with a default are always there. */
+export type SettingValues =
+  { readonly [N in Defaulted]: Value<N> } & { readonly [N in Exclude<SettingName, Defaulted>]: Value<N> | undefined }

@@ -1,0 +1,62 @@
+import type { Session } from './session.js'
+
+const SECOND_MS = 1000
+
+/** Holds each connection at the second in which something about it falls due. One timer for the process. */
+export interface DeadlineWheel {
+  /** Moves the connection to the first whole second at or after `atMs`. */
+  schedule (session: Session, atMs: number): void
+  remove (session: Session): void
+  stop (): void
+}
+
+/** Calls `onDue` soon after the second a connection was scheduled for; the connection is off the wheel by then. */
+export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => void, now: () => number = Date.now): DeadlineWheel {
+  const slots = new Map<number, Set<Session>>()
+  let lastS = Math.floor(now() / SECOND_MS)
+  let timer: NodeJS.Timeout
+
+  const tick = (): void => {
+    const nowMs = now()
+    const currentS = Math.floor(nowMs / SECOND_MS)
+    // A late timer must not skip the seconds in between; after a jump of the clock, walk the slots instead of the seconds.
+    const due = currentS - lastS > slots.size
+      ? [...slots.keys()].filter(second => second <= currentS)
+      : Array.from({ length: Math.max(0, currentS - lastS) }, (_, index) => lastS + 1 + index)
+    lastS = Math.max(lastS, currentS)
+    for (const second of due) {
+      const sessions = slots.get(second)
+      slots.delete(second)
+      for (const session of sessions ?? []) {
+        session.wheelS = 0
+        onDue(session, nowMs)
+      }
+    }
+    arm()
+  }
+  const arm = (): void => {
+    timer = setTimeout(tick, SECOND_MS - now() % SECOND_MS + 1)
+    timer.unref()
+  }
+  arm()
+
+  const remove = (session: Session): void => {
+    const slot = slots.get(session.wheelS)
+    slot?.delete(session)
+    if (slot?.size === 0) slots.delete(session.wheelS)
+    session.wheelS = 0
+  }
+  return {
+    schedule (session, atMs) {
+      remove(session)
+      const second = Math.max(Math.ceil(atMs / SECOND_MS), lastS + 1)
+      if (!Number.isSafeInteger(second)) return
+      session.wheelS = second
+      const slot = slots.get(second)
+      if (slot === undefined) slots.set(second, new Set([session]))
+      else slot.add(session)
+    },
+    remove,
+    stop: () => { clearTimeout(timer) }
+  }
+}

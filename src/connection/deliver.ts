@@ -1,0 +1,90 @@
+import type { BusEvent } from '../fanout/bus.js'
+import { refuse } from '../refusals.js'
+import { encodeFrame } from '../wire/codec.js'
+import { endSession } from './end-session.js'
+import { sendText } from './send-frame.js'
+import type { Session } from './session.js'
+
+const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
+
+/** Carries events from the bus to the sockets of this process. */
+export interface Delivery {
+  /** Starts the events of a topic for a connection; false when it listens already. */
+  attach (session: Session, topic: string): boolean
+  /** Ends them; false when it did not listen. */
+  detach (session: Session, topic: string): boolean
+  /** Changes which event types a connection gets, on all its topics. */
+  narrow (session: Session, eventTypes: ReadonlySet<string> | null): void
+  /** Delivers one event to all that listen to its topic, in order. */
+  deliver (topic: string, event: BusEvent): void
+}
+
+/**
+ * Events go out by the native `publish`, which shares one frame among all subscribers; a connection that narrows its
+ * event types gets them one by one instead. A connection uses one way only, so its order is the topic's.
+ */
+export function createDelivery (publish: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
+  const listeners = new Map<string, Set<Session>>()
+  let published = new Set<string>()
+
+  /** `publish` says nothing of a slow reader, so after each tick's events every socket they went to is looked at, while a close frame still gets through. */
+  function endSlowReaders (): void {
+    const topics = published
+    published = new Set()
+    for (const topic of topics) {
+      for (const session of listeners.get(topic) ?? []) {
+        if (session.eventTypes === null && session.socket.bufferedBytes() > maxBufferedBytes) endSession(session, TOO_SLOW)
+      }
+    }
+  }
+  function publishOnce (topic: string, text: string): void {
+    publish(topic, text)
+    if (published.size === 0) setImmediate(endSlowReaders)
+    published.add(topic)
+  }
+
+  return {
+    attach (session, topic) {
+      if (session.topics.has(topic)) return false
+      session.topics.add(topic)
+      const sessions = listeners.get(topic)
+      if (sessions === undefined) listeners.set(topic, new Set([session]))
+      else sessions.add(session)
+      if (session.eventTypes === null) session.socket.subscribe(topic)
+      return true
+    },
+    detach (session, topic) {
+      if (!session.topics.delete(topic)) return false
+      const sessions = listeners.get(topic)
+      sessions?.delete(session)
+      if (sessions?.size === 0) listeners.delete(topic)
+      if (session.eventTypes === null) session.socket.unsubscribe(topic)
+      return true
+    },
+    narrow (session, eventTypes) {
+      const wasShared = session.eventTypes === null
+      session.eventTypes = eventTypes
+      if (wasShared === (eventTypes === null)) return
+      for (const topic of session.topics) {
+        if (wasShared) session.socket.unsubscribe(topic)
+        else session.socket.subscribe(topic)
+      }
+    },
+    deliver (topic, { event, data }) {
+      const sessions = listeners.get(topic)
+      if (sessions === undefined) return
+      const text = encodeFrame({ type: 'event', topic, event, data, ts: new Date().toISOString() })
+      let shared = false
+      // A copy is not needed: ending a session removes it from the set, which an iterator of a Set allows.
+      for (const session of sessions) {
+        if (session.eventTypes === null) {
+          shared = true
+          session.messagesOut++
+        } else if (session.eventTypes.has(event)) {
+          sendText(session, text, maxBufferedBytes)
+        }
+      }
+      if (shared) publishOnce(topic, text)
+    }
+  }
+}

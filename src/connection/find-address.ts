@@ -1,0 +1,30 @@
+import { addressFromBytes, clientBehindProxies, isListed, type ClientAddress } from '../address/client-address.js'
+import type { UpgradeSettings } from '../config/config.js'
+import { refuse, type Refusal } from '../refusals.js'
+import type { UpgradeHead } from './transport.js'
+
+/** The client's address, and the refusal when the trusted proxy's word about it is garbage. */
+export interface FoundAddress {
+  readonly address: ClientAddress
+  readonly refusal: Refusal | null
+  /** An untrusted peer sent `X-Forwarded-For`: a proxy that nobody configured, or someone trying. */
+  readonly untrustedHeader: boolean
+}
+
+const GARBAGE = refuse('bad_request', { message: 'X-Forwarded-For is malformed' })
+
+/** Finds who is really there: the TCP peer, unless it is a proxy that we were told to believe. */
+export function findAddress (head: UpgradeHead, settings: UpgradeSettings): FoundAddress {
+  const peer = addressFromBytes(head.peer)
+  const forwardedFor = head.headers.forwardedFor
+  const { trustedProxies } = settings
+  if (trustedProxies === null || !isListed(peer, trustedProxies)) {
+    return { address: peer, refusal: null, untrustedHeader: forwardedFor !== '' }
+  }
+  if (settings.proxyProtocol && head.proxied.byteLength > 0) {
+    return { address: addressFromBytes(head.proxied), refusal: null, untrustedHeader: false }
+  }
+  if (forwardedFor === '') return { address: peer, refusal: null, untrustedHeader: false }
+  const client = clientBehindProxies(peer, forwardedFor, trustedProxies)
+  return { address: client ?? peer, refusal: client === null ? GARBAGE : null, untrustedHeader: false }
+}

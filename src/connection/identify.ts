@@ -1,0 +1,42 @@
+import { refuse, type Refusal } from '../refusals.js'
+import type { Identity } from '../tokens/identity.js'
+import type { TokenVerdict, TokenVerifier } from '../tokens/token-verifier.js'
+
+const MISSING = refuse('missing_token')
+const REVOKED = refuse('revoked')
+
+export interface Identify {
+  /** Who this is, by what the process knows; null when the issuer must be asked first. */
+  now (token: string | null): Identity | Refusal | null
+  /** The same, waiting for the issuer where needed. Never rejects. */
+  wait (token: string | null): Promise<Identity | Refusal>
+}
+
+export interface IdentifyDeps {
+  readonly tokens: TokenVerifier
+  /** Revocations, from memory. */
+  readonly isRevoked: (identity: Identity) => boolean
+  /** The break-glass identity while it is in force, else null. */
+  readonly anonymous: () => Identity | null
+}
+
+export const isIdentity = (value: Identity | Refusal): value is Identity => 'claims' in value
+
+/** Says who presents a token. Break-glass covers a missing token, and one whose issuer is away; a token proven bad stays refused. */
+export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps): Identify {
+  const judge = (verdict: TokenVerdict): Identity | Refusal => {
+    if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
+    if (verdict.refusal === 'unavailable') return anonymous() ?? refuse('unavailable', { detail: verdict.detail })
+    return refuse(verdict.refusal, { detail: verdict.detail })
+  }
+  return {
+    now (token) {
+      if (token === null) return anonymous() ?? MISSING
+      const verdict = tokens.verifyNow(token)
+      return verdict === null ? null : judge(verdict)
+    },
+    async wait (token) {
+      return token === null ? anonymous() ?? MISSING : judge(await tokens.verify(token))
+    }
+  }
+}

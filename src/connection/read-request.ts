@@ -1,0 +1,106 @@
+import type { UpgradeSettings } from '../config/config.js'
+import { refuse, type Refusal } from '../refusals.js'
+import { SUBPROTOCOL } from '../wire/frames.js'
+import { isFilterError, parseFilter, type Filter } from './parse-filter.js'
+import { parseQuery, type Query, type QueryName } from './parse-query.js'
+import type { UpgradeHead, UpgradeHeaders } from './transport.js'
+
+/** A well-formed upgrade request. Null filter: none given. */
+export interface UpgradeRequest {
+  readonly path: string
+  readonly origin: string
+  readonly host: string
+  /** Null when no accepted carrier holds one. */
+  readonly token: string | null
+  /** The subprotocol to answer with; `''` for none. */
+  readonly protocol: string
+  readonly agents: Filter | null
+  readonly tasks: Filter | null
+  readonly eventTypes: Filter | null
+  /** The client cannot read an HTTP status: refuse by accepting and closing. */
+  readonly refuseByClose: boolean
+}
+
+/** WebSocket paths, and the filters that each takes. */
+export const PATHS: ReadonlyMap<string, readonly QueryName[]> = new Map([
+  ['/ws', ['agent_ids', 'task_ids']],
+  ['/ws/agents', ['agent_ids']],
+  ['/ws/tasks', ['task_ids']]
+])
+
+const bad = (message: string): Refusal => refuse('bad_request', { message })
+export const isRefusal = (value: object): value is Refusal => 'name' in value
+
+function checkHandshake (headers: UpgradeHeaders): Refusal | null {
+  // The native layer accepts any version and misses these headers (RFC 6455 section 4.2.1).
+  const asksUpgrade = headers.upgrade.toLowerCase() === 'websocket' && /(^|[,\s])upgrade($|[,\s])/i.test(headers.connection)
+  if (!asksUpgrade || headers.secWebSocketVersion !== '13') return refuse('upgrade_required')
+  if (!/^[A-Za-z0-9+/]{22}==$/.test(headers.secWebSocketKey)) return bad('Sec-WebSocket-Key must be 16 bytes in base64')
+  return null
+}
+
+interface Offer { readonly protocol: string, readonly tokens: readonly string[] }
+
+/** Reads the offered subprotocols: `portcullis.v1`, and a token as `bearer.<jwt>`, which is never echoed. */
+function readOffer (header: string): Offer | Refusal {
+  if (header === '') return { protocol: '', tokens: [] }
+  const offered = header.split(',').map(entry => entry.trim())
+  const tokens = offered.filter(entry => entry.startsWith('bearer.')).map(entry => entry.slice('bearer.'.length))
+  const protocol = offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : ''
+  return protocol === '' && tokens.length > 0 ? bad(`offer ${SUBPROTOCOL} beside bearer.<token>`) : { protocol, tokens }
+}
+
+/** `Authorization` lines may have been joined by commas; other schemes (a proxy's own) are not ours to judge. */
+function readBearer (header: string): string[] {
+  return header.split(',').flatMap(line => /^\s*bearer +([^\s]+)\s*$/i.exec(line)?.[1] ?? [])
+}
+
+function findToken (query: Query, offer: Offer, headers: UpgradeHeaders, settings: UpgradeSettings): string | null | Refusal {
+  const { carriers } = settings
+  const candidates = new Set<string>()
+  const inQuery = query.get('token') ?? ''
+  if (carriers.has('query') && inQuery !== '') candidates.add(inQuery)
+  if (carriers.has('header') && headers.authorization !== '') for (const token of readBearer(headers.authorization)) candidates.add(token)
+  if (carriers.has('protocol')) for (const token of offer.tokens) candidates.add(token)
+  if (candidates.size > 1) return bad('two tokens that differ')
+  return candidates.values().next().value ?? null
+}
+
+function readFilter (name: QueryName, query: Query, settings: UpgradeSettings): Filter | null | Refusal {
+  const text = query.get(name)
+  if (text === undefined) return null
+  const filter = parseFilter(name, text, settings.maxFilterIds)
+  return isFilterError(filter) ? bad(filter.error) : filter
+}
+
+/** Reads an upgrade request's shape: version, key, token carriers, filters. Looks at nothing but the request. */
+export function readRequest (head: UpgradeHead, settings: UpgradeSettings): UpgradeRequest | Refusal {
+  const { headers, path } = head
+  const handshake = checkHandshake(headers)
+  if (handshake !== null) return handshake
+  const query = parseQuery(head.query)
+  if ('error' in query) return bad(query.error)
+  const mode = query.get('refuse')
+  if (mode !== undefined && mode !== 'close') return bad('refuse: only `close` is known')
+  const offer = readOffer(headers.secWebSocketProtocol)
+  if (isRefusal(offer)) return offer
+  const token = findToken(query, offer, headers, settings)
+  if (token !== null && typeof token === 'object') return token
+  const filters = readFilters(path, query, settings)
+  if (isRefusal(filters)) return filters
+  return { path, origin: headers.origin, host: headers.host, token, protocol: offer.protocol, ...filters, refuseByClose: mode === 'close' }
+}
+
+function readFilters (path: string, query: Query, settings: UpgradeSettings): Pick<UpgradeRequest, 'agents' | 'tasks' | 'eventTypes'> | Refusal {
+  const takes = PATHS.get(path) ?? []
+  for (const name of ['agent_ids', 'task_ids'] as const) {
+    if (query.has(name) && !takes.includes(name)) return bad(`${path} takes no ${name}`)
+  }
+  const agents = readFilter('agent_ids', query, settings)
+  const tasks = readFilter('task_ids', query, settings)
+  const eventTypes = readFilter('event_types', query, settings)
+  for (const filter of [agents, tasks, eventTypes]) {
+    if (filter !== null && typeof filter === 'object' && 'name' in filter) return filter
+  }
+  return { agents: agents as Filter | null, tasks: tasks as Filter | null, eventTypes: eventTypes as Filter | null }
+}

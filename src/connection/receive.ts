@@ -1,0 +1,76 @@
+import { refuse } from '../refusals.js'
+import { endSession } from './end-session.js'
+import { handleFrame, refuseFrame } from './handle-frame.js'
+import { sendText } from './send-frame.js'
+import type { Session } from './session.js'
+import type { SessionContext } from './session-context.js'
+
+const TOO_LARGE = refuse('frame_too_large')
+const FLOODED = refuse('overloaded', { retryAfterMs: 1000 })
+
+/** Bytes of one connection that may wait for a grant. Beyond: a flood faster than Redis answers. */
+const MAX_WAITING_FRAMES = 4
+const MAX_WAITING_COUNT = 1000
+
+/**
+ * Takes one data frame: its size, then the address's message limit, then its meaning. Whatever is in it, it counts.
+ * Frames that wait for a grant keep their order.
+ */
+export function receive (context: SessionContext, session: Session, data: ArrayBuffer, isBinary: boolean): void {
+  if (session.ending !== null) return
+  session.lastDataAtMs = Date.now()
+  session.messagesIn++
+  if (data.byteLength > context.limits.frame_bytes) return endSession(session, TOO_LARGE)
+  // Null stands for a frame that can only be malformed: binary. The text is copied, as the buffer dies with this call.
+  const text = isBinary ? null : Buffer.from(data).toString()
+  if (session.waiting === null && (context.isExempt(session.address) || context.budget.spend(session.address.key))) {
+    context.report.messageAllowed()
+    return understand(context, session, text)
+  }
+  waitForGrant(context, session, text)
+}
+
+function understand (context: SessionContext, session: Session, text: string | null): void {
+  if (text === null) refuseFrame(context, session)
+  else handleFrame(context, session, text)
+}
+
+function waitForGrant (context: SessionContext, session: Session, text: string | null): void {
+  session.waiting ??= []
+  session.waiting.push(text)
+  session.waitingBytes += text?.length ?? 0
+  if (session.waiting.length > MAX_WAITING_COUNT || session.waitingBytes > MAX_WAITING_FRAMES * context.limits.frame_bytes + 65_536) {
+    return endSession(session, FLOODED)
+  }
+  context.budget.request(session.address.key).then(
+    (verdict) => {
+      if (session.ending !== null || session.waiting === null) return
+      if (verdict.granted) context.report.messageAllowed()
+      else if (!context.dryRun) return endLimited(context, session, verdict.retryAfterMs)
+      else context.report.messageLimited(session)
+      const next = session.waiting.shift()
+      if (session.waiting.length === 0) session.waiting = null
+      if (next === undefined) return
+      session.waitingBytes -= next?.length ?? 0
+      understand(context, session, next)
+    }
+  ).catch((error: unknown) => { context.report.fault(error, 'message') })
+}
+
+/** Over the message limit: the frame that clients know, then the close. */
+export function endLimited (context: SessionContext, session: Session, retryAfterMs: number): void {
+  const waitMs = Math.ceil(retryAfterMs)
+  context.report.messageLimited(session)
+  sendText(session, `{"type":"error","error":"Too Many Requests","code":429,"retry_after_ms":${waitMs}}`, context.maxBufferedBytes)
+  endSession(session, refuse('too_many_requests', { retryAfterMs: waitMs }))
+}
+
+/** Pings keep a connection alive and cost no Redis call, so they have a cap of their own. */
+export function receivePing (context: SessionContext, session: Session): void {
+  const now = Date.now()
+  if (now - session.pingWindowStartMs >= context.messageWindowMs) {
+    session.pingWindowStartMs = now
+    session.pingsInWindow = 0
+  }
+  if (++session.pingsInWindow > context.maxPings) endLimited(context, session, session.pingWindowStartMs + context.messageWindowMs - now)
+}

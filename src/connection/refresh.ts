@@ -1,0 +1,36 @@
+import { REFUSALS, refuse } from '../refusals.js'
+import type { RefreshFrame } from '../wire/frames.js'
+import { endSession } from './end-session.js'
+import { isIdentity } from './identify.js'
+import { scheduleNextDeadline, sessionEndMs } from './on-due.js'
+import { sendFrame } from './send-frame.js'
+import type { Session } from './session.js'
+import type { SessionContext } from './session-context.js'
+
+const OTHER_USER = refuse('invalid_token', { message: 'the new token is another user\'s', detail: 'refresh: other user or issuer' })
+
+/**
+ * Replaces the token of an open connection: same user, same issuer. A bad token ends the connection as it would have
+ * refused the upgrade; an issuer that is away leaves the old token in force.
+ */
+export function refresh (context: SessionContext, session: Session, frame: RefreshFrame): void {
+  const apply = (who: Awaited<ReturnType<SessionContext['identify']['wait']>>): void => {
+    if (session.ending !== null) return
+    if (!isIdentity(who)) {
+      if (who.name !== 'unavailable') return endSession(session, who)
+      const { message } = REFUSALS.unavailable
+      return sendFrame(session, { type: 'error', id: frame.id, error: who.name, message, retry_after_ms: 1000 }, context.maxBufferedBytes)
+    }
+    // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
+    if (who.insecure || who.userId !== session.identity.userId || who.issuer !== session.identity.issuer) return endSession(session, OTHER_USER)
+    session.identity = who
+    session.warnedOfExpiry = false
+    if (context.keepTokens) session.token = frame.token
+    context.subscriptions.identityChanged(session)
+    sendFrame(session, { type: 'refreshed', id: frame.id, expires_at: new Date(sessionEndMs(session.identity)).toISOString() }, context.maxBufferedBytes)
+    scheduleNextDeadline(context, session, Date.now())
+  }
+  const now = context.identify.now(frame.token)
+  if (now !== null) return apply(now)
+  context.identify.wait(frame.token).then(apply).catch((error: unknown) => { context.report.fault(error, 'refresh') })
+}

@@ -1,0 +1,31 @@
+import type { ClientAddress } from '../address/client-address.js'
+import type { Refusal } from '../refusals.js'
+import type { Session } from './session.js'
+
+/** What is known of an upgrade that did not become a connection. */
+export interface RefusedUpgrade {
+  readonly address: ClientAddress
+  readonly path: string
+  readonly userId: string | null
+  readonly issuer: string | null
+  readonly durationMs: number
+  /** Told by closing an accepted socket instead of by an HTTP status. */
+  readonly byClose: boolean
+}
+
+/** The port by which the life of a connection is written down: log and metrics. */
+export interface Report {
+  accepted (session: Session, durationMs: number): void
+  refused (upgrade: RefusedUpgrade, refusal: Refusal): void
+  /** The client left before it was answered. */
+  aborted (upgrade: RefusedUpgrade): void
+  /** `reason`: a name of the refusal table, or `connection_lost` when the peer vanished. */
+  closed (session: Session, code: number, reason: string): void
+  /** One frame passed the message limit. */
+  messageAllowed (): void
+  messageLimited (session: Session): void
+  accessDenied (session: Session, topics: readonly string[]): void
+  untrustedForwardedFor (peer: ClientAddress): void
+  /** Something threw where nothing may. */
+  fault (error: unknown, where: string): void
+}

@@ -1,0 +1,140 @@
+import type { Authorizer } from '../access/authorizer.js'
+import type { Session } from './session.js'
+
+/** Checks at the same time, per process: a re-check must not crowd out the checks of those who connect. */
+const MAX_CONCURRENT = 4
+/** After so many periods without an answer nobody can say that the rights still hold. */
+const MAX_UNVERIFIED_PERIODS = 3
+const MIN_UNVERIFIED_MS = 15_000
+const TICK_PARTS = 20
+
+/** Keeps asking whether open connections may still see what they listen to. */
+export interface Rights {
+  add (session: Session): void
+  remove (session: Session): void
+  /** A new token: regroups the connection and checks it at once. */
+  recheckSoon (session: Session): void
+  /** Checks every connection of a user, or of all, at once: the back end said that something changed. */
+  recheck (userId: string | null): void
+  stop (): void
+}
+
+export interface RightsDeps {
+  readonly authorizer: Authorizer
+  readonly periodMs: number
+  readonly withdraw: (session: Session, lost: readonly string[]) => void
+  /** The rights could not be checked for too long: the connection must not go on. */
+  readonly unverifiable: (session: Session) => void
+  readonly onFault: (error: unknown) => void
+}
+
+/** Connections with the same claims have the same rights and are checked as one. */
+interface Group {
+  readonly key: string
+  readonly sessions: Set<Session>
+  dueAtMs: number
+  verifiedAtMs: number
+  checking: boolean
+  /** Asked for again while a check was under way, which may have read the old state. */
+  again: boolean
+}
+
+const groupKey = (session: Session): string => `${session.identity.issuer} ${session.identity.userId} ${JSON.stringify(session.identity.claims)}`
+
+/** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
+export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onFault }: RightsDeps): Rights {
+  const groups = new Map<string, Group>()
+  const groupOf = new Map<Session, Group>()
+  const ready: Group[] = []
+  const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
+  let running = 0
+
+  /** What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one. */
+  const timer = authorizer.local
+    ? null
+    : setInterval(() => {
+      const now = performance.now()
+      for (const group of groups.values()) if (group.dueAtMs <= now) enqueue(group)
+    }, Math.max(50, periodMs / TICK_PARTS))
+  timer?.unref()
+
+  function enqueue (group: Group): void {
+    if (group.checking) { group.again = true; return }
+    group.checking = true
+    group.dueAtMs = performance.now() + periodMs
+    ready.push(group)
+    next()
+  }
+  function next (): void {
+    while (running < MAX_CONCURRENT && ready.length > 0) {
+      const group = ready.shift()
+      if (group === undefined) return
+      running++
+      check(group).catch(onFault).finally(() => {
+        running--
+        group.checking = false
+        if (group.again) { group.again = false; enqueue(group) }
+        next()
+      })
+    }
+  }
+
+  async function check (group: Group): Promise<void> {
+    const [sample] = group.sessions
+    if (sample === undefined) return
+    const held = new Set([...group.sessions].flatMap(session => [...session.topics]))
+    const ids = (prefix: string): string[] => [...held].filter(topic => topic.startsWith(prefix)).map(topic => topic.slice(prefix.length))
+    const asked = { agents: ids('agent:'), tasks: ids('task:') }
+    if (asked.agents.length + asked.tasks.length === 0) { group.verifiedAtMs = performance.now(); return }
+    const startedMs = performance.now()
+    let visible
+    try {
+      visible = await authorizer.visible(sample.identity, sample.token, asked, { fresh: true })
+    } catch {
+      if (performance.now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) unverifiable(session)
+      return
+    }
+    group.verifiedAtMs = startedMs
+    const seen = new Set([...visible.agents.map(id => `agent:${id}`), ...visible.tasks.map(id => `task:${id}`)])
+    const lost = [...held].filter(topic => !topic.startsWith('user:') && !seen.has(topic))
+    if (lost.length > 0) for (const session of [...group.sessions]) withdraw(session, lost)
+  }
+
+  function newGroup (key: string): Group {
+    const now = performance.now()
+    // A random first date spreads groups that came together, such as after a deploy; no later than one period.
+    return { key, sessions: new Set(), dueAtMs: now + periodMs * (0.5 + Math.random() / 2), verifiedAtMs: now, checking: false, again: false }
+  }
+  function add (session: Session): void {
+    if (authorizer.local) return
+    const key = groupKey(session)
+    const group = groups.get(key) ?? newGroup(key)
+    groups.set(key, group)
+    group.sessions.add(session)
+    groupOf.set(session, group)
+  }
+  function remove (session: Session): void {
+    const group = groupOf.get(session)
+    groupOf.delete(session)
+    group?.sessions.delete(session)
+    if (group?.sessions.size === 0) groups.delete(group.key)
+  }
+  return {
+    add,
+    remove,
+    recheckSoon (session) {
+      remove(session)
+      add(session)
+      const group = groupOf.get(session) ?? newGroup('')
+      group.sessions.add(session)
+      enqueue(group)
+    },
+    recheck (userId) {
+      for (const group of groups.values()) {
+        const [sample] = group.sessions
+        if (sample !== undefined && (userId === null || sample.identity.userId === userId)) enqueue(group)
+      }
+    },
+    stop () { if (timer !== null) clearInterval(timer) }
+  }
+}

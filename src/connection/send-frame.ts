@@ -1,0 +1,21 @@
+import { refuse } from '../refusals.js'
+import { encodeFrame } from '../wire/codec.js'
+import type { ServerFrame } from '../wire/frames.js'
+import { endSession } from './end-session.js'
+import type { Session } from './session.js'
+
+const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
+
+/** Sends encoded text. A client that leaves more than `maxBufferedBytes` unread is ended while the close frame still gets through; nothing before it is missing. */
+export function sendText (session: Session, text: string, maxBufferedBytes: number): void {
+  if (session.ending !== null) return
+  session.messagesOut++
+  const taken = session.socket.send(text)
+  if (taken && session.socket.bufferedBytes() <= maxBufferedBytes) return
+  // At the hard cap the native layer drops the connection by itself (1006).
+  endSession(session, TOO_SLOW)
+}
+
+export function sendFrame (session: Session, frame: ServerFrame, maxBufferedBytes: number): void {
+  sendText(session, encodeFrame(frame), maxBufferedBytes)
+}

@@ -1,0 +1,35 @@
+import type { MessageBudget } from '../limits/message-budget.js'
+import type { Limiter } from '../limits/limiter.js'
+import type { WelcomeLimits } from '../wire/frames.js'
+import type { DeadlineWheel } from './deadline-wheel.js'
+import type { Identify } from './identify.js'
+import type { Registry } from './registry.js'
+import type { Report } from './report.js'
+import type { Subscriptions } from './subscriptions.js'
+import type { ClientAddress } from '../address/client-address.js'
+
+/** What all open connections of a process share. */
+export interface SessionContext {
+  /** Name of this process, for `welcome`. */
+  readonly node: string
+  readonly limits: WelcomeLimits
+  readonly maxBufferedBytes: number
+  /** The authorizer presents the user's own token to a back end, so it must be kept. */
+  readonly keepTokens: boolean
+  /** Limits are decided and written down, but let through. */
+  readonly dryRun: boolean
+  /** 0: never. */
+  readonly idleMs: number
+  readonly clockToleranceMs: number
+  /** Pings that a connection may send in `messageWindowMs`. */
+  readonly maxPings: number
+  readonly messageWindowMs: number
+  readonly registry: Registry
+  readonly wheel: DeadlineWheel
+  readonly limiter: Limiter
+  readonly budget: MessageBudget
+  readonly identify: Identify
+  readonly subscriptions: Subscriptions
+  readonly report: Report
+  readonly isExempt: (address: ClientAddress) => boolean
+}

@@ -1,0 +1,51 @@
+import type { ClientAddress } from '../address/client-address.js'
+import type { Lease } from '../limits/limiter.js'
+import type { Refusal } from '../refusals.js'
+import type { Identity } from '../tokens/identity.js'
+import type { Socket } from './transport.js'
+
+/** One open connection. Plain state: the steps that act on it are functions in their own files. */
+export class Session {
+  /** Why we are ending it; null while it is open, or when the client ended it. */
+  ending: Refusal | null = null
+  messagesIn = 0
+  messagesOut = 0
+  /** How much of that the metrics have counted. */
+  countedIn = 0
+  countedOut = 0
+  lastDataAtMs: number
+  /** `expiring` was sent for the token in use. */
+  warnedOfExpiry = false
+  /** Frames that wait for a message grant, oldest first; null while none does. */
+  waiting: Array<string | null> | null = null
+  waitingBytes = 0
+  /** When the last two malformed frames came. */
+  badFrameAtMs: [number, number] = [-Infinity, -Infinity]
+  pingWindowStartMs = 0
+  pingsInWindow = 0
+  /** Topics it listens to. */
+  readonly topics = new Set<string>()
+  /** Subscribe frames in the current second. */
+  subscribeWindowStartMs = 0
+  subscribesInWindow = 0
+  /** Its subscribe and unsubscribe frames under way: the next waits for the last. */
+  work: Promise<void> | null = null
+  /** Where the deadline wheel holds it, in seconds since the epoch; 0: nowhere. */
+  wheelS = 0
+
+  constructor (
+    readonly connectionId: string,
+    public identity: Identity,
+    readonly address: ClientAddress,
+    readonly path: string,
+    readonly lease: Lease,
+    /** The token itself, only where the authorizer presents it to a back end; else `''`. */
+    public token: string,
+    /** Narrows its events; null: all. */
+    public eventTypes: ReadonlySet<string> | null,
+    readonly socket: Socket,
+    readonly openedAtMs: number
+  ) {
+    this.lastDataAtMs = openedAtMs
+  }
+}

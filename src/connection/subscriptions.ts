@@ -1,0 +1,206 @@
+import type { Authorizer } from '../access/authorizer.js'
+import type { Bus } from '../fanout/bus.js'
+import type { Inbound } from '../fanout/inbound.js'
+import { formatTopic } from '../fanout/topics.js'
+import { refuse, type Refusal } from '../refusals.js'
+import type { ServerFrame, SendFrame, SubscribeFrame, UnsubscribeFrame } from '../wire/frames.js'
+import { authorize, isGranted, MAX_TOPICS, type Filters, type Granted } from './authorize.js'
+import type { Delivery } from './deliver.js'
+import { endSession } from './end-session.js'
+import { refuseFrame } from './handle-frame.js'
+import { checkFilter, eventTypeSet, isFilterError, type Filter } from './parse-filter.js'
+import type { Report } from './report.js'
+import type { Rights } from './rights.js'
+import { sendFrame } from './send-frame.js'
+import type { Session } from './session.js'
+import type { SessionContext } from './session-context.js'
+
+export interface SubscriptionsDeps {
+  readonly authorizer: Authorizer
+  readonly bus: Bus
+  readonly inbound: Inbound
+  readonly delivery: Delivery
+  readonly rights: Rights
+  readonly report: Report
+  readonly maxBufferedBytes: number
+  readonly maxFilterIds: number
+  readonly subscribesPerS: number
+}
+
+/** What a connection listens to and says: from `subscribe`, `unsubscribe` and `send` frames, and filters in the URL. */
+export interface Subscriptions {
+  /** Starts what the upgrade granted; `wasAsked`: the URL named filters, so `subscribed` is owed. */
+  open (session: Session, granted: Granted, wasAsked: boolean): void
+  subscribe (context: SessionContext, session: Session, frame: SubscribeFrame): void
+  unsubscribe (session: Session, frame: UnsubscribeFrame): void
+  send (session: Session, frame: SendFrame): void
+  /** A new token is in force: its rights are checked at once. */
+  identityChanged (session: Session): void
+  /** Ends what was withdrawn, and tells. */
+  withdraw (session: Session, lost: readonly string[]): void
+  close (session: Session): void
+}
+
+const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000 })
+const FULL = refuse('overloaded', { retryAfterMs: 5000, message: 'the inbound stream is full' })
+const FORBIDDEN = refuse('forbidden')
+const SECOND_MS = 1000
+
+const topicsOf = ({ agents, tasks }: Granted): string[] =>
+  [...agents.map(id => formatTopic('agent', id)), ...tasks.map(id => formatTopic('task', id))]
+
+/** Makes the subscriptions of one process. */
+export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
+  const { authorizer, bus, delivery, inbound, report, rights } = deps
+  const tell = (session: Session, frame: ServerFrame): void => { sendFrame(session, frame, deps.maxBufferedBytes) }
+  const tellError = (session: Session, id: string | undefined, { name, message, retryAfterMs }: Refusal): void => {
+    tell(session, { type: 'error', id, error: name, message, ...(retryAfterMs === undefined ? {} : { retry_after_ms: Math.ceil(retryAfterMs) }) })
+  }
+
+  /** Attaches before the bus confirms: an event may come early, none may be missed. Only topics that were new are undone on failure. */
+  async function listen (session: Session, topics: readonly string[]): Promise<boolean> {
+    const fresh = topics.filter(topic => delivery.attach(session, topic))
+    const results = await Promise.allSettled(fresh.map(async (topic) => { await bus.subscribe(topic) }))
+    if (results.every(result => result.status === 'fulfilled')) return true
+    stopListening(session, fresh)
+    return false
+  }
+  function stopListening (session: Session, topics: Iterable<string>): void {
+    for (const topic of topics) {
+      if (delivery.detach(session, topic)) bus.unsubscribe(topic)
+    }
+  }
+  /** One after the other per connection, so that an `unsubscribe` never overtakes the `subscribe` before it. */
+  function inOrder (session: Session, work: () => Promise<void>): void {
+    const guarded = async (): Promise<void> => {
+      if (session.ending !== null) return
+      try {
+        await work()
+      } catch (error) {
+        report.fault(error, 'subscription')
+        endSession(session, UNAVAILABLE)
+      }
+    }
+    const run: Promise<void> = (session.work === null ? guarded() : session.work.then(guarded)).then(() => { if (session.work === run) session.work = null })
+    session.work = run
+  }
+
+  async function permit (session: Session, filters: Filters): Promise<Granted | Refusal> {
+    try {
+      return await authorize(authorizer, session.identity, session.token, filters)
+    } catch {
+      return UNAVAILABLE
+    }
+  }
+
+  async function subscribeNow (session: Session, frame: SubscribeFrame, filters: Filters, eventTypes: Filter | null): Promise<void> {
+    const granted = await permit(session, filters)
+    if (session.ending !== null) return
+    if (!isGranted(granted)) {
+      if (granted.name === 'forbidden') report.accessDenied(session, askedTopics(filters))
+      return tellError(session, frame.id, granted)
+    }
+    const topics = topicsOf(granted)
+    const added = topics.filter(topic => !session.topics.has(topic)).length
+    if (session.topics.size + added > MAX_TOPICS + 1) return tellError(session, frame.id, refuse('bad_request', { message: `more than ${MAX_TOPICS} topics` }))
+    if (eventTypes !== null) delivery.narrow(session, eventTypeSet(eventTypes))
+    const confirmed = await listen(session, topics)
+    if (session.ending !== null) return
+    if (!confirmed) return tellError(session, frame.id, UNAVAILABLE)
+    tell(session, { type: 'subscribed', id: frame.id, agent_ids: granted.agents, task_ids: granted.tasks })
+  }
+
+  function overRate (session: Session): number {
+    const now = Date.now()
+    if (now - session.subscribeWindowStartMs >= SECOND_MS) {
+      session.subscribeWindowStartMs = now
+      session.subscribesInWindow = 0
+    }
+    return ++session.subscribesInWindow > deps.subscribesPerS ? session.subscribeWindowStartMs + SECOND_MS - now : 0
+  }
+
+  /** Null: malformed. */
+  function readFilters (frame: SubscribeFrame | UnsubscribeFrame): (Filters & { eventTypes: Filter | null }) | null {
+    const read = (name: string, list: string | readonly string[] | undefined): Filter | null | undefined => {
+      if (list === undefined) return null
+      const filter = checkFilter(name, typeof list === 'string' ? [list] : list, deps.maxFilterIds)
+      return isFilterError(filter) ? undefined : filter
+    }
+    const agents = read('agent_ids', frame.agent_ids)
+    const tasks = read('task_ids', frame.task_ids)
+    const eventTypes = read('event_types', frame.type === 'subscribe' ? frame.event_types : undefined)
+    return agents === undefined || tasks === undefined || eventTypes === undefined ? null : { agents, tasks, eventTypes }
+  }
+
+  async function sendNow (session: Session, frame: SendFrame): Promise<void> {
+    const [kind, id] = [frame.to.slice(0, frame.to.indexOf(':')), frame.to.slice(frame.to.indexOf(':') + 1)]
+    const maySend = session.identity.scopes.has('ws:send') && !session.identity.insecure
+    const granted = maySend ? await permit(session, kind === 'agent' ? { agents: [id], tasks: null } : { agents: null, tasks: [id] }) : FORBIDDEN
+    if (session.ending !== null) return
+    if (!isGranted(granted)) {
+      if (granted.name === 'forbidden') report.accessDenied(session, [frame.to])
+      return tellError(session, frame.id, granted)
+    }
+    const message = { connectionId: session.connectionId, userId: session.identity.userId, to: frame.to, data: frame.data, ts: new Date() }
+    const outcome = await inbound.append(message).catch(() => 'unavailable' as const)
+    if (outcome === 'stored') tell(session, { type: 'sent', id: frame.id })
+    else tellError(session, frame.id, outcome === 'full' ? FULL : UNAVAILABLE)
+  }
+
+  return {
+    open (session, granted, wasAsked) {
+      rights.add(session)
+      // The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed.
+      if (!session.identity.insecure) {
+        const own = formatTopic('user', session.identity.userId)
+        if (delivery.attach(session, own)) bus.subscribe(own).catch(() => {})
+      }
+      if (!wasAsked) return
+      inOrder(session, async () => {
+        if (!await listen(session, topicsOf(granted))) return endSession(session, UNAVAILABLE)
+        tell(session, { type: 'subscribed', agent_ids: granted.agents, task_ids: granted.tasks })
+      })
+    },
+    subscribe (context, session, frame) {
+      const waitMs = overRate(session)
+      if (waitMs > 0) return tellError(session, frame.id, refuse('too_many_requests', { retryAfterMs: waitMs, message: 'too many subscribe frames' }))
+      const filters = readFilters(frame)
+      if (filters === null || (filters.agents === null && filters.tasks === null && filters.eventTypes === null)) return refuseFrame(context, session)
+      inOrder(session, async () => { await subscribeNow(session, frame, filters, filters.eventTypes) })
+    },
+    unsubscribe (session, frame) {
+      inOrder(session, async () => {
+        const agents = chosen(session, 'agent', frame.agent_ids)
+        const tasks = chosen(session, 'task', frame.task_ids)
+        stopListening(session, topicsOf({ agents, tasks }))
+        tell(session, { type: 'unsubscribed', id: frame.id, agent_ids: agents, task_ids: tasks })
+        await Promise.resolve()
+      })
+    },
+    send (session, frame) { inOrder(session, async () => { await sendNow(session, frame) }) },
+    identityChanged (session) { rights.recheckSoon(session) },
+    withdraw (session, lost) {
+      const held = lost.filter(topic => session.topics.has(topic))
+      if (held.length === 0) return
+      stopListening(session, held)
+      report.accessDenied(session, held)
+      tellError(session, undefined, refuse('forbidden', { message: `no longer allowed: ${held.slice(0, 20).join(', ')}${held.length > 20 ? ', …' : ''}` }))
+    },
+    close (session) {
+      rights.remove(session)
+      stopListening(session, [...session.topics])
+    }
+  }
+}
+
+/** Which ids an `unsubscribe` means: those named, or all that the connection holds of the kind. */
+function chosen (session: Session, kind: 'agent' | 'task', list: string | readonly string[] | undefined): string[] {
+  if (list === undefined) return []
+  const prefix = `${kind}:`
+  if (list !== '*' && list[0] !== '*') return [...new Set(list)]
+  return [...session.topics].filter(topic => topic.startsWith(prefix)).map(topic => topic.slice(prefix.length))
+}
+
+function askedTopics ({ agents, tasks }: Filters): string[] {
+  return topicsOf({ agents: agents === null || agents === '*' ? [] : agents, tasks: tasks === null || tasks === '*' ? [] : tasks })
+}

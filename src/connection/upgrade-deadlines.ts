@@ -1,0 +1,33 @@
+/** Upgrades under way, in the order in which they fall due. One timer for all of them. */
+export interface UpgradeDeadlines<T> {
+  add (item: T): void
+  remove (item: T): void
+  readonly size: number
+}
+
+/** Calls `onDue` for each item that is still there `deadlineMs` after it was added. */
+export function createUpgradeDeadlines<T> (deadlineMs: number, onDue: (item: T) => void): UpgradeDeadlines<T> {
+  // Insertion order is due order, as all wait equally long.
+  const dueAt = new Map<T, number>()
+  let timer: NodeJS.Timeout | null = null
+
+  const sweep = (): void => {
+    timer = null
+    const now = performance.now()
+    for (const [item, atMs] of dueAt) {
+      if (atMs > now) break
+      dueAt.delete(item)
+      onDue(item)
+    }
+    arm()
+  }
+  const arm = (): void => {
+    const first = dueAt.values().next()
+    if (timer === null && first.done !== true) timer = setTimeout(sweep, Math.max(1, first.value - performance.now()))
+  }
+  return {
+    add (item) { dueAt.set(item, performance.now() + deadlineMs); arm() },
+    remove (item) { dueAt.delete(item) },
+    get size () { return dueAt.size }
+  }
+}

@@ -1,0 +1,54 @@
+import type { Identity } from '../tokens/identity.js'
+
+/** Tokens that are not accepted any more: one token, one session, or those of one user. */
+export interface Revocation {
+  readonly kind: 'jti' | 'sid' | 'sub'
+  readonly id: string
+  /** Configured name of the issuer; null: whatever the issuer. */
+  readonly issuer: string | null
+  /** Only tokens issued before, in ms since the epoch (a token without `iat` counts as such). Null: all; for a `sub`, all until now. */
+  readonly issuedBeforeMs: number | null
+}
+
+/** Which revocations to lift: those of this id, of this issuer or (null) of any. */
+export type RevocationTarget = Omit<Revocation, 'issuedBeforeMs'>
+
+/** What this process does when something was ordered, here or on another process. Calls may repeat; they must not throw. */
+export interface ControlHandlers {
+  /** Tokens were revoked: every connection that `matches` ends, cached verdicts are forgotten. */
+  onRevoked (matches: (identity: Identity) => boolean): void
+  /** This user's connections end. */
+  onDisconnect (userId: string): void
+  /** This address's connections end. */
+  onBan (address: string): void
+  /** The rights of this user, or of everybody (null), may have changed. */
+  onRecheck (userId: string | null): void
+}
+
+/**
+ * What operators and back ends order, on every process within a second. What has to last is kept with a lifetime before
+ * it is announced: the orders reject when that cannot be done.
+ */
+export interface Control {
+  /** False until revocations and bans were read for the first time: until then the process is not ready. */
+  readonly loaded: boolean
+  /** Begins to listen and to load; comes back to both by itself. */
+  start (): void
+  /** Whether this token is revoked, as far as this process knows. Synchronous, for every upgrade. */
+  isRevoked (identity: Identity): boolean
+  /** How long this address is banned, in ms; 0: not at all. Synchronous, for every upgrade. */
+  bannedForMs (address: string): number
+  revoke (revocation: Revocation): Promise<void>
+  unrevoke (target: RevocationTarget): Promise<void>
+  /** Bans an address in the form of the limits' keys, from now on. A ban replaces an earlier one. */
+  ban (address: string, durationMs: number): Promise<void>
+  unban (address: string): Promise<void>
+  disconnect (userId: string): Promise<void>
+  recheck (userId: string | null): Promise<void>
+  close (): Promise<void>
+}
+
+/** Revocations kept at once; at this number a further one is rejected, since none may be forgotten. */
+export const MAX_REVOCATIONS = 100_000
+/** Bans kept at once; at this number the one that ends first makes room. */
+export const MAX_BANS = 100_000

@@ -1,0 +1,40 @@
+import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto'
+import { createSigner } from 'fast-jwt'
+
+/** An issuer inside the process, for development: keys made at start, real RS256 tokens, a real JWKS. */
+export interface DevIssuer {
+  readonly issuer: string
+  readonly audience: string
+  /** The JWKS document as JSON. */
+  jwks (): string
+  sign (claims: DevClaims): string
+}
+
+export interface DevClaims {
+  readonly sub: string
+  /** `*` or ids. */
+  readonly agents: readonly string[] | '*'
+  readonly tasks: readonly string[] | '*'
+  readonly scope: string
+  readonly ttlS: number
+}
+
+const KEY_BITS = 2048
+
+/** Makes an issuer whose tokens end with the process: its private key is nowhere but in memory. */
+export function createDevIssuer (issuer: string, audience: string): DevIssuer {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: KEY_BITS })
+  const kid = randomUUID()
+  return {
+    issuer,
+    audience,
+    jwks: () => JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }] }),
+    sign: claims => signToken(privateKey, kid, issuer, audience, claims)
+  }
+}
+
+function signToken (key: KeyObject, kid: string, issuer: string, audience: string, { sub, agents, tasks, scope, ttlS }: DevClaims): string {
+  const sign = createSigner({ algorithm: 'RS256', key: key.export({ type: 'pkcs8', format: 'pem' }), kid })
+  const issuedAt = Math.floor(Date.now() / 1000)
+  return sign({ iss: issuer, aud: audience, sub, iat: issuedAt, exp: issuedAt + ttlS, jti: randomUUID(), agents, tasks, scope })
+}

@@ -1,0 +1,54 @@
+import type { Limiter } from './limiter.js'
+import { createTwoGenerationMap } from './two-generation-map.js'
+
+/** Addresses known to be over a limit until a stated time: a further attempt needs neither Redis nor crypto. */
+export interface AddressBlocks {
+  /** ms until an attempt of this address can succeed; 0: not known to be over. */
+  blockedForMs (address: string): number
+  /** Remembers that no attempt can succeed for `forMs`. */
+  block (address: string, forMs: number): void
+  readonly size: number
+}
+
+export interface AddressBlocksOptions {
+  /** Monotonic, in ms. */
+  readonly now: () => number
+  /** Addresses remembered at once; beyond that those learnt of longest ago are forgotten. */
+  readonly maxAddresses?: number
+}
+
+const MAX_ADDRESSES = 100_000
+/** A longer block is asked about again after this time at the earliest: that costs one call. */
+const REMEMBERED_MS = 60_000
+
+/** Makes an empty memory of blocked addresses. */
+export function createAddressBlocks ({ now, maxAddresses = MAX_ADDRESSES }: AddressBlocksOptions): AddressBlocks {
+  const untils = createTwoGenerationMap<number>(maxAddresses, REMEMBERED_MS)
+  return {
+    blockedForMs (address) {
+      const until = untils.get(address)
+      return until === undefined ? 0 : Math.max(0, Math.ceil(until - now()))
+    },
+    block (address, forMs) {
+      const at = now()
+      untils.set(address, at + forMs, at)
+    },
+    get size () { return untils.size }
+  }
+}
+
+/** The same limiter, which remembers in `blocks` what it is told of an address, and asks nobody about a blocked one. */
+export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks): Limiter {
+  return {
+    ...limiter,
+    admit: async (request) => {
+      const { address } = request
+      if (address === null) return await limiter.admit(request)
+      const retryAfterMs = blocks.blockedForMs(address)
+      if (retryAfterMs > 0) return { admitted: false, limit: 'address', retryAfterMs }
+      const admission = await limiter.admit(request)
+      if (!admission.admitted && admission.limit === 'address') blocks.block(address, admission.retryAfterMs)
+      return admission
+    }
+  }
+}

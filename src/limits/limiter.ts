@@ -1,0 +1,94 @@
+/**
+ * The port of the limits. Two implementations (Redis, memory) pass one conformance suite; `guarded-limiter` chooses
+ * between them when Redis is away.
+ */
+
+/** One open (or opening) socket of one user: what the user's slots count. */
+export interface Lease {
+  readonly userId: string
+  readonly connectionId: string
+}
+
+/** What one upgrade asks for. A null part is not checked and not counted. */
+export interface Admit {
+  /** The client address in the key's form (`192.0.2.1`, `2001:db8:1:2::/64`). */
+  readonly address: string | null
+  readonly lease: Lease | null
+}
+
+/** The answer. The address is decided first: when it refuses, no lease is taken; when the user's slots refuse, the attempt still counts against the address. */
+export type Admission =
+  | { readonly admitted: true }
+  | { readonly admitted: false, readonly limit: 'address' | 'user', readonly retryAfterMs: number }
+
+/** A request for the right to take `demand` messages now, and up to `spare` more soon, from the window of one address. */
+export interface GrantRequest {
+  readonly address: string
+  /** Frames waiting right now: 1 or more. */
+  readonly demand: number
+  /** How many more to take along, if the window has plenty left: 0 or more. */
+  readonly spare: number
+}
+
+/**
+ * Part of an address's message window, lent to this process for `GRANT_LAPSE_MS` from the moment it was asked for (not
+ * from when it arrived: the store's clock started before that).
+ */
+export interface Grant {
+  /** Opaque; only the limiter that made it reads it. */
+  readonly id: string
+  readonly granted: number
+  /** When `granted < demand`: ms until the window can give one more; else 0. */
+  readonly retryAfterMs: number
+}
+
+/**
+ * What became of a grant: `spent` of `granted` were used, the last of them `lastSpentMs` (0 to `GRANT_LAPSE_MS`) after the
+ * grant was asked for. The rest goes back to the window, except what had waited for the grant: that counts as used.
+ * A settlement whose call fails is not sent again: what it would have given back lapses with the window.
+ */
+export interface GrantSettlement {
+  readonly address: string
+  readonly id: string
+  readonly granted: number
+  readonly spent: number
+  readonly lastSpentMs: number
+}
+
+export interface Limiter {
+  /** Decides one upgrade attempt. Rejects only when the store cannot answer. */
+  admit (request: Admit): Promise<Admission>
+  /**
+   * Gives one lease back, in a batch at the end of the tick, before that tick's admits: so a lease is given back once its
+   * `admit` has settled, not before. Giving back twice is giving back once; never rejects (a lost release lapses with its lease).
+   */
+  release (lease: Lease): void
+  /** Extends leases (at most 500 a call) by the lease time from now, registering again those that the store has lost. */
+  renew (leases: readonly Lease[]): Promise<void>
+  /** Takes a grant from an address's message window, and settles earlier grants of the same address in the same call. */
+  takeGrant (request: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant>
+  /** Settles grants that lapsed without a successor. Never rejects. */
+  settle (settled: readonly GrantSettlement[]): void
+  close (): Promise<void>
+}
+
+export interface LimitSettings {
+  /** Accepted attempts per address and window: 1 to 10^9. */
+  readonly addressConnections: number
+  readonly addressWindowMs: number
+  /** Open sockets per user. */
+  readonly userConnections: number
+  readonly leaseMs: number
+  readonly messages: number
+  readonly messageWindowMs: number
+}
+
+/** How long a process may spend a grant before its unspent part lapses, in ms. */
+export const GRANT_LAPSE_MS = 1000
+
+/** What a user without a free slot is told to wait: nobody knows when one of their sockets closes. */
+export const USER_RETRY_AFTER_MS = 5000
+
+/** Up to this limit a window is exact; above it, it counts in `SUB_WINDOWS` sub-windows. */
+export const EXACT_WINDOW_LIMIT = 1000
+export const SUB_WINDOWS = 60

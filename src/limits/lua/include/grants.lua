@@ -1,0 +1,41 @@
+-- Settling: what became of a grant. Up to a limit of 1000 every message is a member `<nonce>:<i>` of a sorted set, scored
+-- by the time at which it was spent; above, it is part of a counter. What was taken along (above `waiting`) stands at the
+-- end of the grant's life until it is settled. Settling what is no longer there changes nothing.
+local function settle_grant (key, width, lapse, grant)
+  -- Gone, or of the other type because the limit crossed 1000 meanwhile.
+  if redis.call('TYPE', key).ok ~= (width > 0 and 'hash' or 'zset') then return end
+  local last_spent = grant.made_at + math.min(lapse, math.max(0, grant.last_spent_ms))
+  local used = math.max(grant.waiting, math.min(grant.spent, grant.granted))
+  if width > 0 then
+    local number = math.floor((grant.made_at + lapse) / width)
+    local held = redis.call('HGET', key, number)
+    if not held then return end
+    local spare = math.min(grant.granted - grant.waiting, tonumber(held))
+    if spare == 0 then return end
+    add_to_window(key, width, grant.made_at + lapse, -spare)
+    add_to_window(key, width, last_spent, math.min(spare, used - grant.waiting))
+    return
+  end
+  local unspent, spent = {}, {}
+  for i = used + 1, grant.granted do
+    unspent[#unspent + 1] = grant.nonce .. ':' .. i
+  end
+  for i = grant.waiting + 1, used do
+    spent[#spent + 1] = last_spent
+    spent[#spent + 1] = grant.nonce .. ':' .. i
+  end
+  if #unspent > 0 then redis.call('ZREM', key, unpack(unspent)) end
+  if #spent > 0 then redis.call('ZADD', key, 'XX', 'LT', unpack(spent)) end
+end
+
+-- Reads one settlement from ARGV, from index `at` on.
+local function read_settlement (at)
+  return {
+    nonce = ARGV[at],
+    made_at = tonumber(ARGV[at + 1]),
+    waiting = tonumber(ARGV[at + 2]),
+    granted = tonumber(ARGV[at + 3]),
+    spent = tonumber(ARGV[at + 4]),
+    last_spent_ms = tonumber(ARGV[at + 5])
+  }
+end

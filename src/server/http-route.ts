@@ -1,0 +1,37 @@
+/** An answer to a plain HTTP request. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string
+}
+
+export interface HttpRequest {
+  readonly path: string
+  /** As sent, undecoded, without the `?`. */
+  readonly query: string
+  /** Lower-case names; the first of several lines. */
+  readonly headers: ReadonlyMap<string, string>
+  readonly body: string
+  /** The TCP peer. */
+  readonly peer: string
+}
+
+/** A plain HTTP endpoint on the main port. */
+export interface HttpRoute {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  /** A longer body is answered 413. */
+  readonly maxBodyBytes: number
+  /** Rejecting is a fault: the client gets 503 and the fault is logged. */
+  handle (request: HttpRequest): HttpAnswer | Promise<HttpAnswer>
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK', 202: 'Accepted', 204: 'No Content', 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
+  413: 'Content Too Large', 426: 'Upgrade Required', 429: 'Too Many Requests', 503: 'Service Unavailable'
+}
+
+/** The status line's text. The native layer wants a string such as `404 Not Found`. */
+export function statusLine (status: number): string {
+  return `${status} ${REASONS[status] ?? 'Status'}`
+}

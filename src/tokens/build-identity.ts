@@ -1,0 +1,33 @@
+import type { AccessClaims } from './claims.js'
+import type { Identity } from './identity.js'
+
+/**
+ * Makes the identity that checked claims stand for. With several issuers the configured name is put before the
+ * subject, so that no issuer can speak for another's users.
+ */
+export function buildIdentity (claims: AccessClaims, issuerName: string, severalIssuers: boolean): Identity {
+  return {
+    userId: severalIssuers ? `${issuerName}:${claims.sub}` : claims.sub,
+    subject: claims.sub,
+    issuer: issuerName,
+    claims,
+    expiresAtMs: claims.exp * 1000,
+    issuedAtMs: claims.iat === undefined ? null : claims.iat * 1000,
+    tokenId: textOrNull(claims['jti']),
+    sessionId: textOrNull(claims['sid']),
+    scopes: readScopes(claims['scope']),
+    insecure: false
+  }
+}
+
+const NO_SCOPES: ReadonlySet<string> = new Set()
+
+/** The space-separated `scope` (RFC 8693 section 4.2); anything but a string grants nothing. */
+function readScopes (scope: unknown): ReadonlySet<string> {
+  if (typeof scope !== 'string' || scope === '') return NO_SCOPES
+  return new Set(scope.split(' ').filter(each => each !== ''))
+}
+
+function textOrNull (value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}

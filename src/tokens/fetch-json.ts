@@ -1,0 +1,71 @@
+import { parseJsonObject } from './token-format.js'
+
+/** Why no document came back. */
+export type FetchFault = 'timeout' | 'network' | 'redirect' | 'status' | 'too_large' | 'not_json'
+
+export type FetchedJson =
+  { readonly ok: true, readonly document: Record<string, unknown> } | { readonly ok: false, readonly fault: FetchFault }
+
+export interface FetchOptions {
+  /** Ends the whole exchange, headers and body together; its abort counts as `timeout`. */
+  readonly signal: AbortSignal
+  /** Longest accepted body, in bytes after decompression. */
+  readonly maxBytes: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent by POST; without it the request is a GET. */
+  readonly form?: URLSearchParams
+}
+
+/** Gets one JSON object over HTTP. Never rejects; what went wrong is a word, never the peer's own text. */
+export async function fetchJson (url: string, options: FetchOptions): Promise<FetchedJson> {
+  try {
+    const response = await fetch(url, {
+      method: options.form === undefined ? 'GET' : 'POST',
+      headers: { accept: 'application/json', ...options.headers },
+      body: options.form ?? null,
+      // Followed, a redirect would let whoever can answer choose the next address that we ask.
+      redirect: 'manual',
+      signal: options.signal
+    })
+    return await readDocument(response, options.maxBytes)
+  } catch {
+    return { ok: false, fault: options.signal.aborted ? 'timeout' : 'network' }
+  }
+}
+
+async function readDocument (response: Response, maxBytes: number): Promise<FetchedJson> {
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    return { ok: false, fault: response.status >= 300 && response.status < 400 ? 'redirect' : 'status' }
+  }
+  const body = await readBody(response, maxBytes)
+  if (body === null) return { ok: false, fault: 'too_large' }
+  const document = parseJsonObject(body)
+  return document === null ? { ok: false, fault: 'not_json' } : { ok: true, document }
+}
+
+/** The body as text; null when it is longer than `maxBytes`. Leaving the loop cancels the rest. */
+async function readBody (response: Response, maxBytes: number): Promise<string | null> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > maxBytes) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+/** A signal that fires after `timeoutMs`, or with `abort`; the timer holds no process open. */
+export function createDeadline (timeoutMs: number): { readonly signal: AbortSignal, abort (): void } {
+  const controller = new AbortController()
+  const timer = setTimeout(() => { controller.abort() }, timeoutMs)
+  timer.unref()
+  return {
+    signal: controller.signal,
+    abort: () => {
+      clearTimeout(timer)
+      controller.abort()
+    }
+  }
+}

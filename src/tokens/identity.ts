@@ -1,0 +1,19 @@
+/** Who a verified token says the client is. Immutable; shared by every connection that presents the same token. */
+export interface Identity {
+  /** `sub`, or `<issuer name>:<sub>` when several issuers are configured. */
+  readonly userId: string
+  readonly subject: string
+  /** The configured name of the issuer, never text from the token. */
+  readonly issuer: string
+  readonly claims: Readonly<Record<string, unknown>>
+  /** `exp`, in ms since the epoch. */
+  readonly expiresAtMs: number
+  /** `iat`, in ms since the epoch; null when the token has none. */
+  readonly issuedAtMs: number | null
+  /** `jti` and `sid`, by which a token or a session can be revoked. */
+  readonly tokenId: string | null
+  readonly sessionId: string | null
+  readonly scopes: ReadonlySet<string>
+  /** True only for break-glass `anonymous` connections. */
+  readonly insecure: boolean
+}

@@ -1,0 +1,118 @@
+import { TOKEN_ERROR_CODES } from 'fast-jwt'
+import { buildIdentity } from './build-identity.js'
+import { findClaimFault, isAccessClaims, type ClaimRules } from './claims.js'
+import type { Identity } from './identity.js'
+import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import type { KeySource } from './jwks.js'
+import { prepareSecret, type SignatureVerifier, type VerificationKey } from './keys.js'
+import type { KeySet, PreparedKey } from './key-set.js'
+import type { TokenFault } from './token-fault.js'
+import { decodeSegment, type TokenFormat } from './token-format.js'
+import { readTokenHeader, type TokenHeader } from './token-header.js'
+
+/** What one issuer's keys and rules say of a token: a proven identity, a fault, or that its key is not at hand. */
+export type LocalVerdict =
+  { readonly kind: 'verified', readonly identity: Identity, readonly key: VerificationKey } |
+  { readonly kind: 'fault', readonly fault: TokenFault } |
+  { readonly kind: 'no_key', readonly expired: boolean }
+
+export interface IssuerVerifier {
+  readonly config: IssuerConfig
+  /** Decides with the keys at hand: signature first, then the claims. Never throws. */
+  check (token: string, format: TokenFormat, nowMs: number): LocalVerdict
+  /** Whether a token that this key has verified may still count as verified. */
+  trusts (key: VerificationKey): boolean
+}
+
+const MAX_REMEMBERED_HEADERS = 256
+const FAULTS: ReadonlyMap<unknown, TokenFault> = new Map([
+  [TOKEN_ERROR_CODES.invalidClaimType, 'unknown_issuer'],
+  [TOKEN_ERROR_CODES.invalidClaimValue, 'unknown_issuer'],
+  [TOKEN_ERROR_CODES.missingRequiredClaim, 'claim_missing'],
+  [TOKEN_ERROR_CODES.malformed, 'payload'],
+  [TOKEN_ERROR_CODES.invalidPayload, 'payload']
+])
+
+/** Makes the verifier of one issuer, which sees no keys but those of `source` and, if configured, the HS256 secret. */
+export function createIssuerVerifier (
+  config: IssuerConfig, settings: TokenSettings, source: KeySource
+): IssuerVerifier {
+  const severalIssuers = settings.issuers.length > 1
+  const secret = config.hmacSecret === null ? null : prepareSecret(config.hmacSecret, config.issuer)
+  const rules: ClaimRules = {
+    preset: config.preset,
+    audience: new Set(config.audience),
+    clockToleranceMs: settings.clockToleranceMs,
+    maxLifetimeMs: settings.maxLifetimeMs
+  }
+
+  function check (token: string, format: TokenFormat, nowMs: number): LocalVerdict {
+    const segment = token.slice(0, format.headerEnd)
+    const keys = source.current()
+    const remembered = keys?.byHeader.get(segment)
+    if (remembered !== undefined) return verifyWith(remembered, token, nowMs)
+    const header = readTokenHeader(segment)
+    if (typeof header === 'string') return { kind: 'fault', fault: header }
+    if (!isAllowed(header)) return { kind: 'fault', fault: 'algorithm' }
+    const prepared = findKey(header)
+    if (prepared === null) return checkWithoutKey(token, format, nowMs)
+    const verdict = verifyWith(prepared, token, nowMs)
+    // Only what a key has signed gets a place: a forger can neither fill the map nor steer it.
+    if (verdict.kind === 'verified' && prepared.key !== secret && keys !== null) rememberHeader(keys, segment, prepared)
+    return verdict
+  }
+
+  function isAllowed ({ algorithm }: TokenHeader): boolean {
+    return algorithm === 'HS256' ? secret !== null : config.algorithms.includes(algorithm)
+  }
+
+  function findKey ({ keyId, algorithm }: TokenHeader): PreparedKey | null {
+    if (algorithm !== 'HS256') return source.current()?.find(keyId, algorithm) ?? null
+    const verify = secret?.verifiers.get(algorithm)
+    return secret === null || verify === undefined ? null : { key: secret, verify }
+  }
+
+  function verifyWith ({ key, verify }: PreparedKey, token: string, nowMs: number): LocalVerdict {
+    const claims = verifyQuietly(verify, token)
+    if (typeof claims === 'string') return { kind: 'fault', fault: claims }
+    const fault = findClaimFault(claims, rules, nowMs)
+    if (fault !== null) return { kind: 'fault', fault }
+    if (!isAccessClaims(claims)) return { kind: 'fault', fault: 'payload' }
+    return { kind: 'verified', identity: buildIdentity(claims, config.name, severalIssuers), key }
+  }
+
+  // What is wrong whatever the key may be is said at once: it is worth no fetch, and it is no fault of the issuer's.
+  function checkWithoutKey (token: string, format: TokenFormat, nowMs: number): LocalVerdict {
+    const claims = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))
+    if (claims === null) return { kind: 'fault', fault: 'payload' }
+    if (claims['iss'] !== config.issuer) return { kind: 'fault', fault: 'unknown_issuer' }
+    const fault = findClaimFault(claims, rules, nowMs)
+    if (fault !== null && fault !== 'expired') return { kind: 'fault', fault }
+    return { kind: 'no_key', expired: fault === 'expired' }
+  }
+
+  return {
+    config,
+    check,
+    trusts: key => key === secret || source.current()?.has(key) === true
+  }
+}
+
+function rememberHeader (keys: KeySet, segment: string, prepared: PreparedKey): void {
+  if (keys.byHeader.size < MAX_REMEMBERED_HEADERS) keys.byHeader.set(segment, prepared)
+}
+
+/** The payload object that the signature covers, or a fault. Fast-jwt's errors can quote the token and end here. */
+function verifyQuietly (verify: SignatureVerifier, token: string): TokenFault | object {
+  // Two stack traces that nobody reads would add a third to the price of refusing a forged token.
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    const claims = verify(token)
+    return typeof claims === 'object' && claims !== null ? claims : 'payload'
+  } catch (error) {
+    return FAULTS.get(error instanceof Error && 'code' in error ? error.code : null) ?? 'signature'
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}

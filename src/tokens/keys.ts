@@ -1,0 +1,112 @@
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createVerifier, type Algorithm } from 'fast-jwt'
+import { isObject } from './token-format.js'
+import { isKeyId } from './token-header.js'
+
+/** Checks signature and `iss` and answers the payload; throws fast-jwt's error, which must go no further. */
+export type SignatureVerifier = (token: string) => unknown
+
+/** One key of one issuer, ready to use. */
+export interface VerificationKey {
+  readonly keyId: string | null
+  /** Equal for the same kid, material and algorithms, and for nothing else. */
+  readonly fingerprint: string
+  /** One prepared verifier for each algorithm that this key may be used with; never empty. */
+  readonly verifiers: ReadonlyMap<string, SignatureVerifier>
+}
+
+/** What the verifiers of an issuer have in common. */
+export interface KeyUse {
+  /** The exact `iss`. */
+  readonly issuer: string
+  /** The asymmetric algorithms that the issuer may use. */
+  readonly algorithms: readonly string[]
+}
+
+/** Why a published key is not used. */
+export type SkippedKey = 'malformed' | 'not_public' | 'not_for_signatures' | 'unsupported' | 'weak'
+
+const RSA_ALGORITHMS: readonly string[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+const CURVE_ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
+  ['P-256', 'ES256'], ['P-384', 'ES384'], ['P-521', 'ES512'], ['Ed25519', 'EdDSA']
+])
+const SECRET_MEMBERS = ['k', 'd', 'p', 'q', 'dp', 'dq', 'qi', 'oth']
+const MIN_MODULUS_BITS = 2048
+/** Above this one verification costs a millisecond and more. */
+const MAX_MODULUS_BITS = 8192
+const MAX_PUBLIC_EXPONENT = 0xffffffffn
+
+/**
+ * Prepares one published key (RFC 7517 section 4) for the algorithms that fit its type, its curve, its own `alg` and
+ * the issuer's list. `known` gives back the key of an earlier set when it is the same one.
+ */
+export function importKey (
+  jwk: unknown, use: KeyUse, known: ReadonlyMap<string, VerificationKey>
+): VerificationKey | SkippedKey {
+  if (!isObject(jwk)) return 'malformed'
+  const keyId = jwk['kid'] ?? null
+  if (keyId !== null && !isKeyId(keyId)) return 'malformed'
+  if (jwk['kty'] === 'oct' || SECRET_MEMBERS.some(member => jwk[member] !== undefined)) return 'not_public'
+  if (!isForSignatures(jwk)) return 'not_for_signatures'
+  const algorithms = algorithmsOf(jwk, use.algorithms)
+  if (algorithms.length === 0) return 'unsupported'
+  const key = readPublicKey(jwk)
+  if (key === null) return 'malformed'
+  if (isWeak(key)) return 'weak'
+  const pem = key.export({ type: 'spki', format: 'pem' }).toString()
+  const fingerprint = JSON.stringify([keyId, algorithms, pem])
+  return known.get(fingerprint) ?? prepareKey(keyId, fingerprint, pem, algorithms, use.issuer)
+}
+
+/**
+ * Prepares the shared secret of an issuer that still signs with HS256. It is text from the settings, never a published
+ * key, and no published key ever gets an HMAC algorithm.
+ */
+export function prepareSecret (secret: string, issuer: string): VerificationKey {
+  return prepareKey(null, 'secret', secret, ['HS256'], issuer)
+}
+
+function prepareKey (
+  keyId: string | null, fingerprint: string, material: string, algorithms: readonly string[], issuer: string
+): VerificationKey {
+  const verifiers = algorithms.map((algorithm): [string, SignatureVerifier] => [algorithm, createVerifier({
+    key: material,
+    algorithms: [algorithm as Algorithm],
+    allowedIss: issuer,
+    requiredClaims: ['exp', 'sub', 'iss'],
+    // Times are checked last, by our clock, so that `expired` is said only of a token that is otherwise good.
+    ignoreExpiration: true,
+    ignoreNotBefore: true,
+    cache: false
+  })])
+  return { keyId, fingerprint, verifiers: new Map(verifiers) }
+}
+
+function isForSignatures (jwk: Record<string, unknown>): boolean {
+  const { use, key_ops: operations } = jwk
+  if (use !== undefined && use !== 'sig') return false
+  return operations === undefined || (Array.isArray(operations) && operations.includes('verify'))
+}
+
+function algorithmsOf (jwk: Record<string, unknown>, allowed: readonly string[]): readonly string[] {
+  const { kty, crv, alg } = jwk
+  const fitting = kty === 'RSA' ? RSA_ALGORITHMS : [CURVE_ALGORITHMS.get(crv)]
+  return allowed.filter(each => fitting.includes(each) && (alg === undefined || alg === each))
+}
+
+/** Only the members that make up the public key are handed over; a curve of another key type is an error here. */
+function readPublicKey ({ kty, n, e, crv, x, y }: Record<string, unknown>): KeyObject | null {
+  try {
+    return createPublicKey({ format: 'jwk', key: { kty, n, e, crv, x, y } as JsonWebKey })
+  } catch {
+    return null
+  }
+}
+
+function isWeak (key: KeyObject): boolean {
+  if (key.asymmetricKeyType !== 'rsa') return false
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
+  if (modulusLength < MIN_MODULUS_BITS || modulusLength > MAX_MODULUS_BITS) return true
+  // With an exponent of 1 anybody can sign.
+  return publicExponent < 3n || publicExponent % 2n === 0n || publicExponent > MAX_PUBLIC_EXPONENT
+}

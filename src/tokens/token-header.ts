@@ -1,0 +1,35 @@
+import { decodeSegment } from './token-format.js'
+import type { TokenFault } from './token-fault.js'
+
+/** What a token's header says about the key; nothing else in it has any effect. */
+export interface TokenHeader {
+  readonly algorithm: string
+  readonly keyId: string | null
+}
+
+const MAX_KEY_ID_LENGTH = 256
+const ACCESS_TOKEN_TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'])
+
+/**
+ * Reads a token's header segment (RFC 7515 section 4, RFC 9068 section 2.1). `jku`, `x5u`, `jwk` and `x5c` are not
+ * looked at: a key comes from the configured issuer or from nowhere.
+ */
+export function readTokenHeader (segment: string): TokenHeader | TokenFault {
+  const header = decodeSegment(segment)
+  if (header === null) return 'header'
+  if (header['crit'] !== undefined || header['b64'] !== undefined) return 'critical_header'
+  if (!isAccessTokenType(header['typ'])) return 'header_type'
+  const { alg, kid } = header
+  if (typeof alg !== 'string') return 'algorithm'
+  if (kid === undefined) return { algorithm: alg, keyId: null }
+  return isKeyId(kid) ? { algorithm: alg, keyId: kid } : 'key_id'
+}
+
+/** Whether a `kid` is one that we would look up. */
+export function isKeyId (kid: unknown): kid is string {
+  return typeof kid === 'string' && kid.length > 0 && kid.length <= MAX_KEY_ID_LENGTH
+}
+
+function isAccessTokenType (type: unknown): boolean {
+  return type === undefined || (typeof type === 'string' && ACCESS_TOKEN_TYPES.has(type.toLowerCase()))
+}

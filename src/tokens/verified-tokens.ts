@@ -1,0 +1,46 @@
+import { LRUCache } from 'lru-cache'
+import type { Identity } from './identity.js'
+import type { IssuerVerifier } from './issuer-verifier.js'
+import type { VerificationKey } from './keys.js'
+import type { TokenVerdict } from './token-verifier.js'
+
+/** A token that was accepted, and what it rests on. */
+export interface VerifiedToken {
+  readonly verdict: TokenVerdict & { readonly ok: true }
+  readonly key: VerificationKey
+  readonly verifier: IssuerVerifier
+}
+
+/** Accepted tokens, known by their whole text. Refusals are never kept. */
+export interface VerifiedTokens {
+  /** The entry, if the key that verified it is still trusted; whether it has ended is for the caller to say. */
+  find (token: string): VerifiedToken | undefined
+  remember (token: string, verified: VerifiedToken): void
+  drop (token: string): void
+  forget (matches: (identity: Identity) => boolean): void
+}
+
+/** Makes the cache; the least recently used of more than `size` entries goes first. A size of 0 keeps nothing. */
+export function createVerifiedTokens (size: number): VerifiedTokens {
+  const entries = new LRUCache<string, VerifiedToken>({ max: Math.max(1, size) })
+
+  function find (token: string): VerifiedToken | undefined {
+    const entry = entries.get(token)
+    if (entry === undefined || entry.verifier.trusts(entry.key)) return entry
+    entries.delete(token)
+    return undefined
+  }
+
+  function forget (matches: (identity: Identity) => boolean): void {
+    for (const [token, entry] of entries.entries()) {
+      if (matches(entry.verdict.identity)) entries.delete(token)
+    }
+  }
+
+  return {
+    find,
+    remember: (token, verified) => { if (size > 0) entries.set(token, verified) },
+    drop: token => { entries.delete(token) },
+    forget
+  }
+}

@@ -1,0 +1,127 @@
+import { hasExpired } from './claims.js'
+import type { KeyFetchFault } from './fetch-keys.js'
+import { createIntrospector, type Introspector } from './introspect.js'
+import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
+import { createKeySource, type KeySource, type RefreshedKeys } from './jwks.js'
+import { refuseToken } from './token-fault.js'
+import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
+import type { TokenVerdict, TokenVerifier } from './token-verifier.js'
+import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
+
+export interface TokenVerifierDeps {
+  /** Wall clock, ms since the epoch. */
+  readonly now?: () => number
+  /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
+  readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
+  readonly onFailed: (issuer: string, reason: KeyFetchFault) => void
+}
+
+interface Issuer {
+  readonly verifier: IssuerVerifier
+  readonly source: KeySource
+  readonly introspector: Introspector | null
+}
+
+/** What is to be done about a token: nothing more, or first one request to its issuer. */
+type Decision =
+  { readonly kind: 'verdict', readonly verdict: TokenVerdict } |
+  { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
+  { readonly kind: 'introspect', readonly introspector: Introspector, readonly verified: VerifiedToken }
+
+/**
+ * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
+ * than choose one of the list.
+ */
+export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
+  const now = deps.now ?? Date.now
+  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
+  const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
+  const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
+  const known = createVerifiedTokens(settings.cacheSize)
+
+  function decide (token: string, mayFetch: boolean): Decision {
+    const nowMs = now()
+    const remembered = known.find(token)
+    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(token, remembered, nowMs) }
+    const format = readTokenFormat(token)
+    if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
+    const issuer = onlyIssuer ?? chooseIssuer(token, format)
+    if (issuer === undefined) return { kind: 'verdict', verdict: refuseToken('unknown_issuer') }
+    const local = issuer.verifier.check(token, format, nowMs)
+    if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
+    if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
+    const verdict = { ok: true, identity: local.identity } as const
+    const verified = { verdict, key: local.key, verifier: issuer.verifier }
+    if (issuer.introspector !== null) return { kind: 'introspect', introspector: issuer.introspector, verified }
+    known.remember(token, verified)
+    return { kind: 'verdict', verdict }
+  }
+
+  function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
+    if (!hasExpired(verdict.identity.expiresAtMs, settings.clockToleranceMs, nowMs)) return verdict
+    known.drop(token)
+    return refuseToken('expired')
+  }
+
+  function chooseIssuer (token: string, format: TokenFormat): Issuer | undefined {
+    const claimed = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))?.['iss']
+    return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
+  }
+
+  async function settle (token: string, decision: Decision): Promise<TokenVerdict> {
+    if (decision.kind === 'verdict') return decision.verdict
+    if (decision.kind === 'fetch_keys') {
+      await decision.ended
+      return await settle(token, decide(token, false))
+    }
+    const fault = await decision.introspector.ask(token)
+    if (fault !== null) return refuseToken(fault)
+    known.remember(token, decision.verified)
+    // The answer may have taken seconds, in which the token can have ended.
+    return recheck(token, decision.verified, now())
+  }
+
+  return {
+    verifyNow: token => {
+      const decision = decide(token, true)
+      return decision.kind === 'verdict' ? decision.verdict : null
+    },
+    verify: async token => await settle(token, decide(token, true)),
+    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
+    status: () => issuers.map(issuer => issuer.source.status()),
+    forget: known.forget,
+    close: () => {
+      for (const { source, introspector } of issuers) {
+        source.close()
+        introspector?.close()
+      }
+    }
+  }
+}
+
+function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boolean): Decision {
+  const ended = mayFetch ? source.refresh() : null
+  if (ended !== null) return { kind: 'fetch_keys', ended }
+  if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
+  // Ended or forged, no key could make it good.
+  return { kind: 'verdict', verdict: refuseToken(expired ? 'expired_unproven' : 'keys_unavailable') }
+}
+
+function createIssuer (
+  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps
+): Issuer {
+  const source = createKeySource({
+    issuer: config,
+    settings: settings.jwks,
+    now,
+    onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
+    onFailed: fault => { deps.onFailed(config.name, fault) }
+  })
+  const { introspection } = config
+  return {
+    verifier: createIssuerVerifier(config, settings, source),
+    source,
+    introspector: introspection === null ? null : createIntrospector(introspection, settings.jwks.timeoutMs)
+  }
+}

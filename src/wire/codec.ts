@@ -1,0 +1,35 @@
+import type { TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { PingFrame, RefreshFrame, SendFrame, SubscribeFrame, UnsubscribeFrame, type ClientFrame, type ServerFrame } from './frames.js'
+
+type Check = (value: unknown) => boolean
+const compile = (schema: TSchema): Check => {
+  const validator = Compile(schema)
+  return value => validator.Check(value)
+}
+
+/** One compiled check per frame type. A Map, so that a type named `__proto__` finds nothing. */
+const CHECKS: ReadonlyMap<unknown, Check> = new Map([
+  ['subscribe', compile(SubscribeFrame)],
+  ['unsubscribe', compile(UnsubscribeFrame)],
+  ['send', compile(SendFrame)],
+  ['refresh', compile(RefreshFrame)],
+  ['ping', compile(PingFrame)]
+])
+
+/** Reads one text frame; null when it is not JSON, of unknown type, or has a wrong, missing or unknown field. */
+export function decodeFrame (text: string): ClientFrame | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const check = CHECKS.get((value as { type?: unknown }).type)
+  return check?.(value) === true ? value as ClientFrame : null
+}
+
+export function encodeFrame (frame: ServerFrame): string {
+  return JSON.stringify(frame)
+}

@@ -1,0 +1,29 @@
+import type { Redis } from 'ioredis'
+import type { ScriptClient } from '../../src/limits/scripts.js'
+
+/** Time that passes when the test says so, in ms. */
+export interface TestClock {
+  now (): number
+  advance (ms: number): void
+}
+
+export function createTestClock (startMs: number): TestClock {
+  let nowMs = startMs
+  return {
+    now: () => nowMs,
+    advance: (ms) => { nowMs += ms }
+  }
+}
+
+/** The scripts on a real Redis, but by the test's clock: the one line that reads Redis's is replaced. */
+export function runByClock (client: Redis, clock: TestClock): ScriptClient {
+  const setTime = (text: string): string => {
+    const nowMs = clock.now()
+    return text.replace("redis.call('TIME')", `{ '${Math.floor(nowMs / 1000)}', '${(nowMs % 1000) * 1000}' }`)
+  }
+  return {
+    isCluster: false,
+    evalsha: async () => { throw new Error('NOSCRIPT so that the text is sent') },
+    eval: async (text, keyCount, ...rest) => await client.eval(setTime(text), keyCount, ...rest)
+  }
+}

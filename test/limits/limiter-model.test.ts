@@ -1,0 +1,153 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { GRANT_LAPSE_MS, type Admission, type Grant, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
+import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
+import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
+import { startRedis } from '../support/redis.js'
+import { createTestClock, runByClock, type TestClock } from './clocks.js'
+
+const settings: LimitSettings = {
+  addressConnections: 3,
+  addressWindowMs: 10_000,
+  userConnections: 2,
+  leaseMs: 5000,
+  messages: 20,
+  messageWindowMs: 8000
+}
+
+type Step =
+  | { readonly do: 'admit', readonly address: string | null, readonly userId: string | null, readonly connectionId: string }
+  | { readonly do: 'release', readonly userId: string, readonly connectionId: string }
+  | { readonly do: 'renew', readonly userId: string, readonly connectionId: string }
+  | { readonly do: 'take', readonly address: string, readonly demand: number, readonly spare: number }
+  | { readonly do: 'settle', readonly spentPart: number, readonly lastSpentMs: number }
+  | { readonly do: 'wait', readonly ms: number }
+
+interface Message { readonly address: string, at: number, readonly grant: number, readonly index: number }
+interface Outstanding { readonly address: string, readonly grant: number, readonly granted: number, readonly waited: number, readonly madeAt: number, readonly id: string }
+
+/** The rules, said as plainly as possible: lists of what happened, searched from end to end. */
+function createModel (clock: TestClock) {
+  const attempts: Array<{ address: string, at: number }> = []
+  let leases: Array<{ userId: string, connectionId: string, endsAt: number }> = []
+  let messages: Message[] = []
+  const dropLease = (userId: string, connectionId: string): void => {
+    leases = leases.filter((lease) => lease.userId !== userId || lease.connectionId !== connectionId)
+  }
+  const renew = (userId: string, connectionId: string): void => {
+    dropLease(userId, connectionId)
+    leases.push({ userId, connectionId, endsAt: clock.now() + settings.leaseMs })
+  }
+  const admit = (address: string | null, userId: string | null, connectionId: string): Admission => {
+    const now = clock.now()
+    if (address !== null) {
+      const counted = attempts.filter((one) => one.address === address && one.at > now - settings.addressWindowMs)
+      const [oldest] = counted
+      if (oldest !== undefined && counted.length >= settings.addressConnections) {
+        return { admitted: false, limit: 'address', retryAfterMs: oldest.at + settings.addressWindowMs - now }
+      }
+      attempts.push({ address, at: now })
+    }
+    if (userId === null) return { admitted: true }
+    const held = leases.filter((lease) => lease.userId === userId && lease.endsAt > now)
+    const isHeld = held.some((lease) => lease.connectionId === connectionId)
+    if (held.length >= settings.userConnections && !isHeld) return { admitted: false, limit: 'user', retryAfterMs: 5000 }
+    renew(userId, connectionId)
+    return { admitted: true }
+  }
+  const take = (address: string, demand: number, spare: number, grant: number) => {
+    const now = clock.now()
+    const counted = (): number[] => messages.filter((one) => one.address === address && one.at > now - settings.messageWindowMs).map(({ at }) => at)
+    const left = settings.messages - counted().length
+    const waited = Math.min(demand, left)
+    const rest = left - waited
+    const granted = waited + (rest < 4 ? 0 : Math.min(spare, Math.floor(rest / 2)))
+    for (let index = 0; index < granted; index++) {
+      messages.push({ address, grant, index, at: index < waited ? now : now + GRANT_LAPSE_MS })
+    }
+    const retryAfterMs = waited === demand ? 0 : Math.min(...counted()) + settings.messageWindowMs - now
+    return { granted, waited, retryAfterMs }
+  }
+  const settle = (grant: Outstanding, spent: number, lastSpentMs: number): void => {
+    messages = messages.filter((one) => one.grant !== grant.grant || one.index < Math.max(spent, grant.waited))
+    for (const one of messages) {
+      if (one.grant === grant.grant && one.index >= grant.waited) one.at = grant.madeAt + lastSpentMs
+    }
+  }
+  return { admit, renew, release: dropLease, take, settle }
+}
+
+const address = fc.constantFrom('192.0.2.1', '192.0.2.2')
+const userId = fc.constantFrom('alice', 'bob')
+const connectionId = fc.constantFrom('a', 'b', 'c', 'd')
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('admit' as const), address: fc.option(address), userId: fc.option(userId), connectionId }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'renew' as const), userId, connectionId }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('take' as const), address, demand: fc.integer({ min: 1, max: 12 }), spare: fc.integer({ min: 0, max: 30 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const), spentPart: fc.double({ min: 0, max: 1, noNaN: true }), lastSpentMs: fc.integer({ min: 0, max: GRANT_LAPSE_MS }) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 6000 })) }) }
+)
+
+/** Runs one history on both and returns the first difference. */
+async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step[]): Promise<string | null> {
+  const model = createModel(clock)
+  const outstanding: Outstanding[] = []
+  let grants = 0
+  for (const [i, one] of steps.entries()) {
+    let expected: unknown
+    let actual: unknown
+    if (one.do === 'admit') {
+      const lease = one.userId === null ? null : { userId: one.userId, connectionId: one.connectionId }
+      expected = model.admit(one.address, one.userId, one.connectionId)
+      actual = await limiter.admit({ address: one.address, lease })
+    } else if (one.do === 'release') {
+      model.release(one.userId, one.connectionId)
+      limiter.release(one)
+    } else if (one.do === 'renew') {
+      // Give the release of an earlier step its place before the renewal, as time does in the gateway.
+      await new Promise((resolve) => setImmediate(resolve))
+      model.renew(one.userId, one.connectionId)
+      await limiter.renew([one])
+    } else if (one.do === 'take') {
+      const { waited, ...grant } = model.take(one.address, one.demand, one.spare, ++grants)
+      const { id, ...answer }: Grant = await limiter.takeGrant(one, [])
+      outstanding.push({ address: one.address, grant: grants, granted: answer.granted, waited, madeAt: clock.now(), id })
+      expected = grant
+      actual = answer
+    } else if (one.do === 'settle') {
+      const grant = outstanding.shift()
+      if (grant === undefined) continue
+      const spent = Math.max(grant.waited, Math.round(one.spentPart * grant.granted))
+      model.settle(grant, spent, one.lastSpentMs)
+      limiter.settle([{ address: grant.address, id: grant.id, granted: grant.granted, spent, lastSpentMs: one.lastSpentMs }])
+    } else {
+      clock.advance(one.ms)
+    }
+    if (JSON.stringify(expected) !== JSON.stringify(actual)) {
+      return `step ${i}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`
+    }
+  }
+  return null
+}
+
+t.test('the memory limiter does what the plain rules say, in any history', async (t) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80 }), async (steps) => {
+    const clock = createTestClock(0)
+    const difference = await compare(createMemoryLimiter(settings, { now: clock.now }), clock, steps)
+    if (difference !== null) throw new Error(difference)
+  }), { numRuns: 300 })
+  t.pass()
+})
+
+t.test('the limiter in Redis does what the plain rules say, in any history', async (t) => {
+  const redis = await startRedis(t)
+  let runs = 0
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+    const clock = createTestClock(1_800_000_000_000)
+    const limiter = createRedisLimiter(runByClock(redis.client, clock), settings, { prefix: `${runs++}:` })
+    const difference = await compare(limiter, clock, steps)
+    await limiter.close()
+    if (difference !== null) throw new Error(difference)
+  }), { numRuns: 60 })
+  t.pass()
+})

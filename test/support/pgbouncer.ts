@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import type { Test } from 'tap'
+import { chooseFreePort, findAccount, type TestPostgres } from './postgres.js'
+
+/** Where PgBouncer is on this machine; null when it is not installed. */
+export function findPgbouncer (): string | null {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  return folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path)) ?? null
+}
+
+/** Starts a transaction pooler with a single server connection, which all its clients share; ended at the test's teardown. */
+export async function startPgbouncer (t: Test, program: string, server: TestPostgres): Promise<Pick<TestPostgres, 'url'>> {
+  const port = await chooseFreePort()
+  const folder = await mkdtemp(join(tmpdir(), 'portcullis-pgbouncer-'))
+  await chmod(folder, 0o755)
+  const [settings, users] = [join(folder, 'pgbouncer.ini'), join(folder, 'users.txt')]
+  await writeFile(users, '"portcullis_login" ""\n')
+  await writeFile(settings, `
+[databases]
+* = host=127.0.0.1 port=${server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = trust
+auth_file = ${users}
+pool_mode = transaction
+default_pool_size = 1
+`)
+  const pooler = spawn(program, [settings], { ...await findAccount(), stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(async () => {
+    if (pooler.exitCode === null && pooler.kill('SIGKILL')) await once(pooler, 'exit')
+    await rm(folder, { recursive: true, force: true })
+  })
+  let log = ''
+  await new Promise<void>((resolve, reject) => {
+    pooler.on('error', reject)
+    pooler.on('exit', () => { reject(new Error(`PgBouncer did not start: ${log}`)) })
+    pooler.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-4000)
+      if (log.includes('process up')) resolve()
+    })
+  })
+  return { url: (role, database = 'postgres') => `postgres://${role}@127.0.0.1:${port}/${database}` }
+}

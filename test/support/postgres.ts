@@ -1,0 +1,130 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import postgres from 'postgres'
+import type { Test } from 'tap'
+
+/** A private Postgres of one test file: own port, own folder, nothing kept; ended at the test's teardown. */
+export interface TestPostgres {
+  readonly port: number
+  /** The cluster's superuser, `postgres`. */
+  readonly adminUrl: string
+  readonly admin: postgres.Sql
+  /** The address for one login role; nobody needs a password. */
+  url (role: string, database?: string): string
+  /** Makes a database with the sample schema and its two tenants, and resolves with its name. */
+  createSample (name: string): Promise<string>
+  /** Loads the sample schema and its tenants into a database. */
+  loadSample (database: string): Promise<void>
+  /** Ends the server as a crash would. */
+  stop (): Promise<void>
+  /** Starts it again on the same port, with what it had. */
+  restart (): Promise<void>
+}
+
+export interface Account {
+  readonly uid?: number
+  readonly gid?: number
+}
+
+const run = promisify(execFile)
+const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
+const sampleFolder = fileURLToPath(new URL('../../src/access/sample/', import.meta.url))
+
+/** Postgres refuses to run as root: then it runs as Debian's `postgres`, or as `nobody`. */
+export async function findAccount (): Promise<Account> {
+  if (process.getuid?.() !== 0) return {}
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])])
+      return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
+    } catch {
+      // This account does not exist: the next one.
+    }
+  }
+  throw new Error('the tests need an unprivileged account to run Postgres as')
+}
+
+/** A port that was free a moment ago. */
+export async function chooseFreePort (): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Starts the server and waits until it says that it is ready. */
+async function launch (program: string, folder: string, port: number, account: Account): Promise<ChildProcess> {
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=16MB', 'max_connections=60']
+  const args = ['-D', folder, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
+  const server = spawn(program, args, { ...account, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  let log = ''
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', reject)
+    server.on('exit', () => { reject(new Error(`Postgres did not start: ${log}`)) })
+    server.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-4000)
+      if (log.includes('ready to accept connections')) resolve()
+    })
+  })
+  return server
+}
+
+async function kill (server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return
+  const exited = once(server, 'exit')
+  // SIGQUIT: every backend drops its connection without a word, and nothing is written.
+  server.kill('SIGQUIT')
+  await exited
+}
+
+/** Makes a cluster and starts it. Binaries: on the PATH or Debian's; installed when they are missing and may be. */
+export async function startPostgres (t: Test): Promise<TestPostgres> {
+  const program = (await run(process.execPath, [ensureScript, 'postgres'])).stdout.trim()
+  const account = await findAccount()
+  const folder = await mkdtemp(join(tmpdir(), 'portcullis-postgres-'))
+  if (account.uid !== undefined && account.gid !== undefined) await chown(folder, account.uid, account.gid)
+  const initArgs = ['-D', folder, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--locale=C', '--encoding=UTF8']
+  await run(join(dirname(program), 'initdb'), initArgs, { ...account, cwd: folder })
+
+  const port = await chooseFreePort()
+  let server = await launch(program, folder, port, account)
+  const url = (role: string, database = 'postgres'): string => `postgres://${role}@127.0.0.1:${port}/${database}`
+  const connectAdmin = (database: string): postgres.Sql => postgres(url('postgres', database), { max: 1, onnotice: () => {} })
+  const admin = connectAdmin('postgres')
+
+  async function loadSample (database: string): Promise<void> {
+    const sample = connectAdmin(database)
+    for (const file of ['schema.sql', 'seed.sql']) await sample.unsafe(await readFile(join(sampleFolder, file), 'utf8')).simple()
+    await sample.end()
+  }
+
+  t.teardown(async () => {
+    await admin.end({ timeout: 1 })
+    await kill(server)
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  return {
+    port,
+    adminUrl: url('postgres'),
+    admin,
+    url,
+    async createSample (name) {
+      await admin.unsafe(`create database "${name}"`)
+      await loadSample(name)
+      return name
+    },
+    loadSample,
+    stop: () => kill(server),
+    async restart () { server = await launch(program, folder, port, account) }
+  }
+}

@@ -1,0 +1,158 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
+import type { Test } from 'tap'
+
+/** A private Redis of one test: own port, own folder, nothing kept; ended at the test's teardown. */
+export interface TestRedis {
+  readonly url: string
+  readonly port: number
+  /** For looking into the server; waits through an outage. */
+  readonly client: Redis
+  /** Ends the server as a crash would. */
+  stop (): Promise<void>
+  /** Starts it again, empty, on the same port. */
+  restart (): Promise<void>
+  /** Freezes it: connections stay open and nothing is answered. */
+  pause (): void
+  resume (): void
+}
+
+export interface TestRedisOptions {
+  /** More of redis-server's command line. */
+  readonly args?: readonly string[]
+}
+
+export interface TestRedisCluster {
+  readonly urls: readonly string[]
+  readonly nodes: readonly TestRedis[]
+  stop (): Promise<void>
+}
+
+const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
+let programPath: Promise<string> | undefined
+
+async function findProgram (): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [ensureScript, 'redis'])
+  return stdout.trim()
+}
+
+/** A port that was free a moment ago; a cluster's second port, 10000 above, must exist too. */
+async function chooseFreePort (): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port <= 55_535 ? port : await chooseFreePort()
+}
+
+class AddressInUse extends Error {}
+
+/** Starts one process and waits until it says that it is ready. */
+async function launch (folder: string, port: number, args: readonly string[]): Promise<ChildProcess> {
+  programPath ??= findProgram()
+  const child = spawn(await programPath, [
+    '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...args
+  ], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const killNow = (): void => { child.kill('SIGKILL') }
+  process.once('exit', killNow)
+  child.once('exit', () => process.removeListener('exit', killNow))
+  let output = ''
+  await new Promise<void>((resolve, reject) => {
+    const read = (chunk: Buffer): void => {
+      output = (output + chunk.toString()).slice(-20_000)
+      if (output.includes('Ready to accept connections')) resolve()
+    }
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
+    child.once('error', reject)
+    child.once('exit', (code) => {
+      const inUse = output.includes('Address already in use') || output.includes('Failed listening on port')
+      reject(inUse ? new AddressInUse(output) : new Error(`redis-server ended with ${String(code)}: ${output}`))
+    })
+  })
+  return child
+}
+
+async function launchOnFreePort (folder: string, args: readonly string[]): Promise<{ child: ChildProcess, port: number }> {
+  const port = await chooseFreePort()
+  try {
+    return { child: await launch(folder, port, args), port }
+  } catch (error) {
+    // Somebody took the port between choosing and binding: take another.
+    if (error instanceof AddressInUse) return await launchOnFreePort(folder, args)
+    throw error
+  }
+}
+
+async function end (child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+}
+
+/** Starts a Redis for this test. */
+export async function startRedis (t: Test, options: TestRedisOptions = {}): Promise<TestRedis> {
+  const args = options.args ?? []
+  const folder = await mkdtemp(join(tmpdir(), 'portcullis-redis-'))
+  let { child, port } = await launchOnFreePort(folder, args)
+  const client = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: null, retryStrategy: () => 20 })
+  client.on('error', () => { /* outages are what some tests are about */ })
+  t.teardown(async () => {
+    client.disconnect()
+    await end(child)
+    await rm(folder, { recursive: true, force: true })
+  })
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    client,
+    stop: async () => { await end(child) },
+    restart: async () => {
+      await end(child)
+      child = await launch(folder, port, args)
+    },
+    pause: () => { child.kill('SIGSTOP') },
+    resume: () => { child.kill('SIGCONT') }
+  }
+}
+
+const SLOTS = 16_384
+
+/** Starts a cluster of three masters for this test and waits until each of them serves. */
+export async function startRedisCluster (t: Test): Promise<TestRedisCluster> {
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-config-file', 'nodes.conf']
+  const nodes = await Promise.all([0, 1, 2].map(async () => await startRedis(t, { args })))
+  await Promise.all(nodes.map(async (node, index) => {
+    const first = Math.ceil(index * SLOTS / nodes.length)
+    const last = Math.ceil((index + 1) * SLOTS / nodes.length)
+    await node.client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
+    await node.client.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: last - first }, (_, n) => first + n))
+  }))
+  for (const node of nodes.slice(1)) await nodes[0]?.client.call('CLUSTER', 'MEET', '127.0.0.1', node.port)
+  for (const node of nodes) await waitForCluster(node.client, nodes.length)
+  return {
+    urls: nodes.map((node) => node.url),
+    nodes,
+    stop: async () => { await Promise.all(nodes.map(async (node) => { await node.stop() })) }
+  }
+}
+
+async function waitForCluster (client: Redis, size: number): Promise<void> {
+  const giveUpAt = Date.now() + 15_000
+  while (Date.now() < giveUpAt) {
+    const state = String(await client.call('CLUSTER', 'INFO'))
+    if (state.includes('cluster_state:ok') && state.includes(`cluster_known_nodes:${size}`)) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('the test cluster did not come up in 15 s')
+}

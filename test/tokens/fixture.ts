@@ -1,0 +1,76 @@
+import { setInterval as every } from 'node:timers/promises'
+import type { KeyFetchFault } from '../../src/tokens/fetch-keys.js'
+import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
+import type { RefreshedKeys } from '../../src/tokens/jwks.js'
+import type { TokenVerdict, TokenVerifier } from '../../src/tokens/token-verifier.js'
+import { createTokenVerifier } from '../../src/tokens/verify.js'
+
+/** The real time, because issuers sign with that, and as much more as a test adds. */
+export interface Clock {
+  readonly now: () => number
+  advance (ms: number): void
+  /** From now on only `advance` moves it. */
+  freeze (): void
+}
+
+export function createClock (): Clock {
+  let aheadMs = 0
+  let frozenMs: number | null = null
+  return {
+    now: () => (frozenMs ?? Date.now()) + aheadMs,
+    advance: ms => { aheadMs += ms },
+    freeze: () => { frozenMs = Date.now() }
+  }
+}
+
+export interface StartedVerifier {
+  readonly verifier: TokenVerifier
+  readonly clock: Clock
+  readonly refreshed: Array<RefreshedKeys & { readonly issuer: string }>
+  readonly failed: KeyFetchFault[]
+}
+
+export interface VerifierOverrides {
+  readonly settings?: Partial<Omit<TokenSettings, 'issuers' | 'jwks'>>
+  readonly jwks?: Partial<JwksSettings>
+  readonly clock?: Clock
+}
+
+/** Makes a verifier that has tried every issuer once; it ends with the test. */
+export async function startVerifier (
+  t: { teardown (fn: () => unknown): unknown }, issuers: readonly IssuerConfig[], overrides: VerifierOverrides = {}
+): Promise<StartedVerifier> {
+  const clock = overrides.clock ?? createClock()
+  const refreshed: StartedVerifier['refreshed'] = []
+  const failed: KeyFetchFault[] = []
+  const verifier = createTokenVerifier({
+    issuers,
+    clockToleranceMs: 5000,
+    maxLifetimeMs: 86_400_000,
+    cacheSize: 1000,
+    ...overrides.settings,
+    jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 5000, ...overrides.jwks }
+  }, {
+    now: clock.now,
+    onRefreshed: (issuer, more) => { refreshed.push({ issuer, ...more }) },
+    onFailed: (_, fault) => { failed.push(fault) }
+  })
+  t.teardown(() => { verifier.close() })
+  await verifier.start()
+  return { verifier, clock, refreshed, failed }
+}
+
+/** A verdict in one line: `accepted <user id>`, `<refusal> <detail>`, or `pending`. */
+export function describe (verdict: TokenVerdict | null): string {
+  if (verdict === null) return 'pending'
+  return verdict.ok ? `accepted ${verdict.identity.userId}` : `${verdict.refusal} ${verdict.detail}`
+}
+
+/** Resolves once the condition holds; fails when it does not within ten seconds. */
+export async function waitUntil (holds: () => boolean, what: string): Promise<void> {
+  const endMs = Date.now() + 10_000
+  for await (const tick of every(2, undefined)) {
+    if (holds()) return
+    if (Date.now() > endMs) throw new Error(`never happened: ${what} ${String(tick)}`)
+  }
+}
