@@ -50,10 +50,19 @@ async function until (what, deadlineMs, isTrue) {
   console.log(`ok: ${what}`)
 }
 
-/** The process behind unshare, which does not pass a signal on. */
+/** The process behind unshare, which passes no signal on; its own --kill-child is forgotten when the user changes. */
 function findServer (pid) {
   if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() !== 'unshare') return pid
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return children === '' ? pid : Number(children.split(' ')[0])
+}
+
+/** However this program ends, the server ends with it. */
+function killAtExit (server) {
+  process.once('exit', () => {
+    if (server.exitCode === null && server.signalCode === null) process.kill(findServer(server.pid), 'SIGKILL')
+  })
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 }
 
 async function connect (url) {
@@ -76,6 +85,7 @@ async function check (start, health) {
     `JWT_ISSUER=${issuer.url}`, `JWT_AUDIENCE=${AUDIENCE}`, `JWT_JWKS_URI=${issuer.url}/jwks.json`
   ]
   const server = spawn(start, settings, { stdio: ['ignore', 'inherit', 'inherit'] })
+  killAtExit(server)
   const exited = once(server, 'exit')
   const assertRunning = () => assert.equal(server.exitCode, null, `the server ended with code ${server.exitCode}`)
   try {
@@ -97,7 +107,6 @@ async function check (start, health) {
     assert.notEqual(spawnSync(health, settings, { timeout: 5000 }).status, 0, 'the health check passes without a server')
     console.log('ok: the health check fails without a server')
   } finally {
-    server.kill('SIGKILL')
     issuer.close()
   }
 }

@@ -6,6 +6,7 @@ import { composeAccess } from './compose/access.js'
 import { composeAdmin } from './compose/admin.js'
 import { composeFanout, type OnInbound } from './compose/fanout.js'
 import { composeIdentity } from './compose/identity.js'
+import { listLocalConnections, type Operations } from './compose/operations.js'
 import { composeLimits } from './compose/limits.js'
 import { countMessages, createReport, type OnFault } from './compose/report.js'
 import type { Config } from './config/config.js'
@@ -24,7 +25,7 @@ import { startRota } from './connection/rota.js'
 import type { SessionContext } from './connection/session-context.js'
 import { createSubscriptions, type Subscriptions } from './connection/subscriptions.js'
 import { isListed } from './address/client-address.js'
-import { createMetrics } from './metrics/metrics.js'
+import { createMetrics, type MetricsJson } from './metrics/metrics.js'
 import { connectRedis } from './redis/connect.js'
 import { refuse } from './refusals.js'
 import { judgeReadiness } from './server/admin-readiness.js'
@@ -40,8 +41,8 @@ export interface GatewayOptions {
   readonly routes?: readonly HttpRoute[]
   /** Where clients' messages go in memory mode. */
   readonly onInbound?: OnInbound
-  /** Write the log to standard output. Default true. */
-  readonly stdout?: boolean
+  /** One of several processes: a supervisor has the admin port and the log file. */
+  readonly adminElsewhere?: boolean
 }
 
 export interface Gateway {
@@ -51,6 +52,8 @@ export interface Gateway {
   stop (reason: string): Promise<void>
   /** Something threw where nothing may: logged. */
   readonly onFault: OnFault
+  /** What operators may ask of this process, and its metrics for a supervisor. */
+  readonly operations: Operations & { metricsJson (): Promise<MetricsJson> }
 }
 
 const RENEWALS_PER_LEASE = 3
@@ -61,8 +64,8 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   const node = `${config.server.nodeId}-${options.worker}-${randomBytes(3).toString('hex')}`
   const { server: settings } = config
   const destination = createLogDestination({
-    stdout: options.stdout ?? true,
-    file: config.log.file === null ? null : { path: config.log.file, maxBytes: config.log.fileMaxMb * 1_048_576, keep: config.log.fileKeep }
+    stdout: true,
+    file: config.log.file === null || options.adminElsewhere === true ? null : { path: config.log.file, maxBytes: config.log.fileMaxMb * 1_048_576, keep: config.log.fileKeep }
   })
   const log = createLog({ level: config.log.level as Parameters<typeof createLog>[0]['level'], node, destination })
   const onFault: OnFault = (error, where) => {
@@ -183,22 +186,27 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
       : isUpgrade ? refuse('bad_request', { message: 'Sec-WebSocket-Key must be 16 bytes in base64' }) : refuse('upgrade_required')),
     onFault: (error) => { onFault(error, 'server') }
   })
-  const admin = composeAdmin(config, {
+  const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
+  const operations: Gateway['operations'] = {
     readiness: () => judgeReadiness({
       started: state !== 'starting' && fanout.control.loaded,
       draining: state === 'draining',
       issuers: identity.tokens.status(),
       redisMissing: redis !== null && config.limits.onRedisDown === 'closed' && !redis.isUp()
     }),
-    renderMetrics: async () => {
-      for (const session of registry.all()) countMessages(metrics, session)
+    async renderMetrics () {
+      countOpenSessions()
       return await metrics.render()
     },
-    control: fanout.control,
-    publish: fanout.publish,
-    registry,
-    onFault
-  })
+    async metricsJson () {
+      countOpenSessions()
+      return await metrics.toJson(options.worker)
+    },
+    listConnections: async (userId) => listLocalConnections(registry, node, userId),
+    orders: fanout.control,
+    publish: fanout.publish
+  }
+  const admin = options.adminElsewhere === true ? null : composeAdmin(config, operations, onFault)
 
   const rotas = [
     startRota(registry, config.limits.leaseMs / RENEWALS_PER_LEASE, (sessions) => {
@@ -222,7 +230,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     wheel.stop()
     rights.stop()
     identity.close()
-    await Promise.allSettled([limits.close(), access.authorizer.close(), fanout.close(), admin.close()])
+    await Promise.allSettled([limits.close(), access.authorizer.close(), fanout.close(), admin?.close()])
     await redis?.close()
     metrics.close()
     audit.serverStopped(reason, performance.now() - startedAtMs)
@@ -232,10 +240,11 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
 
   return {
     onFault,
+    operations,
     async start () {
       await access.start()
       fanout.control.start()
-      const adminPort = await admin.listen()
+      const adminPort = await admin?.listen() ?? null
       const port = await server.listen()
       state = 'running'
       audit.serverStarted({ host: settings.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure: config.insecureUntilMs !== null })

@@ -1,41 +1,53 @@
 import type { Config } from './config/config.js'
-import { ConfigError, loadConfig, unknownSettings } from './config/load-config.js'
-import type { Gateway } from './gateway.js'
-import { BindingError } from './server/binding.js'
+import { loadConfig, unknownSettings } from './config/load-config.js'
+import { CannotStart } from './cannot-start.js'
 
 /** What an operator must mend before a start can succeed is said in a sentence; anything else with its stack. */
 function explain (error: unknown): string {
-  if (error instanceof ConfigError || error instanceof BindingError) return error.message
+  if (error instanceof CannotStart) return error.message
   return error instanceof Error ? error.stack ?? error.message : String(error)
 }
 
+/** What runs in this process: one gateway, or the supervisor of several. */
+export interface Runnable {
+  start (): Promise<unknown>
+  stop (reason: string): Promise<void>
+  onFault (error: unknown, where: string): void
+}
+
 /**
- * Runs one gateway process: settings, signals, exit codes. Exit 0 after a drain, 1 when it cannot start.
+ * Runs the process: settings, signals, exit codes. Exit 0 after a drain, 1 when it cannot start.
  * The first SIGTERM or SIGINT drains, a second one ends at once.
  */
-export function runProcess (create: (config: Config) => Gateway, env: NodeJS.ProcessEnv): void {
-  let gateway: Gateway
+export function runProcess (create: (config: Config) => Runnable, env: NodeJS.ProcessEnv): void {
+  let running: Runnable
   try {
     for (const name of unknownSettings(env)) process.stderr.write(`portcullis: unknown setting ${name} is ignored\n`)
-    gateway = create(loadConfig(env))
+    running = create(loadConfig(env))
   } catch (error) {
     process.stderr.write(`portcullis: ${explain(error)}\n`)
     process.exitCode = 1
     return
   }
   // A fault in one callback must not end the connections of everybody else.
-  process.on('uncaughtException', (error) => { gateway.onFault(error, 'uncaught') })
-  process.on('unhandledRejection', (error) => { gateway.onFault(error, 'unhandled') })
+  process.on('uncaughtException', (error) => { running.onFault(error, 'uncaught') })
+  process.on('unhandledRejection', (error) => { running.onFault(error, 'unhandled') })
 
   let signals = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (++signals > 1) process.exit(130)
-      gateway.stop(signal).then(() => process.exit(0), () => process.exit(1))
+      if (++signals > 1) return onSecondSignal(running)
+      running.stop(signal).then(() => process.exit(0), () => process.exit(1))
     })
   }
-  gateway.start().catch((error: unknown) => {
+  running.start().catch((error: unknown) => {
     process.stderr.write(`portcullis: ${explain(error)}\n`)
     process.exit(1)
   })
+}
+
+/** Whoever asks twice does not want to wait. A supervisor ends its workers first. */
+function onSecondSignal (running: Runnable): void {
+  void running.stop('second signal')
+  setImmediate(() => { process.exit(130) })
 }

@@ -13,6 +13,9 @@ export class AccessError extends Error {
   }
 }
 
+/** The connection ended before the answer: the server may well be there for another one. */
+export class ConnectionLostError extends AccessError {}
+
 /** The database would not protect one user's rows from another: nothing may be asked of it. `reasons` names all faults. */
 export class UnsafeDatabaseError extends Error {
   override readonly name = 'UnsafeDatabaseError'

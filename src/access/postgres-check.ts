@@ -70,7 +70,7 @@ function selectRows (kind: Kind, ids: readonly string[] | '*', { guarded, facts 
 function describeUser ({ identity, guarded, timeoutMs }: CheckRequest, { agents, tasks }: Asked): string[] {
   const { claims, subject } = identity
   return [
-    String(timeoutMs),
+    String(Math.ceil(timeoutMs)),
     JSON.stringify(claims),
     subject,
     textOf(claims['role']),

@@ -1,5 +1,8 @@
-import { AccessError } from './access-error.js'
+import { AccessError, ConnectionLostError } from './access-error.js'
 import { createSession, type Session } from './postgres-session.js'
+
+/** Work that only reads: it is begun again when an idle connection turns out to be lost. */
+export type Work<Facts, T> = (session: Session, facts: Facts) => Promise<T>
 
 /** Connections kept for the next check; how many run at once is the caller's gate's to say. */
 export interface PostgresPool<Facts> {
@@ -7,7 +10,7 @@ export interface PostgresPool<Facts> {
    * Gives a connection to the work, an idle one or a new one that has been inspected, and drops it when the work fails
    * or the signal aborts: a connection that saw a fault is never used again.
    */
-  use<T> (signal: AbortSignal, work: (session: Session, facts: Facts) => Promise<T>): Promise<T>
+  use<T> (signal: AbortSignal, work: Work<Facts, T>): Promise<T>
   /** Closes every connection; those in use are dropped. */
   close (): Promise<void>
 }
@@ -59,6 +62,7 @@ export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: Post
 
   async function useSession<T> (session: Session, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const abort = (): void => { drop(session) }
+    open.add(session)
     signal.addEventListener('abort', abort, { once: true })
     try {
       return await work()
@@ -70,18 +74,30 @@ export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: Post
     }
   }
 
+  async function useMember<T> (member: Member<Facts>, signal: AbortSignal, work: Work<Facts, T>): Promise<T> {
+    const result = await useSession(member.session, signal, () => work(member.session, member.facts))
+    giveBack(member)
+    return result
+  }
+
+  async function useNew<T> (signal: AbortSignal, work: Work<Facts, T>): Promise<T> {
+    const session = createSession(url)
+    const facts = await useSession(session, signal, () => inspect(session))
+    return await useMember({ session, facts, openedAtMs: now() }, signal, work)
+  }
+
   return {
     async use (signal, work) {
       if (closing || signal.aborted) throw new AccessError('the database was not asked: too late')
-      const known = takeIdle()
-      const session = known?.session ?? createSession(url)
-      open.add(session)
-      return await useSession(session, signal, async () => {
-        const member = known ?? { session, facts: await inspect(session), openedAtMs: now() }
-        const result = await work(session, member.facts)
-        giveBack(member)
-        return result
-      })
+      const member = takeIdle()
+      if (member === null) return await useNew(signal, work)
+      try {
+        return await useMember(member, signal, work)
+      } catch (error) {
+        // A connection that lay idle may have been dead for long: that says nothing about the database.
+        if (!(error instanceof ConnectionLostError)) throw error
+        return await useNew(signal, work)
+      }
     },
     async close () {
       closing = true

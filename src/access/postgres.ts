@@ -37,9 +37,14 @@ export interface PostgresAuthorizer extends Authorizer {
 /** How long a connection lives, in ms: then its successor is inspected anew. */
 const MAX_AGE_MS = 300_000
 
-/** Makes the authorizer that lets Row Level Security decide: one read-only transaction as the user for each check. */
+/**
+ * Makes the authorizer that lets Row Level Security decide: one read-only transaction as the user for each check.
+ * Throws when the address or a table's name cannot be read.
+ */
 export function createPostgresAuthorizer (settings: PostgresAccessSettings, clocks: Clocks): PostgresAuthorizer {
   const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
+  // Checked here as the driver's own error would carry the address, and the password in it.
+  if (!URL.canParse(url)) throw new Error('the address of the database is no URL of one host')
   const guarded = { role, agents: parseQualifiedName(settings.agentsTable), tasks: parseQualifiedName(settings.tasksTable) }
   const pool = createPostgresPool<TableFacts>({
     url,

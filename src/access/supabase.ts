@@ -14,14 +14,14 @@ export interface SupabaseAccessSettings {
   /** `schema.table`, with a column `id`; the schema must be one that the project exposes. */
   readonly agentsTable: string
   readonly tasksTable: string
-  /** Checks that ask PostgREST at once; each has two requests open at most. */
-  readonly maxConcurrent: number
   /** From the call to the answer, in ms. */
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
   readonly cacheMs: number
 }
 
+/** Checks that ask PostgREST at once; each has two requests open at most. */
+const MAX_CHECKS = 32
 /** Supabase returns at most 1000 rows by default, a project may set less: a chunk stays below what is usual. */
 const IDS_PER_REQUEST = 100
 /** Proxies commonly take a request line of 8 KB. */
@@ -33,7 +33,7 @@ const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smalli
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
 export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): Authorizer {
-  const { maxConcurrent, checkTimeoutMs, cacheMs } = settings
+  const { checkTimeoutMs, cacheMs } = settings
   const tables = { agents: parseQualifiedName(settings.agentsTable), tasks: parseQualifiedName(settings.tasksTable) }
   const readIds = createPostgrestClient(settings)
 
@@ -89,7 +89,7 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return { agents, tasks }
   }
 
-  return createRemoteAuthorizer({ ask, close: () => Promise.resolve(), places: maxConcurrent, checkTimeoutMs, cacheMs, clocks })
+  return createRemoteAuthorizer({ ask, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, cacheMs, clocks })
 }
 
 /** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */

@@ -66,10 +66,11 @@ export function createFileSink ({ file, report, now }: FileSinkOptions): FileSin
 
   /** A file removed under us would take lines to nowhere until the next rotation. */
   async function leaveRemovedFile (): Promise<void> {
-    if (stream === null || now() - presentAtMs < PRESENCE_CHECK_MS) return
+    const current = stream
+    if (current === null || now() - presentAtMs < PRESENCE_CHECK_MS) return
     presentAtMs = now()
     if (await isPresent(file.path)) return
-    stream.end()
+    current.end()
     stream = null
   }
 
@@ -79,6 +80,8 @@ export function createFileSink ({ file, report, now }: FileSinkOptions): FileSin
     while (stream === null || stream.destroyed) {
       if (closed) throw new Error('the log file is closed')
       stream = await openFile()
+      // Closed while it opened: nobody else would end it, and the next turn of this loop says so.
+      if (closed && stream !== null) await endStream(stream)
       if (stream === null) await new Promise<void>((resolve) => { wakeRetry = wakeAfter(RETRY_MS, resolve) })
     }
     return stream

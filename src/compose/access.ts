@@ -1,7 +1,8 @@
+import { CannotStart } from '../cannot-start.js'
 import type { Authorizer } from '../access/authorizer.js'
 import { createClaimsAuthorizer } from '../access/claims.js'
 import { createOnlyIssuerAuthorizer } from '../access/only-issuer.js'
-import { createPostgresAuthorizer } from '../access/postgres.js'
+import { createPostgresAuthorizer, type PostgresAuthorizer } from '../access/postgres.js'
 import { createSupabaseAuthorizer } from '../access/supabase.js'
 import type { Config } from '../config/config.js'
 
@@ -16,6 +17,14 @@ export interface Access {
 const POOL_SIZE = 10
 const CACHE_MS = 5000
 const monotonic = (): number => performance.now()
+
+async function startOrExplain (postgres: PostgresAuthorizer): Promise<void> {
+  try {
+    await postgres.start()
+  } catch (error) {
+    throw new CannotStart(`WS_AUTHORIZER=postgres: ${error instanceof Error ? error.message : 'the database cannot be used'}`)
+  }
+}
 
 /** Chooses who decides what a user may see. */
 export function composeAccess ({ access, tokens, upgrade }: Config): Access {
@@ -33,7 +42,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config): Access {
       checkTimeoutMs,
       cacheMs: CACHE_MS
     }, { now: monotonic })
-    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async () => { await postgres.start() } }
+    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async () => { await startOrExplain(postgres) } }
   }
   if (access.authorizer === 'supabase' && access.supabase !== null) {
     const supabase = createSupabaseAuthorizer({

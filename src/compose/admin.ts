@@ -1,24 +1,14 @@
+import { CannotStart } from '../cannot-start.js'
 import { parseAddress } from '../address/client-address.js'
 import type { Config } from '../config/config.js'
-import type { Registry } from '../connection/registry.js'
-import type { Control } from '../control/control.js'
 import { parseRevocation } from '../control/revocation-request.js'
 import { createAdminServer, type AdminServer } from '../server/admin.js'
 import { refusalAnswer, type AdminAnswer } from '../server/admin-answers.js'
 import { createAuthenticator } from '../server/admin-auth.js'
-import type { Readiness } from '../server/admin-readiness.js'
 import type { AdminRequest, AdminRoute } from '../server/admin-routes.js'
-import { answerPublish, MAX_PUBLISH_BYTES, type Publish } from '../server/publish-endpoint.js'
+import { answerPublish, MAX_PUBLISH_BYTES } from '../server/publish-endpoint.js'
+import type { Operations } from './operations.js'
 import type { OnFault } from './report.js'
-
-export interface AdminDeps {
-  readonly readiness: () => Readiness
-  readonly renderMetrics: () => Promise<{ readonly contentType: string, readonly body: string }>
-  readonly control: Control
-  readonly publish: Publish
-  readonly registry: Registry
-  readonly onFault: OnFault
-}
 
 export interface AdminPart {
   /** Resolves with the port; null when the admin port is off. */
@@ -40,7 +30,7 @@ async function ordered (work: Promise<void>): Promise<AdminAnswer> {
   }
 }
 
-function revocationRoute (method: 'POST' | 'DELETE', config: Config, control: Control): AdminRoute {
+function revocationRoute (method: 'POST' | 'DELETE', config: Config, { orders }: Operations): AdminRoute {
   return {
     method,
     path: '/v1/revocations',
@@ -50,7 +40,7 @@ function revocationRoute (method: 'POST' | 'DELETE', config: Config, control: Co
       if (!body.ok) return body.answer
       const revocation = parseRevocation(body.value, Date.now(), config.tokens.maxLifetimeMs)
       if (typeof revocation === 'string') return refusalAnswer('bad_request', revocation)
-      return await ordered(method === 'POST' ? control.revoke(revocation) : control.unrevoke(revocation))
+      return await ordered(method === 'POST' ? orders.revoke(revocation) : orders.unrevoke(revocation))
     }
   }
 }
@@ -61,7 +51,7 @@ function bannedKey (request: AdminRequest): string | null {
   return parseAddress(text.replace(/\/64$/, ''))?.key ?? null
 }
 
-function banRoutes (control: Control): AdminRoute[] {
+function banRoutes ({ orders }: Operations): AdminRoute[] {
   const path = '/v1/bans/:address'
   const notAnAddress = refusalAnswer('bad_request', 'wanted an IPv4 or IPv6 address')
   return [{
@@ -75,7 +65,7 @@ function banRoutes (control: Control): AdminRoute[] {
       if (!body.ok) return body.answer
       const seconds = typeof body.value === 'object' && body.value !== null ? (body.value as { seconds?: unknown }).seconds : undefined
       if (typeof seconds !== 'number' || !(seconds >= 1 && seconds <= MAX_BAN_S)) return refusalAnswer('bad_request', `seconds: wanted a number from 1 to ${MAX_BAN_S}`)
-      return await ordered(control.ban(key, seconds * 1000))
+      return await ordered(orders.ban(key, seconds * 1000))
     }
   }, {
     method: 'DELETE',
@@ -83,47 +73,36 @@ function banRoutes (control: Control): AdminRoute[] {
     access: 'bearer',
     async handle (request) {
       const key = bannedKey(request)
-      return key === null ? notAnAddress : await ordered(control.unban(key))
+      return key === null ? notAnAddress : await ordered(orders.unban(key))
     }
   }]
 }
 
-function userRoutes ({ control, registry }: AdminDeps): AdminRoute[] {
+function userRoutes ({ orders, listConnections }: Operations): AdminRoute[] {
   return [{
     method: 'GET',
     path: '/v1/connections',
     access: 'bearer',
-    handle ({ query }) {
+    async handle ({ query }) {
       const userId = query.get('user_id')
       if (userId === null || userId === '') return refusalAnswer('bad_request', 'user_id is needed')
-      const connections = [...registry.all()].filter(session => session.identity.userId === userId).map(session => ({
-        connection_id: session.connectionId,
-        user_id: session.identity.userId,
-        issuer: session.identity.issuer,
-        ip: session.address.ip,
-        path: session.path,
-        opened_at: new Date(session.openedAtMs).toISOString(),
-        expires_at: new Date(session.identity.expiresAtMs).toISOString(),
-        topics: session.topics.size,
-        messages_in: session.messagesIn,
-        messages_out: session.messagesOut
-      }))
+      const connections = await listConnections(userId)
       return { status: 200, body: { connections } }
     }
   }, {
     method: 'DELETE',
     path: '/v1/users/:id/connections',
     access: 'bearer',
-    async handle ({ params }) { return await ordered(control.disconnect(params.get('id') ?? '')) }
+    async handle ({ params }) { return await ordered(orders.disconnect(params.get('id') ?? '')) }
   }, {
     method: 'POST',
     path: '/v1/recheck',
     access: 'bearer',
-    async handle ({ query }) { return await ordered(control.recheck(query.get('user_id'))) }
+    async handle ({ query }) { return await ordered(orders.recheck(query.get('user_id'))) }
   }]
 }
 
-function publishRoute (config: Config, publish: Publish): AdminRoute {
+function publishRoute (config: Config, { publish }: Operations): AdminRoute {
   const authenticate = createAuthenticator({ secret: config.admin.publishKey })
   return {
     method: 'POST',
@@ -144,26 +123,29 @@ function publishRoute (config: Config, publish: Publish): AdminRoute {
 }
 
 /** Puts the admin port together: health, readiness, metrics, and with `ADMIN_TOKEN` the orders of operators. */
-export function composeAdmin (config: Config, deps: AdminDeps): AdminPart {
+export function composeAdmin (config: Config, operations: Operations, onFault: OnFault): AdminPart {
   let server: AdminServer | null = null
   const routes = [
-    ...userRoutes(deps),
-    revocationRoute('POST', config, deps.control),
-    revocationRoute('DELETE', config, deps.control),
-    ...banRoutes(deps.control),
-    publishRoute(config, deps.publish)
+    ...userRoutes(operations),
+    revocationRoute('POST', config, operations),
+    revocationRoute('DELETE', config, operations),
+    ...banRoutes(operations),
+    publishRoute(config, operations)
   ]
   return {
     async listen () {
       if (config.admin.port === 0) return null
+      const { host, port } = config.admin
       server = await createAdminServer({
-        host: config.admin.host,
-        port: config.admin.port,
+        host,
+        port,
         authenticate: createAuthenticator({ secret: config.admin.token }),
-        readiness: deps.readiness,
-        renderMetrics: deps.renderMetrics,
+        readiness: operations.readiness,
+        renderMetrics: operations.renderMetrics,
         routes,
-        onFault: deps.onFault
+        onFault
+      }).catch((error: unknown) => {
+        throw new CannotStart(`cannot listen on ${host}:${port} for the admin port: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`)
       })
       return server.port
     },

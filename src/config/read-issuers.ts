@@ -1,7 +1,8 @@
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
-import type { SettingValues } from './settings.js'
+import type { ReportMistake } from './read-settings.js'
+import type { SettingName, SettingValues } from './settings.js'
 
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
@@ -13,11 +14,9 @@ const FurtherIssuers = Compile(Type.Array(Type.Object({
   algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1 }))
 }, { additionalProperties: false }), { maxItems: 100 }))
 
-type Report = (setting: string, reason: string) => void
-
 const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
 
-function checkAlgorithms (setting: string, algorithms: readonly string[], report: Report): void {
+function checkAlgorithms (setting: SettingName, algorithms: readonly string[], report: ReportMistake): void {
   for (const algorithm of algorithms) {
     if (/^HS/i.test(algorithm)) report(setting, 'symmetric algorithms are not accepted; legacy Supabase projects opt in by SUPABASE_JWT_SECRET')
     else if (!ASYMMETRIC.includes(algorithm)) report(setting, `unknown algorithm ${JSON.stringify(algorithm.slice(0, 40))}; known: ${ASYMMETRIC.join(', ')}`)
@@ -25,7 +24,7 @@ function checkAlgorithms (setting: string, algorithms: readonly string[], report
 }
 
 /** Keys that come over plain http can be swapped on the way, so http is for loopback, or for those who say that they know. */
-function checkUrl (setting: string, url: string, allowHttp: boolean, report: Report): void {
+function checkUrl (setting: SettingName, url: string, allowHttp: boolean, report: ReportMistake): void {
   if (!URL.canParse(url)) return report(setting, 'must be a URL')
   const { protocol, hostname, username, password } = new URL(url)
   const loopback = hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
@@ -34,7 +33,7 @@ function checkUrl (setting: string, url: string, allowHttp: boolean, report: Rep
   else if (protocol !== 'http:' && protocol !== 'https:') report(setting, 'must be an http or https URL')
 }
 
-function readGeneric (values: SettingValues, report: Report): IssuerConfig[] {
+function readGeneric (values: SettingValues, report: ReportMistake): IssuerConfig[] {
   const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_JWKS_URI: jwksUri } = values
   checkAlgorithms('JWT_ALGORITHMS', values.JWT_ALGORITHMS, report)
   if (issuer === undefined) {
@@ -47,14 +46,14 @@ function readGeneric (values: SettingValues, report: Report): IssuerConfig[] {
   }]
 }
 
-function readKeycloak (values: SettingValues, report: Report): IssuerConfig[] {
+function readKeycloak (values: SettingValues, report: ReportMistake): IssuerConfig[] {
   const { KEYCLOAK_URL: url, KEYCLOAK_REALM: realm, KEYCLOAK_CLIENT_ID: clientId, KEYCLOAK_CLIENT_SECRET: clientSecret } = values
-  const given = { KEYCLOAK_URL: url, KEYCLOAK_REALM: realm, KEYCLOAK_CLIENT_ID: clientId }
-  if (Object.values(given).every(value => value === undefined)) {
+  const given = [['KEYCLOAK_URL', url], ['KEYCLOAK_REALM', realm], ['KEYCLOAK_CLIENT_ID', clientId]] as const
+  if (given.every(([, value]) => value === undefined)) {
     if (values.KEYCLOAK_INTROSPECT) report('KEYCLOAK_URL', 'is needed with KEYCLOAK_INTROSPECT=true')
     return []
   }
-  for (const [setting, value] of Object.entries(given)) if (value === undefined) report(setting, 'is needed for the Keycloak preset')
+  for (const [setting, value] of given) if (value === undefined) report(setting, 'is needed for the Keycloak preset')
   if (values.KEYCLOAK_INTROSPECT && clientSecret === undefined) report('KEYCLOAK_CLIENT_SECRET', 'is needed with KEYCLOAK_INTROSPECT=true')
   const issuer = `${withoutSlash(url ?? '')}/realms/${encodeURIComponent(realm ?? '')}`
   const connect = `${issuer}/protocol/openid-connect`
@@ -70,7 +69,7 @@ function readKeycloak (values: SettingValues, report: Report): IssuerConfig[] {
   }]
 }
 
-function readSupabase (values: SettingValues, report: Report): IssuerConfig[] {
+function readSupabase (values: SettingValues, report: ReportMistake): IssuerConfig[] {
   if (values.SUPABASE_URL === undefined) {
     if (values.SUPABASE_JWT_SECRET !== undefined) report('SUPABASE_URL', 'is needed with SUPABASE_JWT_SECRET')
     return []
@@ -88,7 +87,7 @@ function readSupabase (values: SettingValues, report: Report): IssuerConfig[] {
   }]
 }
 
-function readFurther (values: SettingValues, report: Report): IssuerConfig[] {
+function readFurther (values: SettingValues, report: ReportMistake): IssuerConfig[] {
   if (values.ISSUERS === undefined) return []
   let parsed: unknown
   try { parsed = JSON.parse(values.ISSUERS) } catch { parsed = null }
@@ -107,10 +106,10 @@ function readFurther (values: SettingValues, report: Report): IssuerConfig[] {
 }
 
 /** Reads every configured issuer, presets included; reports what is missing, unsafe or ambiguous. */
-export function readIssuers (values: SettingValues, report: Report): IssuerConfig[] {
-  const sources = { JWT_ISSUER: readGeneric, KEYCLOAK_URL: readKeycloak, SUPABASE_URL: readSupabase, ISSUERS: readFurther }
+export function readIssuers (values: SettingValues, report: ReportMistake): IssuerConfig[] {
+  const sources = [['JWT_ISSUER', readGeneric], ['KEYCLOAK_URL', readKeycloak], ['SUPABASE_URL', readSupabase], ['ISSUERS', readFurther]] as const
   const issuers: IssuerConfig[] = []
-  for (const [setting, read] of Object.entries(sources)) {
+  for (const [setting, read] of sources) {
     for (const issuer of read(values, report)) {
       // An `iss` that is no URL is fine (RFC 7519 section 4.1.1) while the keys' address is given.
       if (issuer.jwksUri === null || issuer.preset !== 'oidc' || /^https?:/.test(issuer.issuer)) checkUrl(setting, issuer.issuer, values.JWKS_ALLOW_HTTP, report)

@@ -6,6 +6,9 @@ const validator = Compile(SettingsSchema)
 /** One wrong or missing setting. */
 export interface SettingError { readonly setting: string, readonly reason: string }
 
+/** Takes down one mistake; the reason never repeats a secret. */
+export type ReportMistake = (setting: SettingName, reason: string) => void
+
 interface Schema {
   readonly type?: string
   readonly default?: unknown
@@ -33,7 +36,8 @@ function expectation (schema: Schema): string {
   if (schema.enum !== undefined) return `must be one of ${schema.enum.join(', ')}`
   if (schema.type === 'integer') return `must be a whole number from ${schema.minimum} to ${schema.maximum}`
   if (schema.type === 'boolean') return 'must be true or false'
-  if (schema.minLength !== undefined && schema.minLength > 0) return `must be at least ${schema.minLength} bytes long`
+  if (schema.type === 'array') return 'must name at least one'
+  if (schema.minLength !== undefined && schema.minLength > 0) return `must be ${schema.minLength} to ${schema.maxLength} characters long`
   if (schema.pattern !== undefined) return `must match ${schema.pattern}`
   return `must be text of at most ${schema.maxLength ?? 4096} characters`
 }

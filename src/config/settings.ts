@@ -15,7 +15,9 @@ const whole = (description: string, initial: number, minimum: number, maximum: n
 const seconds = (description: string, initial: number, minimum = 1) => whole(description, initial, minimum, YEAR_S)
 const limit = (description: string, initial: number) => whole(description, initial, 1, MAX_LIMIT)
 const flag = (description: string) => defaulted(Type.Boolean({ description }), false)
-const list = (description: string, initial: string[] = []) => defaulted(Type.Array(Type.String({ minLength: 1 }), { description }), initial)
+const list = (description: string, initial: string[] = []) =>
+  // A list that is something by default is never nothing: no carrier or no algorithm would refuse everybody.
+  defaulted(Type.Array(Type.String({ minLength: 1 }), { description, minItems: Math.min(1, initial.length) }), initial)
 const choice = <const T extends string>(description: string, initial: T, options: readonly T[]) =>
   defaulted(Type.Enum(options as T[], { description }), initial)
 

@@ -16,6 +16,15 @@ export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => 
   let lastS = Math.floor(now() / SECOND_MS)
   let timer: NodeJS.Timeout
 
+  /** One connection's fault must not cost the others their deadlines: it goes where uncaught errors go. */
+  const fire = (session: Session, nowMs: number): void => {
+    session.wheelS = 0
+    try {
+      onDue(session, nowMs)
+    } catch (error) {
+      setImmediate(() => { throw error })
+    }
+  }
   const tick = (): void => {
     const nowMs = now()
     const currentS = Math.floor(nowMs / SECOND_MS)
@@ -23,14 +32,12 @@ export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => 
     const due = currentS - lastS > slots.size
       ? [...slots.keys()].filter(second => second <= currentS)
       : Array.from({ length: Math.max(0, currentS - lastS) }, (_, index) => lastS + 1 + index)
-    lastS = Math.max(lastS, currentS)
+    // A clock set back takes the wheel with it, or nothing would fall due until it has caught up.
+    lastS = currentS
     for (const second of due) {
       const sessions = slots.get(second)
       slots.delete(second)
-      for (const session of sessions ?? []) {
-        session.wheelS = 0
-        onDue(session, nowMs)
-      }
+      for (const session of sessions ?? []) fire(session, nowMs)
     }
     arm()
   }

@@ -15,15 +15,14 @@ const GARBAGE = refuse('bad_request', { message: 'X-Forwarded-For is malformed' 
 
 /** Finds who is really there: the TCP peer, unless it is a proxy that we were told to believe. */
 export function findAddress (head: UpgradeHead, settings: UpgradeSettings): FoundAddress {
-  const peer = addressFromBytes(head.peer)
-  const forwardedFor = head.headers.forwardedFor
   const { trustedProxies } = settings
-  if (trustedProxies === null || !isListed(peer, trustedProxies)) {
-    return { address: peer, refusal: null, untrustedHeader: forwardedFor !== '' }
-  }
-  if (settings.proxyProtocol && head.proxied.byteLength > 0) {
-    return { address: addressFromBytes(head.proxied), refusal: null, untrustedHeader: false }
-  }
+  const { forwardedFor } = head.headers
+  const isTrusted = (address: ClientAddress): boolean => trustedProxies !== null && isListed(address, trustedProxies)
+  const neighbour = addressFromBytes(head.peer)
+  // A balancer that speaks PROXY v2 stands for whoever connected to it, which may be a proxy of ours again.
+  const believed = settings.proxyProtocol && head.proxied.byteLength > 0 && isTrusted(neighbour)
+  const peer = believed ? addressFromBytes(head.proxied) : neighbour
+  if (trustedProxies === null || !isTrusted(peer)) return { address: peer, refusal: null, untrustedHeader: forwardedFor !== '' }
   if (forwardedFor === '') return { address: peer, refusal: null, untrustedHeader: false }
   const client = clientBehindProxies(peer, forwardedFor, trustedProxies)
   return { address: client ?? peer, refusal: client === null ? GARBAGE : null, untrustedHeader: false }

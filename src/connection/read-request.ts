@@ -28,6 +28,8 @@ export const PATHS: ReadonlyMap<string, readonly QueryName[]> = new Map([
   ['/ws/tasks', ['task_ids']]
 ])
 
+const MAX_HEAD_BYTES = 16_384
+
 const bad = (message: string): Refusal => refuse('bad_request', { message })
 export const isRefusal = (value: object): value is Refusal => 'name' in value
 
@@ -76,6 +78,8 @@ function readFilter (name: QueryName, query: Query, settings: UpgradeSettings): 
 /** Reads an upgrade request's shape: version, key, token carriers, filters. Looks at nothing but the request. */
 export function readRequest (head: UpgradeHead, settings: UpgradeSettings): UpgradeRequest | Refusal {
   const { headers, path } = head
+  // The native layer bounds a head only when it comes in several reads.
+  if (head.bytes > MAX_HEAD_BYTES) return bad(`the request head is over ${MAX_HEAD_BYTES} bytes; longer filters go by a subscribe frame`)
   const handshake = checkHandshake(headers)
   if (handshake !== null) return handshake
   const query = parseQuery(head.query)

@@ -7,6 +7,7 @@ import type { SessionContext } from './session-context.js'
 
 const TOO_LARGE = refuse('frame_too_large')
 const FLOODED = refuse('overloaded', { retryAfterMs: 1000 })
+const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits' })
 
 /** Bytes of one connection that may wait for a grant. Beyond: a flood faster than Redis answers. */
 const MAX_WAITING_FRAMES = 4
@@ -54,7 +55,11 @@ function waitForGrant (context: SessionContext, session: Session, text: string |
       session.waitingBytes -= next?.length ?? 0
       understand(context, session, next)
     }
-  ).catch((error: unknown) => { context.report.fault(error, 'message') })
+  ).catch((error: unknown) => {
+    context.report.fault(error, 'message')
+    // Its frame has no verdict and never will, and those behind it must not pass it.
+    endSession(session, LIMITS_AWAY)
+  })
 }
 
 /** Over the message limit: the frame that clients know, then the close. */

@@ -6,7 +6,7 @@ import type { Socket } from './transport.js'
 
 /** One open connection. Plain state: the steps that act on it are functions in their own files. */
 export class Session {
-  /** Why we are ending it; null while it is open, or when the client ended it. */
+  /** Why it ends or has ended; null while it is open. */
   ending: Refusal | null = null
   messagesIn = 0
   messagesOut = 0

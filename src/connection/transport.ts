@@ -8,6 +8,8 @@ export interface UpgradeHead {
   readonly path: string
   /** As sent, undecoded, without the `?`. */
   readonly query: string
+  /** Size of the whole head: request line and header lines. */
+  readonly bytes: number
   readonly headers: UpgradeHeaders
   /** The TCP peer, 4 or 16 bytes. */
   readonly peer: ArrayBuffer

@@ -5,28 +5,33 @@ export interface UpgradeDeadlines<T> {
   readonly size: number
 }
 
-/** Calls `onDue` for each item that is still there `deadlineMs` after it was added. */
-export function createUpgradeDeadlines<T> (deadlineMs: number, onDue: (item: T) => void): UpgradeDeadlines<T> {
+/** Calls `onDue` for each item that is still there `deadlineMs` after it was added. `now`: monotonic, in ms. */
+export function createUpgradeDeadlines<T> (
+  deadlineMs: number, onDue: (item: T) => void, now: () => number = () => performance.now()
+): UpgradeDeadlines<T> {
   // Insertion order is due order, as all wait equally long.
   const dueAt = new Map<T, number>()
   let timer: NodeJS.Timeout | null = null
 
   const sweep = (): void => {
     timer = null
-    const now = performance.now()
-    for (const [item, atMs] of dueAt) {
-      if (atMs > now) break
-      dueAt.delete(item)
-      onDue(item)
+    const nowMs = now()
+    try {
+      for (const [item, atMs] of dueAt) {
+        if (atMs > nowMs) break
+        dueAt.delete(item)
+        onDue(item)
+      }
+    } finally {
+      arm()
     }
-    arm()
   }
   const arm = (): void => {
     const first = dueAt.values().next()
-    if (timer === null && first.done !== true) timer = setTimeout(sweep, Math.max(1, first.value - performance.now()))
+    if (timer === null && first.done !== true) timer = setTimeout(sweep, Math.max(1, first.value - now()))
   }
   return {
-    add (item) { dueAt.set(item, performance.now() + deadlineMs); arm() },
+    add (item) { dueAt.set(item, now() + deadlineMs); arm() },
     remove (item) { dueAt.delete(item) },
     get size () { return dueAt.size }
   }

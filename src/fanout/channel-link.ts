@@ -5,6 +5,7 @@ import { hashSlot } from './hash-slot.js'
 /** Channels of one command at most: a longer one would hold up Redis and this process. */
 const CHANNELS_PER_COMMAND = 500
 const RETRY_MS = 200
+const REJOIN_MS = 1000
 const HEARTBEAT_MS = 10_000
 
 interface LinkOptions {
@@ -18,33 +19,40 @@ interface LinkOptions {
 
 /** One command that subscribed some channels on the present connection. */
 interface Join { confirmed: boolean }
+/** Not sent on this connection. */
+const UNSENT: Join = { confirmed: false }
+/** Redis may hold the subscription or not: it must be sent again, and dropping it must be sent too. */
+const DOUBTFUL: Join = { confirmed: false }
 
 /**
  * Keeps channels subscribed over one connection. What is wanted is compared with what was sent at the end of each
  * tick; as Redis works through one connection in order, the last word of a channel is always the one that counts.
  */
 export function createChannelLink ({ redis, verbs, handlers, onMisplaced }: LinkOptions): Channels {
-  const wanted = new Set<string>()
-  const joins = new Map<string, Join>()
-  const changed = new Set<string>()
+  /** What is wanted, and what subscribed it. */
+  const wanted = new Map<string, Join>()
+  /** What changed in this tick, and what had subscribed it before. */
+  const changed = new Map<string, Join>()
   let connection = 0
   let flushing: NodeJS.Immediate | undefined
   let retrying: NodeJS.Timeout | undefined
+  let rejoining: NodeJS.Timeout | undefined
 
-  function touch (channel: string): void {
-    changed.add(channel)
+  function touch (channel: string): Join {
+    const before = changed.get(channel) ?? wanted.get(channel) ?? UNSENT
+    changed.set(channel, before)
     flushing ??= setImmediate(flush)
+    return before
   }
 
   function flush (): void {
     flushing = undefined
     const [joining, leaving, standing]: [string[], string[], string[]] = [[], [], []]
-    for (const channel of redis.status === 'ready' ? changed : []) {
-      const join = joins.get(channel)
-      if (!wanted.has(channel)) {
-        if (join !== undefined) leaving.push(channel)
-      } else if (join === undefined) joining.push(channel)
-      else if (join.confirmed) standing.push(channel)
+    for (const [channel, before] of redis.status === 'ready' ? changed : []) {
+      const join = wanted.get(channel)
+      if (join === UNSENT || join === DOUBTFUL) joining.push(channel)
+      else if (join?.confirmed === true) standing.push(channel)
+      else if (join === undefined && before !== UNSENT) leaving.push(channel)
     }
     changed.clear()
     for (const channels of commandsOf(leaving, verbs)) leave(channels)
@@ -56,26 +64,24 @@ export function createChannelLink ({ redis, verbs, handlers, onMisplaced }: Link
   function join (channels: readonly string[]): void {
     const sentOn = connection
     const command: Join = { confirmed: false }
-    for (const channel of channels) joins.set(channel, command)
-    // A channel that was left, or lost with the connection, has no join or a later one: that one will speak for it.
-    const current = (): string[] => channels.filter((channel) => joins.get(channel) === command)
+    for (const channel of channels) wanted.set(channel, command)
+    // A channel that was dropped, or lost with the connection, has no join or a later one: that one will speak for it.
+    const current = (): string[] => channels.filter((channel) => wanted.get(channel) === command)
     Promise.all(verbs.map(async (verb) => await redis[verb](...channels))).then(() => {
       command.confirmed = true
       handlers.onConfirmed(current())
     }, (error: unknown) => {
-      const failed = current()
-      if (failed.length === 0) return
       if (!(error instanceof ReplyError)) { reconnect(sentOn); return }
-      for (const channel of failed) joins.delete(channel)
-      retry(failed)
+      for (const channel of current()) wanted.set(channel, DOUBTFUL)
+      if (sentOn === connection) retry()
     })
   }
 
   function leave (channels: readonly string[]): void {
     const sentOn = connection
-    for (const channel of channels) joins.delete(channel)
     Promise.all(verbs.map(async (verb) => await redis[verb === 'subscribe' ? 'unsubscribe' : 'sunsubscribe'](...channels)))
-      .catch(() => { reconnect(sentOn) })
+      // Refused means that the slot has moved, and with that the subscription ended.
+      .catch((error: unknown) => { if (!(error instanceof ReplyError)) reconnect(sentOn) })
   }
 
   /** Whether Redis still holds a subscription is unknown: only a new connection starts clean. */
@@ -83,29 +89,37 @@ export function createChannelLink ({ redis, verbs, handlers, onMisplaced }: Link
     if (sentOn === connection && redis.status === 'ready') redis.disconnect(true)
   }
 
-  function retry (channels: Iterable<string>): void {
-    for (const channel of channels) changed.add(channel)
+  function touchUnsettled (): void {
+    for (const [channel, join] of wanted) if (join === UNSENT || join === DOUBTFUL) touch(channel)
+  }
+
+  function retry (): void {
     onMisplaced()
     retrying ??= setTimeout(() => {
       retrying = undefined
-      flushing ??= setImmediate(flush)
+      touchUnsettled()
     }, RETRY_MS)
   }
 
-  /** A slot went to another node, and Redis ended subscriptions of its own accord without ioredis saying which: send all again. */
+  /**
+   * Redis ended the subscriptions of a slot that went to another node, and ioredis does not say of which. Most often
+   * the new topology takes them along; if the slot has come back meanwhile, only sending all again helps.
+   */
   function rejoin (): void {
-    if (retrying !== undefined) return
-    for (const [channel, join] of joins) if (join.confirmed) joins.delete(channel)
-    retry(wanted)
+    onMisplaced()
+    rejoining ??= setTimeout(() => {
+      rejoining = undefined
+      for (const [channel, join] of wanted) if (join.confirmed) wanted.set(channel, DOUBTFUL)
+      touchUnsettled()
+    }, REJOIN_MS)
   }
 
-  redis.on('ready', () => {
-    for (const channel of wanted) touch(channel)
-  })
+  redis.on('ready', touchUnsettled)
   redis.on('close', () => {
     connection++
-    const lost = [...joins.keys()]
-    joins.clear()
+    changed.clear()
+    const lost = [...wanted].flatMap(([channel, join]) => join === UNSENT ? [] : [channel])
+    for (const channel of lost) wanted.set(channel, UNSENT)
     if (lost.length > 0) handlers.onLost(lost)
     onMisplaced()
   })
@@ -122,18 +136,19 @@ export function createChannelLink ({ redis, verbs, handlers, onMisplaced }: Link
 
   return {
     want (channel) {
-      wanted.add(channel)
-      touch(channel)
+      const before = touch(channel)
+      if (!wanted.has(channel)) wanted.set(channel, before)
       // A failed attempt is followed by the next one: the connection's own retry strategy.
       if (redis.status === 'wait') redis.connect().catch(() => {})
     },
     drop (channel) {
-      wanted.delete(channel)
       touch(channel)
+      wanted.delete(channel)
     },
     close () {
       clearInterval(heartbeat)
       clearTimeout(retrying)
+      clearTimeout(rejoining)
       clearImmediate(flushing)
       for (const name of ['ready', 'close', 'moved', 'messageBuffer', 'smessageBuffer']) redis.removeAllListeners(name)
       redis.disconnect()

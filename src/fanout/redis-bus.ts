@@ -33,7 +33,8 @@ interface Listening {
   count: number
   /** Channels that Redis has not confirmed, one bit each. */
   missing: number
-  readonly waiters: Set<Waiter>
+  /** Null once all is confirmed: a process has very many topics. */
+  waiters: Set<Waiter> | null
 }
 
 /**
@@ -65,8 +66,8 @@ export function createRedisBus (options: RedisBusOptions): Bus {
       entry.missing &= ~bitOf(entry, channel)
       if (entry.missing !== 0) continue
       gap.regain(entry.topic)
-      for (const waiter of entry.waiters) waiter.resolve()
-      entry.waiters.clear()
+      for (const waiter of entry.waiters ?? []) waiter.resolve()
+      entry.waiters = null
     }
   }
 
@@ -84,7 +85,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
 
   function listen (topic: string): Listening {
     const names = channelsOf(topic, prefix)
-    const entry: Listening = { topic, channels: names, count: 0, missing: (1 << names.length) - 1, waiters: new Set() }
+    const entry: Listening = { topic, channels: names, count: 0, missing: (1 << names.length) - 1, waiters: null }
     listening.set(topic, entry)
     for (const channel of names) {
       byChannel.set(channel, entry)
@@ -105,13 +106,17 @@ export function createRedisBus (options: RedisBusOptions): Bus {
 
   /** Waits until Redis confirms; a listener that gave up does not count any more. */
   async function waitForConfirmation (entry: Listening): Promise<void> {
-    let waiter: Waiter | undefined
-    const confirmed = new Promise<void>((resolve, reject) => { waiter = { resolve, reject } })
-    if (waiter !== undefined) entry.waiters.add(waiter)
+    const waiters = entry.waiters ??= new Set()
+    let forget = (): void => {}
+    const confirmed = new Promise<void>((resolve, reject) => {
+      const waiter: Waiter = { resolve, reject }
+      waiters.add(waiter)
+      forget = () => { waiters.delete(waiter) }
+    })
     try {
       await waitAtMost(confirmed, timeoutMs, 'subscribing')
     } catch (error) {
-      if (waiter !== undefined) entry.waiters.delete(waiter)
+      forget()
       if (!closed) leave(entry)
       throw error
     }
@@ -137,7 +142,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
       closed = true
       channels.close()
       for (const { waiters } of listening.values()) {
-        for (const waiter of waiters) waiter.reject(new Error('the bus is closed'))
+        for (const waiter of waiters ?? []) waiter.reject(new Error('the bus is closed'))
       }
       listening.clear()
       byChannel.clear()

@@ -16,7 +16,10 @@ export interface Admit {
   readonly lease: Lease | null
 }
 
-/** The answer. The address is decided first: when it refuses, no lease is taken; when the user's slots refuse, the attempt still counts against the address. */
+/**
+ * The answer. The address is decided first: when it refuses, no lease is taken; when the user's slots refuse, the attempt
+ * still counts against the address.
+ */
 export type Admission =
   | { readonly admitted: true }
   | { readonly admitted: false, readonly limit: 'address' | 'user', readonly retryAfterMs: number }

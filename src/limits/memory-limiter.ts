@@ -1,4 +1,7 @@
-import { GRANT_LAPSE_MS, USER_RETRY_AFTER_MS, type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter, type LimitSettings } from './limiter.js'
+import {
+  GRANT_LAPSE_MS, USER_RETRY_AFTER_MS,
+  type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter, type LimitSettings
+} from './limiter.js'
 import { createMemoryLeases } from './memory-leases.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from './memory-window.js'
 import { createTwoGenerationMap } from './two-generation-map.js'

@@ -125,7 +125,8 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
   return {
     spend (address) {
       const purse = purses.get(address)
-      return purse !== undefined && purse.waiting.length === 0 && spendFrom(purse)
+      // While frames wait for a call the purse is empty: nobody overtakes them.
+      return purse !== undefined && spendFrom(purse)
     },
     async request (address) {
       const retryAfterMs = blocks.blockedForMs(address)

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { createAdmitCalls, type AdmitCalls } from './admit-calls.js'
 import { createLimitKeys, type LimitKeys } from './keys.js'
-import { GRANT_LAPSE_MS, type Admission, type Admit, type Grant, type GrantSettlement, type Lease, type Limiter, type LimitSettings } from './limiter.js'
+import {
+  GRANT_LAPSE_MS,
+  type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter, type LimitSettings
+} from './limiter.js'
 import { createScriptRunner, loadScript, type RunScript, type ScriptClient } from './scripts.js'
 import { subWindowMs } from './sub-window.js'
 
@@ -122,7 +125,8 @@ function createLeaseCalls (run: RunScript, keys: LimitKeys, leaseMs: number, per
       }
     },
     async renew (leases: readonly Lease[]): Promise<void> {
-      await Promise.all(split(leases, perCall).map(async (part) => await run(renewScript, keysOf(part), [leaseMs, ...idsOf(part)])))
+      const renewPart = async (part: readonly Lease[]) => await run(renewScript, keysOf(part), [leaseMs, ...idsOf(part)])
+      await Promise.all(split(leases, perCall).map(renewPart))
     }
   }
 }
@@ -135,7 +139,7 @@ function createGrantCalls (run: RunScript, keys: LimitKeys, settings: LimitSetti
   const process = randomBytes(6).toString('base64url')
   let grantsMade = 0
   return {
-    async take ({ address, demand, spare }: { address: string, demand: number, spare: number }, settled: readonly GrantSettlement[]): Promise<Grant> {
+    async take ({ address, demand, spare }: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant> {
       const nonce = `${process}${(grantsMade++).toString(36)}`
       const fixed = [messages, messageWindowMs, widthMs, GRANT_LAPSE_MS, demand, spare, nonce]
       const reply = await run(takeScript, [keys.messages(address)], [...fixed, ...settled.flatMap(settlementArguments)])
@@ -144,9 +148,9 @@ function createGrantCalls (run: RunScript, keys: LimitKeys, settings: LimitSetti
     },
     settle (settled: readonly GrantSettlement[]): void {
       for (const part of split(settled, perCall)) {
+        const keyList = part.map(({ address }) => keys.messages(address))
         // A lost settlement counts as all spent, until it leaves the window.
-        run(settleScript, part.map(({ address }) => keys.messages(address)), [widthMs, GRANT_LAPSE_MS, ...part.flatMap(settlementArguments)])
-          .catch(() => {})
+        run(settleScript, keyList, [widthMs, GRANT_LAPSE_MS, ...part.flatMap(settlementArguments)]).catch(() => {})
       }
     }
   }

@@ -6,6 +6,9 @@ import {
 import { registerMetrics, type MetricSources } from './exposition.js'
 import { nodeMetrics } from './node-metrics.js'
 
+/** Metrics of one process as prom-client exports them. */
+export type MetricsJson = ReadonlyArray<Readonly<Record<string, unknown>>>
+
 /** What happened, as numbers. Cheap enough for every message: nothing here allocates except `upgrade` and `closed`. */
 export interface Metrics {
   /** One upgrade attempt has ended. `durationS`: from the request's arrival to the answer. */
@@ -18,6 +21,8 @@ export interface Metrics {
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
   /** Everything in Prometheus's text format. */
   render (): Promise<{ readonly contentType: string, readonly body: string }>
+  /** The same as data, labelled by `worker`, for a supervisor that puts several processes together. */
+  toJson (worker: number): Promise<MetricsJson>
   /** Lets go of the sources. Node's own metrics belong to the process and stay. */
   close (): void
 }
@@ -49,6 +54,12 @@ export function createMetrics (sources: MetricSources): Metrics {
     async render () {
       const [ours, node] = await Promise.all([registry.metrics(), nodeMetrics().metrics()])
       return { contentType: registry.contentType, body: `${ours}\n${node}` }
+    },
+    async toJson (worker) {
+      registry.setDefaultLabels({ worker })
+      nodeMetrics().setDefaultLabels({ worker })
+      const parts = await Promise.all([registry.getMetricsAsJSON(), nodeMetrics().getMetricsAsJSON()])
+      return parts.flat() as unknown as MetricsJson
     },
     close () { registry.clear() }
   }

@@ -12,7 +12,7 @@ export interface AdminOptions {
   readonly port: number
   /** Checks the admin secret for routes with access `bearer`. */
   readonly authenticate: Authenticate
-  readonly readiness: () => Readiness
+  readonly readiness: () => Readiness | Promise<Readiness>
   readonly renderMetrics: () => Promise<{ readonly contentType: string, readonly body: string }>
   /** What is served besides health, readiness and metrics. */
   readonly routes: readonly AdminRoute[]
@@ -82,7 +82,7 @@ async function closeServer (server: Server): Promise<void> {
 function builtInRoutes ({ readiness, renderMetrics }: AdminOptions): AdminRoute[] {
   return [
     { method: 'GET', path: '/healthz', access: 'open', handle: () => ({ status: 200, body: { status: 'ok' } }) },
-    { method: 'GET', path: '/readyz', access: 'open', handle: () => readinessAnswer(readiness()) },
+    { method: 'GET', path: '/readyz', access: 'open', handle: async () => readinessAnswer(await readiness()) },
     { method: 'GET', path: '/metrics', access: 'open', handle: async () => ({ status: 200, text: await renderMetrics() }) }
   ]
 }

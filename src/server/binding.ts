@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type * as UwsModule from 'uWebSockets.js'
+import { CannotStart } from '../cannot-start.js'
 
 /** Which native layer was loaded, and why: for the log line at start. */
 export interface Binding {
@@ -9,7 +10,7 @@ export interface Binding {
 }
 
 /** Neither binding loads here. The message is one sentence for people. */
-export class BindingError extends Error {}
+export class BindingError extends CannotStart {}
 
 /** The package whose binary also loads on older C libraries. Only its binary is used: its JavaScript falls back to a slow imitation in silence. */
 const OLDER = '@trufflesuite/uws-js-unofficial'

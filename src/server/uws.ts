@@ -1,4 +1,5 @@
 import type { HttpRequest as NativeRequest, HttpResponse, TemplatedApp, WebSocket, us_listen_socket, us_socket_context_t } from 'uWebSockets.js'
+import { CannotStart } from '../cannot-start.js'
 import { addressFromBytes } from '../address/client-address.js'
 import type { PendingUpgrade, Socket, SocketHandlers, UpgradeHead, UpgradeHeaders } from '../connection/transport.js'
 import type { Binding } from './binding.js'
@@ -94,7 +95,7 @@ function createListener (uws: Binding['uws'], app: TemplatedApp, settings: Serve
       const options = settings.exclusivePort ? uws.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusiveOption(uws) : 0
       const listen = app.listen.bind(app) as unknown as (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
       listen(settings.host, settings.port, options, (socket) => {
-        if (socket === false) return reject(new Error(`cannot listen on ${settings.host}:${settings.port}: the address is taken or not ours`))
+        if (socket === false) return reject(new CannotStart(`cannot listen on ${settings.host}:${settings.port}: the address is taken or not ours`))
         listening = socket
         resolve(uws.us_socket_local_port(socket as unknown as Parameters<typeof uws.us_socket_local_port>[0]))
       })
@@ -147,6 +148,9 @@ const HEADER_FIELDS: Readonly<Record<string, keyof UpgradeHeaders>> = {
   'sec-websocket-extensions': 'secWebSocketExtensions',
   'x-forwarded-for': 'forwardedFor'
 }
+/** `GET `, `?`, ` HTTP/1.1` and the line's end; `: ` and the line's end. */
+const REQUEST_LINE_BYTES = 16
+const HEADER_LINE_BYTES = 4
 const NO_ADDRESS = new ArrayBuffer(0)
 const HEADER_MAP = new Map(Object.entries(HEADER_FIELDS))
 
@@ -155,12 +159,15 @@ function copyHead (res: HttpResponse, req: NativeRequest, proxyProtocol: boolean
   const headers: UpgradeHeaders = {
     host: '', origin: '', authorization: '', upgrade: '', connection: '', secWebSocketKey: '', secWebSocketVersion: '', secWebSocketProtocol: '', secWebSocketExtensions: '', forwardedFor: ''
   }
+  const [path, query] = [req.getUrl(), rawQuery(req)]
+  let bytes = path.length + query.length + REQUEST_LINE_BYTES
   // All lines, not `getHeader`: that shows only the first of several, which is the attacker's.
   req.forEach((name, value) => {
+    bytes += name.length + value.length + HEADER_LINE_BYTES
     const field = HEADER_MAP.get(name)
     if (field !== undefined) headers[field] = headers[field] === '' ? value : `${headers[field]}, ${value}`
   })
-  return { path: req.getUrl(), query: rawQuery(req), headers, peer: res.getRemoteAddress(), proxied: proxyProtocol ? res.getProxiedRemoteAddress() : NO_ADDRESS }
+  return { path, query, bytes, headers, peer: res.getRemoteAddress(), proxied: proxyProtocol ? res.getProxiedRemoteAddress() : NO_ADDRESS }
 }
 
 /** The older binding answers `undefined` where there is no query at all. */

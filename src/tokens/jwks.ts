@@ -66,7 +66,7 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   }
 
   function refresh (): Promise<void> | null {
-    
+    if (inFlight !== null) return inFlight.ended
     if (closed || coolingDown()) return null
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()

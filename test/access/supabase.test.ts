@@ -31,7 +31,6 @@ function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}):
     anonKey: api.anonKey,
     agentsTable: 'public.agents',
     tasksTable: 'public.tasks',
-    maxConcurrent: 4,
     checkTimeoutMs: 5000,
     cacheMs: 0,
     ...more
@@ -133,7 +132,7 @@ t.test('long lists go in several requests of bounded length', async (t) => {
 t.test('a list is never cut where the project returns fewer rows than were asked for', async (t) => {
   await owner.unsafe(`
     create table public.lots (id bigint primary key); alter table public.lots enable row level security;
-    create policy some on public.lots for select to authenticated
+    create policy few on public.lots for select to authenticated
       using (id <= (current_setting('request.jwt.claims')::jsonb ->> 'rows')::int);
     grant select on public.lots to authenticated; insert into public.lots select generate_series(1, 3000)`)
   const narrow = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY, maxRows: 400 })

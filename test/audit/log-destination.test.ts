@@ -56,12 +56,12 @@ async function readNumbers (path: string): Promise<number[]> {
 }
 
 t.test('nobody reads standard output: the process lives on, memory is bounded, drops are counted, and it can end', async (t) => {
-  const orders = { stdout: true, file: null, maxQueuedChars: 1_000_000, lines: 500_000 }
+  const orders = { stdout: true, file: null, maxQueuedChars: 1_000_000, lines: 200_000 }
   const writer = await startWriter(t, orders, 'pipe')
   writer.child.stdout?.pause()
-  t.ok(writer.first.turns >= 5000, 'the event loop turned while the pipe was stuck')
-  t.ok(writer.first.dropped > 480_000, `dropped ${writer.first.dropped}`)
-  t.ok(writer.first.rssBytes < 400 * 1024 * 1024, `${writer.first.rssBytes} bytes for 100 MB of lines`)
+  t.ok(writer.first.turns >= 2000, 'the event loop turned while the pipe was stuck')
+  t.ok(writer.first.dropped > 180_000, `dropped ${writer.first.dropped}`)
+  t.ok(writer.first.rssBytes < 300 * 1024 * 1024, `${writer.first.rssBytes} bytes for 40 MB of lines`)
   const { code, tookMs } = await writer.end()
   t.equal(code, 0)
   t.ok(tookMs < 5000, `ended after ${tookMs} ms`)

@@ -19,7 +19,10 @@ async function run (orders: WriterOrders): Promise<void> {
   const destination = createLogDestination(orders)
   let turns = 0
   let written = 0
-  function tell (): void { process.send?.({ dropped: destination.dropped(), turns, rssBytes: process.memoryUsage.rss() } satisfies WriterState) }
+  function tell (): void {
+    const state: WriterState = { dropped: destination.dropped(), turns, rssBytes: process.memoryUsage.rss() }
+    process.send?.(state)
+  }
   function writeLine (): void { destination.write(`${JSON.stringify({ n: written++, padding: LINE_PADDING })}\n`) }
   // A size limit (ulimit -f) then fails the write with EFBIG instead of ending the process.
   process.on('SIGXFSZ', () => {})

@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import { createGuardedLimiter, type GuardedLimiter, type RedisDownPolicy } from '../../src/limits/guarded-limiter.js'
+import type { GrantSettlement } from '../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
 import { connectRedis } from '../../src/redis/connect.js'
-import { startRedis, type TestRedis } from '../support/redis.js'
+import { startRedis, waitUntil, type TestRedis } from '../support/redis.js'
 import { SETTINGS } from './limiter-conformance.js'
 
 const now = (): number => performance.now()
@@ -38,7 +39,7 @@ async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded>
 }
 
 async function waitUntilRestored ({ limiter }: Guarded): Promise<void> {
-  while (limiter.isDegraded()) await new Promise((resolve) => setTimeout(resolve, 10))
+  await waitUntil('Redis is back', () => !limiter.isDegraded())
 }
 
 t.test('while Redis is away the process counts itself, leases from before included, and Redis knows them after', async (t) => {
@@ -130,8 +131,46 @@ t.test('grants of one side are settled on that side', async (t) => {
   await redis.restart()
   await waitUntilRestored(guarded)
   const after = await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 40 }, [settlement(during.id, during.granted)])
-  limiter.settle([settlement(after.id, after.granted)])
-  t.match(await limiter.takeGrant({ address: ADDRESS, demand: 100, spare: 0 }, []), { granted: 99 })
+  t.match(await limiter.takeGrant({ address: ADDRESS, demand: 100, spare: 0 }, [settlement(after.id, after.granted)]), { granted: 99 })
   await redis.stop()
   t.match(await limiter.takeGrant({ address: ADDRESS, demand: 100, spare: 0 }, []), { granted: 99 })
+})
+
+t.test('neither side is ever told of the other side\'s grants', async (t) => {
+  const local = createMemoryLimiter(SETTINGS, { now })
+  const shared = createMemoryLimiter(SETTINGS, { now })
+  const toldShared: string[] = []
+  const toldLocal: string[] = []
+  const note = (ids: string[]) => (settled: readonly GrantSettlement[]) => { ids.push(...settled.map(({ id }) => id)) }
+  let isAway = false
+  const limiter = createGuardedLimiter({
+    shared: {
+      ...shared,
+      renew: async () => { if (isAway) throw new Error('Connection is closed.') },
+      takeGrant: async (request, settled) => {
+        if (isAway) throw new Error('Connection is closed.')
+        note(toldShared)(settled)
+        return await shared.takeGrant(request, [])
+      },
+      settle: note(toldShared)
+    },
+    local: { ...local, settle: note(toldLocal), size: 0 },
+    policy: 'local',
+    now,
+    onDegraded: (reason) => { t.equal(reason, 'unreachable') },
+    onRestored: () => {}
+  })
+  t.teardown(async () => { await limiter.close() })
+  const take = async () => await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 3 }, [])
+  const lent = await take()
+  isAway = true
+  const own = await take()
+  isAway = false
+  await waitUntil('it is back', () => !limiter.isDegraded())
+  const settled = [lent, own].map(({ id, granted }) => ({ address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 }))
+  limiter.settle(settled)
+  await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 0 }, settled)
+  t.same(toldShared, [lent.id, lent.id])
+  t.equal(toldLocal.length, 2)
+  t.ok(toldLocal.every((id) => own.id.endsWith(id) && id !== own.id))
 })

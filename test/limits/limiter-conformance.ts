@@ -210,7 +210,8 @@ function testGrants (t: Test, make: MakeSubject): void {
   t.test('grants are settled in the call that takes the next one', async (t) => {
     const { limiter } = await make(t, SETTINGS)
     const { id, granted } = await ask(limiter, 1, 256)
-    const next = await limiter.takeGrant({ address: ADDRESS, demand: 99, spare: 0 }, [{ address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 }])
+    const settlement = { address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 }
+    const next = await limiter.takeGrant({ address: ADDRESS, demand: 99, spare: 0 }, [settlement])
     t.equal(next.granted, 99)
   })
 

@@ -24,7 +24,14 @@ type Step =
   | { readonly do: 'wait', readonly ms: number }
 
 interface Message { readonly address: string, at: number, readonly grant: number, readonly index: number }
-interface Outstanding { readonly address: string, readonly grant: number, readonly granted: number, readonly waited: number, readonly madeAt: number, readonly id: string }
+interface Outstanding {
+  readonly address: string
+  readonly grant: number
+  readonly granted: number
+  readonly waited: number
+  readonly madeAt: number
+  readonly id: string
+}
 
 /** The rules, said as plainly as possible: lists of what happened, searched from end to end. */
 function createModel (clock: TestClock) {
@@ -57,7 +64,8 @@ function createModel (clock: TestClock) {
   }
   const take = (address: string, demand: number, spare: number, grant: number) => {
     const now = clock.now()
-    const counted = (): number[] => messages.filter((one) => one.address === address && one.at > now - settings.messageWindowMs).map(({ at }) => at)
+    const since = now - settings.messageWindowMs
+    const counted = (): number[] => messages.filter((one) => one.address === address && one.at > since).map(({ at }) => at)
     const left = settings.messages - counted().length
     const waited = Math.min(demand, left)
     const rest = left - waited

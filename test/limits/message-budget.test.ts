@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap'
-import { GRANT_LAPSE_MS, type Grant, type GrantRequest, type GrantSettlement, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
+import {
+  GRANT_LAPSE_MS, type Grant, type GrantRequest, type GrantSettlement, type Limiter, type LimitSettings
+} from '../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
 import { createMessageBudget, type MessageBudget } from '../../src/limits/message-budget.js'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
-import { startRedis } from '../support/redis.js'
+import { startRedis, waitUntil } from '../support/redis.js'
 import { createTestClock, type TestClock } from './clocks.js'
 import { SETTINGS } from './limiter-conformance.js'
 
@@ -17,7 +19,9 @@ interface Watched {
 }
 
 /** A budget on a memory limiter, with a record of what it asks for. */
-function watchBudget (t: Test, settings: Partial<LimitSettings> = {}, change: (limiter: Limiter) => Partial<Limiter> = () => ({})): Watched {
+function watchBudget (
+  t: Test, settings: Partial<LimitSettings> = {}, change: (limiter: Limiter) => Partial<Limiter> = () => ({})
+): Watched {
   const clock = createTestClock(0)
   const memory = createMemoryLimiter({ ...SETTINGS, ...settings }, { now: clock.now })
   const limiter: Limiter = { ...memory, ...change(memory) }
@@ -44,10 +48,6 @@ async function pass (budget: MessageBudget, address = ADDRESS): Promise<boolean>
   return budget.spend(address) || (await budget.request(address)).granted
 }
 
-async function waitFor (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
 t.test('a burst of a hundred one by one passes in at most ten calls, and the next one is refused', async (t) => {
   const { budget, asked } = watchBudget(t)
   for (let i = 0; i < 100; i++) t.ok(await pass(budget))
@@ -70,7 +70,7 @@ t.test('who sends now and then takes one message at a time, and none is settled'
   for (let i = 0; i < 6; i++) {
     t.ok(await pass(budget))
     clock.advance(3000)
-    await waitFor(() => budget.size === 0)
+    await waitUntil('no grant is outstanding', () => budget.size === 0)
   }
   t.same(asked.map(({ demand, spare }) => [demand, spare]), Array.from({ length: 6 }, () => [1, 0]))
   t.same(settled, [])
@@ -108,7 +108,7 @@ t.test('a grant is not spent after a second, and what is left of it goes back', 
   t.ok(budget.spend(ADDRESS), 'until the last moment')
   clock.advance(1)
   t.notOk(budget.spend(ADDRESS))
-  await waitFor(() => budget.size === 0)
+  await waitUntil('no grant is outstanding', () => budget.size === 0)
   t.match(settled, [{ address: ADDRESS, granted: 17, spent: 6, lastSpentMs: 999 }])
   for (let i = 0; i < 93; i++) t.ok(await pass(budget), 'all that was not spent is there')
   t.notOk(await pass(budget))
@@ -153,7 +153,7 @@ t.test('too many waiting frames of one address are refused', async (t) => {
   const waiting = [0, 1, 2].map(async () => await budget.request(ADDRESS))
   t.match(await budget.request(ADDRESS), { granted: false, retryAfterMs: 1000 })
   answers[0]?.({ id: 'x', granted: 1, retryAfterMs: 0 })
-  await waitFor(() => answers.length === 2)
+  await waitUntil('it asked for the others', () => answers.length === 2)
   answers[1]?.({ id: 'y', granted: 2, retryAfterMs: 0 })
   t.same(await Promise.all(waiting), Array(3).fill({ granted: true }))
 })
@@ -163,7 +163,7 @@ t.test('a hundred thousand addresses leave nothing behind', async (t) => {
   for (let i = 0; i < 100_000; i++) void budget.request(String(i))
   t.equal(budget.size, 100_000)
   clock.advance(GRANT_LAPSE_MS)
-  await waitFor(() => budget.size === 0)
+  await waitUntil('no grant is outstanding', () => budget.size === 0)
   t.equal(budget.size, 0)
 })
 

@@ -96,6 +96,21 @@ t.test('a clock that is set back locks nobody out for longer than two windows', 
   }
 })
 
+t.test('a window above 1000 never takes more than sixty counters', async (t) => {
+  const clock = createTestClock(1_800_000_000_123)
+  const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 2000, messages: 2000 }, clock, 'sixty:')
+  for (let i = 0; i < 250; i++) {
+    await limiter.admit({ address: '192.0.2.1', lease: null })
+    await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 1 }, [])
+    clock.advance(431)
+    for (const kind of ['ip', 'msg']) {
+      const counters = await redis.client.hlen(`sixty:ws:ratelimit:${kind}:192.0.2.1`) - 2
+      if (counters > 60) t.fail(`${counters} counters in ${kind}`)
+    }
+  }
+  t.pass()
+})
+
 t.test('limits that cross 1000 between two releases do not break', async (t) => {
   for (const [before, after] of [[10, 2000], [2000, 10]] as const) {
     const prefix = `cross${before}:`
@@ -107,7 +122,8 @@ t.test('limits that cross 1000 between two releases do not break', async (t) => 
     const next = makeLimiter(t, settings(after), undefined, prefix)
     t.ok((await next.admit({ address, lease: null })).admitted)
     t.equal((await next.takeGrant({ address, demand: 1, spare: 0 }, [])).granted, 1)
-    const back = await old.takeGrant({ address, demand: 1, spare: 0 }, [{ address, id: grant.id, granted: grant.granted, spent: 1, lastSpentMs: 0 }])
+    const settlement = { address, id: grant.id, granted: grant.granted, spent: 1, lastSpentMs: 0 }
+    const back = await old.takeGrant({ address, demand: 1, spare: 0 }, [settlement])
     t.equal(back.granted, 1)
   }
 })

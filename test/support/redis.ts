@@ -148,11 +148,17 @@ export async function startRedisCluster (t: Test): Promise<TestRedisCluster> {
 }
 
 async function waitForCluster (client: Redis, size: number): Promise<void> {
-  const giveUpAt = Date.now() + 15_000
-  while (Date.now() < giveUpAt) {
+  await waitUntil('the cluster is up', async () => {
     const state = String(await client.call('CLUSTER', 'INFO'))
-    if (state.includes('cluster_state:ok') && state.includes(`cluster_known_nodes:${size}`)) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    return state.includes('cluster_state:ok') && state.includes(`cluster_known_nodes:${size}`)
+  })
+}
+
+/** Asks again and again until `condition` holds; rejects, naming it, when it does not within 15 s. */
+export async function waitUntil (name: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + 15_000
+  while (!await condition()) {
+    if (performance.now() > giveUpAt) throw new Error(`not within 15 s: ${name}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  throw new Error('the test cluster did not come up in 15 s')
 }

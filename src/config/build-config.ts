@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import type { BlockList } from 'node:net'
+import type { Config, TokenCarrier } from './config.js'
+import type { ReadParts } from './config-rules.js'
+import type { SettingValues } from './settings.js'
+
+const S = 1000
+
+/** Everything that was read from the settings and found sound. */
+export interface SoundParts extends ReadParts {
+  readonly trustedProxies: BlockList | null
+  readonly allowList: BlockList | null
+  readonly insecureUntilMs: number | null
+}
+
+const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
+  host: values.HOST,
+  port: values.PORT,
+  tls: values.TLS_CERT_FILE === undefined || values.TLS_KEY_FILE === undefined
+    ? null
+    : { certFile: values.TLS_CERT_FILE, keyFile: values.TLS_KEY_FILE },
+  workers,
+  nodeId: values.NODE_ID ?? randomBytes(4).toString('hex'),
+  maxConnections: values.WS_MAX_CONNECTIONS,
+  maxBufferedBytes: values.WS_MAX_BUFFERED_BYTES,
+  maxFrameBytes: values.WS_MAX_FRAME_BYTES,
+  compression: values.WS_COMPRESSION === 'shared',
+  pingIntervalMs: values.WS_PING_INTERVAL_S * S,
+  idleMs: values.WS_IDLE_S * S,
+  drainMs: values.WS_DRAIN_SECONDS * S
+})
+
+const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({
+  deadlineMs: values.WS_UPGRADE_DEADLINE_MS,
+  maxPending: values.WS_MAX_PENDING_UPGRADES,
+  maxFilterIds: values.WS_MAX_FILTER_IDS,
+  carriers: new Set(values.WS_TOKEN_CARRIERS as TokenCarrier[]),
+  anyOrigin: values.WS_ALLOWED_ORIGINS.includes('*'),
+  origins: new Set(values.WS_ALLOWED_ORIGINS),
+  trustedProxies,
+  proxyProtocol: values.PROXY_PROTOCOL === 'v2'
+})
+
+const toTokens = ({ values, issuers }: SoundParts): Config['tokens'] => ({
+  issuers,
+  clockToleranceMs: values.JWT_CLOCK_TOLERANCE_S * S,
+  maxLifetimeMs: values.JWT_MAX_LIFETIME_S * S,
+  cacheSize: values.JWT_CACHE_SIZE,
+  jwks: {
+    maxAgeMs: values.JWKS_MAX_AGE_S * S,
+    cooldownMs: values.JWKS_COOLDOWN_S * S,
+    maxStaleMs: values.JWKS_MAX_STALE_S * S,
+    timeoutMs: values.JWKS_TIMEOUT_MS
+  }
+})
+
+const toLimits = ({ values, allowList }: SoundParts): Config['limits'] => ({
+  addressConnections: values.WS_IP_CONNECTIONS,
+  addressWindowMs: values.WS_IP_WINDOW_S * S,
+  userConnections: values.WS_USER_CONNECTIONS,
+  leaseMs: values.WS_USER_LEASE_S * S,
+  messages: values.WS_IP_MESSAGES,
+  messageWindowMs: values.WS_MESSAGE_WINDOW_S * S,
+  subscribesPerS: values.WS_SUBSCRIBES_PER_S,
+  banAfter: values.WS_BAN_AFTER,
+  banMs: values.WS_BAN_S * S,
+  allowList,
+  dryRun: values.WS_LIMITS_MODE === 'dry-run',
+  onRedisDown: values.WS_LIMITS_ON_REDIS_DOWN
+})
+
+const toAccess = (values: SettingValues): Config['access'] => ({
+  authorizer: values.WS_AUTHORIZER,
+  issuer: values.WS_ACCESS_ISSUER ?? null,
+  databaseUrl: values.DATABASE_URL ?? null,
+  pgRole: values.WS_PG_ROLE,
+  pgAgents: values.WS_PG_AGENTS,
+  pgTasks: values.WS_PG_TASKS,
+  supabase: values.SUPABASE_URL === undefined || values.SUPABASE_ANON_KEY === undefined
+    ? null
+    : { url: values.SUPABASE_URL.replace(/\/+$/, ''), anonKey: values.SUPABASE_ANON_KEY },
+  recheckMs: values.WS_ACCESS_RECHECK_S * S,
+  inboundMax: values.WS_INBOUND_MAX
+})
+
+const toRedis = (values: SettingValues): Config['redis'] => values.REDIS_URL === undefined && values.REDIS_CLUSTER_URLS.length === 0
+  ? null
+  : { url: values.REDIS_URL ?? null, clusterUrls: values.REDIS_CLUSTER_URLS, prefix: values.REDIS_KEY_PREFIX }
+
+/** Gives settings the shape in which the process uses them: durations in ms, one part for each part of the gateway. */
+export function buildConfig (parts: SoundParts): Config {
+  const { values, insecureUntilMs } = parts
+  return {
+    server: toServer(parts),
+    admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT, token: values.ADMIN_TOKEN ?? null, publishKey: values.PUBLISH_KEY ?? null },
+    upgrade: toUpgrade(parts),
+    tokens: toTokens(parts),
+    limits: toLimits(parts),
+    redis: toRedis(values),
+    access: toAccess(values),
+    insecureUntilMs,
+    log: { level: values.LOG_LEVEL, file: values.LOG_FILE ?? null, fileMaxMb: values.LOG_FILE_MAX_MB, fileKeep: values.LOG_FILE_KEEP }
+  }
+}

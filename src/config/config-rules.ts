@@ -1,0 +1,85 @@
+import { accessSync, constants } from 'node:fs'
+import type { IssuerConfig } from '../tokens/issuer-config.js'
+import type { ReportMistake } from './read-settings.js'
+import type { SettingValues } from './settings.js'
+
+export const MAX_WORKERS = 256
+const CARRIERS: readonly string[] = ['query', 'header', 'protocol']
+
+function checkOrigins (values: SettingValues, report: ReportMistake): void {
+  const origins = values.WS_ALLOWED_ORIGINS
+  if (origins.includes('*')) {
+    if (origins.length > 1) report('WS_ALLOWED_ORIGINS', '`*` stands alone: with it the other origins mean nothing')
+    if (values.ALLOW_INSECURE_WS) report('WS_ALLOWED_ORIGINS', '`*` together with ALLOW_INSECURE_WS would let any web page connect through its visitors')
+    return
+  }
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      report('WS_ALLOWED_ORIGINS', `${JSON.stringify(origin.slice(0, 80))} is no origin; write scheme://host[:port] in lower case, without a path`)
+    }
+  }
+}
+
+function checkFile (setting: 'TLS_CERT_FILE' | 'TLS_KEY_FILE', file: string | undefined, report: ReportMistake): void {
+  if (file === undefined) return
+  try { accessSync(file, constants.R_OK) } catch { report(setting, 'the file cannot be read') }
+}
+
+function checkWorkers (values: SettingValues, workers: number, report: ReportMistake): void {
+  const hasRedis = values.REDIS_URL !== undefined || values.REDIS_CLUSTER_URLS.length > 0
+  if (workers > MAX_WORKERS) report('WORKERS', `must be at most ${MAX_WORKERS}`)
+  if (workers > 1 && !hasRedis) report('WORKERS', 'more than one process needs REDIS_URL or REDIS_CLUSTER_URLS: limits in memory would count each process alone')
+  if (workers > 1 && values.PORT === 0) report('PORT', 'must be given with several processes: they share it')
+}
+
+function checkRedis (values: SettingValues, report: ReportMistake): void {
+  if (values.REDIS_URL !== undefined && values.REDIS_CLUSTER_URLS.length > 0) report('REDIS_CLUSTER_URLS', 'stands instead of REDIS_URL, not beside it')
+  const isRedisUrl = (url: string): boolean => /^rediss?:\/\//.test(url) && URL.canParse(url)
+  // The URL itself may hold a password, so it is not repeated.
+  if (values.REDIS_URL !== undefined && !isRedisUrl(values.REDIS_URL)) report('REDIS_URL', 'must be a redis:// or rediss:// URL')
+  if (!values.REDIS_CLUSTER_URLS.every(isRedisUrl)) report('REDIS_CLUSTER_URLS', 'must be redis:// or rediss:// URLs')
+}
+
+function checkServer (values: SettingValues, report: ReportMistake): void {
+  if (values.ADMIN_PORT !== 0 && values.ADMIN_PORT === values.PORT) report('ADMIN_PORT', 'must differ from PORT: the admin port is not the main port')
+  if (values.ADMIN_TOKEN !== undefined && values.ADMIN_TOKEN === values.PUBLISH_KEY) report('PUBLISH_KEY', 'must differ from ADMIN_TOKEN')
+  if ((values.TLS_CERT_FILE === undefined) !== (values.TLS_KEY_FILE === undefined)) report('TLS_KEY_FILE', 'and TLS_CERT_FILE go together')
+  checkFile('TLS_CERT_FILE', values.TLS_CERT_FILE, report)
+  checkFile('TLS_KEY_FILE', values.TLS_KEY_FILE, report)
+  if (values.PROXY_PROTOCOL === 'v2' && values.TRUSTED_PROXIES.length === 0) report('TRUSTED_PROXIES', 'is needed with PROXY_PROTOCOL=v2: anyone can send that header')
+  for (const carrier of values.WS_TOKEN_CARRIERS) {
+    if (!CARRIERS.includes(carrier)) report('WS_TOKEN_CARRIERS', `unknown carrier ${JSON.stringify(carrier.slice(0, 40))}; known: ${CARRIERS.join(', ')}`)
+  }
+}
+
+function checkAccess (values: SettingValues, issuers: readonly IssuerConfig[], report: ReportMistake): void {
+  const { WS_AUTHORIZER: authorizer, WS_ACCESS_ISSUER: issuer } = values
+  if (authorizer === 'postgres' && values.DATABASE_URL === undefined) report('DATABASE_URL', 'is needed with WS_AUTHORIZER=postgres')
+  if (values.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(values.DATABASE_URL)) report('DATABASE_URL', 'must be a postgres:// URL')
+  if (authorizer === 'supabase' && values.SUPABASE_URL === undefined) report('SUPABASE_URL', 'is needed with WS_AUTHORIZER=supabase')
+  if (authorizer === 'supabase' && values.SUPABASE_ANON_KEY === undefined) report('SUPABASE_ANON_KEY', 'is needed with WS_AUTHORIZER=supabase')
+  if (authorizer !== 'claims' && issuers.length > 1 && issuer === undefined) {
+    report('WS_ACCESS_ISSUER', 'is needed with several issuers and a database: name the one whose users it knows')
+  }
+  if (issuer !== undefined && !issuers.some(known => known.name === issuer)) report('WS_ACCESS_ISSUER', `names no configured issuer; known: ${issuers.map(known => known.name).join(', ')}`)
+}
+
+/** What was read of the settings so far. */
+export interface ReadParts {
+  readonly values: SettingValues
+  readonly issuers: readonly IssuerConfig[]
+  /** Processes: 1 or more. */
+  readonly workers: number
+}
+
+/** Reports what is missing beside another setting, and what together would not be safe. */
+export function checkRules ({ values, issuers, workers }: ReadParts, report: ReportMistake): void {
+  if (issuers.length === 0 && !values.ALLOW_INSECURE_WS) {
+    report('JWT_ISSUER', 'no issuer is configured: set JWT_ISSUER and JWT_AUDIENCE, KEYCLOAK_URL, SUPABASE_URL or ISSUERS')
+  }
+  checkOrigins(values, report)
+  checkWorkers(values, workers, report)
+  checkRedis(values, report)
+  checkServer(values, report)
+  checkAccess(values, issuers, report)
+}

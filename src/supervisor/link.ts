@@ -1,0 +1,77 @@
+/**
+ * Calls between the supervisor and a worker, over the channel that the operating system gives a forked process.
+ * Both ends are our own code, so messages are trusted; answers are matched by number and bounded in time.
+ */
+
+interface Call { readonly call: number, readonly method: string, readonly args: readonly unknown[] }
+interface Answer { readonly answer: number, readonly value?: unknown, readonly failed?: true }
+type Message = Call | Answer
+
+/** The sending half of a channel, and how to hear the other end. */
+export interface Channel {
+  send (message: unknown): void
+  onMessage (listener: (message: unknown) => void): void
+}
+
+/** Methods that one end offers to the other. */
+export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
+
+export interface Link {
+  /** Calls a method of the other end. Rejects when it failed there, when the other end is gone, or after `timeoutMs`. */
+  call (method: string, ...args: readonly unknown[]): Promise<unknown>
+  /** The other end is gone: what waits for it is rejected. */
+  lost (): void
+}
+
+const CALL_TIMEOUT_MS = 3000
+
+/** Opens one end of a link. */
+export function openLink (channel: Channel, methods: Methods, timeoutMs = CALL_TIMEOUT_MS): Link {
+  const waiting = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void, timer: NodeJS.Timeout }>()
+  let calls = 0
+
+  async function respond ({ call, method, args }: Call): Promise<void> {
+    let reply: Answer
+    try {
+      const run = methods[method] as ((...args: readonly unknown[]) => unknown) | undefined
+      if (run === undefined) throw new Error(`no method ${method}`)
+      reply = { answer: call, value: await run(...args) }
+    } catch {
+      reply = { answer: call, failed: true }
+    }
+    channel.send(reply)
+  }
+  function settle ({ answer, value, failed }: Answer): void {
+    const entry = waiting.get(answer)
+    if (entry === undefined) return
+    waiting.delete(answer)
+    clearTimeout(entry.timer)
+    if (failed === true) entry.reject(new Error('the call failed in the other process'))
+    else entry.resolve(value)
+  }
+  channel.onMessage((raw) => {
+    const message = raw as Message
+    if ('call' in message) void respond(message)
+    else if ('answer' in message) settle(message)
+  })
+
+  return {
+    call: async (method, ...args) => await new Promise((resolve, reject) => {
+      const call = ++calls
+      const timer = setTimeout(() => {
+        waiting.delete(call)
+        reject(new Error('the other process did not answer in time'))
+      }, timeoutMs)
+      timer.unref()
+      waiting.set(call, { resolve, reject, timer })
+      channel.send({ call, method, args } satisfies Call)
+    }),
+    lost () {
+      for (const { reject, timer } of waiting.values()) {
+        clearTimeout(timer)
+        reject(new Error('the other process is gone'))
+      }
+      waiting.clear()
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { fork } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { openLink, type Link } from './link.js'
+
+/** One running worker as the supervisor holds it. */
+export interface WorkerProcess {
+  readonly number: number
+  readonly link: Link
+  /** It takes connections. */
+  started: boolean
+  /** Asks it to drain and end. */
+  stop (reason: string): void
+  kill (): void
+}
+
+export interface WorkerEvents {
+  onLine (line: string): void
+  onStarted (worker: WorkerProcess, port: number): void
+  /** The process has ended and all it wrote was read. */
+  onEnded (worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): void
+}
+
+/** Starts one worker. Its log lines come through a pipe, so that one process alone writes, and rotates, the log. */
+export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv, events: WorkerEvents): WorkerProcess {
+  const child = fork(entry, [], { env: { ...env, PORTCULLIS_WORKER: String(number) }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const link = openLink({
+    // A worker that has just died is no fault: its end is reported by `close`.
+    send: (message) => { if (child.connected) child.send(message as object, () => {}) },
+    onMessage: (listener) => { child.on('message', listener) }
+  }, { started: (port: number) => { worker.started = true; events.onStarted(worker, port) } })
+  const worker: WorkerProcess = {
+    number,
+    link,
+    started: false,
+    stop: (reason) => { link.call('stop', reason).catch(() => {}) },
+    kill: () => { child.kill('SIGKILL') }
+  }
+  if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', events.onLine)
+  child.on('error', () => {})
+  child.on('close', (code, signal) => {
+    link.lost()
+    events.onEnded(worker, code, signal)
+  })
+  return worker
+}

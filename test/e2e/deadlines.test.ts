@@ -1,0 +1,140 @@
+import t from 'tap'
+import { connect, connectRefused, freshAddress, type Refused } from '../support/client.js'
+import { startGateway, trust, type TestGateway } from '../support/gateway.js'
+import { startIssuer } from '../support/issuer.js'
+import { openRaw, upgradeHead } from '../support/raw-socket.js'
+import { startRedis, waitUntil, type TestRedis } from '../support/redis.js'
+
+type T = typeof t
+
+const leases = async (redis: TestRedis, userId: string): Promise<number> => await redis.client.zcard(`ws:ratelimit:user:${userId}`)
+
+async function countUpgrades (gateway: TestGateway, outcome: string): Promise<number> {
+  const text = await (await gateway.admin('/metrics')).text()
+  return Number(new RegExp(`portcullis_upgrades_total\\{outcome="${outcome}"\\} (\\d+)`).exec(text)?.[1] ?? 0)
+}
+
+/** Sends an upgrade and leaves without an answer, once the gateway has taken it. */
+async function leaveEarly (t: T, gateway: TestGateway, path: string, from: string): Promise<void> {
+  const before = await countUpgrades(gateway, 'aborted')
+  const raw = await openRaw(t, gateway.port, from)
+  raw.write(upgradeHead(path))
+  await gateway.admin('/healthz')
+  t.equal(raw.received(), '', 'it waits')
+  raw.socket.resetAndDestroy()
+  await waitUntil('the abort was seen', async () => await countUpgrades(gateway, 'aborted') === before + 1)
+}
+
+async function fillSlots (t: T, gateway: TestGateway, token: string): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    const client = await connect(t, gateway, `/ws?token=${token}`, { from: freshAddress() })
+    t.equal((await client.next()).type, 'welcome', 'every slot is free')
+  }
+}
+
+function expectUnavailable (t: T, refused: Refused): void {
+  t.equal(refused.status, 503)
+  t.equal(refused.body['error'], 'unavailable')
+  t.match(refused.headers['retry-after'], /^[1-9]\d*$/)
+}
+
+t.test('while the keys hang', async (t) => {
+  const redis = await startRedis(t)
+  const issuer = await startIssuer(t)
+  let release = (): void => {}
+  issuer.behave('jwks', { after: new Promise<void>((resolve) => { release = resolve }) })
+  const settings = { ...trust(issuer), REDIS_URL: redis.url, WS_UPGRADE_DEADLINE_MS: '1500', WS_MAX_PENDING_UPGRADES: '2', WS_IP_CONNECTIONS: '2', JWKS_TIMEOUT_MS: '60000' }
+  const gateway = await startGateway(t, settings, { ready: false })
+  const token = issuer.sign({ sub: 'alice' })
+  const leaver = freshAddress()
+
+  await t.test('a client that leaves takes nothing with it', async (t) => {
+    await leaveEarly(t, gateway, `/ws?token=${token}`, leaver)
+    t.equal(await leases(redis, 'alice'), 0)
+  })
+
+  await t.test('upgrades are answered 503 by the deadline, and those beyond the pending cap at once', async (t) => {
+    const startedMs = performance.now()
+    const answers = await Promise.all([1, 2, 3].map(async () => {
+      const refused = await connectRefused(t, gateway, `/ws?token=${token}`, { from: freshAddress() })
+      return { refused, tookMs: performance.now() - startedMs }
+    }))
+    const overloaded = answers.filter(({ refused }) => refused.body['error'] === 'overloaded')
+    t.equal(overloaded.length, 1)
+    t.equal(overloaded[0]?.refused.status, 503)
+    t.match(overloaded[0]?.refused.headers['retry-after'], /^[1-9]\d*$/)
+    for (const { refused, tookMs } of answers.filter(answer => !overloaded.includes(answer))) {
+      expectUnavailable(t, refused)
+      t.ok(tookMs >= 1490 && tookMs < 5000, `after ${Math.round(tookMs)} ms`)
+    }
+  })
+
+  await t.test('when the keys come at last, no late lease appears and all slots are free', async (t) => {
+    release()
+    await gateway.waitForLog('jwks.refreshed')
+    t.equal(await leases(redis, 'alice'), 0)
+    await fillSlots(t, gateway, token)
+  })
+
+  await t.test('the attempt of the client that left counted once', async (t) => {
+    const second = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: 'bob' })}`, { from: leaver })
+    t.equal((await second.next()).type, 'welcome')
+    t.equal((await connectRefused(t, gateway, `/ws?token=${issuer.sign({ sub: 'bob' })}`, { from: leaver })).status, 429)
+  })
+})
+
+t.test('while Redis hangs', async (t) => {
+  const redis = await startRedis(t)
+  const issuer = await startIssuer(t)
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_UPGRADE_DEADLINE_MS: '200', WS_IP_CONNECTIONS: '2' })
+  await waitUntil('Redis serves the gateway', async () => (await gateway.admin('/readyz')).status === 200)
+  const warm = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: 'warm' })}`, { from: freshAddress() })
+  await warm.next()
+  const late = freshAddress()
+  const leaver = freshAddress()
+
+  await t.test('an upgrade is answered 503 by the deadline', async (t) => {
+    redis.pause()
+    t.teardown(redis.resume)
+    expectUnavailable(t, await connectRefused(t, gateway, `/ws?token=${issuer.sign({ sub: 'alice' })}`, { from: late }))
+  })
+
+  await t.test('a client that leaves is gone, whatever Redis says later', async (t) => {
+    redis.pause()
+    t.teardown(redis.resume)
+    const before = await countUpgrades(gateway, 'aborted') + await countUpgrades(gateway, 'refused')
+    const raw = await openRaw(t, gateway.port, leaver)
+    raw.write(upgradeHead(`/ws?token=${issuer.sign({ sub: 'alice' })}`))
+    await gateway.admin('/healthz')
+    raw.socket.resetAndDestroy()
+    await waitUntil('it ended', async () => await countUpgrades(gateway, 'aborted') + await countUpgrades(gateway, 'refused') === before + 1)
+  })
+
+  await t.test('the leases that Redis took meanwhile are given back', async (t) => {
+    await waitUntil('Redis has run what was sent', async () => await redis.client.exists(`ws:ratelimit:ip:${late}`, `ws:ratelimit:ip:${leaver}`) === 2)
+    await waitUntil('no lease is left', async () => await leases(redis, 'alice') === 0)
+    await fillSlots(t, gateway, issuer.sign({ sub: 'alice' }))
+  })
+
+  await t.test('and each attempt counted once', async (t) => {
+    for (const address of [late, leaver]) t.equal(await redis.client.llen(`ws:ratelimit:ip:${address}`), 1)
+  })
+
+  await t.test('nothing was written down as a fault', async (t) => {
+    t.same(gateway.log.filter(line => line.event === 'fault'), [])
+  })
+})
+
+t.test('over WS_MAX_CONNECTIONS is 503 overloaded until one closes', async (t) => {
+  const issuer = await startIssuer(t)
+  const gateway = await startGateway(t, { ...trust(issuer), WS_MAX_CONNECTIONS: '1' })
+  const token = issuer.sign()
+  const first = await connect(t, gateway, `/ws?token=${token}`, { from: freshAddress() })
+  const refused = await connectRefused(t, gateway, `/ws?token=${token}`, { from: freshAddress() })
+  t.equal(refused.status, 503)
+  t.equal(refused.body['error'], 'overloaded')
+  t.match(refused.headers['retry-after'], /^[1-9]\d*$/)
+  first.socket.close()
+  await gateway.waitForLog('connection.closed')
+  t.equal((await (await connect(t, gateway, `/ws?token=${token}`, { from: freshAddress() })).next()).type, 'welcome')
+})
