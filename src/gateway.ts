@@ -108,7 +108,8 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
         if (session.address.key === addressKey) endSession(session, refuse('banned', { retryAfterMs: fanout.control.bannedForMs(addressKey) }))
       }
     },
-    onRecheck: rights.recheck
+    onRecheck: rights.recheck,
+    onList: userId => listLocalConnections(registry, node, userId)
   })
   const identity = composeIdentity(config, audit, fanout.control, log)
   const subscriptions: Subscriptions = createSubscriptions({
@@ -202,7 +203,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
       countOpenSessions()
       return await metrics.toJson(options.worker)
     },
-    listConnections: async (userId) => listLocalConnections(registry, node, userId),
+    listConnections: fanout.listConnections,
     orders: fanout.control,
     publish: fanout.publish
   }
@@ -243,7 +244,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     operations,
     async start () {
       await access.start()
-      fanout.control.start()
+      fanout.start()
       const adminPort = await admin?.listen() ?? null
       const port = await server.listen()
       state = 'running'

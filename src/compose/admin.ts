@@ -19,6 +19,7 @@ export interface AdminPart {
 const MAX_BODY_BYTES = 16_384
 const MAX_BAN_S = 31_536_000
 const DONE: AdminAnswer = { status: 204 }
+const UNAVAILABLE: AdminAnswer = { ...refusalAnswer('unavailable', 'Redis cannot be asked now; try again'), headers: { 'Retry-After': '1' } }
 
 /** An order that could not be kept where it survives a restart has not been carried out. */
 async function ordered (work: Promise<void>): Promise<AdminAnswer> {
@@ -26,7 +27,7 @@ async function ordered (work: Promise<void>): Promise<AdminAnswer> {
     await work
     return DONE
   } catch {
-    return { ...refusalAnswer('unavailable', 'the order could not be kept; try again'), headers: { 'Retry-After': '1' } }
+    return UNAVAILABLE
   }
 }
 
@@ -86,8 +87,11 @@ function userRoutes ({ orders, listConnections }: Operations): AdminRoute[] {
     async handle ({ query }) {
       const userId = query.get('user_id')
       if (userId === null || userId === '') return refusalAnswer('bad_request', 'user_id is needed')
-      const connections = await listConnections(userId)
-      return { status: 200, body: { connections } }
+      try {
+        return { status: 200, body: { connections: await listConnections(userId) } }
+      } catch {
+        return UNAVAILABLE
+      }
     }
   }, {
     method: 'DELETE',

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.js'
 import type { Control, ControlHandlers } from '../control/control.js'
 import { createMemoryControl } from '../control/memory-control.js'
 import { createRedisControl } from '../control/redis-control.js'
+import { createRollCall } from '../control/roll-call.js'
 import type { Bus, OnBusEvent } from '../fanout/bus.js'
 import type { Inbound, InboundMessage } from '../fanout/inbound.js'
 import { createMemoryBus } from '../fanout/memory-bus.js'
@@ -12,6 +13,7 @@ import { createRedisInbound } from '../fanout/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { createAuthenticator } from '../server/admin-auth.js'
 import type { HttpRoute } from '../server/http-route.js'
+import type { ListedConnection } from './operations.js'
 import { answerPublish, MAX_PUBLISH_BYTES, type Publish } from '../server/publish-endpoint.js'
 
 /** Takes what clients send, where there is no Redis to keep it. */
@@ -22,6 +24,9 @@ export interface Fanout {
   readonly inbound: Inbound
   readonly control: Control
   readonly publish: Publish
+  /** The open connections of a user in all processes. */
+  readonly listConnections: (userId: string) => Promise<readonly ListedConnection[]>
+  start (): void
   /** `POST /v1/publish` on the main port. */
   readonly routes: readonly HttpRoute[]
   close (): Promise<void>
@@ -30,6 +35,8 @@ export interface Fanout {
 export interface FanoutHandlers extends ControlHandlers {
   readonly onEvent: OnBusEvent
   readonly onInbound: OnInbound
+  /** This process's part of a list of connections. */
+  readonly onList: (userId: string) => readonly ListedConnection[]
 }
 
 function publishRoute (config: Config, publish: Publish): HttpRoute {
@@ -55,6 +62,7 @@ export function composeFanout (config: Config, redis: RedisConnection | null, lo
   const { inboundMax: maxEntries } = config.access
   const maxTokenLifetimeMs = config.tokens.maxLifetimeMs
   const bounded = { onEvent: handlers.onEvent }
+  const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: handlers.onList })
   let parts: Pick<Fanout, 'bus' | 'inbound' | 'control'>
   if (redis === null) {
     parts = {
@@ -80,9 +88,15 @@ export function composeFanout (config: Config, redis: RedisConnection | null, lo
   return {
     ...parts,
     publish,
+    listConnections: async userId => rollCall === null ? handlers.onList(userId) : await rollCall.ask(userId),
+    start () {
+      parts.control.start()
+      rollCall?.start()
+    },
     routes: config.admin.publishKey === null ? [] : [publishRoute(config, publish)],
     async close () {
       parts.inbound.close()
+      rollCall?.close()
       await Promise.allSettled([parts.bus.close(), parts.control.close()])
     }
   }

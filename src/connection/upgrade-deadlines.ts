@@ -28,7 +28,7 @@ export function createUpgradeDeadlines<T> (
   }
   const arm = (): void => {
     const first = dueAt.values().next()
-    if (timer === null && first.done !== true) timer = setTimeout(sweep, Math.max(1, first.value - now()))
+    if (timer === null && first.done !== true) timer = setTimeout(sweep, Math.max(1, first.value - now())).unref()
   }
   return {
     add (item) { dueAt.set(item, now() + deadlineMs); arm() },

@@ -46,7 +46,7 @@ export function createRedisControl (options: RedisControlOptions): Control {
       else if (message.from !== from) state.perform(message)
     },
     // What was ordered before this moment may have been missed.
-    onConfirmed: () => {},
+    onConfirmed: () => { reloadSoon() },
     onLost: () => { /* comes back by itself */ }
   })
   let dataSet: string | null = null

@@ -12,7 +12,10 @@ export interface InboundMessage {
 
 /** Takes clients' messages for the back end. */
 export interface Inbound {
-  /** Resolves `stored` once the message is stored, `full` when there is no room: nothing is ever dropped to make some. Rejects when the store does not answer. */
+  /**
+   * Resolves `stored` once the message is stored, `full` when there is no room: nothing is ever dropped to make some.
+   * Rejects when the store does not answer.
+   */
   append (message: InboundMessage): Promise<'stored' | 'full'>
   /** Ends the taking: every later message is rejected. */
   close (): void

@@ -40,6 +40,7 @@ interface Listening {
 /**
  * The bus over Redis: `PUBLISH`/`SUBSCRIBE`, on a cluster `SPUBLISH`/`SSUBSCRIBE`. The order of a channel is kept. A
  * lost connection is opened and subscribed again by itself; what was published in between is gone (`onGap`).
+ * Each `subscribe` is undone by one `unsubscribe`, also when it was rejected or has not settled yet.
  */
 export function createRedisBus (options: RedisBusOptions): Bus {
   const { client, prefix, onEvent, timeoutMs = 1000, now = Date.now } = options
@@ -95,7 +96,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
   }
 
   function leave (entry: Listening): void {
-    if (--entry.count > 0 || listening.get(entry.topic) !== entry) return
+    if (--entry.count > 0) return
     listening.delete(entry.topic)
     gap.regain(entry.topic)
     for (const channel of entry.channels) {
@@ -104,7 +105,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
     }
   }
 
-  /** Waits until Redis confirms; a listener that gave up does not count any more. */
+  /** Waits until Redis confirms. A listener that gave up waiting still counts, and is heard late, until it unsubscribes. */
   async function waitForConfirmation (entry: Listening): Promise<void> {
     const waiters = entry.waiters ??= new Set()
     let forget = (): void => {}
@@ -115,10 +116,8 @@ export function createRedisBus (options: RedisBusOptions): Bus {
     })
     try {
       await waitAtMost(confirmed, timeoutMs, 'subscribing')
-    } catch (error) {
+    } finally {
       forget()
-      if (!closed) leave(entry)
-      throw error
     }
   }
 

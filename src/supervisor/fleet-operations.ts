@@ -23,13 +23,14 @@ function joinReadiness (all: readonly Readiness[]): Readiness {
   }
 }
 
-/** The admin port's work in front of several workers: numbers from all of them, orders through any one, which tells the others by Redis. */
+/** The admin port's work in front of several workers: numbers from all of them, everything else through any one, which reaches the others by Redis. */
 export function createFleetOperations (running: () => readonly WorkerProcess[], isDraining: () => boolean): Operations {
-  const order = (name: keyof Operations['orders']) => async (...args: readonly unknown[]): Promise<void> => {
+  const askOne = async (method: string, ...args: readonly unknown[]): Promise<unknown> => {
     const worker = running()[0]
     if (worker === undefined) throw new Error('no worker is running')
-    await worker.link.call('order', name, ...args)
+    return await worker.link.call(method, ...args)
   }
+  const order = (name: keyof Operations['orders']) => async (...args: readonly unknown[]): Promise<void> => { await askOne('order', name, ...args) }
   return {
     async readiness () {
       if (isDraining()) return { ready: false, reasons: ['draining'], issuersWithoutKeys: [] }
@@ -41,14 +42,8 @@ export function createFleetOperations (running: () => readonly WorkerProcess[], 
       const joined: Registry = AggregatorRegistry.aggregate(parts as unknown as object[])
       return { contentType: joined.contentType, body: await joined.metrics() }
     },
-    async listConnections (userId) {
-      return (await askAll<readonly ListedConnection[]>(running(), 'listConnections', userId)).flat()
-    },
+    async listConnections (userId) { return await askOne('listConnections', userId) as readonly ListedConnection[] },
     orders: { revoke: order('revoke'), unrevoke: order('unrevoke'), ban: order('ban'), unban: order('unban'), disconnect: order('disconnect'), recheck: order('recheck') },
-    async publish (topic, event) {
-      const worker = running()[0]
-      if (worker === undefined) throw new Error('no worker is running')
-      await worker.link.call('publish', topic, event)
-    }
+    async publish (topic, event) { await askOne('publish', topic, event) }
   }
 }

@@ -21,7 +21,8 @@ export async function fetchJson (url: string, options: FetchOptions): Promise<Fe
   try {
     const response = await fetch(url, {
       method: options.form === undefined ? 'GET' : 'POST',
-      headers: { accept: 'application/json', ...options.headers },
+      // A kept connection may be closed by the peer at the moment of its next use: that would pass for an outage.
+      headers: { accept: 'application/json', connection: 'close', ...options.headers },
       body: options.form ?? null,
       // Followed, a redirect would let whoever can answer choose the next address that we ask.
       redirect: 'manual',

@@ -182,6 +182,16 @@ t.test('whatever is no clear answer rejects, without a word of the token or of P
   }
 })
 
+t.test('a redirect is not followed: it would carry the keys to somebody else', async (t) => {
+  const elsewhere = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY })
+  const authorizer = createAuthorizer(t)
+  for (const status of [301, 302, 307, 308]) {
+    api.answerWith({ status, headers: { location: `${elsewhere.url}/rest/v1/agents?select=id::text` }, body: '' })
+    await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { name: 'AccessError' })
+  }
+  t.equal(elsewhere.requests.length, 0)
+})
+
 t.test('a list without a count is no clear answer', async (t) => {
   const authorizer = createAuthorizer(t)
   api.answerWith({ status: 200, headers: { 'content-range': '0-0/*' }, body: JSON.stringify([{ id: ACME.agents[0] }]) })

@@ -35,6 +35,7 @@ function retryOf (admission: Admission): number {
 export function testLimiter (t: Test, make: MakeSubject): void {
   testAddresses(t, make)
   testHighAddressLimits(t, make)
+  testSubWindowEdges(t, make)
   testUsers(t, make)
   testGrants(t, make)
 }
@@ -103,6 +104,19 @@ function testHighAddressLimits (t: Test, make: MakeSubject): void {
     t.notOk((await limiter.admit(attempt)).admitted, 'not a moment before the time stated')
     clock.advance(1)
     t.ok((await limiter.admit(attempt)).admitted)
+  })
+}
+
+function testSubWindowEdges (t: Test, make: MakeSubject): void {
+  t.test('a full window above 1000 lets nothing through before it has passed, wherever in a sub-window it began', async (t) => {
+    const { limiter, clock } = await make(t, { ...SETTINGS, addressConnections: 1001, addressWindowMs: 6000 })
+    for (const offsetMs of [0, 25, 50, 75, 100]) {
+      clock.advance(offsetMs)
+      const late = { address: `198.51.100.${offsetMs}`, lease: null }
+      t.equal(await countAdmitted(Array.from({ length: 1100 }, async () => await limiter.admit(late))), 1001)
+      clock.advance(5999)
+      t.notOk((await limiter.admit(late)).admitted)
+    }
   })
 }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import WebSocket from 'ws'
 import type { Lifetime, TestGateway } from './gateway.js'
 
@@ -54,10 +53,12 @@ export async function connect (t: Lifetime, gateway: Pick<TestGateway, 'url'>, p
     if (waiter === undefined) frames.push(frame)
     else waiter.resolve(frame)
   })
-  const closed = once(socket, 'close').then(([code, reason]) => {
-    ended = { code: code as number, reason: String(reason) }
-    for (const { reject } of waiters.splice(0)) reject(new Error(`closed: ${ended.code} ${ended.reason}`))
-    return ended
+  const closed = new Promise<Closed>((resolve) => {
+    socket.once('close', (code: number, reason: Buffer) => {
+      ended = { code, reason: String(reason) }
+      for (const { reject } of waiters.splice(0)) reject(new Error(`closed: ${code} ${String(reason)}`))
+      resolve(ended)
+    })
   })
   await new Promise<void>((resolve, reject) => {
     socket.once('open', () => { resolve() })

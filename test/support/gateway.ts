@@ -14,6 +14,8 @@ export interface TestGateway {
   readonly adminPort: number
   /** Every log line so far, oldest first. */
   readonly log: readonly LogLine[]
+  /** Everything written to standard output, byte for byte. */
+  readonly stdout: () => string
   /** Everything written to standard error. */
   readonly stderr: () => string
   /** `ws://…` on the main port; `path` with its query. */
@@ -25,6 +27,9 @@ export interface TestGateway {
   /** Resolves with the exit code once the process has ended. */
   readonly exited: Promise<number | null>
 }
+
+/** A machine that runs three test files at once may take long to start one process more. */
+const START_MS = 30_000
 
 /** A port that was free a moment ago. */
 export async function findFreePort (): Promise<number> {
@@ -60,6 +65,7 @@ export async function startGateway (t: Lifetime, env: Readonly<Record<string, st
   const settings = { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(adminPort), WS_DRAIN_SECONDS: '1', ...env }
   const child = spawn(process.execPath, [program], { env: settings, stdio: ['ignore', 'pipe', 'pipe'] })
   const log: LogLine[] = []
+  let stdout = ''
   let stderr = ''
   let ended = false
   const waiting = new Set<() => void>()
@@ -68,6 +74,7 @@ export async function startGateway (t: Lifetime, env: Readonly<Record<string, st
     log.push(JSON.parse(line) as LogLine)
     wake()
   })
+  child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text })
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
   const exited = once(child, 'close').then(([code]) => { ended = true; wake(); return code as number | null })
   t.teardown(() => stop(child, exited))
@@ -89,14 +96,15 @@ export async function startGateway (t: Lifetime, env: Readonly<Record<string, st
       check()
     })
   }
-  const started = await waitForLog('server.started')
-  if (ready) await waitForLog('jwks.refreshed')
+  const started = await waitForLog('server.started', undefined, START_MS)
+  if (ready) await waitForLog('jwks.refreshed', undefined, START_MS)
   const port = started['port'] as number
   return {
     pid: child.pid ?? -1,
     port,
     adminPort,
     log,
+    stdout: () => stdout,
     stderr: () => stderr,
     url: path => `ws://127.0.0.1:${port}${path}`,
     admin: async (path, init) => await fetch(`http://127.0.0.1:${adminPort}${path}`, init),

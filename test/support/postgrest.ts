@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -25,8 +26,8 @@ export interface Answer {
 export interface PostgrestOptions {
   /** The login role that may take the roles of tokens: `authenticator` on Supabase. */
   readonly databaseUrl: string
-  /** The key (public or shared) that tokens are verified with. */
-  readonly key: string
+  /** The key that tokens are verified with: a public one, or the text of a shared one. */
+  readonly key: string | KeyObject
   /** PostgREST's `db-max-rows`. */
   readonly maxRows?: number
 }
@@ -98,7 +99,7 @@ function describeError (error: unknown): Answer {
 /** Starts it on a free port; ended at the test's teardown. */
 export async function startPostgrest (t: Test, { databaseUrl, key, maxRows = 1000 }: PostgrestOptions): Promise<TestPostgrest> {
   const sql = postgres(databaseUrl, { max: 4, fetch_types: false, onnotice: () => {} })
-  const verify = createVerifier({ key })
+  const verify = createVerifier({ key: typeof key === 'string' ? key : key.export({ type: 'spki', format: 'pem' }) })
   const requests: string[] = []
   let fixed: Answer | 'hang' | null = null
 

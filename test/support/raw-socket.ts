@@ -30,7 +30,7 @@ export async function openRaw (t: Lifetime, port: number, from = '127.0.0.1', ho
   const closed = once(socket, 'close').then(() => {})
   t.teardown(() => { socket.destroy() })
   await once(socket, 'connect')
-  return { socket, write: (bytes) => { socket.write(bytes) }, received: () => text, closed }
+  return { socket, write: (bytes) => { if (socket.writable) socket.write(bytes) }, received: () => text, closed }
 }
 
 /** The head of an upgrade request; a header given as `undefined` is left out, further ones are added. */

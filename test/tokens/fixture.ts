@@ -49,7 +49,7 @@ export async function startVerifier (
     maxLifetimeMs: 86_400_000,
     cacheSize: 1000,
     ...overrides.settings,
-    jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 5000, ...overrides.jwks }
+    jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 60_000, ...overrides.jwks }
   }, {
     now: clock.now,
     onRefreshed: (issuer, more) => { refreshed.push({ issuer, ...more }) },

@@ -152,7 +152,7 @@ t.test('an issuer that was away at the start is tried again in the background, o
 
 t.test('a late reply with old keys does not win over a newer one', async t => {
   const issuer = await startIssuer(t, fast)
-  const { verifier, clock, failed, refreshed } = await startVerifier(t, [issuer.config()], { jwks: { timeoutMs: 500 } })
+  const { verifier, clock, failed, refreshed } = await startVerifier(t, [issuer.config()], { jwks: { timeoutMs: 1500 } })
   let release = (): void => {}
   issuer.behave('jwks', { after: new Promise(resolve => { release = resolve }) })
   clock.advance(30_000)

@@ -2,6 +2,7 @@ import t from 'tap'
 import { generateKey, signHmacToken, startIssuer, type TestIssuer } from '../support/issuer.js'
 import { describe, startVerifier } from './fixture.js'
 
+const fast = { algorithm: 'ES256' } as const
 const nowS = Math.floor(Date.now() / 1000)
 
 /** What Keycloak publishes beside its signing key. */
@@ -31,8 +32,9 @@ function keycloakClaims (typ: string, more: Record<string, unknown> = {}): Recor
   }
 }
 
+const keycloak = await startKeycloak(t)
+
 t.test('a Keycloak access token is accepted', async t => {
-  const keycloak = await startKeycloak(t)
   t.match(keycloak.issuer, /\/realms\/demo$/)
   t.match(keycloak.jwksUri, /\/realms\/demo\/protocol\/openid-connect\/certs$/)
   const { verifier, refreshed } = await startVerifier(t, [keycloak.config()])
@@ -49,7 +51,6 @@ t.test('a Keycloak access token is accepted', async t => {
 
 for (const typ of ['ID', 'Refresh', 'Offline', 'Logout', 'id', 'REFRESH']) {
   t.test(`a Keycloak token of type ${typ} is refused though its client is ours`, async t => {
-    const keycloak = await startKeycloak(t)
     const { verifier } = await startVerifier(t, [keycloak.config()])
     const token = keycloak.sign(keycloakClaims(typ, { aud: 'gateway' }))
     t.equal(describe(verifier.verifyNow(token)), 'invalid_token token_type')
@@ -57,7 +58,6 @@ for (const typ of ['ID', 'Refresh', 'Offline', 'Logout', 'id', 'REFRESH']) {
 }
 
 t.test('a Keycloak refresh token signed with HS512 is refused', async t => {
-  const keycloak = await startKeycloak(t)
   const { verifier } = await startVerifier(t, [keycloak.config()])
   const claims = keycloakClaims('Refresh', { iss: keycloak.issuer, exp: nowS + 300 })
   t.equal(describe(verifier.verifyNow(signHmacToken({ alg: 'HS512', kid: 'hs' }, claims, 'realm'))), 'invalid_token algorithm')
@@ -127,14 +127,14 @@ t.test('the same kid at two issuers verifies only its own', async t => {
 })
 
 t.test('one issuer cannot speak for another by the name in a subject', async t => {
-  const [one, two] = [await startIssuer(t, { name: 'one' }), await startIssuer(t, { name: 'two' })]
+  const [one, two] = [await startIssuer(t, { name: 'one', algorithm: 'ES256' }), await startIssuer(t, { name: 'two', algorithm: 'ES256' })]
   const { verifier } = await startVerifier(t, [one.config(), two.config()])
   t.equal(describe(verifier.verifyNow(one.sign({ sub: 'two:alice' }))), 'accepted one:two:alice')
   t.equal(describe(verifier.verifyNow(one.sign({ sub: 'anonymous' }))), 'invalid_token subject')
 })
 
 t.test('an issuer that is not in the list is refused without any request', async t => {
-  const [one, two, foreign] = [await startIssuer(t), await startIssuer(t), await startIssuer(t)]
+  const [one, two, foreign] = [await startIssuer(t, fast), await startIssuer(t, fast), await startIssuer(t, fast)]
   const { verifier, clock } = await startVerifier(t, [one.config(), two.config({ name: 'two' })])
   clock.advance(30_000)
   const tokens = [foreign.sign({ iat: undefined }), one.sign({ iss: [one.issuer] }), one.sign({ iss: '__proto__' }),
@@ -144,7 +144,7 @@ t.test('an issuer that is not in the list is refused without any request', async
 })
 
 t.test('one issuer away leaves the others as they are', async t => {
-  const [up, away] = [await startIssuer(t, { name: 'up' }), await startIssuer(t, { name: 'away' })]
+  const [up, away] = [await startIssuer(t, { name: 'up', algorithm: 'ES256' }), await startIssuer(t, { name: 'away', algorithm: 'ES256' })]
   away.behave('all', 'drop')
   const { verifier, failed } = await startVerifier(t, [up.config(), away.config()])
   t.equal(describe(verifier.verifyNow(up.sign())), 'accepted up:alice')

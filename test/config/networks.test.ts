@@ -1,0 +1,17 @@
+import t from 'tap'
+import { readNetworks } from '../../src/config/networks.js'
+
+t.test('networks and single addresses of both families are read', async (t) => {
+  const networks = readNetworks(['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1', '203.0.113.4/31'], (entry) => { t.fail(entry) })
+  for (const inside of ['10.255.0.1', '192.0.2.1', '203.0.113.5']) t.ok(networks.check(inside), inside)
+  for (const inside of ['fd12::1', '::1']) t.ok(networks.check(inside, 'ipv6'), inside)
+  for (const outside of ['11.0.0.0', '192.0.2.2', '203.0.113.6']) t.notOk(networks.check(outside), outside)
+  for (const outside of ['fe80::1', '::2']) t.notOk(networks.check(outside, 'ipv6'), outside)
+})
+
+t.test('what is no network is reported, entry by entry', async (t) => {
+  const wrong = ['10.0.0.0/33', '::/129', '10.0.0/8', '10.0.0.0/8/8', '10.0.0.0/', '10.0.0.0/-1', '10.0.0.0/a', 'localhost', '10.0.0.0/0', '::/0', '*', '10.0.0.0/1e1']
+  const reported: string[] = []
+  readNetworks([...wrong, '10.0.0.0/8'], (entry) => { reported.push(entry) })
+  t.same(reported, wrong)
+})

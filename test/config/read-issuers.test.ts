@@ -1,0 +1,116 @@
+import t from 'tap'
+import { loadConfig } from '../../src/config/load-config.js'
+import type { IssuerConfig } from '../../src/tokens/issuer-config.js'
+import { LEAST, NOW_MS, expectMistakes } from './expect-mistakes.js'
+
+const issuersOf = (env: NodeJS.ProcessEnv): readonly IssuerConfig[] => loadConfig(env, NOW_MS).tokens.issuers
+const KEYCLOAK = { KEYCLOAK_URL: 'https://kc.example/', KEYCLOAK_REALM: 'my realm', KEYCLOAK_CLIENT_ID: 'gateway' }
+const SUPABASE = { SUPABASE_URL: 'https://project.supabase.co/' }
+const DEFAULT_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+
+t.test('a generic issuer is discovered unless its keys\' address is given', async (t) => {
+  const generic: IssuerConfig = {
+    name: 'oidc', preset: 'oidc', issuer: 'https://id.example', audience: ['gateway'], jwksUri: null, algorithms: DEFAULT_ALGORITHMS, hmacSecret: null, introspection: null
+  }
+  t.same(issuersOf(LEAST), [generic])
+  const more = { JWT_JWKS_URI: 'https://id.example/keys?v=1', JWT_ALGORITHMS: 'ES384' }
+  t.same(issuersOf({ ...LEAST, ...more }), [{ ...generic, jwksUri: 'https://id.example/keys?v=1', algorithms: ['ES384'] }])
+})
+
+t.test('the Keycloak preset knows the realm\'s addresses', async (t) => {
+  const { KEYCLOAK_REALM, ...rest } = KEYCLOAK
+  t.same(issuersOf({ ...rest, KEYCLOAK_REALM: 'demo' }), [{
+    name: 'keycloak',
+    preset: 'keycloak',
+    issuer: 'https://kc.example/realms/demo',
+    audience: ['gateway'],
+    jwksUri: 'https://kc.example/realms/demo/protocol/openid-connect/certs',
+    algorithms: DEFAULT_ALGORITHMS,
+    hmacSecret: null,
+    introspection: null
+  }])
+  t.match(expectMistakes(t, KEYCLOAK), [{ setting: 'KEYCLOAK_REALM' }], KEYCLOAK_REALM)
+})
+
+t.test('Keycloak introspection is opt-in and needs the client\'s secret', async (t) => {
+  const keycloak = { ...KEYCLOAK, KEYCLOAK_REALM: 'demo' }
+  t.equal(issuersOf({ ...keycloak, KEYCLOAK_CLIENT_SECRET: 's3cret' })[0]?.introspection, null)
+  t.same(issuersOf({ ...keycloak, KEYCLOAK_CLIENT_SECRET: 's3cret', KEYCLOAK_INTROSPECT: 'true' })[0]?.introspection, {
+    endpoint: 'https://kc.example/realms/demo/protocol/openid-connect/token/introspect', clientId: 'gateway', clientSecret: 's3cret'
+  })
+  t.match(expectMistakes(t, { ...keycloak, KEYCLOAK_INTROSPECT: 'true' }), [{ setting: 'KEYCLOAK_CLIENT_SECRET' }])
+  t.match(expectMistakes(t, { ...LEAST, KEYCLOAK_INTROSPECT: 'true' }), [{ setting: 'KEYCLOAK_URL' }])
+})
+
+t.test('the Supabase preset knows the project\'s addresses; HS256 only by its secret', async (t) => {
+  const supabase: IssuerConfig = {
+    name: 'supabase',
+    preset: 'supabase',
+    issuer: 'https://project.supabase.co/auth/v1',
+    audience: ['authenticated'],
+    jwksUri: 'https://project.supabase.co/auth/v1/.well-known/jwks.json',
+    algorithms: DEFAULT_ALGORITHMS,
+    hmacSecret: null,
+    introspection: null
+  }
+  t.same(issuersOf(SUPABASE), [supabase])
+  const secret = 'legacy-secret-of-more-than-32-characters'
+  t.same(issuersOf({ ...SUPABASE, SUPABASE_JWT_SECRET: secret }), [{ ...supabase, hmacSecret: secret }])
+  t.match(expectMistakes(t, { ...LEAST, SUPABASE_JWT_SECRET: secret }), [{ setting: 'SUPABASE_URL' }])
+  const access = loadConfig({ ...SUPABASE, SUPABASE_ANON_KEY: 'anon', WS_AUTHORIZER: 'supabase' }, NOW_MS).access
+  t.same(access.supabase, { url: 'https://project.supabase.co', anonKey: 'anon' })
+})
+
+t.test('presets and further issuers stand beside each other, each with its own name', async (t) => {
+  const issuers = issuersOf({
+    ...LEAST,
+    ...KEYCLOAK,
+    KEYCLOAK_REALM: 'demo',
+    ...SUPABASE,
+    ISSUERS: JSON.stringify([
+      { name: 'google', issuer: 'https://accounts.google.com', audience: ['a', 'b'] },
+      { name: 'internal', issuer: 'urn:internal', audience: 'x', jwks_uri: 'https://internal.example/keys', algorithms: ['ES256'] }
+    ])
+  })
+  t.same(issuers.map(issuer => issuer.name), ['oidc', 'keycloak', 'supabase', 'google', 'internal'])
+  t.match(issuers[3], { preset: 'oidc', audience: ['a', 'b'], jwksUri: null, algorithms: DEFAULT_ALGORITHMS })
+  t.match(issuers[4], { issuer: 'urn:internal', audience: ['x'], jwksUri: 'https://internal.example/keys', algorithms: ['ES256'] })
+})
+
+const google = { name: 'google', issuer: 'https://accounts.google.com', audience: 'a' }
+const WRONG: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]> = [
+  ['an audience without an issuer', { JWT_AUDIENCE: 'x', ...SUPABASE }, 'JWT_ISSUER', /is needed with/],
+  ['an issuer without an audience', { JWT_ISSUER: 'https://id.example' }, 'JWT_AUDIENCE', /another service/],
+  ['half a Keycloak', { KEYCLOAK_URL: 'https://kc.example', KEYCLOAK_REALM: 'r' }, 'KEYCLOAK_CLIENT_ID', /is needed/],
+  ['http beyond loopback', { ...LEAST, JWT_ISSUER: 'http://id.example' }, 'JWT_ISSUER', /loopback only/],
+  ['http that only looks like loopback', { ...LEAST, JWT_ISSUER: 'http://127.0.0.1.evil.example' }, 'JWT_ISSUER', /loopback only/],
+  ['keys over http', { ...LEAST, JWT_JWKS_URI: 'http://id.example/keys' }, 'JWT_JWKS_URI', /loopback only/],
+  ['an http Keycloak', { ...KEYCLOAK, KEYCLOAK_REALM: 'r', KEYCLOAK_URL: 'http://kc.example' }, 'KEYCLOAK_URL', /loopback only/],
+  ['an http Supabase', { SUPABASE_URL: 'http://p.supabase.co' }, 'SUPABASE_URL', /loopback only/],
+  ['keys in a file', { ...LEAST, JWT_JWKS_URI: 'file:///etc/keys' }, 'JWT_JWKS_URI', /http or https/],
+  ['an issuer without an address for its keys', { ...LEAST, JWT_ISSUER: 'urn:id' }, 'JWT_ISSUER', /http or https/],
+  ['no URL', { ...LEAST, JWT_ISSUER: 'id.example' }, 'JWT_ISSUER', /must be a URL/],
+  ['credentials in the URL', { ...LEAST, JWT_ISSUER: 'https://user:pw@id.example' }, 'JWT_ISSUER', /credentials/],
+  ['a symmetric algorithm', { ...LEAST, JWT_ALGORITHMS: 'RS256,HS256' }, 'JWT_ALGORITHMS', /symmetric/],
+  ['no algorithm', { ...LEAST, JWT_ALGORITHMS: 'none' }, 'JWT_ALGORITHMS', /unknown algorithm "none"/],
+  ['ISSUERS that is no JSON', { ISSUERS: '[{', ...LEAST }, 'ISSUERS', /it is not JSON/],
+  ['ISSUERS with a field unknown', { ISSUERS: JSON.stringify([{ ...google, secret: 'x' }]), ...LEAST }, 'ISSUERS', /JSON array/],
+  ['ISSUERS without an audience', { ISSUERS: JSON.stringify([{ ...google, audience: [] }]), ...LEAST }, 'ISSUERS', /JSON array/],
+  ['ISSUERS with a name that could shape a label', { ISSUERS: JSON.stringify([{ ...google, name: 'a:b' }]), ...LEAST }, 'ISSUERS', /JSON array/],
+  ['ISSUERS with a symmetric algorithm', { ISSUERS: JSON.stringify([{ ...google, algorithms: ['hs512'] }]), ...LEAST }, 'ISSUERS', /symmetric/],
+  ['a name used twice', { ISSUERS: JSON.stringify([{ ...google, name: 'oidc' }]), ...LEAST }, 'ISSUERS', /used twice/],
+  ['an issuer named twice', { ISSUERS: JSON.stringify([{ ...google, issuer: 'https://id.example' }]), ...LEAST }, 'ISSUERS', /configured twice/]
+]
+
+t.test('what is half, ambiguous or unsafe about an issuer is named', async (t) => {
+  for (const [what, env, setting, reason] of WRONG) {
+    t.match(expectMistakes(t, env).find(mistake => mistake.setting === setting)?.reason, reason, what)
+  }
+})
+
+t.test('http is for loopback, or for those who say so', async (t) => {
+  for (const issuer of ['http://localhost:8080/realms/x', 'http://127.0.0.1:9', 'http://[::1]:9']) {
+    t.equal(issuersOf({ ...LEAST, JWT_ISSUER: issuer })[0]?.issuer, issuer)
+  }
+  t.equal(issuersOf({ ...LEAST, JWT_ISSUER: 'http://id.internal', JWKS_ALLOW_HTTP: 'true' })[0]?.issuer, 'http://id.internal')
+})

@@ -1,0 +1,40 @@
+import t from 'tap'
+import { BUCKETS, createRegistry } from '../../src/connection/registry.js'
+import { openTestSession } from './stand-ins.js'
+
+t.test('a connection is found by its user until it is removed, once', async (t) => {
+  const registry = createRegistry()
+  const [a, b, c] = ['alice', 'alice', 'bob'].map(user => openTestSession(user).session)
+  t.ok(a && b && c)
+  for (const session of [a, b, c]) if (session !== undefined) registry.add(session)
+  t.equal(registry.size, 3)
+  t.equal(registry.countOf('alice'), 2)
+  t.same([...registry.ofUser('alice')].map(session => session.connectionId), [a?.connectionId, b?.connectionId])
+  t.ok(a !== undefined && registry.remove(a))
+  t.notOk(a !== undefined && registry.remove(a), 'a second close changes nothing')
+  t.equal(registry.countOf('alice'), 1)
+  t.equal(registry.size, 2)
+  t.equal(registry.countOf('nobody'), 0)
+  t.same([...registry.ofUser('nobody')], [])
+})
+
+t.test('users are counted by whose slot they hold, so anonymous addresses stay apart', async (t) => {
+  const registry = createRegistry()
+  const { session } = openTestSession('alice')
+  registry.add(Object.assign(session, { lease: { userId: 'anonymous\u0000192.0.2.1', connectionId: session.connectionId } }))
+  t.equal(registry.countOf('alice'), 0)
+  t.equal(registry.countOf('anonymous\u0000192.0.2.1'), 1)
+})
+
+t.test('connections spread evenly over the buckets, and every one is in exactly one', async (t) => {
+  const registry = createRegistry()
+  const sessions = Array.from({ length: BUCKETS * 5 }, () => openTestSession().session)
+  for (const session of sessions) registry.add(session)
+  const buckets = Array.from({ length: BUCKETS }, (_, index) => registry.bucket(index))
+  t.ok(buckets.every(bucket => bucket.size === 5))
+  t.equal(new Set(buckets.flatMap(bucket => [...bucket])).size, sessions.length)
+  for (const session of registry.all()) registry.remove(session)
+  t.ok(buckets.every(bucket => bucket.size === 0), 'and they may be removed while all are visited')
+  t.equal(registry.size, 0)
+  t.same([...registry.bucket(99)], [])
+})

@@ -1,0 +1,44 @@
+import t from 'tap'
+import { createUpgradeDeadlines } from '../../src/connection/upgrade-deadlines.js'
+import { until } from '../fanout/until.js'
+
+t.test('what is still there by its deadline falls due, oldest first, and is off by then', async (t) => {
+  let nowMs = 0
+  const due: string[] = []
+  const deadlines = createUpgradeDeadlines<string>(5, (item) => { due.push(`${item} of ${deadlines.size + 1}`) }, () => nowMs)
+  deadlines.add('a')
+  deadlines.add('b')
+  nowMs = 3
+  deadlines.add('c')
+  t.equal(deadlines.size, 3)
+  nowMs = 5
+  await until('the first two fell due', () => due.length === 2)
+  t.same(due, ['a of 3', 'b of 2'])
+  t.equal(deadlines.size, 1, 'the third has time left')
+  nowMs = 8
+  await until('the third fell due', () => due.length === 3)
+  t.equal(deadlines.size, 0)
+})
+
+t.test('what was answered in time never falls due, and frees its place at once', async (t) => {
+  let nowMs = 0
+  const due: string[] = []
+  const deadlines = createUpgradeDeadlines<string>(5, (item) => { due.push(item) }, () => nowMs)
+  for (const item of ['a', 'b', 'c']) deadlines.add(item)
+  deadlines.remove('a')
+  deadlines.remove('b')
+  deadlines.remove('b')
+  t.equal(deadlines.size, 1)
+  nowMs = 100
+  await until('the last fell due', () => due.length > 0)
+  t.same(due, ['c'])
+})
+
+t.test('a hundred thousand pass through and leave nothing', async (t) => {
+  const deadlines = createUpgradeDeadlines<number>(60_000, () => {})
+  for (let item = 0; item < 100_000; item++) {
+    deadlines.add(item)
+    deadlines.remove(item)
+  }
+  t.equal(deadlines.size, 0)
+})
