@@ -56,6 +56,7 @@ export interface Gateway {
   readonly operations: Operations & { metricsJson (): Promise<MetricsJson> }
 }
 
+const FIRST_CONNECT_MS = 1000
 const RENEWALS_PER_LEASE = 3
 const MAX_RENEWED_PER_CALL = 500
 
@@ -78,7 +79,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   const redis = config.redis === null ? null : connectRedis({ ...(config.redis.url === null ? {} : { url: config.redis.url }), clusterUrls: config.redis.clusterUrls })
   const metrics = createMetrics({
     connections: () => registry.size,
-    redisUp: () => redis === null ? null : redis.isUp(),
+    redisUp: () => limits.redisUp(),
     issuers: () => identity.tokens.status(),
     auditDropped: () => destination.dropped()
   })
@@ -154,6 +155,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     blockedForMs: limits.blockedForMs,
     bannedForMs: (address) => config.limits.dryRun ? 0 : fanout.control.bannedForMs(address.key),
     isExempt,
+    dryRun: config.limits.dryRun,
     identify: identity.identify,
     authorizer: access.authorizer,
     userIsFull: (owner) => !config.limits.dryRun && registry.countOf(owner) >= config.limits.userConnections,
@@ -193,7 +195,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
       started: state !== 'starting' && fanout.control.loaded,
       draining: state === 'draining',
       issuers: identity.tokens.status(),
-      redisMissing: redis !== null && config.limits.onRedisDown === 'closed' && !redis.isUp()
+      redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
     }),
     async renderMetrics () {
       countOpenSessions()
@@ -244,6 +246,8 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     operations,
     async start () {
       await access.start()
+      // Without this the first calls would find no connection and begin an outage; with it, a Redis that is away delays no start for long.
+      await redis?.waitUntilUp(FIRST_CONNECT_MS)
       fanout.start()
       const adminPort = await admin?.listen() ?? null
       const port = await server.listen()

@@ -21,9 +21,9 @@ export interface Audit {
   limitsDegraded (policy: 'local' | 'open' | 'closed', reason: string): void
   /** Does nothing unless the limits were degraded. */
   limitsRestored (): void
-  jwksRefreshed (issuer: string, keys: number, durationMs: number): void
+  jwksRefreshed (issuer: string, keys: number): void
   /** `reason` must hold no token and no query; it is bounded here. */
-  jwksFailed (issuer: string, reason: string, durationMs: number): void
+  jwksFailed (issuer: string, reason: string): void
   /** Written once per address, and for the first hundred addresses only. */
   untrustedForwardedFor (ip: string): void
   serverStarted (server: ServerFacts): void
@@ -99,11 +99,11 @@ export function createAudit (options: AuditOptions): Audit {
       write('limits.restored', { event: 'limits.restored', duration_ms: toTenths(now() - degradedAtMs) })
       degradedAtMs = null
     },
-    jwksRefreshed (issuer, keys, durationMs) {
-      write('jwks.refreshed', { event: 'jwks.refreshed', issuer, keys, duration_ms: toTenths(durationMs) })
+    jwksRefreshed (issuer, keys) {
+      write('jwks.refreshed', { event: 'jwks.refreshed', issuer, keys })
     },
-    jwksFailed (issuer, reason, durationMs) {
-      write('jwks.failed', { event: 'jwks.failed', issuer, reason: boundText(reason), duration_ms: toTenths(durationMs) })
+    jwksFailed (issuer, reason) {
+      write('jwks.failed', { event: 'jwks.failed', issuer, reason: boundText(reason) })
     },
     untrustedForwardedFor (ip) {
       if (warnedAddresses.size >= MAX_WARNED_ADDRESSES || warnedAddresses.has(ip)) return

@@ -63,8 +63,8 @@ interface EventFields {
   'access.denied': SummaryFields | (ConnectionFields & { readonly reason: RefusalName, readonly topics: readonly string[] })
   'limits.degraded': { readonly reason: string, readonly policy: string }
   'limits.restored': { readonly duration_ms: number }
-  'jwks.refreshed': { readonly issuer: string, readonly keys: number, readonly duration_ms: number }
-  'jwks.failed': { readonly issuer: string, readonly reason: string, readonly duration_ms: number }
+  'jwks.refreshed': { readonly issuer: string, readonly keys: number }
+  'jwks.failed': { readonly issuer: string, readonly reason: string }
   'forwarded_for.untrusted': { readonly ip: string }
   'server.started': {
     readonly host: string

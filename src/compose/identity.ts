@@ -21,8 +21,8 @@ const NO_SCOPES: ReadonlySet<string> = new Set()
 /** Puts together who is let in as whom: the issuers, revocations, and break-glass while it lasts. */
 export function composeIdentity (config: Config, audit: Audit, control: Control, log: Logger): IdentityPart {
   const tokens = createTokenVerifier(config.tokens, {
-    onRefreshed: (issuer, { keys }) => { audit.jwksRefreshed(issuer, keys, 0) },
-    onFailed: (issuer, reason) => { audit.jwksFailed(issuer, reason, 0) }
+    onRefreshed: (issuer, { keys }) => { audit.jwksRefreshed(issuer, keys) },
+    onFailed: (issuer, reason) => { audit.jwksFailed(issuer, reason) }
   })
   const untilMs = config.insecureUntilMs
   const anonymous: Identity | null = untilMs === null

@@ -14,6 +14,8 @@ export interface Limits {
   readonly budget: MessageBudget
   /** Ms for which an address is known to be over; always 0 in dry-run. */
   readonly blockedForMs: (addressKey: string) => number
+  /** Null: without Redis. False also while it hangs or refuses to write. */
+  readonly redisUp: () => boolean | null
   close (): Promise<void>
 }
 
@@ -30,36 +32,42 @@ function countDecisions (limiter: Limiter, metrics: Metrics, dryRun: boolean): L
       const refused = dryRun ? 'would_refuse' : 'refused'
       if (request.address !== null) metrics.limitDecision('ip', addressRefused ? refused : 'allowed')
       if (request.lease !== null && !addressRefused) metrics.limitDecision('user', admission.admitted ? 'allowed' : refused)
-      return dryRun ? { admitted: true } : admission
+      return admission
     }
   }
 }
 
-function createStore (settings: LimitSettings, config: Config, redis: RedisConnection | null, audit: Audit): Limiter {
+interface Store { readonly limiter: Limiter, readonly redisUp: () => boolean | null }
+
+function createStore (settings: LimitSettings, config: Config, redis: RedisConnection | null, audit: Audit): Store {
   const local = createMemoryLimiter(settings, { now: monotonic })
-  if (redis === null) return local
+  if (redis === null) return { limiter: local, redisUp: () => null }
   const prefix = (config.redis?.prefix ?? '') + (config.limits.dryRun ? DRY_RUN_PREFIX : '')
   const policy = config.limits.onRedisDown
-  return createGuardedLimiter({
-    shared: createRedisLimiter(redis.commands, settings, { prefix }),
+  const guarded = createGuardedLimiter({
+    // Time must be left to answer, and for the policy, when Redis hangs.
+    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs: Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4)) }),
     local,
     policy,
     now: monotonic,
     onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
     onRestored: () => { audit.limitsRestored() }
   })
+  return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded() }
 }
 
 /** Puts the limits together: the store, what is known locally, and what is counted. */
 export function composeLimits (config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics): Limits {
   const { dryRun } = config.limits
-  const counted = countDecisions(createStore(config.limits, config, redis, audit), metrics, dryRun)
+  const store = createStore(config.limits, config, redis, audit)
+  const counted = countDecisions(store.limiter, metrics, dryRun)
   const blocks = createAddressBlocks({ now: monotonic })
   const limiter = dryRun ? counted : rememberBlocks(counted, blocks)
   const budget = createMessageBudget(limiter, { now: monotonic })
   return {
     limiter,
     budget,
+    redisUp: store.redisUp,
     blockedForMs: dryRun ? () => 0 : blocks.blockedForMs,
     async close () {
       budget.close()

@@ -36,6 +36,7 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       metrics.refused(refusal.name)
       audit.refused(upgradeFacts(upgrade), { reason: refusal.name, detail: refusal.detail, byClose: upgrade.byClose, durationMs: upgrade.durationMs })
     },
+    wouldRefuse (upgrade, { name }) { audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs }) },
     aborted (upgrade) { metrics.upgrade('aborted', upgrade.durationMs / 1000) },
     closed (session, code, reason) {
       countMessages(metrics, session)

@@ -1,3 +1,4 @@
+import { CannotStart } from '../cannot-start.js'
 import { availableParallelism } from 'node:os'
 import type { BlockList } from 'node:net'
 import { buildConfig } from './build-config.js'
@@ -10,7 +11,7 @@ import { readSettings, type ReportMistake, type SettingError } from './read-sett
 import { SETTINGS, type SettingValues } from './settings.js'
 
 /** The process refuses to start: every wrong or missing setting, each with its reason. */
-export class ConfigError extends Error {
+export class ConfigError extends CannotStart {
   constructor (readonly errors: readonly SettingError[]) {
     super(`${errors.length} wrong or missing setting${errors.length === 1 ? '' : 's'}:\n` +
       errors.map(error => `  ${error.setting}: ${error.reason}`).join('\n'))

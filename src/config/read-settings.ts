@@ -53,20 +53,18 @@ function shown (schema: Schema, text: string): string {
  */
 export function readSettings (env: NodeJS.ProcessEnv): { values: SettingValues, errors: SettingError[] } {
   const values: Record<string, unknown> = {}
-  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+  const names = Object.keys(SETTINGS) as SettingName[]
+  for (const name of names) {
     const schema: Schema = SETTINGS[name]
     const text = env[name]?.trim() ?? ''
     if (text !== '') values[name] = readValue(schema, text)
     else if (schema.default !== undefined) values[name] = schema.default
   }
-  const errors: SettingError[] = []
-  const seen = new Set<string>()
-  for (const { instancePath } of validator.Errors(values)) {
-    const setting = instancePath.split('/')[1] ?? ''
-    if (setting === '' || seen.has(setting)) continue
-    seen.add(setting)
-    const schema: Schema = SETTINGS[setting as SettingName]
-    errors.push({ setting, reason: expectation(schema) + shown(schema, env[setting] ?? '') })
-  }
+  // Each by itself: the validator of all names only the first few.
+  const wrong = validator.Check(values) ? [] : names.filter(name => name in values && !Compile(SETTINGS[name]).Check(values[name]))
+  const errors = wrong.map((setting): SettingError => {
+    const schema: Schema = SETTINGS[setting]
+    return { setting, reason: expectation(schema) + shown(schema, env[setting] ?? '') }
+  })
   return { values: values as unknown as SettingValues, errors }
 }

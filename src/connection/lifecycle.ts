@@ -31,6 +31,8 @@ export interface LifecycleDeps {
   readonly bannedForMs: (address: ClientAddress) => number
   /** On the allow list: the address limits do not apply. */
   readonly isExempt: (address: ClientAddress) => boolean
+  /** The address and user limits are decided and written down, but let through. */
+  readonly dryRun: boolean
   readonly identify: Identify
   readonly authorizer: Authorizer
   /** Live sockets of a lease owner in this process are at the limit already. */
@@ -159,7 +161,9 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
       return LIMITS_AWAY
     }
     if (!admission.admitted) {
-      return refuse(admission.limit === 'address' ? 'ip_rate_limited' : 'user_connection_limit', { retryAfterMs: admission.retryAfterMs })
+      const refusal = refuse(admission.limit === 'address' ? 'ip_rate_limited' : 'user_connection_limit', { retryAfterMs: admission.retryAfterMs })
+      if (!deps.dryRun) return refusal
+      report.wouldRefuse(describe(attempt, performance.now() - attempt.startedMs, false), refusal)
     }
     attempt.lease = lease
     return null

@@ -17,6 +17,8 @@ export interface RefusedUpgrade {
 export interface Report {
   accepted (session: Session, durationMs: number): void
   refused (upgrade: RefusedUpgrade, refusal: Refusal): void
+  /** Dry run: a limit said no, and the attempt goes on. */
+  wouldRefuse (upgrade: RefusedUpgrade, refusal: Refusal): void
   /** The client left before it was answered. */
   aborted (upgrade: RefusedUpgrade): void
   /** `reason`: a name of the refusal table, or `connection_lost` when the peer vanished. */

@@ -26,6 +26,8 @@ export interface RightsDeps {
   /** The rights could not be checked for too long: the connection must not go on. */
   readonly unverifiable: (session: Session) => void
   readonly onFault: (error: unknown) => void
+  /** Monotonic, in ms. */
+  readonly now?: () => number
 }
 
 /** Connections with the same claims have the same rights and are checked as one. */
@@ -42,7 +44,7 @@ interface Group {
 const groupKey = (session: Session): string => `${session.identity.issuer} ${session.identity.userId} ${JSON.stringify(session.identity.claims)}`
 
 /** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
-export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onFault }: RightsDeps): Rights {
+export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onFault, now = () => performance.now() }: RightsDeps): Rights {
   const groups = new Map<string, Group>()
   const groupOf = new Map<Session, Group>()
   const ready: Group[] = []
@@ -53,15 +55,15 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
   const timer = authorizer.local
     ? null
     : setInterval(() => {
-      const now = performance.now()
-      for (const group of groups.values()) if (group.dueAtMs <= now) enqueue(group)
+      const nowMs = now()
+      for (const group of groups.values()) if (group.dueAtMs <= nowMs) enqueue(group)
     }, Math.max(50, periodMs / TICK_PARTS))
   timer?.unref()
 
   function enqueue (group: Group): void {
     if (group.checking) { group.again = true; return }
     group.checking = true
-    group.dueAtMs = performance.now() + periodMs
+    group.dueAtMs = now() + periodMs
     ready.push(group)
     next()
   }
@@ -85,13 +87,13 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
     const held = new Set([...group.sessions].flatMap(session => [...session.topics]))
     const ids = (prefix: string): string[] => [...held].filter(topic => topic.startsWith(prefix)).map(topic => topic.slice(prefix.length))
     const asked = { agents: ids('agent:'), tasks: ids('task:') }
-    if (asked.agents.length + asked.tasks.length === 0) { group.verifiedAtMs = performance.now(); return }
-    const startedMs = performance.now()
+    if (asked.agents.length + asked.tasks.length === 0) { group.verifiedAtMs = now(); return }
+    const startedMs = now()
     let visible
     try {
       visible = await authorizer.visible(sample.identity, sample.token, asked, { fresh: true })
     } catch {
-      if (performance.now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) unverifiable(session)
+      if (now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) unverifiable(session)
       return
     }
     group.verifiedAtMs = startedMs
@@ -101,9 +103,9 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
   }
 
   function newGroup (key: string): Group {
-    const now = performance.now()
+    const nowMs = now()
     // A random first date spreads groups that came together, such as after a deploy; no later than one period.
-    return { key, sessions: new Set(), dueAtMs: now + periodMs * (0.5 + Math.random() / 2), verifiedAtMs: now, checking: false, again: false }
+    return { key, sessions: new Set(), dueAtMs: nowMs + periodMs * (0.5 + Math.random() / 2), verifiedAtMs: nowMs, checking: false, again: false }
   }
   function add (session: Session): void {
     if (authorizer.local) return

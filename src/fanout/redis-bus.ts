@@ -98,6 +98,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
   function leave (entry: Listening): void {
     if (--entry.count > 0) return
     listening.delete(entry.topic)
+    for (const waiter of entry.waiters ?? []) waiter.reject(new Error('the topic was left'))
     gap.regain(entry.topic)
     for (const channel of entry.channels) {
       byChannel.delete(channel)

@@ -37,6 +37,10 @@ default_pool_size = 1
     if (pooler.exitCode === null && pooler.kill('SIGKILL')) await once(pooler, 'exit')
     await rm(folder, { recursive: true, force: true })
   })
+  // A test file that crashes runs no teardown.
+  const killAtExit = (): void => { pooler.kill('SIGKILL') }
+  process.once('exit', killAtExit)
+  pooler.once('exit', () => { process.off('exit', killAtExit) })
   let log = ''
   await new Promise<void>((resolve, reject) => {
     pooler.on('error', reject)

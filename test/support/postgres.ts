@@ -66,6 +66,10 @@ async function launch (program: string, folder: string, port: number, account: A
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=16MB', 'max_connections=60']
   const args = ['-D', folder, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
   const server = spawn(program, args, { ...account, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  // A test file that crashes runs no teardown.
+  const killAtExit = (): void => { server.kill('SIGQUIT') }
+  process.once('exit', killAtExit)
+  server.once('exit', () => { process.off('exit', killAtExit) })
   let log = ''
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject)

@@ -1,0 +1,40 @@
+import t from 'tap'
+import { handleFrame, refuseFrame } from '../../src/connection/handle-frame.js'
+import { createTestContext, createTestSubscriptions, openTestSession } from './stand-ins.js'
+
+t.test('each frame reaches what it is for', async (t) => {
+  const asked: string[] = []
+  const context = createTestContext({ subscriptions: createTestSubscriptions(asked), identify: { now: () => ({ name: 'invalid_token', message: 'x' }), wait: async () => { throw new Error('unused') } } })
+  const { session, socket } = openTestSession()
+  handleFrame(context, session, '{"type":"subscribe","agent_ids":["a"]}')
+  handleFrame(context, session, '{"type":"unsubscribe"}')
+  handleFrame(context, session, '{"type":"send","to":"agent:a","data":1}')
+  t.same(asked, ['subscribe', 'unsubscribe', 'send'])
+  handleFrame(context, session, '{"type":"ping","id":"7"}')
+  handleFrame(context, session, '{"type":"ping"}')
+  t.same(socket.frames(), [{ type: 'pong', id: '7' }, { type: 'pong' }])
+  handleFrame(context, session, '{"type":"refresh","token":"bad"}')
+  t.match(socket.ended, { code: 4401, reason: '{"error":"invalid_token"}' })
+})
+
+t.test('a malformed frame is answered, and the third within a minute closes', async (t) => {
+  const context = createTestContext()
+  const { session, socket } = openTestSession()
+  for (const text of ['{', '{"type":"nope"}']) handleFrame(context, session, text)
+  t.match(socket.frames(), [{ type: 'error', error: 'bad_message' }, { type: 'error', error: 'bad_message' }])
+  t.equal(socket.ended, null)
+  handleFrame(context, session, '[]')
+  t.equal(socket.sent.length, 3)
+  t.same(socket.ended, { code: 4400, reason: '{"error":"bad_message"}' })
+})
+
+t.test('malformed frames that are more than a minute apart close nothing', async (t) => {
+  const context = createTestContext()
+  const { session, socket } = openTestSession()
+  for (let i = 0; i < 6; i++) {
+    refuseFrame(context, session)
+    if (i % 2 === 1) session.badFrameAtMs = [session.badFrameAtMs[0] - 60_000, session.badFrameAtMs[1] - 60_000]
+  }
+  t.equal(socket.ended, null)
+  t.equal(socket.sent.length, 6)
+})

@@ -1,0 +1,181 @@
+import t from 'tap'
+import { endLimited, receive, receivePing } from '../../src/connection/receive.js'
+import type { SessionContext } from '../../src/connection/session-context.js'
+import type { MessageBudget, Passage } from '../../src/limits/message-budget.js'
+import { createTestContext, createTestReport, openTestSession, type TestSocket } from './stand-ins.js'
+
+const bytes = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text)).buffer
+const ping = (id: string): ArrayBuffer => bytes(JSON.stringify({ type: 'ping', id }))
+const pongsOf = (socket: TestSocket): unknown[] => socket.frames().filter(frame => frame['type'] === 'pong').map(frame => frame['id'])
+const settled = async (): Promise<void> => { await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+
+interface Asked { resolve (passage: Passage): void, reject (error: Error): void }
+
+/** A budget that answers when told to; `atHand` messages are spent without asking. */
+function createTestBudget (atHand = 0): MessageBudget & { readonly asked: Asked[], atHand: number } {
+  const asked: Asked[] = []
+  const budget = {
+    asked,
+    atHand,
+    spend: () => budget.atHand > 0 && budget.atHand-- > 0,
+    request: async () => await new Promise<Passage>((resolve, reject) => { asked.push({ resolve, reject }) }),
+    close: () => {},
+    size: 0
+  }
+  return budget
+}
+
+t.test('a frame within the limit is understood at once', async (t) => {
+  const report = createTestReport()
+  const context = createTestContext({ budget: createTestBudget(1), report })
+  const { session, socket } = openTestSession()
+  receive(context, session, ping('1'), false)
+  t.same(socket.frames(), [{ type: 'pong', id: '1' }])
+  t.equal(session.messagesIn, 1)
+  t.same(report.lines, ['message allowed'])
+})
+
+t.test('frames that wait for a grant keep their order, and none passes them', async (t) => {
+  const budget = createTestBudget(0)
+  const context = createTestContext({ budget })
+  const { session, socket } = openTestSession()
+  for (const id of ['1', '2', '3']) receive(context, session, ping(id), false)
+  budget.atHand = 10
+  receive(context, session, ping('4'), false)
+  t.same(pongsOf(socket), [], 'a grant at hand is not for those who come later')
+  t.equal(budget.asked.length, 4)
+  for (const { resolve } of budget.asked) resolve({ granted: true })
+  await settled()
+  t.same(pongsOf(socket), ['1', '2', '3', '4'])
+  receive(context, session, ping('5'), false)
+  t.same(pongsOf(socket).at(-1), '5', 'nothing waits any more')
+  t.equal(session.waiting, null)
+  t.equal(session.waitingBytes, 0)
+})
+
+t.test('a binary frame keeps its place in the order and is malformed', async (t) => {
+  const budget = createTestBudget(0)
+  const context = createTestContext({ budget })
+  const { session, socket } = openTestSession()
+  receive(context, session, ping('1'), false)
+  receive(context, session, ping('2'), true)
+  receive(context, session, ping('3'), false)
+  for (const { resolve } of budget.asked) resolve({ granted: true })
+  await settled()
+  t.same(socket.frames().map(frame => frame['type']), ['pong', 'error', 'pong'])
+})
+
+t.test('over the limit comes the frame that clients know, then the close, then nothing', async (t) => {
+  const budget = createTestBudget(1)
+  const report = createTestReport()
+  const context = createTestContext({ budget, report })
+  const { session, socket } = openTestSession()
+  for (const id of ['1', '2', '3']) receive(context, session, ping(id), false)
+  budget.asked[0]?.resolve({ granted: false, retryAfterMs: 1234.5 })
+  budget.asked[1]?.resolve({ granted: true })
+  await settled()
+  t.equal(socket.sent.at(-1), '{"type":"error","error":"Too Many Requests","code":429,"retry_after_ms":1235}')
+  t.same(socket.ended, { code: 4429, reason: '{"error":"too_many_requests","retry_after_ms":1235}' })
+  t.same(pongsOf(socket), ['1'], 'also not what was granted later')
+  t.same(report.lines, ['message allowed', 'message limited'])
+  receive(context, session, ping('4'), false)
+  t.equal(session.messagesIn, 3, 'an ended connection takes nothing')
+})
+
+t.test('in dry run the limit is written down and the frame goes through', async (t) => {
+  const budget = createTestBudget(0)
+  const report = createTestReport()
+  const context = createTestContext({ budget, report, dryRun: true })
+  const { session, socket } = openTestSession()
+  receive(context, session, ping('1'), false)
+  budget.asked[0]?.resolve({ granted: false, retryAfterMs: 1000 })
+  await settled()
+  t.same(pongsOf(socket), ['1'])
+  t.equal(socket.ended, null)
+  t.same(report.lines, ['message limited'])
+})
+
+t.test('an address on the allow list asks no budget', async (t) => {
+  const budget = createTestBudget(0)
+  const context = createTestContext({ budget, isExempt: ({ ip }) => ip === '192.0.2.9' })
+  const { session, socket } = openTestSession('alice', { ip: '192.0.2.9' })
+  for (let i = 0; i < 500; i++) receive(context, session, ping(String(i)), false)
+  t.equal(socket.sent.length, 500)
+  t.equal(budget.asked.length, 0)
+})
+
+t.test('when nobody can judge a frame the connection ends, and no later frame passes it', async (t) => {
+  const budget = createTestBudget(0)
+  const report = createTestReport()
+  const { session, socket } = openTestSession()
+  const context = createTestContext({ budget, report })
+  for (const id of ['1', '2']) receive(context, session, ping(id), false)
+  budget.asked[0]?.reject(new Error('away'))
+  budget.asked[1]?.resolve({ granted: true })
+  await settled()
+  await settled()
+  t.match(socket.ended, { code: 4503 })
+  t.notMatch(pongsOf(socket), ['1'])
+  t.equal(report.faults.length, 1)
+})
+
+t.test('a message up to the cap passes, one byte more is told 1009', async (t) => {
+  const context = createTestContext()
+  const fits = openTestSession()
+  receive(context, fits.session, bytes('x'.repeat(1024)), false)
+  t.equal(fits.socket.ended, null)
+  const over = openTestSession()
+  receive(context, over.session, bytes('x'.repeat(1025)), false)
+  t.same(over.socket.ended, { code: 1009, reason: '{"error":"frame_too_large"}' })
+  t.same(over.socket.sent, [])
+})
+
+t.test('what waits for grants is bounded by count and by bytes', async (t) => {
+  const flood = (text: string, context: SessionContext): number => {
+    const { session, socket } = openTestSession()
+    for (let count = 1; count < 5000; count++) {
+      receive(context, session, bytes(text), false)
+      if (socket.ended !== null) {
+        t.match(socket.ended, { code: 1013 })
+        t.equal(session.waiting, null, 'and is let go')
+        return count
+      }
+    }
+    return Infinity
+  }
+  const context = createTestContext({ budget: createTestBudget(0) })
+  t.equal(flood('{}', context), 1001)
+  t.ok(flood('x'.repeat(1000), context) < 80)
+})
+
+t.test('a connection that closed while its frames waited is left alone', async (t) => {
+  const budget = createTestBudget(0)
+  const { session, socket } = openTestSession()
+  const context = createTestContext({ budget })
+  receive(context, session, ping('1'), false)
+  session.waiting = null
+  budget.asked[0]?.resolve({ granted: true })
+  await settled()
+  t.same(socket.sent, [])
+})
+
+t.test('pings of the client have a cap of their own in each window', async (t) => {
+  const context = createTestContext({ maxPings: 3 })
+  const { session, socket } = openTestSession()
+  for (let i = 0; i < 3; i++) receivePing(context, session)
+  t.equal(socket.ended, null)
+  session.pingWindowStartMs -= 60_000
+  for (let i = 0; i < 3; i++) receivePing(context, session)
+  t.equal(socket.ended, null, 'a new window')
+  receivePing(context, session)
+  t.match(socket.ended, { code: 4429 })
+  t.match(socket.frames(), [{ type: 'error', error: 'Too Many Requests', code: 429 }])
+})
+
+t.test('a connection is limited once', async (t) => {
+  const { session, socket } = openTestSession()
+  const context = createTestContext()
+  endLimited(context, session, 1000)
+  endLimited(context, session, 1000)
+  t.equal(socket.sent.length, 1)
+})

@@ -1,0 +1,90 @@
+import t from 'tap'
+import { closeSession } from '../../src/connection/close-session.js'
+import { refresh } from '../../src/connection/refresh.js'
+import type { Identify } from '../../src/connection/identify.js'
+import { refuse, type Refusal } from '../../src/refusals.js'
+import type { Identity } from '../../src/tokens/identity.js'
+import { identityOf } from '../access/identity-of.js'
+import { createTestContext, createTestReport, createTestSubscriptions, createTestWheel, openTestSession } from './stand-ins.js'
+
+const FRAME = { type: 'refresh', id: 'r', token: 'new.token' } as const
+const NEW_END_MS = 3_900_000_000_000
+const knows = (who: Identity | Refusal): Identify => ({ now: () => who, wait: async () => who })
+const asks = (who: Promise<Identity | Refusal>): Identify => ({ now: () => null, wait: async () => await who })
+const settled = async (): Promise<void> => { await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+
+t.test('a new token of the same user takes over: end, warning, rights', async (t) => {
+  const asked: string[] = []
+  const wheel = createTestWheel()
+  const who = identityOf('alice', { agents: ['b'] }, { expiresAtMs: NEW_END_MS })
+  const context = createTestContext({ identify: knows(who), subscriptions: createTestSubscriptions(asked), wheel })
+  const { session, socket } = openTestSession()
+  session.warnedOfExpiry = true
+  refresh(context, session, FRAME)
+  t.same(socket.frames(), [{ type: 'refreshed', id: 'r', expires_at: new Date(NEW_END_MS).toISOString() }])
+  t.equal(session.identity, who)
+  t.equal(session.warnedOfExpiry, false)
+  t.equal(wheel.due.get(session), NEW_END_MS - 30_000)
+  t.same(asked, ['identity changed'])
+  t.equal(session.token, '', 'the token itself is kept only where it is needed')
+})
+
+t.test('the token is kept where the authorizer presents it', async (t) => {
+  const context = createTestContext({ identify: knows(identityOf('alice')), keepTokens: true })
+  const { session } = openTestSession('alice', { token: 'old' })
+  refresh(context, session, FRAME)
+  t.equal(session.token, 'new.token')
+})
+
+t.test('another user, another issuer, or nobody at all ends the connection', async (t) => {
+  const others = [identityOf('bob'), identityOf('alice', {}, { issuer: 'other' }), identityOf('alice', {}, { insecure: true })]
+  for (const who of others) {
+    const { session, socket } = openTestSession()
+    const { identity } = session
+    refresh(createTestContext({ identify: knows(who) }), session, FRAME)
+    t.match(socket.ended, { code: 4401, reason: '{"error":"invalid_token"}' })
+    t.equal(session.identity, identity)
+    t.same(socket.sent, [])
+  }
+})
+
+t.test('a bad token ends the connection as it would have refused the upgrade', async (t) => {
+  for (const name of ['invalid_token', 'expired_token', 'revoked'] as const) {
+    const { session, socket } = openTestSession()
+    refresh(createTestContext({ identify: knows(refuse(name)) }), session, FRAME)
+    t.same(socket.ended, { code: 4401, reason: `{"error":"${name}"}` })
+  }
+})
+
+t.test('an issuer that is away leaves the old token in force', async (t) => {
+  const { session, socket } = openTestSession()
+  refresh(createTestContext({ identify: asks(Promise.resolve(refuse('unavailable', { detail: 'jwks' }))) }), session, FRAME)
+  await settled()
+  t.equal(socket.ended, null)
+  t.match(socket.frames(), [{ type: 'error', id: 'r', error: 'unavailable', retry_after_ms: 1000 }])
+})
+
+t.test('a connection that closed while its token was looked at takes nothing any more', async (t) => {
+  const asked: string[] = []
+  const wheel = createTestWheel()
+  let answer = (_who: Identity): void => {}
+  const identify = asks(new Promise<Identity>((resolve) => { answer = resolve }))
+  const context = createTestContext({ identify, subscriptions: createTestSubscriptions(asked), wheel })
+  const { session, socket } = openTestSession()
+  context.registry.add(session)
+  refresh(context, session, FRAME)
+  closeSession(context, session, 1001)
+  answer(identityOf('alice'))
+  await settled()
+  t.same(asked, ['close'])
+  t.equal(wheel.due.size, 0)
+  t.same(socket.sent, [])
+})
+
+t.test('a fault is reported and ends nothing else', async (t) => {
+  const report = createTestReport()
+  const { session } = openTestSession()
+  refresh(createTestContext({ identify: asks(Promise.reject(new Error('bug'))), report }), session, FRAME)
+  await settled()
+  t.match(report.faults, [{ message: 'bug' }])
+})

@@ -1,0 +1,86 @@
+import { request } from 'node:http'
+import t from 'tap'
+import { connect, connectRefused } from '../support/client.js'
+import { findFreePort, runGateway, startGateway } from '../support/gateway.js'
+
+const program = 'dist/dev/main.js'
+
+async function statusAs (host: string, port: number, path: string): Promise<number | undefined> {
+  return await new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port, path, headers: { Host: host } }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).on('error', reject).end()
+  })
+}
+
+t.test('dev mode', async (t) => {
+  const port = await findFreePort()
+  const gateway = await startGateway(t, { PORT: String(port) }, { program })
+  const base = `http://127.0.0.1:${port}`
+  const mint = async (query: string): Promise<Response> => await fetch(`${base}/dev/token?${query}`)
+
+  await t.test('serves a page that may load nothing from elsewhere', async (t) => {
+    const response = await fetch(`${base}/`)
+    t.equal(response.status, 200)
+    t.match(response.headers.get('content-type'), /^text\/html/)
+    t.match(response.headers.get('content-security-policy'), /default-src 'none'/)
+    t.match(await response.text(), /<title>/)
+  })
+
+  await t.test('mints RS256 tokens whose public keys it serves', async (t) => {
+    const response = await mint('sub=bob&agents=a1,a2&tasks=t1&scope=ws:send&ttl=300')
+    t.match(response.headers.get('content-type'), /^text\/plain/)
+    const [header = '', payload = ''] = (await response.text()).split('.')
+    const [head, claims] = [header, payload].map(part => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>)
+    t.match(head, { alg: 'RS256', kid: String })
+    t.match(claims, { sub: 'bob', agents: ['a1', 'a2'], tasks: ['t1'], scope: 'ws:send' })
+    t.equal(Number(claims?.['exp']) - Number(claims?.['iat']), 300)
+    const { keys } = await (await fetch(`${base}/dev/jwks.json`)).json() as { keys: Array<Record<string, unknown>> }
+    t.match(keys, [{ kty: 'RSA', kid: head?.['kid'] }])
+    t.equal(keys[0]?.['d'], undefined, 'never the private key')
+  })
+
+  await t.test('connects with such a token, subscribes and sends', async (t) => {
+    const token = await (await mint('sub=carol&agents=a1&ttl=60')).text()
+    const client = await connect(t, gateway, `/ws?token=${token}&agent_ids=a1`)
+    t.equal((await client.next())['user_id'], 'carol')
+    t.same((await client.next())['agent_ids'], ['a1'])
+    client.send({ type: 'send', to: 'agent:a1', data: 'hello' })
+    t.equal((await client.next()).type, 'sent')
+  })
+
+  await t.test('refuses what production refuses', async (t) => {
+    t.equal((await connectRefused(t, gateway, '/ws')).body['error'], 'missing_token')
+    t.equal((await connectRefused(t, gateway, `/ws?token=${await (await mint('ttl=-60')).text()}`)).body['error'], 'expired_token')
+    t.equal((await connectRefused(t, gateway, `/ws?token=${await (await mint('agents=a1')).text()}&agent_ids=a9`)).status, 403)
+    t.equal((await mint('ttl=999999')).status, 400)
+  })
+
+  await t.test('answers under loopback names only, so that no web page can rebind its name to it', async (t) => {
+    for (const path of ['/', '/dev/token', '/dev/jwks.json']) {
+      for (const host of [`evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example', '192.168.0.1', '']) t.equal(await statusAs(host, port, path), 403, `${host} ${path}`)
+      for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) t.equal(await statusAs(host, port, path), 200, `${host} ${path}`)
+    }
+  })
+
+  await t.test('prints where it is, a token and a line that connects', async (t) => {
+    t.match(gateway.stderr(), `http://127.0.0.1:${port}/`)
+    t.match(gateway.stderr(), `ws://127.0.0.1:${port}/ws`)
+    const token = /^ {2}(eyJ\S+)$/m.exec(gateway.stderr())?.[1] ?? ''
+    t.equal((await (await connect(t, gateway, `/ws?token=${token}`)).next()).type, 'welcome')
+  })
+})
+
+t.test('dev mode never listens beyond loopback', async (t) => {
+  for (const HOST of ['0.0.0.0', '192.0.2.1', '::', '127.evil.example']) {
+    const { code, stderr } = await runGateway({ HOST, PORT: String(await findFreePort()), ADMIN_PORT: '0' }, program)
+    t.equal(code, 1, HOST)
+    t.match(stderr, /loopback/)
+  }
+})
+
+t.test('production has none of its endpoints', async (t) => {
+  const gateway = await startGateway(t, { JWT_ISSUER: 'http://127.0.0.1:1', JWT_AUDIENCE: 'x', JWT_JWKS_URI: 'http://127.0.0.1:1/jwks' }, { ready: false })
+  for (const path of ['/', '/dev/token', '/dev/jwks.json']) t.equal((await fetch(`http://127.0.0.1:${gateway.port}${path}`)).status, 404, path)
+})
