@@ -1,5 +1,5 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
-//   node scripts/ensure-server.js redis|postgres
+//   node scripts/ensure-server.js redis|postgres|pgbouncer
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url'
 
 const servers = {
   redis: { program: 'redis-server', package: 'redis-server', folders: () => [] },
-  postgres: { program: 'postgres', package: 'postgresql', folders: postgresFolders }
+  postgres: { program: 'postgres', package: 'postgresql', folders: postgresFolders },
+  pgbouncer: { program: 'pgbouncer', package: 'pgbouncer', folders: () => ['/usr/sbin', '/usr/local/sbin'] }
 }
 
 /** Debian keeps the server out of the PATH, one folder a version: the newest first. */
@@ -58,7 +59,7 @@ function install (server) {
 
 /**
  * The path of the server program, installed first when it is missing and may be.
- * @param {'redis' | 'postgres'} name
+ * @param {'redis' | 'postgres' | 'pgbouncer'} name
  * @returns {string}
  */
 export function ensureServer (name) {
@@ -77,7 +78,7 @@ export function ensureServer (name) {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const name = process.argv[2] ?? ''
   if (!Object.hasOwn(servers, name)) {
-    console.error('usage: node scripts/ensure-server.js redis|postgres')
+    console.error('usage: node scripts/ensure-server.js redis|postgres|pgbouncer')
     process.exit(2)
   }
   try {

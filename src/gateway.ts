@@ -245,7 +245,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     onFault,
     operations,
     async start () {
-      await access.start()
+      await access.start((reason) => { log.error({ event: 'access.unavailable', reason }) })
       // Without this the first calls would find no connection and begin an outage; with it, a Redis that is away delays no start for long.
       await redis?.waitUntilUp(FIRST_CONNECT_MS)
       fanout.start()

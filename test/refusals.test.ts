@@ -27,7 +27,8 @@ const PROMISED: Record<RefusalName, readonly [number | null, number | null, stri
 }
 
 t.test('every refusal has the promised status, close code and word about coming back', async (t) => {
-  t.same(Object.fromEntries(Object.entries(REFUSALS).map(([name, { status, closeCode, reconnect }]) => [name, [status, closeCode, reconnect]])), PROMISED)
+  const rows = Object.entries(REFUSALS).map(([name, { status, closeCode, reconnect }]) => [name, [status, closeCode, reconnect]])
+  t.same(Object.fromEntries(rows), PROMISED)
 })
 
 t.test('what a browser must be able to read can be told by a close, and nothing else', async (t) => {

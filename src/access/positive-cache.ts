@@ -14,11 +14,13 @@ export interface Clocks {
   readonly epochNow?: () => number
 }
 
-/** Remembers for seconds which ids a claims set was allowed. Never remembers a no. */
+/** Remembers for seconds which ids a claims set was allowed. Never remembers a no, but a no forgets a yes. */
 export interface PositiveCache {
   has (identity: Identity, kind: Kind, id: string): boolean
   /** Notes ids as allowed by an answer that was asked for at `askedAtMs` of the monotonic clock. */
   add (identity: Identity, kind: Kind, ids: readonly string[], askedAtMs: number): void
+  /** Forgets ids that a later answer denied. */
+  drop (identity: Identity, kind: Kind, ids: readonly string[]): void
 }
 
 export interface PositiveCacheOptions {
@@ -54,6 +56,9 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
       const untilMs = Math.min(askedAtMs + lifeMs, now() + identity.expiresAtMs - epochNow())
       if (untilMs <= now()) return
       for (const id of ids) until.set(keyOf(identity, kind, id), untilMs)
+    },
+    drop (identity, kind, ids) {
+      for (const id of ids) until.delete(keyOf(identity, kind, id))
     }
   }
 }

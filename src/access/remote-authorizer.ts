@@ -55,10 +55,13 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
     const askedAtMs = clocks.now()
     const found = await askInTime(identity, token, unknown)
     const result = (kind: Kind): readonly string[] => {
-      const fresh = confirmed(unknown[kind], found[kind])
-      if (unknown[kind] === '*') return fresh
+      const wanted = unknown[kind]
+      const fresh = confirmed(wanted, found[kind])
+      if (wanted === '*') return fresh
       cache.add(identity, kind, fresh, askedAtMs)
-      return inOrder(asked[kind], unknown[kind], fresh)
+      // A re-check may find withdrawn what was remembered: a new subscription must not bring it back.
+      if (fresh.length < wanted.length) cache.drop(identity, kind, without(wanted, fresh))
+      return inOrder(asked[kind], wanted, fresh)
     }
     return { agents: result('agents'), tasks: result('tasks') }
   }
@@ -93,10 +96,13 @@ function confirmed (asked: readonly string[] | '*', found: readonly string[]): r
   return asked.filter((id) => names.has(id))
 }
 
+function without (ids: readonly string[], taken: readonly string[]): readonly string[] {
+  const gone = new Set(taken)
+  return ids.filter(id => !gone.has(id))
+}
+
 /** The allowed ids as they were asked for: those from the cache, and the fresh ones. */
 function inOrder (asked: readonly string[] | '*', unknown: readonly string[], fresh: readonly string[]): readonly string[] {
   if (asked === '*' || asked.length === unknown.length) return fresh
-  const denied = new Set(unknown)
-  for (const id of fresh) denied.delete(id)
-  return asked.filter((id) => !denied.has(id))
+  return without(asked, without(unknown, fresh))
 }

@@ -1,4 +1,5 @@
 import { CannotStart } from '../cannot-start.js'
+import { AccessError, UnsafeDatabaseError } from '../access/access-error.js'
 import type { Authorizer } from '../access/authorizer.js'
 import { createClaimsAuthorizer } from '../access/claims.js'
 import { createOnlyIssuerAuthorizer } from '../access/only-issuer.js'
@@ -10,19 +11,21 @@ export interface Access {
   readonly authorizer: Authorizer
   /** The user's own token is presented to a back end, so open connections keep theirs. */
   readonly keepTokens: boolean
-  /** Rejects when the back end would not protect its rows. */
-  start (): Promise<void>
+  /** Rejects when the back end would not protect its rows; `onAway` is told when it does not answer. */
+  start (onAway: (reason: string) => void): Promise<void>
 }
 
 const POOL_SIZE = 10
 const CACHE_MS = 5000
 const monotonic = (): number => performance.now()
 
-async function startOrExplain (postgres: PostgresAuthorizer): Promise<void> {
+/** An unsafe database must not be used at all. One that is away is a fault of the day: every connection to it is inspected before its first use. */
+async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason: string) => void): Promise<void> {
   try {
     await postgres.start()
   } catch (error) {
-    throw new CannotStart(`WS_AUTHORIZER=postgres: ${error instanceof Error ? error.message : 'the database cannot be used'}`)
+    if (error instanceof UnsafeDatabaseError) throw new CannotStart(`WS_AUTHORIZER=postgres: ${error.message}`)
+    onAway(error instanceof AccessError ? error.message : 'unknown')
   }
 }
 
@@ -42,7 +45,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config): Access {
       checkTimeoutMs,
       cacheMs: CACHE_MS
     }, { now: monotonic })
-    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async () => { await startOrExplain(postgres) } }
+    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async (onAway) => { await startUnlessUnsafe(postgres, onAway) } }
   }
   if (access.authorizer === 'supabase' && access.supabase !== null) {
     const supabase = createSupabaseAuthorizer({

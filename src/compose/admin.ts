@@ -41,6 +41,9 @@ function revocationRoute (method: 'POST' | 'DELETE', config: Config, { orders }:
       if (!body.ok) return body.answer
       const revocation = parseRevocation(body.value, Date.now(), config.tokens.maxLifetimeMs)
       if (typeof revocation === 'string') return refusalAnswer('bad_request', revocation)
+      if (revocation.issuer !== null && !config.tokens.issuers.some(issuer => issuer.name === revocation.issuer)) {
+        return refusalAnswer('bad_request', 'issuer: wanted the name of a configured issuer')
+      }
       return await ordered(method === 'POST' ? orders.revoke(revocation) : orders.unrevoke(revocation))
     }
   }

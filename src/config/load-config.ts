@@ -1,6 +1,6 @@
-import { CannotStart } from '../cannot-start.js'
-import { availableParallelism } from 'node:os'
 import type { BlockList } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { CannotStart } from '../cannot-start.js'
 import { buildConfig } from './build-config.js'
 import type { Config } from './config.js'
 import { checkRules, MAX_WORKERS } from './config-rules.js'
@@ -18,7 +18,7 @@ export class ConfigError extends CannotStart {
   }
 }
 
-/** Settings whose names start like ours but are none of ours: most likely misspelt. For a warning: platforms have variables of their own. */
+/** Settings whose names start like ours but are none of ours: likely misspelt. For a warning: platforms have variables of their own. */
 export function unknownSettings (env: NodeJS.ProcessEnv): string[] {
   return Object.keys(env).filter(name => /^(WS|JWT|JWKS|KEYCLOAK|SUPABASE)_/.test(name) && !Object.hasOwn(SETTINGS, name))
 }

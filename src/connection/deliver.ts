@@ -27,7 +27,10 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
   const listeners = new Map<string, Set<Session>>()
   let published = new Set<string>()
 
-  /** `publish` says nothing of a slow reader, so after each tick's events every socket they went to is looked at, while a close frame still gets through. */
+  /**
+   * `publish` says nothing of a slow reader, so after each tick's events every socket they went to is looked at, while a
+   * close frame still gets through.
+   */
   function endSlowReaders (): void {
     const topics = published
     published = new Set()

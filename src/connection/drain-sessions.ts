@@ -11,7 +11,9 @@ const RECONNECT_SPREAD_MS = 5000
  * Ends every open connection with 1012, evenly over `drainMs`: each is told when to come back by a `closing` frame, at
  * a random moment, so that a deploy is no stampede. Resolves when none is left.
  */
-export async function drainSessions (registry: Registry, drainMs: number, maxBufferedBytes: number, isUrgent: () => boolean): Promise<void> {
+export async function drainSessions (
+  registry: Registry, drainMs: number, maxBufferedBytes: number, isUrgent: () => boolean
+): Promise<void> {
   const endAtMs = performance.now() + drainMs
   while (registry.size > 0) {
     const stepsLeft = isUrgent() ? 1 : Math.max(1, Math.ceil((endAtMs - performance.now()) / STEP_MS))

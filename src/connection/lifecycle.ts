@@ -79,9 +79,12 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   const { settings, report } = deps
   const deadlines = createUpgradeDeadlines<Attempt>(settings.deadlineMs, (attempt) => { settle(attempt, OVERDUE) })
 
-  function refuseEarly (pending: PendingUpgrade, address: ClientAddress, startedMs: number, refusal: Refusal, wish: { refuseByClose: boolean, protocol: string }): void {
+  function refuseEarly (
+    pending: PendingUpgrade, address: ClientAddress, startedMs: number, refusal: Refusal, wish: { refuseByClose: boolean, protocol: string }
+  ): void {
     const byClose = deps.answerer.answer(pending, refusal, { ...wish, addressKey: address.key })
-    report.refused({ address, path: pending.head.path, userId: null, issuer: null, durationMs: performance.now() - startedMs, byClose }, refusal)
+    const durationMs = performance.now() - startedMs
+    report.refused({ address, path: pending.head.path, userId: null, issuer: null, durationMs, byClose }, refusal)
   }
 
   function onUpgrade (pending: PendingUpgrade): void {

@@ -17,12 +17,16 @@ class SessionEvents implements SocketHandlers {
   onClose (code: number): void { closeSession(this.context, this.session, code) }
 }
 
-/** Completes the handshake of an admitted upgrade. The accepted line is written before anything else can happen, so that every closed line has one. */
+/**
+ * Completes the handshake of an admitted upgrade. The accepted line is written before anything else can happen, so that
+ * every closed line has one.
+ */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
   return (pending, admitted, durationMs) => pending.accept(admitted.request.protocol, (socket) => {
     const { identity, address, request, lease } = admitted
     const token = context.keepTokens ? request.token ?? '' : ''
-    const session = new Session(lease.connectionId, identity, address, request.path, lease, token, eventTypeSet(request.eventTypes), socket, Date.now())
+    const eventTypes = eventTypeSet(request.eventTypes)
+    const session = new Session(lease.connectionId, identity, address, request.path, lease, token, eventTypes, socket, Date.now())
     context.registry.add(session)
     context.report.accepted(session, durationMs)
     greet(context, session, admitted)

@@ -1,3 +1,4 @@
+import type { Passage } from '../limits/message-budget.js'
 import { refuse } from '../refusals.js'
 import { endSession } from './end-session.js'
 import { handleFrame, refuseFrame } from './handle-frame.js'
@@ -44,22 +45,27 @@ function waitForGrant (context: SessionContext, session: Session, text: string |
     return endSession(session, FLOODED)
   }
   context.budget.request(session.address.key).then(
-    (verdict) => {
-      if (session.ending !== null || session.waiting === null) return
-      if (verdict.granted) context.report.messageAllowed()
-      else if (!context.dryRun) return endLimited(context, session, verdict.retryAfterMs)
-      else context.report.messageLimited(session)
-      const next = session.waiting.shift()
-      if (session.waiting.length === 0) session.waiting = null
-      if (next === undefined) return
-      session.waitingBytes -= next?.length ?? 0
-      understand(context, session, next)
+    (verdict) => { takeVerdict(context, session, verdict) },
+    (error: unknown) => {
+      if (session.ending !== null) return
+      context.report.fault(error, 'message')
+      // Its frame has no verdict and never will, and those behind it must not pass it.
+      endSession(session, LIMITS_AWAY)
     }
-  ).catch((error: unknown) => {
-    context.report.fault(error, 'message')
-    // Its frame has no verdict and never will, and those behind it must not pass it.
-    endSession(session, LIMITS_AWAY)
-  })
+  ).catch((error: unknown) => { context.report.fault(error, 'message') })
+}
+
+/** Verdicts come in the order of the frames that wait, so each is for the oldest. */
+function takeVerdict (context: SessionContext, session: Session, verdict: Passage): void {
+  if (session.ending !== null || session.waiting === null) return
+  if (verdict.granted) context.report.messageAllowed()
+  else if (!context.dryRun) return endLimited(context, session, verdict.retryAfterMs)
+  else context.report.messageLimited(session)
+  const next = session.waiting.shift()
+  if (session.waiting.length === 0) session.waiting = null
+  if (next === undefined) return
+  session.waitingBytes -= next?.length ?? 0
+  understand(context, session, next)
 }
 
 /** Over the message limit: the frame that clients know, then the close. */

@@ -22,7 +22,8 @@ export function refresh (context: SessionContext, session: Session, frame: Refre
       return sendFrame(session, { type: 'error', id: frame.id, error: who.name, message, retry_after_ms: 1000 }, context.maxBufferedBytes)
     }
     // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
-    if (who.insecure || who.userId !== session.identity.userId || who.issuer !== session.identity.issuer) return endSession(session, OTHER_USER)
+    const { userId, issuer } = session.identity
+    if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
     session.identity = who
     session.warnedOfExpiry = false
     if (context.keepTokens) session.token = frame.token

@@ -105,7 +105,8 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
   function newGroup (key: string): Group {
     const nowMs = now()
     // A random first date spreads groups that came together, such as after a deploy; no later than one period.
-    return { key, sessions: new Set(), dueAtMs: nowMs + periodMs * (0.5 + Math.random() / 2), verifiedAtMs: nowMs, checking: false, again: false }
+    const dueAtMs = nowMs + periodMs * (0.5 + Math.random() / 2)
+    return { key, sessions: new Set(), dueAtMs, verifiedAtMs: nowMs, checking: false, again: false }
   }
   function add (session: Session): void {
     if (authorizer.local) return

@@ -6,7 +6,10 @@ import type { Session } from './session.js'
 
 const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
 
-/** Sends encoded text. A client that leaves more than `maxBufferedBytes` unread is ended while the close frame still gets through; nothing before it is missing. */
+/**
+ * Sends encoded text. A client that leaves more than `maxBufferedBytes` unread is ended while the close frame still gets
+ * through; nothing before it is missing.
+ */
 export function sendText (session: Session, text: string, maxBufferedBytes: number): void {
   if (session.ending !== null) return
   session.messagesOut++

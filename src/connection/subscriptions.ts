@@ -81,7 +81,8 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
         endSession(session, UNAVAILABLE)
       }
     }
-    const run: Promise<void> = (session.work === null ? guarded() : session.work.then(guarded)).then(() => { if (session.work === run) session.work = null })
+    const started = session.work === null ? guarded() : session.work.then(guarded)
+    const run: Promise<void> = started.then(() => { if (session.work === run) session.work = null })
     session.work = run
   }
 
@@ -165,7 +166,7 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       const waitMs = overRate(session)
       if (waitMs > 0) return tellError(session, frame.id, refuse('too_many_requests', { retryAfterMs: waitMs, message: 'too many subscribe frames' }))
       const filters = readFilters(frame)
-      if (filters === null || (filters.agents === null && filters.tasks === null && filters.eventTypes === null)) return refuseFrame(context, session)
+      if (filters === null || Object.values(filters).every(filter => filter === null)) return refuseFrame(context, session)
       inOrder(session, async () => { await subscribeNow(session, frame, filters, filters.eventTypes) })
     },
     unsubscribe (session, frame) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { RedisClient } from '../fanout/channels.js'
-import { loadScript } from '../fanout/script.js'
+import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 import type { LastingBan } from './bans.js'
 import { MAX_BANS, MAX_REVOCATIONS, type Revocation, type RevocationTarget } from './control.js'
 import type { ControlSnapshot } from './control-state.js'
@@ -9,8 +9,8 @@ import { parseKeptRevocation } from './messages.js'
 /** Orders that are written back at once. */
 const RESTORED_TOGETHER = 200
 
-const keepExpiring = loadScript(new URL('./lua/keep-expiring.lua', import.meta.url))
-const readExpiring = loadScript(new URL('./lua/read-expiring.lua', import.meta.url))
+const keepExpiring = readLuaScript(new URL('./lua/keep-expiring.lua', import.meta.url))
+const readExpiring = readLuaScript(new URL('./lua/read-expiring.lua', import.meta.url))
 
 /** A member of an expiring set and how long it still lasts. */
 interface Lasting {
@@ -32,7 +32,7 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
   const dataSetKey = `${prefix}ws:control:data-set`
 
   async function readSet (key: string): Promise<Lasting[]> {
-    const reply = await readExpiring(client, [key], [])
+    const reply = await runLuaScript(client, readExpiring, [key], [])
     if (!Array.isArray(reply)) throw new Error('unexpected reply')
     const flat: readonly unknown[] = reply
     return Array.from({ length: flat.length / 2 }, (_, n) => ({ member: String(flat[2 * n]), remainingMs: Number(flat[2 * n + 1]) }))
@@ -65,7 +65,7 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
 
   async function keepRevocation ({ kind, id, issuer, issuedBeforeMs }: Revocation, durationMs: number): Promise<void> {
     const member = JSON.stringify({ kind, id, issuer, issuedBeforeMs })
-    const kept = await keepExpiring(client, [revocationsKey], [member, Math.ceil(durationMs), MAX_REVOCATIONS, 'refuse'])
+    const kept = await runLuaScript(client, keepExpiring, [revocationsKey], [member, Math.ceil(durationMs), MAX_REVOCATIONS, 'refuse'])
     if (kept !== 1) throw new Error('there are too many revocations')
   }
 
@@ -77,7 +77,7 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
   }
 
   async function keepBan (address: string, durationMs: number): Promise<void> {
-    await keepExpiring(client, [bansKey], [address, Math.ceil(durationMs), MAX_BANS, 'evict'])
+    await runLuaScript(client, keepExpiring, [bansKey], [address, Math.ceil(durationMs), MAX_BANS, 'evict'])
     await client.set(`${prefix}ws:ban:${address}`, '1', 'PX', Math.ceil(durationMs))
   }
 

@@ -1,3 +1,4 @@
+import { CannotStart } from '../cannot-start.js'
 import { createGateway, type Gateway } from '../gateway.js'
 import { runProcess } from '../run-process.js'
 import { createDevIssuer } from './dev-issuer.js'
@@ -42,8 +43,8 @@ function withGreeting (gateway: Gateway, host: string): Gateway {
 }
 
 runProcess((config) => {
-  if (!/^(127\.|::1$|localhost$)/.test(config.server.host)) throw new Error('development mode hands out tokens to anyone, so HOST must be a loopback address')
-  if (config.server.workers > 1) throw new Error('development mode is one process: its keys are in its memory')
+  if (!/^(127(\.\d{1,3}){3}|::1|localhost)$/.test(config.server.host)) throw new CannotStart('development mode hands out tokens to anyone, so HOST must be a loopback address')
+  if (config.server.workers > 1) throw new CannotStart('development mode is one process: its keys are in its memory')
   return withGreeting(createGateway(config, {
     worker: 1,
     routes: createDevRoutes(issuer),

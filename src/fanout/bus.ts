@@ -6,7 +6,11 @@ export interface BusEvent {
 
 /** Carries events from publishers to this process. Topics are `agent:<id>`, `task:<id>`, `user:<user_id>`. */
 export interface Bus {
-  /** Counts one more listener of a topic; resolves once every event published from now on will arrive. Rejects when the back end cannot confirm. */
+  /**
+   * Counts one more listener of a topic; resolves once every event published from now on will arrive. Rejects when the
+   * back end cannot confirm in time: it still counts, and is heard as soon as the back end is there. Whatever its
+   * outcome, it is undone by exactly one `unsubscribe`.
+   */
   subscribe (topic: string): Promise<void>
   /** Counts one listener less; the last one leaves the channel. */
   unsubscribe (topic: string): void

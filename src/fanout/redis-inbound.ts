@@ -1,7 +1,7 @@
 import { waitAtMost } from './bounded-wait.js'
 import type { RedisClient } from './channels.js'
 import type { Inbound } from './inbound.js'
-import { loadScript } from './script.js'
+import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 
 export interface RedisInboundOptions {
   readonly client: RedisClient
@@ -13,7 +13,7 @@ export interface RedisInboundOptions {
   readonly timeoutMs?: number
 }
 
-const appendInbound = loadScript(new URL('./lua/append-inbound.lua', import.meta.url))
+const appendInbound = readLuaScript(new URL('./lua/append-inbound.lua', import.meta.url))
 
 /** Inbound messages as entries of a Redis stream, which the back end reads and deletes. */
 export function createRedisInbound ({ client, prefix, maxEntries, timeoutMs = 1000 }: RedisInboundOptions): Inbound {
@@ -23,7 +23,7 @@ export function createRedisInbound ({ client, prefix, maxEntries, timeoutMs = 10
     async append ({ connectionId, userId, to, data, ts }) {
       if (closed) throw new Error('inbound is closed')
       const fields = [connectionId, userId, to, JSON.stringify(data), ts.toISOString()]
-      const stored = appendInbound(client, [stream], [maxEntries, ...fields])
+      const stored = runLuaScript(client, appendInbound, [stream], [maxEntries, ...fields])
       return await waitAtMost(stored, timeoutMs, 'storing a message') === 1 ? 'stored' : 'full'
     },
     close () { closed = true }

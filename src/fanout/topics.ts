@@ -1,4 +1,4 @@
-import { encodeId } from '../limits/keys.js'
+import { encodeId } from '../redis/encode-id.js'
 
 /** What events are about: an agent, a task, or everything that concerns one user. */
 export type TopicKind = 'agent' | 'task' | 'user'

@@ -5,7 +5,8 @@ import {
   GRANT_LAPSE_MS,
   type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter, type LimitSettings
 } from './limiter.js'
-import { createScriptRunner, loadScript, type RunScript, type ScriptClient } from './scripts.js'
+import type { ScriptClient } from '../redis/lua-script.js'
+import { createScriptRunner, loadScript, type RunScript } from './scripts.js'
 import { subWindowMs } from './sub-window.js'
 
 export interface RedisLimiterOptions {

@@ -1,6 +1,8 @@
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { PingFrame, RefreshFrame, SendFrame, SubscribeFrame, UnsubscribeFrame, type ClientFrame, type ServerFrame } from './frames.js'
+import {
+  PingFrameSchema, RefreshFrameSchema, SendFrameSchema, SubscribeFrameSchema, UnsubscribeFrameSchema, type ClientFrame, type ServerFrame
+} from './frames.js'
 
 type Check = (value: unknown) => boolean
 const compile = (schema: TSchema): Check => {
@@ -10,11 +12,11 @@ const compile = (schema: TSchema): Check => {
 
 /** One compiled check per frame type. A Map, so that a type named `__proto__` finds nothing. */
 const CHECKS: ReadonlyMap<unknown, Check> = new Map([
-  ['subscribe', compile(SubscribeFrame)],
-  ['unsubscribe', compile(UnsubscribeFrame)],
-  ['send', compile(SendFrame)],
-  ['refresh', compile(RefreshFrame)],
-  ['ping', compile(PingFrame)]
+  ['subscribe', compile(SubscribeFrameSchema)],
+  ['unsubscribe', compile(UnsubscribeFrameSchema)],
+  ['send', compile(SendFrameSchema)],
+  ['refresh', compile(RefreshFrameSchema)],
+  ['ping', compile(PingFrameSchema)]
 ])
 
 /** Reads one text frame; null when it is not JSON, of unknown type, or has a wrong, missing or unknown field. */

@@ -13,23 +13,23 @@ const Ids = Type.Array(Type.String({ pattern: ID_PATTERN }), { minItems: 1, maxI
 /** A list of ids, or everything that this user may see now. */
 const IdsOrAll = Type.Union([Ids, Type.Tuple([Type.Literal('*')]), Type.Literal('*')])
 
-export const SubscribeFrame = Type.Object({
+export const SubscribeFrameSchema = Type.Object({
   type: Type.Literal('subscribe'), id: FrameId, agent_ids: Type.Optional(IdsOrAll), task_ids: Type.Optional(IdsOrAll), event_types: Type.Optional(IdsOrAll)
 }, Strict)
-export const UnsubscribeFrame = Type.Object({
+export const UnsubscribeFrameSchema = Type.Object({
   type: Type.Literal('unsubscribe'), id: FrameId, agent_ids: Type.Optional(IdsOrAll), task_ids: Type.Optional(IdsOrAll)
 }, Strict)
-export const SendFrame = Type.Object({
+export const SendFrameSchema = Type.Object({
   type: Type.Literal('send'), id: FrameId, to: Type.String({ pattern: '^(agent|task):[A-Za-z0-9._:-]{1,128}$' }), data: Type.Unknown()
 }, Strict)
-export const RefreshFrame = Type.Object({ type: Type.Literal('refresh'), id: FrameId, token: Type.String({ minLength: 1, maxLength: 16_384 }) }, Strict)
-export const PingFrame = Type.Object({ type: Type.Literal('ping'), id: FrameId }, Strict)
+export const RefreshFrameSchema = Type.Object({ type: Type.Literal('refresh'), id: FrameId, token: Type.String({ minLength: 1, maxLength: 16_384 }) }, Strict)
+export const PingFrameSchema = Type.Object({ type: Type.Literal('ping'), id: FrameId }, Strict)
 
-export type SubscribeFrame = Type.Static<typeof SubscribeFrame>
-export type UnsubscribeFrame = Type.Static<typeof UnsubscribeFrame>
-export type SendFrame = Type.Static<typeof SendFrame>
-export type RefreshFrame = Type.Static<typeof RefreshFrame>
-export type PingFrame = Type.Static<typeof PingFrame>
+export type SubscribeFrame = Type.Static<typeof SubscribeFrameSchema>
+export type UnsubscribeFrame = Type.Static<typeof UnsubscribeFrameSchema>
+export type SendFrame = Type.Static<typeof SendFrameSchema>
+export type RefreshFrame = Type.Static<typeof RefreshFrameSchema>
+export type PingFrame = Type.Static<typeof PingFrameSchema>
 export type ClientFrame = SubscribeFrame | UnsubscribeFrame | SendFrame | RefreshFrame | PingFrame
 
 /** The limits that a client should know, in `welcome`. */

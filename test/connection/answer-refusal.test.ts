@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createRefusalAnswerer, httpRefusal } from '../../src/connection/answer-refusal.js'
+import { createRefusalAnswerer, httpRefusal, type RefusalAnswerer } from '../../src/connection/answer-refusal.js'
 import { REFUSALS, refuse, type Refusal, type RefusalName } from '../../src/refusals.js'
 import { createTestUpgrade, type TestUpgrade } from './stand-ins.js'
 
@@ -46,7 +46,9 @@ t.test('426 names the protocol and the version that is spoken (RFC 6455 section 
 const wish = (refuseByClose: boolean, addressKey = '192.0.2.1', protocol = ''): { refuseByClose: boolean, protocol: string, addressKey: string } =>
   ({ refuseByClose, protocol, addressKey })
 
-function tell (answerer: ReturnType<typeof createRefusalAnswerer>, refusal: Refusal, ...args: Parameters<typeof wish>): { upgrade: TestUpgrade, byClose: boolean } {
+interface Told { readonly upgrade: TestUpgrade, readonly byClose: boolean }
+
+function tell (answerer: RefusalAnswerer, refusal: Refusal, ...args: Parameters<typeof wish>): Told {
   const upgrade = createTestUpgrade()
   return { upgrade, byClose: answerer.answer(upgrade, refusal, wish(...args)) }
 }

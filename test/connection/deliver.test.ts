@@ -1,10 +1,9 @@
 import t from 'tap'
-import { createDelivery } from '../../src/connection/deliver.js'
-import type { TestSocket } from './stand-ins.js'
-import { openTestSession } from './stand-ins.js'
+import { createDelivery, type Delivery } from '../../src/connection/deliver.js'
+import { openTestSession, type TestSocket } from './stand-ins.js'
 
 /** Delivery over sockets that get what is published to the topics that they joined, as the native layer does it. */
-function deliverTo (sockets: readonly TestSocket[], maxBufferedBytes = 1000): ReturnType<typeof createDelivery> & { readonly published: string[] } {
+function deliverTo (sockets: readonly TestSocket[], maxBufferedBytes = 1000): Delivery & { readonly published: string[] } {
   const published: string[] = []
   const delivery = createDelivery((topic, text) => {
     published.push(topic)

@@ -6,7 +6,9 @@ import type { Refusal } from '../../src/refusals.js'
 import { headOf, upgradeSettings } from './stand-ins.js'
 
 const SETTINGS = upgradeSettings()
-const read = (query: string, headers: Partial<UpgradeHeaders> = {}, more: Partial<UpgradeHead> = {}, carriers?: readonly TokenCarrier[]): UpgradeRequest | Refusal =>
+const read = (
+  query: string, headers: Partial<UpgradeHeaders> = {}, more: Partial<UpgradeHead> = {}, carriers?: readonly TokenCarrier[]
+): UpgradeRequest | Refusal =>
   readRequest(headOf(query, headers, more), carriers === undefined ? SETTINGS : upgradeSettings({ carriers: new Set(carriers) }))
 const nameOf = (result: UpgradeRequest | Refusal): string => isRefusal(result) ? result.name : 'read'
 const tokenOf = (result: UpgradeRequest | Refusal): string | null => isRefusal(result) ? result.name : result.token

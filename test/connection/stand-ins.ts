@@ -37,6 +37,7 @@ export function headOf (query: string, headers: Partial<UpgradeHeaders> = {}, mo
   return {
     path: '/ws',
     query,
+    bytes: 500,
     peer: bytesOf('192.0.2.1'),
     proxied: new ArrayBuffer(0),
     ...more,
@@ -143,6 +144,7 @@ export function createTestReport (): TestReport {
     faults,
     accepted: (session) => { lines.push(`accepted ${session.connectionId}`) },
     refused: (_upgrade, refusal) => { lines.push(`refused ${refusal.name}`) },
+    wouldRefuse: (_upgrade, refusal) => { lines.push(`would refuse ${refusal.name}`) },
     aborted: () => { lines.push('aborted') },
     closed: (session, code, reason) => { lines.push(`closed ${session.connectionId} ${code} ${reason}`) },
     messageAllowed: () => { lines.push('message allowed') },

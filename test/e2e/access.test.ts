@@ -109,7 +109,7 @@ t.test('Supabase decides through PostgREST with the user\'s own token', { timeou
   const name = await database.createSample('supabase')
   const postgrest = await startPostgrest(t, { databaseUrl: database.url('portcullis_login', name), key: issuer.newestKey().publicKey.export({ type: 'spki', format: 'pem' }) as string })
   const gateway = await startGateway(t, {
-    ...RAISED, ...trust(issuer), JWT_AUDIENCE: 'authenticated', WS_AUTHORIZER: 'supabase', SUPABASE_URL: postgrest.url, SUPABASE_ANON_KEY: 'anon', WS_ACCESS_ISSUER: 'oidc'
+    ...RAISED, ...trust(issuer), JWT_AUDIENCE: 'authenticated', WS_AUTHORIZER: 'supabase', SUPABASE_URL: postgrest.url, SUPABASE_ANON_KEY: postgrest.anonKey, WS_ACCESS_ISSUER: 'oidc'
   }, { ready: false })
   await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'oidc')
   const token = issuer.sign({ sub: 'alice', role: 'authenticated' })

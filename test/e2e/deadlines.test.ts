@@ -1,11 +1,11 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { connect, connectRefused, freshAddress, type Refused } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { openRaw, upgradeHead } from '../support/raw-socket.js'
 import { startRedis, waitUntil, type TestRedis } from '../support/redis.js'
 
-type T = typeof t
+type T = Test
 
 const leases = async (redis: TestRedis, userId: string): Promise<number> => await redis.client.zcard(`ws:ratelimit:user:${userId}`)
 

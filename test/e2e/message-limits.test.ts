@@ -1,10 +1,10 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis, waitUntil } from '../support/redis.js'
 
-type T = typeof t
+type T = Test
 
 let users = 0
 

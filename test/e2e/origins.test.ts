@@ -1,11 +1,11 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { freshAddress } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { exchange, upgradeHead } from '../support/raw-socket.js'
 
 let users = 0
-async function statusFor (t: typeof import('tap').default, gateway: TestGateway, issuer: TestIssuer, origin: string | undefined, host = 'gate.example'): Promise<number | undefined> {
+async function statusFor (t: Test, gateway: TestGateway, issuer: TestIssuer, origin: string | undefined, host = 'gate.example'): Promise<number | undefined> {
   const head = upgradeHead(`/ws?token=${issuer.sign({ sub: `user-${++users}` })}`, { Host: host, Origin: origin })
   return (await exchange(t, gateway, head, freshAddress()))?.status
 }

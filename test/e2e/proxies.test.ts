@@ -1,16 +1,18 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { startGateway, trust, type LogLine, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { openRaw, readResponse, upgradeHead } from '../support/raw-socket.js'
 
-type T = typeof t
+type T = Test
 
 const PROXY = '127.66.0.1'
 let users = 0
 
 /** Connects behind a proxy and gives the address that the log tells. */
-async function seenAddress (t: T, gateway: TestGateway, issuer: TestIssuer, forwardedFor: string | string[], from = PROXY): Promise<unknown> {
+async function seenAddress (
+  t: T, gateway: TestGateway, issuer: TestIssuer, forwardedFor: string | string[], from = PROXY
+): Promise<unknown> {
   const sub = `user-${++users}`
   const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub })}`, { from, headers: { 'X-Forwarded-For': forwardedFor } })
   await client.next()
@@ -83,10 +85,10 @@ function proxyHeader (client: string): Buffer {
   return Buffer.concat([bytes, Buffer.from(client.split('.').map(Number)), Buffer.from([127, 0, 0, 1, 0x30, 0x39, 0x23, 0x29])])
 }
 
-async function seenThroughProxyHeader (t: T, gateway: TestGateway, issuer: TestIssuer, from: string, more: Record<string, string> = {}): Promise<unknown> {
+async function seenThroughProxyHeader (t: T, gateway: TestGateway, issuer: TestIssuer, from: string): Promise<unknown> {
   const sub = `user-${++users}`
   const raw = await openRaw(t, gateway.port, from)
-  raw.write(Buffer.concat([proxyHeader('198.51.100.77'), Buffer.from(upgradeHead(`/ws?token=${issuer.sign({ sub })}`, more))]))
+  raw.write(Buffer.concat([proxyHeader('198.51.100.77'), Buffer.from(upgradeHead(`/ws?token=${issuer.sign({ sub })}`))]))
   if ((await readResponse(raw))?.status !== 101) return null
   return (await gateway.waitForLog('connection.accepted', line => line['user_id'] === sub))['ip']
 }

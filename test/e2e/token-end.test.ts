@@ -1,9 +1,9 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { connect, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 
-type T = typeof t
+type T = Test
 const nowS = (): number => Math.floor(Date.now() / 1000)
 
 t.test('refresh', async (t) => {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { ScriptClient } from '../../src/limits/scripts.js'
+import type { ScriptClient } from '../../src/redis/lua-script.js'
 
 /** Time that passes when the test says so, in ms. */
 export interface TestClock {

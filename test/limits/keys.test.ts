@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createLimitKeys, encodeId } from '../../src/limits/keys.js'
+import { createLimitKeys } from '../../src/limits/keys.js'
+import { encodeId } from '../../src/redis/encode-id.js'
 
 t.test('ids are percent-encoded outside the unreserved characters, in upper-case UTF-8', async (t) => {
   t.equal(encodeId('aZ09._-'), 'aZ09._-')

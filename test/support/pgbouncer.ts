@@ -1,16 +1,19 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { chooseFreePort, findAccount, type TestPostgres } from './postgres.js'
 
-/** Where PgBouncer is on this machine; null when it is not installed. */
-export function findPgbouncer (): string | null {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path)) ?? null
+const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
+
+/** Where PgBouncer is on this machine, installed first when it may be. */
+export async function findPgbouncer (): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [ensureScript, 'pgbouncer'])
+  return stdout.trim()
 }
 
 /** Starts a transaction pooler with a single server connection, which all its clients share; ended at the test's teardown. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { waitUntil } from './redis.js'
-import type { Lifetime } from './gateway.js'
+import type { Lifetime, TestGateway } from './gateway.js'
 
 /** A plain TCP client: for what no WebSocket library would send. */
 export interface RawSocket {
@@ -59,7 +59,9 @@ export async function readResponse (raw: RawSocket): Promise<RawResponse | null>
 }
 
 /** Sends a request in pieces, each in a read of its own where the machine lets it, and reads the answer. */
-export async function exchange (t: Lifetime, gateway: { port: number, admin: (path: string) => Promise<unknown> }, pieces: string | readonly string[], from: string): Promise<RawResponse | null> {
+export async function exchange (
+  t: Lifetime, gateway: Pick<TestGateway, 'port' | 'admin'>, pieces: string | readonly string[], from: string
+): Promise<RawResponse | null> {
   const raw = await openRaw(t, gateway.port, from)
   for (const [index, piece] of [pieces].flat().entries()) {
     // A round trip through the same event loop: what was written before has been read by then.

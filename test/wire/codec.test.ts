@@ -83,10 +83,11 @@ t.test('any well-formed frame survives the wire unchanged', async (t) => {
 })
 
 t.test('any text is a frame of a known type or nothing, never an exception', async (t) => {
-  const almost = validFrame.chain(frame => fc.tuple(fc.nat(JSON.stringify(frame).length), fc.string({ maxLength: 3 })).map(([at, noise]) => {
+  const almost = fc.tuple(validFrame, fc.nat(), fc.string({ maxLength: 3 })).map(([frame, place, noise]) => {
     const text = JSON.stringify(frame)
+    const at = place % text.length
     return text.slice(0, at) + noise + text.slice(at + 1)
-  }))
+  })
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json(), almost), (text) => {
     const frame = decodeFrame(text)
     return frame === null || ['ping', 'refresh', 'subscribe', 'unsubscribe', 'send'].includes(frame.type)

@@ -1,0 +1,310 @@
+import t from 'tap'
+import type { Asked, Authorizer, Visible } from '../../src/access/authorizer.js'
+import { closeSession } from '../../src/connection/close-session.js'
+import { createDelivery } from '../../src/connection/deliver.js'
+import type { Rights } from '../../src/connection/rights.js'
+import type { Session } from '../../src/connection/session.js'
+import type { SessionContext } from '../../src/connection/session-context.js'
+import { createSubscriptions } from '../../src/connection/subscriptions.js'
+import type { Bus } from '../../src/fanout/bus.js'
+import type { InboundMessage } from '../../src/fanout/inbound.js'
+import type { SubscribeFrame } from '../../src/wire/frames.js'
+import { identityOf } from '../access/identity-of.js'
+import { until } from '../fanout/until.js'
+import { createTestContext, createTestReport, openTestSession, type TestReport, type TestSocket } from './stand-ins.js'
+
+/** A user who may see agents a1 to a3 and task t1, and may send. */
+const ALICE = identityOf('alice', {}, { scopes: new Set(['ws:send']) })
+const SEEN: Visible = { agents: ['a1', 'a2', 'a3'], tasks: ['t1'] }
+const select = (seen: readonly string[], asked: readonly string[] | '*'): string[] => seen.filter(id => asked === '*' || asked.includes(id))
+const decide = (asked: Asked): Visible => ({ agents: select(SEEN.agents, asked.agents), tasks: select(SEEN.tasks, asked.tasks) })
+
+interface Bench {
+  readonly context: SessionContext
+  readonly session: Session
+  readonly socket: TestSocket
+  readonly report: TestReport
+  /** Listeners of each topic as the bus counts them. */
+  readonly counts: Map<string, number>
+  readonly stored: InboundMessage[]
+  readonly rights: string[]
+  subscribe (frame: Omit<SubscribeFrame, 'type'>): void
+}
+
+interface BenchOptions {
+  readonly identity?: typeof ALICE
+  readonly visible?: Authorizer['visible']
+  readonly confirm?: (topic: string) => Promise<void>
+  readonly append?: () => Promise<'stored' | 'full'>
+}
+
+/** One connection, with subscriptions over a bus whose confirmations the test gives. */
+function setUp (options: BenchOptions = {}): Bench {
+  const { identity = ALICE, visible = (_who, _token, asked) => decide(asked), confirm = async () => {}, append } = options
+  const counts = new Map<string, number>()
+  const bus: Bus = {
+    subscribe: async (topic) => { counts.set(topic, (counts.get(topic) ?? 0) + 1); await confirm(topic) },
+    unsubscribe: (topic) => { counts.set(topic, (counts.get(topic) ?? 0) - 1); if (counts.get(topic) === 0) counts.delete(topic) },
+    publish: async () => {},
+    close: async () => {}
+  }
+  const [stored, rights] = [[] as InboundMessage[], [] as string[]]
+  const kept: Rights = {
+    add: () => { rights.push('add') },
+    remove: () => { rights.push('remove') },
+    recheckSoon: () => { rights.push('recheck soon') },
+    recheck: () => {},
+    stop: () => {}
+  }
+  const report = createTestReport()
+  const { session, socket } = openTestSession(identity)
+  const subscriptions = createSubscriptions({
+    authorizer: { local: false, visible, close: async () => {} },
+    bus,
+    inbound: { append: async (message) => { stored.push(message); return await (append?.() ?? Promise.resolve('stored' as const)) }, close: () => {} },
+    delivery: createDelivery(() => {}, 65_536),
+    rights: kept,
+    report,
+    maxBufferedBytes: 65_536,
+    maxFilterIds: 50,
+    subscribesPerS: 10
+  })
+  const context = createTestContext({ subscriptions, report })
+  context.registry.add(session)
+  return { context, session, socket, report, counts, stored, rights, subscribe: (frame) => { subscriptions.subscribe(context, session, { type: 'subscribe', ...frame }) } }
+}
+
+const idle = async ({ session }: Bench): Promise<void> => { await until('nothing is under way', () => session.work === null) }
+
+t.test('filters of the URL are told once the bus confirmed them', async (t) => {
+  let confirm = (): void => {}
+  const bench = setUp({ confirm: async (topic) => { if (topic === 'task:t1') await new Promise<void>((resolve) => { confirm = resolve }) } })
+  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: ['t1'] }, true)
+  t.same([...bench.counts.keys()].toSorted(), ['agent:a1', 'task:t1', 'user:alice'])
+  t.same(bench.socket.sent, [], 'an event published now might be missed')
+  confirm()
+  await idle(bench)
+  t.same(bench.socket.frames(), [{ type: 'subscribed', agent_ids: ['a1'], task_ids: ['t1'] }])
+  t.same(bench.rights, ['add'])
+})
+
+t.test('who names no filters joins the own topic and is told nothing', async (t) => {
+  const bench = setUp({ confirm: async () => { throw new Error('away') } })
+  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false)
+  await idle(bench)
+  t.same([...bench.session.topics], ['user:alice'])
+  t.same(bench.socket.sent, [])
+  t.equal(bench.socket.ended, null, 'also while the bus is away')
+})
+
+t.test('an anonymous connection has no topic of its own', async (t) => {
+  const bench = setUp({ identity: { ...ALICE, insecure: true } })
+  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false)
+  t.equal(bench.session.topics.size, 0)
+})
+
+t.test('filters of the URL that the bus cannot carry end the connection', async (t) => {
+  const bench = setUp({ confirm: async (topic) => { if (topic !== 'user:alice') throw new Error('away') } })
+  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: [] }, true)
+  await idle(bench)
+  t.match(bench.socket.ended, { code: 4503 })
+})
+
+t.test('a subscription is granted whole, or not at all and the connection is kept', async (t) => {
+  const bench = setUp()
+  bench.subscribe({ id: '1', agent_ids: ['a1', 'a2'], task_ids: ['t1'] })
+  await idle(bench)
+  bench.subscribe({ id: '2', agent_ids: ['a3', 'secret'] })
+  await idle(bench)
+  t.match(bench.socket.frames(), [
+    { type: 'subscribed', id: '1', agent_ids: ['a1', 'a2'], task_ids: ['t1'] },
+    { type: 'error', id: '2', error: 'forbidden' }
+  ])
+  t.same([...bench.session.topics].toSorted(), ['agent:a1', 'agent:a2', 'task:t1'])
+  t.same(bench.report.lines, ['denied agent:a3 agent:secret'])
+  t.equal(bench.socket.ended, null)
+})
+
+t.test('subscribing again counts a topic once, and unsubscribing leaves it', async (t) => {
+  const bench = setUp()
+  for (let i = 0; i < 3; i++) bench.subscribe({ agent_ids: ['a1'] })
+  await idle(bench)
+  t.same([...bench.counts], [['agent:a1', 1]])
+  bench.context.subscriptions.unsubscribe(bench.session, { type: 'unsubscribe', id: 'u', agent_ids: ['a1', 'never'] })
+  await idle(bench)
+  t.equal(bench.counts.size, 0)
+  t.same(bench.socket.frames().at(-1), { type: 'unsubscribed', id: 'u', agent_ids: ['a1', 'never'], task_ids: [] })
+})
+
+t.test('unsubscribing from everything of a kind leaves the other kind and the own topic', async (t) => {
+  const bench = setUp()
+  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: ['t1'] }, true)
+  bench.context.subscriptions.unsubscribe(bench.session, { type: 'unsubscribe', agent_ids: '*' })
+  await idle(bench)
+  t.same([...bench.session.topics].toSorted(), ['task:t1', 'user:alice'])
+  t.match(bench.socket.frames().at(-1), { type: 'unsubscribed', agent_ids: ['a1', 'a2'], task_ids: [] })
+})
+
+t.test('an unsubscribe never overtakes the subscribe before it', async (t) => {
+  let confirm = (): void => {}
+  const bench = setUp({ confirm: async () => { await new Promise<void>((resolve) => { confirm = resolve }) } })
+  bench.subscribe({ agent_ids: ['a1'] })
+  bench.context.subscriptions.unsubscribe(bench.session, { type: 'unsubscribe', agent_ids: ['a1'] })
+  await until('the bus was asked', () => bench.counts.size === 1)
+  t.same(bench.socket.sent, [])
+  confirm()
+  await idle(bench)
+  t.same(bench.socket.frames().map(frame => frame['type']), ['subscribed', 'unsubscribed'])
+  t.equal(bench.counts.size, 0)
+})
+
+t.test('when the bus does not confirm, only what was new is undone', async (t) => {
+  let away = false
+  const bench = setUp({ confirm: async (topic) => { if (away && topic === 'agent:a3') throw new Error('away') } })
+  bench.subscribe({ agent_ids: ['a1'] })
+  await idle(bench)
+  away = true
+  bench.subscribe({ id: '2', agent_ids: ['a1', 'a2', 'a3'] })
+  await idle(bench)
+  t.match(bench.socket.frames().at(-1), { type: 'error', id: '2', error: 'unavailable', retry_after_ms: 1000 })
+  t.same([...bench.counts], [['agent:a1', 1]])
+  t.same([...bench.session.topics], ['agent:a1'])
+})
+
+t.test('an authorizer that is away grants nothing and ends nothing', async (t) => {
+  const bench = setUp({ visible: async () => { throw new Error('away') } })
+  bench.subscribe({ id: '1', agent_ids: ['a1'] })
+  await idle(bench)
+  t.match(bench.socket.frames(), [{ type: 'error', id: '1', error: 'unavailable' }])
+  t.equal(bench.session.topics.size, 0)
+})
+
+t.test('a connection that closes while it subscribes leaves nothing behind, wherever it was', async (t) => {
+  for (const at of ['authorizer', 'bus'] as const) {
+    let go = (): void => {}
+    const wait = async (): Promise<void> => { await new Promise<void>((resolve) => { go = resolve }) }
+    const asked: string[] = []
+    const bench = setUp({
+      visible: async (_who, _token, what) => { asked.push('authorizer'); if (at === 'authorizer') await wait(); return decide(what) },
+      confirm: async () => { asked.push('bus'); if (at === 'bus') await wait() }
+    })
+    bench.subscribe({ agent_ids: ['a1'] })
+    bench.subscribe({ agent_ids: ['a2'] })
+    await until(`the ${at} was asked`, () => asked.includes(at))
+    closeSession(bench.context, bench.session, 1001)
+    go()
+    await idle(bench)
+    t.equal(bench.counts.size, 0, `${at}: no listener of a dead socket`)
+    t.equal(bench.session.topics.size, 0)
+    t.same(bench.socket.sent, [])
+  }
+})
+
+t.test('ten subscribe frames a second are taken, the next is told when to come back', async (t) => {
+  const bench = setUp()
+  for (let i = 0; i < 10; i++) bench.subscribe({ agent_ids: ['a1'] })
+  bench.session.subscribeWindowStartMs = Date.now()
+  bench.subscribe({ id: 'x', agent_ids: ['a1'] })
+  t.match(bench.socket.frames().at(-1), { type: 'error', id: 'x', error: 'too_many_requests' })
+  t.ok(Number(bench.socket.frames().at(-1)?.['retry_after_ms']) <= 1000)
+  t.equal(bench.socket.ended, null)
+  bench.session.subscribeWindowStartMs -= 1000
+  bench.subscribe({ id: 'y', agent_ids: ['a1'] })
+  await idle(bench)
+  t.match(bench.socket.frames().at(-1), { type: 'subscribed', id: 'y' })
+  t.equal(bench.socket.frames().filter(frame => frame['type'] === 'subscribed').length, 11)
+})
+
+t.test('a list of more than fifty ids, or no list at all, is a malformed frame', async (t) => {
+  const bench = setUp()
+  bench.subscribe({ agent_ids: Array.from({ length: 51 }, (_, index) => `id${index}`) })
+  bench.subscribe({ id: '2' })
+  t.match(bench.socket.frames(), [{ error: 'bad_message' }, { error: 'bad_message' }])
+})
+
+t.test('at most a thousand topics of its own asking are held by a connection', async (t) => {
+  const many = Array.from({ length: 999 }, (_, index) => `m${index}`)
+  const bench = setUp({ visible: (_who, _token, asked) => asked.agents === '*' ? { agents: many, tasks: [] } : { agents: asked.agents, tasks: [] } })
+  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false)
+  bench.subscribe({ agent_ids: '*' })
+  bench.subscribe({ agent_ids: ['m1', 'one'] })
+  bench.subscribe({ id: 'x', agent_ids: ['two'] })
+  await idle(bench)
+  t.match(bench.socket.frames().at(-1), { type: 'error', id: 'x', error: 'bad_request' })
+  t.equal(bench.session.topics.size, 1001)
+})
+
+t.test('event types change what comes, with ids or alone', async (t) => {
+  const bench = setUp()
+  bench.subscribe({ agent_ids: ['a1'], event_types: ['x'] })
+  await idle(bench)
+  t.same(bench.session.eventTypes, new Set(['x']))
+  bench.subscribe({ event_types: '*' })
+  await idle(bench)
+  t.equal(bench.session.eventTypes, null)
+})
+
+t.test('a message is acknowledged once it is stored', async (t) => {
+  const bench = setUp()
+  bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to: 'task:t1', data: { x: 1 } })
+  await idle(bench)
+  t.match(bench.stored, [{ connectionId: bench.session.connectionId, userId: 'alice', to: 'task:t1', data: { x: 1 }, ts: Date }])
+  t.same(bench.socket.frames(), [{ type: 'sent', id: 'm' }])
+})
+
+t.test('who may not send, or not there, is forbidden and nothing is stored', async (t) => {
+  const cases = [
+    setUp(),
+    setUp({ identity: { ...ALICE, scopes: new Set(['ws:sender', 'send']) } }),
+    setUp({ identity: { ...ALICE, insecure: true } })
+  ]
+  for (const [index, bench] of cases.entries()) {
+    const to = index === 0 ? 'agent:secret' : 'agent:a1'
+    bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to, data: 1 })
+    await idle(bench)
+    t.match(bench.socket.frames(), [{ type: 'error', id: 'm', error: 'forbidden' }])
+    t.same(bench.stored, [])
+    t.same(bench.report.lines, [`denied ${to}`])
+  }
+})
+
+t.test('a full stream and a store that is away are told apart, and neither is acknowledged', async (t) => {
+  const full = setUp({ append: async () => 'full' })
+  const away = setUp({ append: async () => { throw new Error('away') } })
+  for (const [bench, error] of [[full, 'overloaded'], [away, 'unavailable']] as const) {
+    bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to: 'agent:a1', data: 1 })
+    await idle(bench)
+    t.match(bench.socket.frames(), [{ type: 'error', id: 'm', error }])
+  }
+})
+
+t.test('what was withdrawn ends, and is told and written down', async (t) => {
+  const bench = setUp()
+  bench.subscribe({ agent_ids: ['a1', 'a2'] })
+  await idle(bench)
+  bench.context.subscriptions.withdraw(bench.session, ['agent:a2', 'agent:other'])
+  t.same([...bench.session.topics], ['agent:a1'])
+  t.match(bench.socket.frames().at(-1), { type: 'error', error: 'forbidden', message: 'no longer allowed: agent:a2' })
+  t.same(bench.report.lines, ['denied agent:a2'])
+  bench.context.subscriptions.withdraw(bench.session, ['agent:a2'])
+  t.equal(bench.socket.sent.length, 2, 'once')
+})
+
+t.test('a closed connection leaves every topic, and a new token is checked at once', async (t) => {
+  const bench = setUp()
+  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: ['t1'] }, true)
+  await idle(bench)
+  bench.context.subscriptions.identityChanged(bench.session)
+  bench.context.subscriptions.close(bench.session)
+  t.equal(bench.counts.size + bench.session.topics.size + bench.socket.topics.size, 0)
+  t.same(bench.rights, ['add', 'recheck soon', 'remove'])
+})
+
+t.test('a fault on the way ends the connection and is reported', async (t) => {
+  const bench = setUp()
+  bench.socket.send = () => { throw new Error('bug') }
+  bench.subscribe({ agent_ids: ['a1'] })
+  await idle(bench)
+  t.match(bench.socket.ended, { code: 4503 })
+  t.match(bench.report.faults, [{ message: 'bug' }])
+})

@@ -1,0 +1,52 @@
+import t from 'tap'
+import { createDevIssuer } from '../../src/dev/dev-issuer.js'
+import { createDevRoutes } from '../../src/dev/dev-routes.js'
+import type { HttpAnswer } from '../../src/server/http-route.js'
+
+const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
+const routes = createDevRoutes(issuer)
+
+async function get (path: string, query = '', host = '127.0.0.1:9001'): Promise<HttpAnswer> {
+  const route = routes.find(route => route.path === path)
+  if (route === undefined) throw new Error(`no ${path}`)
+  return await route.handle({ path, query, headers: new Map(host === '' ? [] : [['host', host]]), body: '', peer: '127.0.0.1' })
+}
+const claimsOf = ({ body }: HttpAnswer): Record<string, unknown> => JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+
+t.test('a token for the asking, as plain text, with what was asked for', async (t) => {
+  const answer = await get('/dev/token', 'sub=bob&agents=a1,a2&tasks=*&scope=other&ttl=300')
+  t.equal(answer.status, 200)
+  t.match(Object.fromEntries(answer.headers), { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' })
+  const claims = claimsOf(answer)
+  t.match(claims, { sub: 'bob', agents: ['a1', 'a2'], tasks: '*', scope: 'other', iss: 'http://127.0.0.1:9001/dev', aud: 'portcullis-dev' })
+  t.equal(Number(claims['exp']) - Number(claims['iat']), 300)
+  t.match(claimsOf(await get('/dev/token')), { sub: 'alice', agents: ['a1', 'a2'], tasks: ['t1'], scope: 'ws:send' })
+  t.match(claimsOf(await get('/dev/token', 'agents=&tasks=')), { agents: [], tasks: [] })
+})
+
+t.test('a lifetime that is no number, or too long, is refused', async (t) => {
+  for (const ttl of ['soon', '1e3', '86401', '9999999', '1.5', '']) t.equal((await get('/dev/token', `ttl=${ttl}`)).status, 400, ttl)
+  t.equal((await get('/dev/token', 'ttl=86400')).status, 200)
+  const expired = claimsOf(await get('/dev/token', 'ttl=-60'))
+  t.ok(Number(expired['exp']) < Number(expired['iat']), 'an expired one, to see it refused')
+})
+
+t.test('a page whose name was made to lead to loopback gets nothing', async (t) => {
+  for (const host of ['evil.example', 'evil.example:9001', '127.0.0.1.evil.example', 'localhost.evil.example', '', '192.0.2.1:9001', '[::2]:9001', '0.0.0.0:9001']) {
+    for (const { path } of routes) t.equal((await get(path, '', host)).status, 403, `${host} ${path}`)
+  }
+  for (const host of ['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001']) t.equal((await get('/dev/token', '', host)).status, 200, host)
+})
+
+t.test('the console page stands alone: no other origin is loaded or called', async (t) => {
+  const answer = await get('/')
+  t.equal(answer.status, 200)
+  t.match(Object.fromEntries(answer.headers)['Content-Security-Policy'], /^default-src 'none'/)
+  t.match(answer.body, /^<!doctype html>/i)
+  t.notMatch(answer.body, /(src|href)="?https?:/)
+})
+
+t.test('the keys are those that verify the tokens', async (t) => {
+  const answer = await get('/dev/jwks.json')
+  t.equal(answer.body, issuer.jwks())
+})

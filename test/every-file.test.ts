@@ -1,0 +1,30 @@
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+const MODULES = (readdirSync(SRC, { recursive: true }) as string[])
+  .filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts')).map(file => file.replace(/\.ts$/, '.js')).toSorted()
+/** Modules that are programs: importing one runs it. */
+const PROGRAMS = MODULES.filter(file => /(^|[/-])main\.js$/.test(file))
+
+t.test('every module can be imported, does nothing by that, and shares a process with all others', async (t) => {
+  const busy = (): number => process.getActiveResourcesInfo().filter(name => /Timeout|TCP|Server/.test(name)).length
+  const before = busy()
+  for (const file of MODULES.filter(file => !PROGRAMS.includes(file))) t.ok(await import(`../src/${file}`), file)
+  t.equal(busy(), before, 'no timer, no socket')
+})
+
+t.test('every program refuses to start on a wrong setting, and says which', async (t) => {
+  t.match(PROGRAMS, ['dev/main.js', 'main.js'])
+  for (const file of PROGRAMS) {
+    t.intercept(process, 'env', { value: { ...process.env, PORT: 'not a port' } })
+    const written = t.capture(process.stderr, 'write')
+    // A program for operators says it and sets the exit code; one that another program starts may throw it.
+    const thrown = await import(`../src/${file}`).then(() => '', (error: unknown) => { process.exitCode = 1; return String(error) })
+    written.restore()
+    t.match(written.args().join('') + String(thrown), /PORT: must be a whole number from 0 to 65535, not "not a port"/, file)
+    t.equal(process.exitCode, 1)
+    process.exitCode = undefined
+  }
+})

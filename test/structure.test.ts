@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+
+interface Import { readonly from: string, readonly typeOnly: boolean }
+interface Source { readonly file: string, readonly text: string, readonly lines: number, readonly imports: readonly Import[] }
+
+const IMPORT = /^import (?:(type) )?(?:([^'"]+?) from )?'([^']+)'$/gm
+
+/** A relative import as a path below src, a package by its name. */
+function targetOf (file: string, from: string): string {
+  return from.startsWith('.') ? posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts') : from
+}
+
+function readSource (file: string): Source {
+  const text = readFileSync(SRC + file, 'utf8')
+  const imports = [...text.matchAll(IMPORT)].map(([, type, names = '', from = '']) => {
+    const everyNameIsType = /^\{.*\}$/s.test(names) && names.slice(1, -1).split(',').every(name => name.trim().startsWith('type '))
+    return { from: targetOf(file, from), typeOnly: type !== undefined || everyNameIsType }
+  })
+  return { file, text, lines: text.trimEnd().split('\n').length, imports }
+}
+
+const SOURCES = (readdirSync(SRC, { recursive: true }) as string[]).filter(file => file.endsWith('.ts')).toSorted().map(readSource)
+const valuesOf = ({ imports }: Source): string[] => imports.filter(({ typeOnly }) => !typeOnly).map(({ from }) => from)
+const named = (file: string): Source | undefined => SOURCES.find(source => source.file === file)
+
+/** The steps of an upgrade: each is given what it needs, and knows nothing of the one before or after. */
+const UPGRADE_STEPS = ['find-address', 'read-request', 'check-origin', 'identify', 'authorize', 'answer-refusal', 'upgrade-deadlines'].map(step => `connection/${step}.ts`)
+
+t.test('the reader of imports sees what is there', async (t) => {
+  t.ok(SOURCES.length > 100)
+  t.ok(valuesOf(named('connection/lifecycle.ts') as Source).includes('connection/find-address.ts'))
+  t.notOk(valuesOf(named('connection/lifecycle.ts') as Source).includes('access/authorizer.ts'), 'a type is no dependency')
+  for (const { file, imports } of SOURCES) {
+    for (const { from } of imports.filter(({ from }) => from.endsWith('.ts'))) t.ok(named(from), `${file}: ${from}`)
+  }
+})
+
+t.test('steps of an upgrade never import each other; only the lifecycle knows their order', async (t) => {
+  for (const file of UPGRADE_STEPS) {
+    const step = named(file)
+    t.ok(step, file)
+    if (step !== undefined) t.same(valuesOf(step).filter(from => UPGRADE_STEPS.includes(from)), [], file)
+  }
+  const stepsIn = (source: Source): number => valuesOf(source).filter(from => UPGRADE_STEPS.includes(from)).length
+  t.same(SOURCES.filter(source => stepsIn(source) > 2).map(({ file }) => file), ['connection/lifecycle.ts'])
+})
+
+t.test('only the binding loads the native layer', async (t) => {
+  const NATIVE = /^(uWebSockets\.js|@trufflesuite\/)/
+  for (const source of SOURCES) {
+    t.same(valuesOf(source).filter(from => NATIVE.test(from)), [], source.file)
+    if (source.file !== 'server/binding.ts') t.notMatch(source.text, /\b(require|import) ?\(['"`](uWebSockets\.js|@trufflesuite)/, source.file)
+  }
+  t.same(SOURCES.filter(({ imports }) => imports.some(({ from }) => NATIVE.test(from))).map(({ file }) => posix.dirname(file)).filter(folder => folder !== 'server'), [])
+})
+
+t.test('a connection knows ports, not what is behind them', async (t) => {
+  const behind = /^(ioredis|postgres|pino|uWebSockets\.js|fast-jwt|prom-client|node:(http|https|net|fs|dns))$|^(compose|redis|server|dev|audit|metrics)\/|\/redis-|\/postgres/
+  for (const { file, imports } of SOURCES.filter(({ file }) => file.startsWith('connection/'))) {
+    t.same(imports.filter(({ from }) => behind.test(from)), [], file)
+  }
+})
+
+t.test('nothing of a connection imports a value in a circle', async (t) => {
+  const done = new Set<string>()
+  const walk = (file: string, path: readonly string[]): void => {
+    const circle = path.includes(file)
+    if (circle) t.fail([...path.slice(path.indexOf(file)), file].join(' > '))
+    const source = named(file)
+    if (circle || done.has(file) || source === undefined) return
+    for (const from of valuesOf(source)) walk(from, [...path, file])
+    done.add(file)
+  }
+  for (const { file } of SOURCES.filter(({ file }) => /^(address|config|connection|wire)\//.test(file))) walk(file, [])
+  t.ok(done.has('connection/lifecycle.ts'))
+})
+
+t.test('no file is over 250 lines', async (t) => {
+  t.same(SOURCES.filter(({ lines }) => lines > 250).map(({ file, lines }) => `${file}: ${lines}`), [])
+})
+
+t.test('nothing is of any type, unnamed, re-exported, or excused', async (t) => {
+  for (const { file, text } of SOURCES) {
+    const code = text.replace(/\/\*[^]*?\*\/|\/\/.*/g, '')
+    t.notMatch(code, /[:<,|(&] *any\b *[,;)>[\]|&=]|\bas any\b/, file)
+    t.notMatch(code, /^export (default|\*|\{[^}]*\} from)\b/m, file)
+    t.notMatch(text, /@ts-(ignore|expect-error|nocheck)|eslint-disable/, file)
+  }
+})
+
+t.test('files are named for what they are', async (t) => {
+  for (const { file } of SOURCES) {
+    t.match(file, /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/)
+    t.notMatch(file, /(^|[/-])(utils?|helpers?|common|manager|misc|index)([.-]|$)/)
+  }
+})
