@@ -2,6 +2,7 @@ import type { BlockList } from 'node:net'
 import type { LimitSettings } from '../limits/limiter.js'
 import type { TokenSettings } from '../tokens/issuer-config.js'
 
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 export type TokenCarrier = 'query' | 'header' | 'protocol'
 
 /** What the process runs on: every setting checked, converted to ms and structure. Immutable. */
@@ -37,7 +38,7 @@ export interface Config {
   readonly access: AccessSettings
   /** Break-glass: connections without a token are let in until then. */
   readonly insecureUntilMs: number | null
-  readonly log: { readonly level: string, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }
+  readonly log: { readonly level: LogLevel, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }
 }
 
 export interface UpgradeSettings {

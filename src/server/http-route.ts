@@ -35,3 +35,8 @@ const REASONS: Readonly<Record<number, string>> = {
 export function statusLine (status: number): string {
   return `${status} ${REASONS[status] ?? 'Status'}`
 }
+
+/** What a client gets when a handler threw. */
+export const FAULT: HttpAnswer = {
+  status: 503, headers: [['Content-Type', 'application/json'], ['Retry-After', '1']], body: '{"error":"unavailable","message":"the request could not be handled"}'
+}

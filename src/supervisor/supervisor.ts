@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
-import { createLog } from '../audit/log.js'
-import { createLogDestination } from '../audit/log-destination.js'
 import { composeAdmin } from '../compose/admin.js'
+import { openProcessLog } from '../compose/process-log.js'
 import type { OnFault } from '../compose/report.js'
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
@@ -26,14 +25,7 @@ export interface Supervisor {
 
 /** Keeps `WORKERS` processes running on one port: processes, because a thread that ends with an open socket takes the whole process with it. */
 export function createSupervisor (config: Config, entry: URL): Supervisor {
-  const node = `${config.server.nodeId}-0-${randomBytes(3).toString('hex')}`
-  const { log: logSettings } = config
-  const destination = createLogDestination({
-    stdout: true,
-    file: logSettings.file === null ? null : { path: logSettings.file, maxBytes: logSettings.fileMaxMb * 1_048_576, keep: logSettings.fileKeep }
-  })
-  const log = createLog({ level: logSettings.level as Parameters<typeof createLog>[0]['level'], node, destination })
-  const onFault: OnFault = (error, where) => { log.error({ event: 'fault', where, error: error instanceof Error ? error.name : 'unknown' }) }
+  const { log, destination, onFault } = openProcessLog(config, `${config.server.nodeId}-0-${randomBytes(3).toString('hex')}`, true)
   const workers = new Map<number, WorkerProcess>()
   const restarts = new Map<number, NodeJS.Timeout>()
   const failures = new Map<number, number>()

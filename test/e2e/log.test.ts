@@ -154,22 +154,26 @@ t.test('nothing that a client sends can break a line or reach a terminal', async
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, trust(issuer))
   const evil = '\r\n{"event":"connection.accepted","fake":true}\r\n\u001b[31m\u009b31m\u2028\u202e"\\'
-  const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: evil, agents: [evil] })}`, { from: freshAddress() }).catch(() => null)
-  client?.send({ type: 'subscribe', id: evil.slice(0, 64), agent_ids: ['x'] })
+  t.equal((await connectRefused(t, gateway, `/ws?token=${issuer.sign({ sub: evil })}`, { from: freshAddress() })).status, 401)
+  const reversed = 'eve\u202e\u2066\ufeff"\\'
+  const client = await open(t, gateway, issuer.sign({ sub: reversed, agents: [evil] }))
+  client.send({ type: 'subscribe', id: evil.slice(0, 64), agent_ids: ['x'] })
+  t.equal((await client.next()).type, 'error')
   await connectRefused(t, gateway, `/ws?token=${encodeURIComponent(evil)}`, { from: freshAddress(), headers: { 'X-Forwarded-For': '\u001b[31m' } }).catch(() => null)
   for (const head of [upgradeHead('/ws\u001b[31m?x=\u001b[31m'), upgradeHead('/ws', { 'X-Forwarded-For': '\u009b31m' }), upgradeHead('/ws', { Origin: '\u001b[31m' })]) {
     const raw = await openRaw(t, gateway.port, freshAddress())
     raw.write(head)
     await gateway.admin('/healthz')
   }
-  client?.socket.close()
+  client.socket.close()
   gateway.signal('SIGTERM')
   await gateway.exited
   const text = gateway.stdout()
-  const unsafe = [...text.replaceAll('\n', '')].filter(character => character < ' ' || /[\u007f-\u009f\u2028\u202e]/.test(character))
+  const unsafe = [...text.replaceAll('\n', '')].filter(character => character < ' ' || /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/.test(character))
   t.same(unsafe, [])
   const lines = text.trimEnd().split('\n').map(line => JSON.parse(line) as LogLine)
   t.ok(lines.every(line => typeof line.event === 'string' && line['fake'] === undefined))
+  t.equal(lines.find(line => line.event === 'connection.accepted')?.['user_id'], reversed, 'escaped, not lost')
 })
 
 t.test('the refusals of one address are sampled, and what was held back is counted', async (t) => {

@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto'
+import { isListed, type ClientAddress } from '../address/client-address.js'
+import type { Config } from '../config/config.js'
+import { createRefusalAnswerer } from '../connection/answer-refusal.js'
+import { startDeadlineWheel } from '../connection/deadline-wheel.js'
+import { createDelivery } from '../connection/deliver.js'
+import { endSession } from '../connection/end-session.js'
+import { createLifecycle, type Lifecycle } from '../connection/lifecycle.js'
+import { onDue } from '../connection/on-due.js'
+import { createOpenSession } from '../connection/open-session.js'
+import type { Registry } from '../connection/registry.js'
+import type { Report } from '../connection/report.js'
+import { startRights } from '../connection/rights.js'
+import { startRota } from '../connection/rota.js'
+import type { SessionContext } from '../connection/session-context.js'
+import { createSubscriptions, type Subscriptions } from '../connection/subscriptions.js'
+import { refuse, type Refusal } from '../refusals.js'
+import type { Access } from './access.js'
+import type { Fanout, FanoutHandlers } from './fanout.js'
+import type { IdentityPart } from './identity.js'
+import type { Limits } from './limits.js'
+import { listLocalConnections } from './operations.js'
+import type { OnFault } from './report.js'
+import { toWelcomeLimits } from './welcome-limits.js'
+
+export interface ConnectionsDeps {
+  readonly config: Config
+  readonly node: string
+  readonly limits: Limits
+  readonly access: Access
+  readonly report: Report
+  readonly registry: Registry
+  readonly onFault: OnFault
+  /** Sends to every socket of this process that joined the native topic. */
+  readonly publish: (topic: string, text: string) => void
+}
+
+/** What connects the open connections to the rest: built in two steps, as events come in and messages go out by the same part. */
+export interface Connections {
+  /** What events and orders do to the connections of this process. */
+  readonly handlers: Omit<FanoutHandlers, 'onInbound'>
+  /** Starts taking upgrades; `isDraining` closes the door. */
+  open (fanout: Fanout, identity: IdentityPart, isDraining: () => boolean): Lifecycle
+  /** Stops the timers. The connections must have ended. */
+  stop (): void
+}
+
+const RENEWALS_PER_LEASE = 3
+const MAX_RENEWED_PER_CALL = 500
+const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
+const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
+const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights not verifiable' })
+
+/** Puts the connections of one process together. */
+export function composeConnections ({ config, node, limits, access, report, registry, onFault, publish }: ConnectionsDeps): Connections {
+  const { server, limits: limitSettings } = config
+  const delivery = createDelivery(publish, server.maxBufferedBytes)
+  let subscriptions: Subscriptions
+  let bannedForMs = (_addressKey: string): number => 0
+  const rights = startRights({
+    authorizer: access.authorizer,
+    periodMs: config.access.recheckMs,
+    withdraw: (session, lost) => { subscriptions.withdraw(session, lost) },
+    unverifiable: (session) => { endSession(session, UNVERIFIABLE) },
+    onFault: (error) => { onFault(error, 'recheck') }
+  })
+  const stops: Array<() => void> = [rights.stop]
+  const endWhere = (matches: (session: Parameters<typeof endSession>[0]) => boolean, refusal: Refusal): void => {
+    for (const session of [...registry.all()]) if (matches(session)) endSession(session, refusal)
+  }
+
+  function startTimers (context: SessionContext): void {
+    const renewal = startRota(registry, limitSettings.leaseMs / RENEWALS_PER_LEASE, (sessions) => {
+      const leases = Array.from(sessions, session => session.lease)
+      for (let i = 0; i < leases.length; i += MAX_RENEWED_PER_CALL) {
+        limits.limiter.renew(leases.slice(i, i + MAX_RENEWED_PER_CALL)).catch((error: unknown) => { onFault(error, 'renew') })
+      }
+    })
+    const pings = startRota(registry, server.pingIntervalMs, (sessions) => { for (const session of sessions) session.socket.ping() })
+    stops.push(renewal.stop, pings.stop, context.wheel.stop)
+  }
+
+  return {
+    handlers: {
+      onEvent: delivery.deliver,
+      onRevoked: (matches) => { endWhere(session => matches(session.identity), refuse('revoked')) },
+      onDisconnect: (userId) => { endWhere(session => session.identity.userId === userId, refuse('disconnected')) },
+      onBan: (addressKey) => { endWhere(session => session.address.key === addressKey, refuse('banned', { retryAfterMs: bannedForMs(addressKey) })) },
+      onRecheck: rights.recheck,
+      onList: userId => listLocalConnections(registry, node, userId)
+    },
+    open (fanout, identity, isDraining) {
+      bannedForMs = fanout.control.bannedForMs
+      subscriptions = createSubscriptions({
+        authorizer: access.authorizer,
+        bus: fanout.bus,
+        inbound: fanout.inbound,
+        delivery,
+        rights,
+        report,
+        maxBufferedBytes: server.maxBufferedBytes,
+        maxFilterIds: config.upgrade.maxFilterIds,
+        subscribesPerS: limitSettings.subscribesPerS
+      })
+      const { allowList, dryRun } = limitSettings
+      const isExempt = (address: ClientAddress): boolean => allowList !== null && isListed(address, allowList)
+      const context: SessionContext = {
+        node,
+        limits: toWelcomeLimits(config),
+        maxBufferedBytes: server.maxBufferedBytes,
+        keepTokens: access.keepTokens,
+        dryRun,
+        idleMs: server.idleMs,
+        clockToleranceMs: config.tokens.clockToleranceMs,
+        maxPings: limitSettings.messages,
+        messageWindowMs: limitSettings.messageWindowMs,
+        registry,
+        wheel: startDeadlineWheel((session, nowMs) => { onDue(context, session, nowMs) }),
+        limiter: limits.limiter,
+        budget: limits.budget,
+        identify: identity.identify,
+        subscriptions,
+        report,
+        isExempt
+      }
+      startTimers(context)
+      const bootId = randomBytes(5).toString('hex')
+      let connections = 0
+      const lifecycle: Lifecycle = createLifecycle({
+        settings: config.upgrade,
+        limiter: limits.limiter,
+        blockedForMs: limits.blockedForMs,
+        bannedForMs: (address) => dryRun ? 0 : bannedForMs(address.key),
+        isExempt,
+        dryRun,
+        identify: identity.identify,
+        authorizer: access.authorizer,
+        userIsFull: (owner) => !dryRun && registry.countOf(owner) >= limitSettings.userConnections,
+        newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
+        gate: () => {
+          if (isDraining()) return RESTARTING
+          return registry.size + lifecycle.pending >= server.maxConnections ? FULL : null
+        },
+        answerer: createRefusalAnswerer(limitSettings.addressWindowMs),
+        report,
+        open: createOpenSession(context)
+      })
+      return lifecycle
+    },
+    stop () { for (const stop of stops) stop() }
+  }
+}

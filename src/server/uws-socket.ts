@@ -1,0 +1,39 @@
+import type { WebSocket } from 'uWebSockets.js'
+import type { Socket, SocketHandlers } from '../connection/transport.js'
+
+/** What the native layer keeps for a socket. It copies this object shallowly, so the state is one step away. */
+export interface UserData { readonly s: UwsSocket }
+
+/** One native socket. The native object must not be touched once it has closed, so it is forgotten then. */
+export class UwsSocket implements Socket {
+  handlers: SocketHandlers | null = null
+  private ws: WebSocket<UserData> | null = null
+  private closedCode: number | null = null
+
+  /** The handshake went out. Nothing else may be done here, see `UwsUpgrade.accept`. */
+  opened (ws: WebSocket<UserData>): void { this.ws = ws }
+
+  /** Hands the socket over, corked, so that all that is said at once leaves in one write. False when it closed before. */
+  start (onOpen: (socket: Socket) => SocketHandlers): boolean {
+    if (this.ws === null) return false
+    this.ws.cork(() => { this.handlers = onOpen(this) })
+    // A socket that was ended by `onOpen` itself has closed before its handlers were known.
+    if (this.closedCode !== null) this.closed(this.closedCode)
+    return true
+  }
+
+  closed (code: number): void {
+    this.ws = null
+    this.closedCode = code
+    this.handlers?.onClose(code)
+    this.handlers = null
+  }
+
+  send (text: string): boolean { return this.ws === null || this.ws.send(text) !== 2 }
+  bufferedBytes (): number { return this.ws === null ? 0 : this.ws.getBufferedAmount() }
+  end (code: number, reason: string): void { this.ws?.end(code, reason) }
+  ping (): void { this.ws?.ping() }
+  terminate (): void { this.ws?.close() }
+  subscribe (topic: string): void { this.ws?.subscribe(topic) }
+  unsubscribe (topic: string): void { this.ws?.unsubscribe(topic) }
+}
