@@ -1,7 +1,7 @@
 import { REFUSALS } from '../refusals.js'
 import type { Line } from './events.js'
 import type { ClosedFacts, ConnectionFacts, RefusedFacts } from './facts.js'
-import { boundText, redactPath } from './log-text.js'
+import { boundText, redactPath, redactToken } from './log-text.js'
 
 const MAX_TOPICS = 10
 /** A user id is `<issuer>:<sub>`, and a `sub` may have 256 characters. */
@@ -88,7 +88,7 @@ export function accessDeniedLine (connection: ConnectionFacts, topics: readonly 
     path: redactPath(connection.path),
     insecure: onlyTrue(connection.insecure),
     reason: 'forbidden',
-    topics: topics.slice(0, MAX_TOPICS).map((topic) => boundText(topic))
+    topics: topics.slice(0, MAX_TOPICS).map((topic) => boundText(redactToken(topic)))
   }
 }
 

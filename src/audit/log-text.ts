@@ -42,3 +42,8 @@ export function redactPath (target: string): string {
 function redactSegment (segment: string): string {
   return segment.length <= MAX_SEGMENT && PLAIN_SEGMENT.test(segment) && !segment.includes(TOKEN_START) ? segment : '…'
 }
+
+/** Text that a client chose, unless it could be a token or a part of one: a JWT's segment fits the pattern of an id. */
+export function redactToken (text: string): string {
+  return text.includes(TOKEN_START) ? '…' : text
+}

@@ -19,7 +19,10 @@ const POOL_SIZE = 10
 const CACHE_MS = 5000
 const monotonic = (): number => performance.now()
 
-/** An unsafe database must not be used at all. One that is away is a fault of the day: every connection to it is inspected before its first use. */
+/**
+ * An unsafe database must not be used at all. One that is away is a fault of the day: every connection to it is inspected
+ * before its first use.
+ */
 async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason: string) => void): Promise<void> {
   try {
     await postgres.start()
@@ -49,7 +52,12 @@ export function composeAccess ({ access, tokens, upgrade }: Config): Access {
   }
   if (access.authorizer === 'supabase' && access.supabase !== null) {
     const supabase = createSupabaseAuthorizer({
-      url: access.supabase.url, anonKey: access.supabase.anonKey, agentsTable: access.pgAgents, tasksTable: access.pgTasks, checkTimeoutMs, cacheMs: CACHE_MS
+      url: access.supabase.url,
+      anonKey: access.supabase.anonKey,
+      agentsTable: access.pgAgents,
+      tasksTable: access.pgTasks,
+      checkTimeoutMs,
+      cacheMs: CACHE_MS
     }, { now: monotonic })
     return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async () => {} }
   }

@@ -30,8 +30,11 @@ export function composeIdentity (config: Config, audit: Audit, control: Control,
     : { userId: 'anonymous', subject: 'anonymous', issuer: '', claims: {}, expiresAtMs: untilMs, issuedAtMs: null, tokenId: null, sessionId: null, scopes: NO_SCOPES, insecure: true }
   const warn = (): void => {
     if (untilMs === null) return
-    if (Date.now() >= untilMs) clearInterval(warning)
-    else log.warn({ event: 'insecure.open', insecure: true, until: new Date(untilMs).toISOString() })
+    const until = new Date(untilMs).toISOString()
+    if (Date.now() >= untilMs) {
+      clearInterval(warning)
+      log.warn({ event: 'insecure.ended', until })
+    } else log.warn({ event: 'insecure.open', insecure: true, until })
   }
   const warning = setInterval(warn, WARN_EVERY_MS)
   warning.unref()

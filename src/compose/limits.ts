@@ -19,6 +19,8 @@ export interface Limits {
   close (): Promise<void>
 }
 
+/** Frames of one address that may wait for a grant: what some thousand small frames in one read of a socket need. */
+const MAX_WAITING_FRAMES = 50_000
 const monotonic = (): number => performance.now()
 /** Dry-run decides on keys of its own, so that it can run beside a fleet that enforces. */
 const DRY_RUN_PREFIX = 'dry-run:'
@@ -44,9 +46,10 @@ function createStore (settings: LimitSettings, config: Config, redis: RedisConne
   if (redis === null) return { limiter: local, redisUp: () => null }
   const prefix = (config.redis?.prefix ?? '') + (config.limits.dryRun ? DRY_RUN_PREFIX : '')
   const policy = config.limits.onRedisDown
+  // Time must be left to answer, and for the policy, when Redis hangs.
+  const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
   const guarded = createGuardedLimiter({
-    // Time must be left to answer, and for the policy, when Redis hangs.
-    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs: Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4)) }),
+    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs }),
     local,
     policy,
     now: monotonic,
@@ -63,7 +66,7 @@ export function composeLimits (config: Config, redis: RedisConnection | null, au
   const counted = countDecisions(store.limiter, metrics, dryRun)
   const blocks = createAddressBlocks({ now: monotonic })
   const limiter = dryRun ? counted : rememberBlocks(counted, blocks)
-  const budget = createMessageBudget(limiter, { now: monotonic })
+  const budget = createMessageBudget(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
   return {
     limiter,
     budget,

@@ -31,12 +31,15 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       metrics.upgrade('accepted', durationMs / 1000)
       audit.accepted(sessionFacts(session), durationMs)
     },
-    refused (upgrade, refusal) {
-      metrics.upgrade('refused', upgrade.durationMs / 1000)
-      metrics.refused(refusal.name)
-      audit.refused(upgradeFacts(upgrade), { reason: refusal.name, detail: refusal.detail, byClose: upgrade.byClose, durationMs: upgrade.durationMs })
+    refused (upgrade, { name, detail }) {
+      const { byClose, durationMs } = upgrade
+      metrics.upgrade('refused', durationMs / 1000)
+      metrics.refused(name)
+      audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs })
     },
-    wouldRefuse (upgrade, { name }) { audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs }) },
+    wouldRefuse (upgrade, { name }) {
+      audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs })
+    },
     aborted (upgrade) { metrics.upgrade('aborted', upgrade.durationMs / 1000) },
     closed (session, code, reason) {
       countMessages(metrics, session)

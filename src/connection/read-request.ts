@@ -47,14 +47,27 @@ interface Offer { readonly protocol: string, readonly tokens: readonly string[] 
 function readOffer (header: string): Offer | Refusal {
   if (header === '') return { protocol: '', tokens: [] }
   const offered = header.split(',').map(entry => entry.trim())
-  const tokens = offered.filter(entry => entry.startsWith('bearer.')).map(entry => entry.slice('bearer.'.length))
+  const bearers = offered.filter(entry => entry.startsWith('bearer.'))
   const protocol = offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : ''
-  return protocol === '' && tokens.length > 0 ? bad(`offer ${SUBPROTOCOL} beside bearer.<token>`) : { protocol, tokens }
+  if (protocol === '' && bearers.length > 0) return bad(`offer ${SUBPROTOCOL} beside bearer.<token>`)
+  return { protocol, tokens: bearers.map(entry => entry.slice('bearer.'.length)).filter(token => token !== '') }
 }
 
-/** `Authorization` lines may have been joined by commas; other schemes (a proxy's own) are not ours to judge. */
-function readBearer (header: string): string[] {
-  return header.split(',').flatMap(line => /^\s*bearer +([^\s]+)\s*$/i.exec(line)?.[1] ?? [])
+/**
+ * `Authorization` lines may have been joined by commas; other schemes (a proxy's own) and their parameters are not ours to
+ * judge. No bearer token has a comma (RFC 6750 section 2.1): part of one must not pass for the whole.
+ */
+function readBearer (header: string): string[] | Refusal {
+  const tokens: string[] = []
+  let isBearer = false
+  for (const part of header.split(',').map(part => part.trim()).filter(part => part !== '')) {
+    const scheme = /^([^\s=]+) +[^\s=]/.exec(part)?.[1]
+    if (scheme === undefined && isBearer) return bad('Authorization: a comma inside the bearer token')
+    if (scheme !== undefined) isBearer = scheme.toLowerCase() === 'bearer'
+    const token = isBearer ? /^\S+ +(\S+)$/.exec(part)?.[1] : undefined
+    if (token !== undefined) tokens.push(token)
+  }
+  return tokens
 }
 
 function findToken (query: Query, offer: Offer, headers: UpgradeHeaders, settings: UpgradeSettings): string | null | Refusal {
@@ -62,7 +75,11 @@ function findToken (query: Query, offer: Offer, headers: UpgradeHeaders, setting
   const candidates = new Set<string>()
   const inQuery = query.get('token') ?? ''
   if (carriers.has('query') && inQuery !== '') candidates.add(inQuery)
-  if (carriers.has('header') && headers.authorization !== '') for (const token of readBearer(headers.authorization)) candidates.add(token)
+  if (carriers.has('header') && headers.authorization !== '') {
+    const tokens = readBearer(headers.authorization)
+    if (!Array.isArray(tokens)) return tokens
+    for (const token of tokens) candidates.add(token)
+  }
   if (carriers.has('protocol')) for (const token of offer.tokens) candidates.add(token)
   if (candidates.size > 1) return bad('two tokens that differ')
   return candidates.values().next().value ?? null

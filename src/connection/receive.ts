@@ -10,9 +10,11 @@ const TOO_LARGE = refuse('frame_too_large')
 const FLOODED = refuse('overloaded', { retryAfterMs: 1000 })
 const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits' })
 
-/** Bytes of one connection that may wait for a grant. Beyond: a flood faster than Redis answers. */
-const MAX_WAITING_FRAMES = 4
-const MAX_WAITING_COUNT = 1000
+/** What one connection may have waiting, for a grant or for a back end: some large frames, or many small ones. */
+const MAX_HELD_FRAMES = 4
+const MAX_HELD_EXTRA_BYTES = 1_048_576
+/** What a frame costs while it waits, besides its text. */
+const FRAME_OVERHEAD_BYTES = 64
 
 /**
  * Takes one data frame: its size, then the address's message limit, then its meaning. Whatever is in it, it counts.
@@ -32,18 +34,27 @@ export function receive (context: SessionContext, session: Session, data: ArrayB
   waitForGrant(context, session, text)
 }
 
+const heldBytes = (text: string | null): number => FRAME_OVERHEAD_BYTES + (text?.length ?? 0)
+
+/** A flood faster than Redis or a back end answers: the memory it may take is bounded. */
+function isFlooding (context: SessionContext, session: Session): boolean {
+  return session.waitingBytes + session.workBytes > MAX_HELD_FRAMES * context.limits.frame_bytes + MAX_HELD_EXTRA_BYTES
+}
+
 function understand (context: SessionContext, session: Session, text: string | null): void {
-  if (text === null) refuseFrame(context, session)
-  else handleFrame(context, session, text)
+  if (text === null) return refuseFrame(context, session)
+  handleFrame(context, session, text)
+  // The frame may have joined those that wait for a back end, one after the other.
+  if (session.work === null) return
+  session.workBytes += heldBytes(text)
+  if (isFlooding(context, session)) endSession(session, FLOODED)
 }
 
 function waitForGrant (context: SessionContext, session: Session, text: string | null): void {
   session.waiting ??= []
   session.waiting.push(text)
-  session.waitingBytes += text?.length ?? 0
-  if (session.waiting.length > MAX_WAITING_COUNT || session.waitingBytes > MAX_WAITING_FRAMES * context.limits.frame_bytes + 65_536) {
-    return endSession(session, FLOODED)
-  }
+  session.waitingBytes += heldBytes(text)
+  if (isFlooding(context, session)) return endSession(session, FLOODED)
   context.budget.request(session.address.key).then(
     (verdict) => { takeVerdict(context, session, verdict) },
     (error: unknown) => {
@@ -64,7 +75,7 @@ function takeVerdict (context: SessionContext, session: Session, verdict: Passag
   const next = session.waiting.shift()
   if (session.waiting.length === 0) session.waiting = null
   if (next === undefined) return
-  session.waitingBytes -= next?.length ?? 0
+  session.waitingBytes -= heldBytes(next)
   understand(context, session, next)
 }
 

@@ -30,6 +30,7 @@ export class Session {
   subscribesInWindow = 0
   /** Its subscribe and unsubscribe frames under way: the next waits for the last. */
   work: Promise<void> | null = null
+  workBytes = 0
   /** Where the deadline wheel holds it, in seconds since the epoch; 0: nowhere. */
   wheelS = 0
 

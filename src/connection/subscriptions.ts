@@ -82,7 +82,11 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       }
     }
     const started = session.work === null ? guarded() : session.work.then(guarded)
-    const run: Promise<void> = started.then(() => { if (session.work === run) session.work = null })
+    const run: Promise<void> = started.then(() => {
+      if (session.work !== run) return
+      session.work = null
+      session.workBytes = 0
+    })
     session.work = run
   }
 

@@ -28,8 +28,17 @@ const MAX_ENTRIES = 1000
 const MAX_QUESTION_BYTES = 16_384
 const MAX_ANSWER_BYTES = 1_048_576
 
-const question = Compile(Type.Object({ type: Type.Literal('ask'), id: Type.String({ maxLength: 64 }), subject: Type.String({ maxLength: 4096 }), reply_to: Type.String({ maxLength: 128 }) }))
-const answerMessage = Compile(Type.Object({ type: Type.Literal('answer'), id: Type.String({ maxLength: 64 }), part: Type.Array(Type.Unknown()) }))
+const question = Compile(Type.Object({
+  type: Type.Literal('ask'),
+  id: Type.String({ maxLength: 64 }),
+  subject: Type.String({ maxLength: 4096 }),
+  reply_to: Type.String({ maxLength: 128 })
+}))
+const answerMessage = Compile(Type.Object({
+  type: Type.Literal('answer'),
+  id: Type.String({ maxLength: 64 }),
+  part: Type.Array(Type.Unknown())
+}))
 
 function parse (payload: Buffer, maxBytes: number): unknown {
   if (payload.length > maxBytes) return null
@@ -37,7 +46,8 @@ function parse (payload: Buffer, maxBytes: number): unknown {
 }
 
 /** Makes the roll call of one process over Redis: one channel to ask on, one of its own to be answered on. */
-export function createRollCall<T> ({ client, prefix, answer, maxEntries = MAX_ENTRIES, timeoutMs = TIMEOUT_MS }: RollCallOptions<T>): RollCall<T> {
+export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
+  const { client, prefix, answer, maxEntries = MAX_ENTRIES, timeoutMs = TIMEOUT_MS } = options
   const sharded = client instanceof Cluster
   const askChannel = `${prefix}ws:control:ask`
   const ownChannel = `${prefix}ws:control:answer:${randomUUID()}`

@@ -1,4 +1,5 @@
 import { CannotStart } from '../cannot-start.js'
+import type { Config } from '../config/config.js'
 import { createGateway, type Gateway } from '../gateway.js'
 import { runProcess } from '../run-process.js'
 import { createDevIssuer } from './dev-issuer.js'
@@ -6,19 +7,49 @@ import { createDevRoutes } from './dev-routes.js'
 
 /** Dev mode is the gateway itself with an issuer inside: same code, same checks, settings that need nothing else. */
 const AUDIENCE = 'portcullis-dev'
-const DEFAULTS = { HOST: '127.0.0.1', PORT: '9001', PUBLISH_KEY: 'dev-publish-key-for-loopback-only', ADMIN_TOKEN: 'dev-admin-token-for-loopback-only' }
+const DEFAULTS = {
+  HOST: '127.0.0.1',
+  PORT: '9001',
+  PUBLISH_KEY: 'dev-publish-key-for-loopback-only',
+  ADMIN_TOKEN: 'dev-admin-token-for-loopback-only'
+}
 
-const settings: NodeJS.ProcessEnv = { ...DEFAULTS, ...Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')) }
-const base = `http://127.0.0.1:${settings['PORT']}`
+const given = Object.entries(process.env).flatMap(([name, value = '']) => value.trim() === '' ? [] : [[name, value.trim()]])
+const settings = { ...DEFAULTS, ...Object.fromEntries(given) as NodeJS.ProcessEnv }
+// A host beyond loopback is refused below, and its own words shall not stand in the mistakes of other settings.
+const base = `http://${inUrl(isLoopback(settings.HOST) ? settings.HOST : DEFAULTS.HOST)}:${settings.PORT}`
 const issuer = createDevIssuer(`${base}/dev`, AUDIENCE)
-const env: NodeJS.ProcessEnv = { ...settings, JWT_ISSUER: issuer.issuer, JWT_AUDIENCE: AUDIENCE, JWT_JWKS_URI: `${base}/dev/jwks.json`, JWT_ALGORITHMS: 'RS256' }
+const env: NodeJS.ProcessEnv = {
+  ...settings,
+  JWT_ISSUER: issuer.issuer,
+  JWT_AUDIENCE: AUDIENCE,
+  JWT_JWKS_URI: `${base}/dev/jwks.json`,
+  JWT_ALGORITHMS: 'RS256'
+}
 
-function withGreeting (gateway: Gateway, host: string): Gateway {
+function isLoopback (host: string): boolean {
+  return /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host)
+}
+
+/** A host as URLs write it (RFC 3986 section 3.2.2). */
+function inUrl (host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function checkDevelopment ({ server, admin }: Config): void {
+  for (const [setting, host] of [['HOST', server.host], ['ADMIN_HOST', admin.host]] as const) {
+    if (!isLoopback(host)) throw new CannotStart(`development mode hands out tokens to anyone, so ${setting} must be a loopback address`)
+  }
+  if (server.port === 0) throw new CannotStart('development mode needs a PORT that is known before it listens: its tokens name it')
+  if (server.workers > 1) throw new CannotStart('development mode is one process: its keys are in its memory')
+}
+
+function withGreeting (gateway: Gateway, { server, admin }: Config): Gateway {
   return {
     ...gateway,
     async start () {
       const ports = await gateway.start()
-      const shown = host.includes(':') ? `[${host}]` : host
+      const shown = inUrl(server.host)
       const token = issuer.sign({ sub: 'alice', agents: ['a1', 'a2'], tasks: ['t1'], scope: 'ws:send', ttlS: 3600 })
       process.stderr.write([
         '',
@@ -27,7 +58,7 @@ function withGreeting (gateway: Gateway, host: string): Gateway {
         `  page      http://${shown}:${ports.port}/`,
         `  gateway   ws://${shown}:${ports.port}/ws`,
         `  tokens    http://${shown}:${ports.port}/dev/token?sub=alice&agents=a1,a2&tasks=t1&scope=ws:send&ttl=300`,
-        ports.adminPort === null ? '' : `  admin     http://127.0.0.1:${ports.adminPort}/metrics (healthz, readyz; bearer ${settings['ADMIN_TOKEN']})`,
+        ports.adminPort === null ? '' : `  admin     http://${inUrl(admin.host)}:${ports.adminPort}/metrics (healthz, readyz; bearer ${settings.ADMIN_TOKEN})`,
         '',
         'A token for alice (one hour), and a line to paste that connects:',
         '',
@@ -43,11 +74,10 @@ function withGreeting (gateway: Gateway, host: string): Gateway {
 }
 
 runProcess((config) => {
-  if (!/^(127(\.\d{1,3}){3}|::1|localhost)$/.test(config.server.host)) throw new CannotStart('development mode hands out tokens to anyone, so HOST must be a loopback address')
-  if (config.server.workers > 1) throw new CannotStart('development mode is one process: its keys are in its memory')
+  checkDevelopment(config)
   return withGreeting(createGateway(config, {
     worker: 1,
     routes: createDevRoutes(issuer),
     onInbound: (message) => { process.stderr.write(`inbound ${JSON.stringify(message)}\n`) }
-  }), config.server.host)
+  }), config)
 }, env)

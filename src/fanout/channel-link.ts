@@ -1,4 +1,4 @@
-import { ReplyError, type Redis } from 'ioredis'
+import { ReplyError, type Redis, type RedisOptions } from 'ioredis'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { hashSlot } from './hash-slot.js'
 
@@ -7,6 +7,21 @@ const CHANNELS_PER_COMMAND = 500
 const RETRY_MS = 200
 const REJOIN_MS = 1000
 const HEARTBEAT_MS = 10_000
+const MAX_RECONNECT_DELAY_MS = 2000
+
+/** Options of a subscriber connection: it subscribes again by its own account, not by ioredis's, and waits for no queue. */
+export const LINK_OPTIONS = {
+  connectionName: 'portcullis-subscriber',
+  keyPrefix: '',
+  lazyConnect: true,
+  readOnly: false,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: 5000,
+  retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.5 + Math.random() / 2)
+} as const satisfies RedisOptions
 
 interface LinkOptions {
   /** A connection for this link alone, made with `LINK_OPTIONS`; it is closed with the link. */

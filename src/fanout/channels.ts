@@ -1,5 +1,5 @@
-import { Cluster, type Redis, type RedisOptions } from 'ioredis'
-import { createChannelLink } from './channel-link.js'
+import { Cluster, type Redis } from 'ioredis'
+import { createChannelLink, LINK_OPTIONS } from './channel-link.js'
 import { createClusterChannels } from './cluster-channels.js'
 
 /** A single Redis or a Redis Cluster: what `connectRedis` gives for commands. */
@@ -24,22 +24,6 @@ export interface ChannelHandlers {
   /** Messages of these channels may be missed until they are confirmed again, which happens by itself. */
   onLost (channels: readonly string[]): void
 }
-
-const MAX_RECONNECT_DELAY_MS = 2000
-
-/** Options of a subscriber connection: it subscribes again by its own account, not by ioredis's, and waits for no queue. */
-export const LINK_OPTIONS = {
-  connectionName: 'portcullis-subscriber',
-  keyPrefix: '',
-  lazyConnect: true,
-  readOnly: false,
-  enableOfflineQueue: false,
-  autoResubscribe: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  commandTimeout: 5000,
-  retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.5 + Math.random() / 2)
-} as const satisfies RedisOptions
 
 /** Opens channels beside `client`: on a cluster one connection per owning node, else a single one. */
 export function openChannels (client: RedisClient, verbs: readonly SubscribeVerb[], handlers: ChannelHandlers): Channels {

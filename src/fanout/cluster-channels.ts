@@ -1,6 +1,6 @@
 import type { Cluster } from 'ioredis'
-import { createChannelLink } from './channel-link.js'
-import { LINK_OPTIONS, type ChannelHandlers, type Channels, type SubscribeVerb } from './channels.js'
+import { createChannelLink, LINK_OPTIONS } from './channel-link.js'
+import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { hashSlot } from './hash-slot.js'
 
 const LEAST_REFRESH_GAP_MS = 200

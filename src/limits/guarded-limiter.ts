@@ -50,7 +50,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     return { admitted: true }
   }
   const grantWithout = async (request: GrantRequest): Promise<Grant> => {
-    if (policy === 'open') return { id: LOCAL_GRANT, granted: request.demand + request.spare, retryAfterMs: 0 }
+    if (policy === 'open') return { id: LOCAL_GRANT, granted: request.demand + request.spare, retryAfterMs: 0, unsettledMs: 0 }
     const grant = await local.takeGrant(request, [])
     return { ...grant, id: LOCAL_GRANT + grant.id }
   }

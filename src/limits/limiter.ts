@@ -35,14 +35,19 @@ export interface GrantRequest {
 
 /**
  * Part of an address's message window, lent to this process for `GRANT_LAPSE_MS` from the moment it was asked for (not
- * from when it arrived: the store's clock started before that).
+ * from when it arrived: the store's clock started before that). What is not settled by `GRANT_SETTLE_MS` counts as spent.
  */
 export interface Grant {
   /** Opaque; only the limiter that made it reads it. */
   readonly id: string
   readonly granted: number
-  /** When `granted < demand`: ms until the window can give one more; else 0. */
+  /** When `granted < demand`: ms until the window can give one more, should all that is lent be spent; else 0. */
   readonly retryAfterMs: number
+  /**
+   * When `granted < demand`, and only because part of the window is lent and may come back unspent: ms (1 to
+   * `GRANT_SETTLE_MS`) until the last of that counts as spent, unless it is settled before; else 0.
+   */
+  readonly unsettledMs: number
 }
 
 /**
@@ -88,6 +93,9 @@ export interface LimitSettings {
 
 /** How long a process may spend a grant before its unspent part lapses, in ms. */
 export const GRANT_LAPSE_MS = 1000
+
+/** How long a grant may stay unsettled, in ms: its holder finds that it has lapsed, and the settlement travels. */
+export const GRANT_SETTLE_MS = GRANT_LAPSE_MS + 500
 
 /** What a user without a free slot is told to wait: nobody knows when one of their sockets closes. */
 export const USER_RETRY_AFTER_MS = 5000

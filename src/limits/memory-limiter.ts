@@ -1,8 +1,6 @@
-import {
-  GRANT_LAPSE_MS, USER_RETRY_AFTER_MS,
-  type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter, type LimitSettings
-} from './limiter.js'
+import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type Limiter, type LimitSettings } from './limiter.js'
 import { createMemoryLeases } from './memory-leases.js'
+import { createMessageWindow } from './memory-messages.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from './memory-window.js'
 import { createTwoGenerationMap } from './two-generation-map.js'
 
@@ -21,8 +19,6 @@ export interface MemoryLimiterOptions {
 }
 
 const MAX_ADDRESSES = 200_000
-/** The last few messages of a window go one by one, as in Redis. */
-const FEW = 4
 
 /** The limits of one process, in its memory: without Redis, or while Redis is away. No timers. */
 export function createMemoryLimiter (settings: LimitSettings, options: MemoryLimiterOptions): MemoryLimiter {
@@ -47,10 +43,11 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
       for (const lease of renewed) leases.renew(lease, at)
     },
     takeGrant: async (request, settled) => {
-      messages.settle(settled)
-      return messages.take(request, now())
+      const at = now()
+      messages.settle(settled, at)
+      return messages.take(request, at)
     },
-    settle: messages.settle,
+    settle: (settled) => { messages.settle(settled, now()) },
     close: async () => {},
     liveLeases: () => leases.live(now()),
     get size () { return enter.size() + messages.size() + leases.users }
@@ -69,40 +66,4 @@ function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSett
     return 0
   }
   return Object.assign(enter, { size: () => logs.size })
-}
-
-function createMessageWindow ({ messages, messageWindowMs }: LimitSettings, maxAddresses: number) {
-  const window = createSlidingWindow(messages, messageWindowMs, GRANT_LAPSE_MS)
-  const logs = createTwoGenerationMap<WindowLog>(maxAddresses, 2 * messageWindowMs + GRANT_LAPSE_MS)
-
-  const take = ({ address, demand, spare }: GrantRequest, now: number): Grant => {
-    const log = logs.get(address) ?? createWindowLog()
-    const left = Math.max(0, messages - window.update(log, now))
-    const waited = Math.min(demand, left)
-    const rest = left - waited
-    const extra = rest >= FEW ? Math.min(spare, Math.floor(rest / 2)) : 0
-    window.add(log, now, waited)
-    window.add(log, now + GRANT_LAPSE_MS, extra)
-    logs.set(address, log, now)
-    return {
-      id: `${now}:${waited}`,
-      granted: waited + extra,
-      retryAfterMs: waited === demand ? 0 : window.waitMs(log, now)
-    }
-  }
-  const settleOne = ({ address, id, granted, spent, lastSpentMs }: GrantSettlement): void => {
-    const log = logs.get(address)
-    if (log === undefined) return
-    const [madeAt = 0, waited = 0] = id.split(':').map(Number)
-    const end = madeAt + GRANT_LAPSE_MS
-    const extra = Math.min(granted - waited, window.countAt(log, end))
-    window.add(log, end, -extra)
-    const lastSpentAt = madeAt + Math.min(GRANT_LAPSE_MS, Math.max(0, Math.ceil(lastSpentMs)))
-    window.add(log, lastSpentAt, Math.min(extra, Math.max(0, spent - waited)))
-  }
-  return {
-    take,
-    settle: (settled: readonly GrantSettlement[]) => { for (const one of settled) settleOne(one) },
-    size: () => logs.size
-  }
 }

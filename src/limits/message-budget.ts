@@ -1,18 +1,19 @@
 import { createAddressBlocks } from './address-blocks.js'
-import { GRANT_LAPSE_MS, type Grant, type GrantSettlement, type Limiter } from './limiter.js'
+import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Grant, type GrantSettlement, type Limiter } from './limiter.js'
+import { chooseSpare, collectSettlement, createPurse, refuseWaiting, type Passage, type Purse } from './purse.js'
 
-/** Whether one frame may pass. */
-export type Passage =
-  | { readonly granted: true }
-  | { readonly granted: false, readonly retryAfterMs: number }
+export type { Passage }
 
 /** The message limit as one process sees it: grants of the addresses' windows, spent locally. */
 export interface MessageBudget {
   /** Spends one message of a grant at hand. False: none, or frames of this address are waiting; then `request`. */
   spend (address: string): boolean
-  /** Waits for one message. Answers of one address come in the order of asking. Rejects when the limiter does. */
+  /**
+   * Waits for one message: for a call, and at most about `GRANT_SETTLE_MS` longer when the window is full only because
+   * others hold what they have not spent. Answers of one address come in the order of asking. Rejects when the limiter does.
+   */
   request (address: string): Promise<Passage>
-  /** Gives back what is left and refuses what comes later. Frames that wait are answered by their call. */
+  /** Gives back what is left and refuses what comes later. Frames that wait for a call are answered by it. */
   close (): void
   /** Addresses with a grant outstanding or frames waiting. */
   readonly size: number
@@ -25,31 +26,11 @@ export interface MessageBudgetOptions {
   readonly maxWaiting?: number
 }
 
-interface Waiting {
-  readonly resolve: (passage: Passage) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** What this process holds of one address's window. */
-interface Purse {
-  readonly address: string
-  grant: Grant | null
-  askedAt: number
-  spent: number
-  lastSpentAt: number
-  /** How many to take along next time: 0 for who sends now and then, more for a burst. */
-  spare: number
-  calling: boolean
-  readonly waiting: Waiting[]
-}
-
 const MAX_WAITING = 10_000
-const FIRST_SPARE = 16
-const SPARE_GROWTH = 4
-const MAX_SPARE = 256
 const SWEEP_MS = 250
 /** What a frame is told that finds too many waiting before it, or the budget closed. */
-const CROWDED: Passage = { granted: false, retryAfterMs: 1000 }
+const CROWDED_RETRY_MS = 1000
+const CROWDED: Passage = { granted: false, retryAfterMs: CROWDED_RETRY_MS }
 const GRANTED: Passage = { granted: true }
 
 /** Makes the budget of one process on top of its limiter. Its one timer runs while grants are outstanding. */
@@ -57,6 +38,8 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
   // In the order of `askedAt`, so that the sweep stops at the first that has not lapsed.
   const purses = new Map<string, Purse>()
   const blocks = createAddressBlocks({ now })
+  /** Those who wait for others to settle; woken by each sweep. */
+  let sleepers: Array<() => void> = []
   let sweeping: NodeJS.Timeout | undefined
   let closed = false
 
@@ -68,7 +51,20 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
     purse.lastSpentAt = at
     return true
   }
+  const wakeAll = (): void => {
+    const woken = sleepers
+    sleepers = []
+    for (const wake of woken) wake()
+  }
+  /** At least until the next sweep, so that nobody asks more often. */
+  const sleepUntil = async (time: number): Promise<void> => {
+    const isEarly = (): boolean => !closed && now() < time
+    if (closed) return
+    do await new Promise<void>((resolve) => { sleepers.push(resolve) })
+    while (isEarly())
+  }
   const sweep = (): void => {
+    wakeAll()
     const oldest = now() - GRANT_LAPSE_MS
     const settled: GrantSettlement[] = []
     for (const purse of purses.values()) {
@@ -83,10 +79,20 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
     sweeping = undefined
   }
   const openPurse = (address: string): Purse => {
-    const purse: Purse = { address, grant: null, askedAt: 0, spent: 0, lastSpentAt: 0, spare: 0, calling: false, waiting: [] }
+    const purse = createPurse(address)
     purses.set(address, purse)
     sweeping ??= setInterval(sweep, SWEEP_MS).unref()
     return purse
+  }
+  /** Until what others hold has lapsed, or the window itself moves on; who has waited long enough is refused. */
+  const waitForOthers = async (purse: Purse, { retryAfterMs, unsettledMs }: Grant): Promise<void> => {
+    const at = now()
+    refuseWaiting(purse, unsettledMs, at - GRANT_SETTLE_MS)
+    const [oldest] = purse.waiting
+    if (oldest === undefined) return
+    const lapsesInMs = Math.max(1, unsettledMs - (GRANT_SETTLE_MS - GRANT_LAPSE_MS))
+    await sleepUntil(Math.min(at + lapsesInMs, at + retryAfterMs, oldest.sinceMs + GRANT_SETTLE_MS))
+    if (closed) refuseWaiting(purse, CROWDED_RETRY_MS)
   }
   const take = async (purse: Purse): Promise<void> => {
     const demand = purse.waiting.length
@@ -103,9 +109,9 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
     purse.lastSpentAt = purse.askedAt
     for (const frame of purse.waiting.splice(0, purse.spent)) frame.resolve(GRANTED)
     if (grant.granted >= demand) return
+    if (grant.unsettledMs > 0) return await waitForOthers(purse, grant)
     blocks.block(purse.address, grant.retryAfterMs)
-    const refused: Passage = { granted: false, retryAfterMs: grant.retryAfterMs }
-    for (const frame of purse.waiting.splice(0)) frame.resolve(refused)
+    refuseWaiting(purse, grant.retryAfterMs)
   }
   /** One call at a time, until nothing waits. */
   const serve = async (purse: Purse): Promise<void> => {
@@ -135,7 +141,7 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
       const purse = purses.get(address) ?? openPurse(address)
       if (purse.waiting.length >= maxWaiting) return CROWDED
       return await new Promise((resolve, reject) => {
-        purse.waiting.push({ resolve, reject })
+        purse.waiting.push({ resolve, reject, sinceMs: now() })
         if (!purse.calling) void serve(purse)
       })
     },
@@ -145,25 +151,9 @@ export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_W
       const settled: GrantSettlement[] = []
       for (const purse of purses.values()) if (!purse.calling) collectSettlement(purse, settled)
       purses.clear()
+      wakeAll()
       if (settled.length > 0) limiter.settle(settled)
     },
     get size () { return purses.size }
   }
-}
-
-/** More while grants are used up before they lapse; as many as the last one saw used, when it was not. */
-function chooseSpare (purse: Purse, now: number): number {
-  if (purse.grant === null) return purse.spare
-  const usedUp = purse.spent >= purse.grant.granted
-  if (!usedUp) return Math.min(MAX_SPARE, Math.max(0, purse.spent - 1))
-  if (now - purse.askedAt >= GRANT_LAPSE_MS) return 0
-  return Math.min(MAX_SPARE, Math.max(FIRST_SPARE, purse.spare * SPARE_GROWTH))
-}
-
-/** Takes the grant out of the purse. One that was taken for waiting frames only stands where it belongs already. */
-function collectSettlement (purse: Purse, settled: GrantSettlement[]): void {
-  const { grant, address, spent, spare } = purse
-  purse.grant = null
-  if (grant === null || grant.granted === 0 || spare === 0) return
-  settled.push({ address, id: grant.id, granted: grant.granted, spent, lastSpentMs: purse.lastSpentAt - purse.askedAt })
 }

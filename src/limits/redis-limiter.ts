@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createAdmitCalls, type AdmitCalls } from './admit-calls.js'
 import { createLimitKeys, type LimitKeys } from './keys.js'
 import {
-  GRANT_LAPSE_MS,
+  GRANT_SETTLE_MS,
   type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter, type LimitSettings
 } from './limiter.js'
 import type { ScriptClient } from '../redis/lua-script.js'
@@ -136,22 +136,22 @@ function createGrantCalls (run: RunScript, keys: LimitKeys, settings: LimitSetti
   const takeScript = loadScript('take-grant')
   const settleScript = loadScript('settle')
   const { messages, messageWindowMs } = settings
-  const widthMs = subWindowMs(messages, messageWindowMs, GRANT_LAPSE_MS)
+  const widthMs = subWindowMs(messages, messageWindowMs, GRANT_SETTLE_MS)
   const process = randomBytes(6).toString('base64url')
   let grantsMade = 0
   return {
     async take ({ address, demand, spare }: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant> {
       const nonce = `${process}${(grantsMade++).toString(36)}`
-      const fixed = [messages, messageWindowMs, widthMs, GRANT_LAPSE_MS, demand, spare, nonce]
+      const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, demand, spare, nonce]
       const reply = await run(takeScript, [keys.messages(address)], [...fixed, ...settled.flatMap(settlementArguments)])
-      const [granted, retryAfterMs, madeAt] = reply as [number, number, number]
-      return { id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`, granted, retryAfterMs }
+      const [granted, retryAfterMs, madeAt, unsettledMs] = reply as [number, number, number, number]
+      return { id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`, granted, retryAfterMs, unsettledMs }
     },
     settle (settled: readonly GrantSettlement[]): void {
       for (const part of split(settled, perCall)) {
         const keyList = part.map(({ address }) => keys.messages(address))
         // A lost settlement counts as all spent, until it leaves the window.
-        run(settleScript, keyList, [widthMs, GRANT_LAPSE_MS, ...part.flatMap(settlementArguments)]).catch(() => {})
+        run(settleScript, keyList, [widthMs, GRANT_SETTLE_MS, ...part.flatMap(settlementArguments)]).catch(() => {})
       }
     }
   }

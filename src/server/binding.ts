@@ -12,7 +12,10 @@ export interface Binding {
 /** Neither binding loads here. The message is one sentence for people. */
 export class BindingError extends CannotStart {}
 
-/** The package whose binary also loads on older C libraries. Only its binary is used: its JavaScript falls back to a slow imitation in silence. */
+/**
+ * The package whose binary also loads on older C libraries. Only its binary is used: its JavaScript falls back to a slow
+ * imitation in silence.
+ */
 const OLDER = '@trufflesuite/uws-js-unofficial'
 
 /** The head of a request may be up to 16 KB. The native layer reads this from the environment as it loads. */

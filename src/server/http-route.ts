@@ -27,8 +27,18 @@ export interface HttpRoute {
 }
 
 const REASONS: Readonly<Record<number, string>> = {
-  200: 'OK', 202: 'Accepted', 204: 'No Content', 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
-  413: 'Content Too Large', 426: 'Upgrade Required', 429: 'Too Many Requests', 503: 'Service Unavailable'
+  200: 'OK',
+  202: 'Accepted',
+  204: 'No Content',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable'
 }
 
 /** The status line's text. The native layer wants a string such as `404 Not Found`. */
@@ -38,5 +48,7 @@ export function statusLine (status: number): string {
 
 /** What a client gets when a handler threw. */
 export const FAULT: HttpAnswer = {
-  status: 503, headers: [['Content-Type', 'application/json'], ['Retry-After', '1']], body: '{"error":"unavailable","message":"the request could not be handled"}'
+  status: 503,
+  headers: [['Content-Type', 'application/json'], ['Retry-After', '1']],
+  body: '{"error":"unavailable","message":"the request could not be handled"}'
 }

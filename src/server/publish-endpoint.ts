@@ -7,7 +7,11 @@ import type { Authenticate } from './admin-auth.js'
 export type Publish = (topic: string, event: BusEvent) => Promise<void>
 
 /** Status and JSON body, for whichever port was asked. */
-export interface PublishAnswer { readonly status: number, readonly retryAfterS?: number, readonly body: { readonly error: string, readonly message: string } | { readonly accepted: true } }
+export interface PublishAnswer {
+  readonly status: number
+  readonly retryAfterS?: number
+  readonly body: { readonly error: string, readonly message: string } | { readonly accepted: true }
+}
 
 /** Longest body of `POST /v1/publish`, in bytes. */
 export const MAX_PUBLISH_BYTES = 1_048_576
@@ -27,11 +31,14 @@ function readEvent (value: unknown): { topic: string, event: BusEvent } | Publis
 }
 
 /** `POST /v1/publish`: checks the key in constant time, then the event, then hands it to the bus. 202 once the bus has it. */
-export async function answerPublish (authenticate: Authenticate, publish: Publish, key: string | null, peer: string, readBody: () => Promise<unknown>): Promise<PublishAnswer> {
+export async function answerPublish (
+  authenticate: Authenticate, publish: Publish, key: string | null, peer: string, readBody: () => Promise<unknown>
+): Promise<PublishAnswer> {
   const authentication = authenticate(key, peer)
   if (authentication.verdict === 'hidden') return { status: 404, body: { error: 'not_found', message: 'no such path' } }
   if (authentication.verdict === 'limited') {
-    return { status: 429, retryAfterS: Math.max(1, Math.ceil(authentication.retryAfterMs / 1000)), body: { error: 'too_many_requests', message: 'too many wrong keys' } }
+    const retryAfterS = Math.max(1, Math.ceil(authentication.retryAfterMs / 1000))
+    return { status: 429, retryAfterS, body: { error: 'too_many_requests', message: 'too many wrong keys' } }
   }
   if (authentication.verdict === 'unauthorized') return { status: 401, body: { error: 'unauthorized', message: 'X-Publish-Key is missing or wrong' } }
   const read = readEvent(await readBody())

@@ -22,10 +22,22 @@ const HEADER_LINE_BYTES = 4
 const NO_ADDRESS = new ArrayBuffer(0)
 const HEADER_MAP = new Map(Object.entries(HEADER_FIELDS))
 
-/** Copies what is needed while the request is alive. `getQuery` is called once and without a key: with one it decodes in place and later reads see parameters that nobody sent. */
+/**
+ * Copies what is needed while the request is alive. `getQuery` is called once and without a key: with one it decodes in
+ * place and later reads see parameters that nobody sent.
+ */
 export function copyHead (res: HttpResponse, req: HttpRequest, proxyProtocol: boolean): UpgradeHead {
   const headers: UpgradeHeaders = {
-    host: '', origin: '', authorization: '', upgrade: '', connection: '', secWebSocketKey: '', secWebSocketVersion: '', secWebSocketProtocol: '', secWebSocketExtensions: '', forwardedFor: ''
+    host: '',
+    origin: '',
+    authorization: '',
+    upgrade: '',
+    connection: '',
+    secWebSocketKey: '',
+    secWebSocketVersion: '',
+    secWebSocketProtocol: '',
+    secWebSocketExtensions: '',
+    forwardedFor: ''
   }
   const [path, query] = [req.getUrl(), rawQuery(req)]
   let bytes = path.length + query.length + REQUEST_LINE_BYTES

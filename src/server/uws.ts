@@ -25,7 +25,7 @@ export interface ServerHandlers {
   readonly paths: readonly string[]
   readonly routes: readonly HttpRoute[]
   onUpgrade (upgrade: PendingUpgrade): void
-  /** A request that is neither an upgrade nor on a route. */
+  /** A request that the native layer sees neither as an upgrade nor on a route; `isUpgrade`: a GET that asks for one all the same. */
   onOther (path: string, isUpgrade: boolean): HttpAnswer
   /** Something threw where nothing may: logged; the request was answered 503. */
   onFault (error: unknown): void
@@ -72,11 +72,16 @@ export function createUwsServer ({ uws }: Binding, settings: ServerSettings, han
   app.any('/*', (res, req) => {
     guard(handlers, () => {
       res.onAborted(() => {})
-      answer(res, handlers.onOther(req.getUrl(), req.getHeader('upgrade').toLowerCase() === 'websocket'))
+      // Only a GET can upgrade (RFC 6455 section 4.1).
+      const isUpgrade = req.getMethod() === 'get' && req.getHeader('upgrade').toLowerCase() === 'websocket'
+      answer(res, handlers.onOther(req.getUrl(), isUpgrade))
     })
   })
   return createListener(uws, app, settings)
 }
+
+/** The types lack the form with a host and options at once. */
+type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
 
 function createListener (uws: Binding['uws'], app: TemplatedApp, settings: ServerSettings): Server {
   let listening: us_listen_socket | null = null
@@ -88,7 +93,7 @@ function createListener (uws: Binding['uws'], app: TemplatedApp, settings: Serve
   return {
     listen: () => new Promise((resolve, reject) => {
       const options = settings.exclusivePort ? uws.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusiveOption(uws) : 0
-      const listen = app.listen.bind(app) as unknown as (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
+      const listen = app.listen.bind(app) as unknown as Listen
       listen(settings.host, settings.port, options, (socket) => {
         if (socket === false) return reject(new CannotStart(`cannot listen on ${settings.host}:${settings.port}: the address is taken or not ours`))
         listening = socket
@@ -115,7 +120,9 @@ function guard (handlers: ServerHandlers, run: () => void): void {
   try { run() } catch (error) { handlers.onFault(error) }
 }
 
-function startUpgrade (res: HttpResponse, req: HttpRequest, context: us_socket_context_t, handlers: ServerHandlers, proxyProtocol: boolean): void {
+function startUpgrade (
+  res: HttpResponse, req: HttpRequest, context: us_socket_context_t, handlers: ServerHandlers, proxyProtocol: boolean
+): void {
   const upgrade = new UwsUpgrade(res, context)
   // First of all: an answer that is still owed when the client leaves ends the process without this.
   res.onAborted(() => { guard(handlers, () => { upgrade.abort() }) })

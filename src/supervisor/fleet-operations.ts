@@ -23,7 +23,10 @@ function joinReadiness (all: readonly Readiness[]): Readiness {
   }
 }
 
-/** The admin port's work in front of several workers: numbers from all of them, everything else through any one, which reaches the others by Redis. */
+/**
+ * The admin port's work in front of several workers: numbers from all of them, everything else through any one, which
+ * reaches the others by Redis.
+ */
 export function createFleetOperations (running: () => readonly WorkerProcess[], isDraining: () => boolean): Operations {
   const askOne = async (method: string, ...args: readonly unknown[]): Promise<unknown> => {
     const worker = running()[0]

@@ -23,7 +23,10 @@ export interface Supervisor {
   readonly onFault: OnFault
 }
 
-/** Keeps `WORKERS` processes running on one port: processes, because a thread that ends with an open socket takes the whole process with it. */
+/**
+ * Keeps `WORKERS` processes running on one port: processes, because a thread that ends with an open socket takes the whole
+ * process with it.
+ */
 export function createSupervisor (config: Config, entry: URL): Supervisor {
   const { log, destination, onFault } = openProcessLog(config, `${config.server.nodeId}-0-${randomBytes(3).toString('hex')}`, true)
   const workers = new Map<number, WorkerProcess>()

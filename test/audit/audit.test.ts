@@ -5,7 +5,7 @@ import { createAudit, type AuditOptions } from '../../src/audit/audit.js'
 import type { ConnectionFacts } from '../../src/audit/facts.js'
 import { createLogDestination } from '../../src/audit/log-destination.js'
 import { createLog } from '../../src/audit/log.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 
 const JWT = 'eyJhbGciOiJSUzI1NiIsImtpZCI6ImExIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZS1zaWduYXR1cmU'
 const CONNECTION: ConnectionFacts = {

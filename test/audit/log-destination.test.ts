@@ -5,7 +5,7 @@ import { readFile, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import type { WriterOrders, WriterState } from './log-writer.js'
 
 const WRITER = fileURLToPath(new URL('log-writer.ts', import.meta.url))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { LogFile } from '../../src/audit/file-sink.js'
 import { createLogDestination } from '../../src/audit/log-destination.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 
 function openLog (t: Test, file: LogFile, maxQueuedChars?: number) {
   const reports: string[] = []

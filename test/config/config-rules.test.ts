@@ -23,6 +23,8 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['a certificate that is not there', { ...GENERIC, TLS_CERT_FILE: '/nowhere', TLS_KEY_FILE: READABLE }, 'TLS_CERT_FILE', /cannot be read/],
   ['PROXY headers from anyone', { ...GENERIC, PROXY_PROTOCOL: 'v2' }, 'TRUSTED_PROXIES', /is needed/],
   ['every address a trusted proxy', { ...GENERIC, TRUSTED_PROXIES: '0.0.0.0/0' }, 'TRUSTED_PROXIES', /cover every address/],
+  ['IPv4 proxies written as IPv6', { ...GENERIC, TRUSTED_PROXIES: '::ffff:10.0.0.0/104' }, 'TRUSTED_PROXIES', /write the IPv4 form/],
+  ['IPv4 addresses exempt as IPv6', { ...GENERIC, WS_IP_ALLOW_LIST: '10.0.0.1,::ffff:0:0/96' }, 'WS_IP_ALLOW_LIST', /write the IPv4 form/],
   ['every address exempt', { ...GENERIC, WS_IP_ALLOW_LIST: '::/0' }, 'WS_IP_ALLOW_LIST', /cover every address/],
   ['an unknown carrier', { ...GENERIC, WS_TOKEN_CARRIERS: 'cookie' }, 'WS_TOKEN_CARRIERS', /unknown carrier "cookie"/],
   ['any origin beside named ones', { ...GENERIC, WS_ALLOWED_ORIGINS: '*,https://a.example' }, 'WS_ALLOWED_ORIGINS', /stands alone/],

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { startDeadlineWheel, type DeadlineWheel } from '../../src/connection/deadline-wheel.js'
 import type { Session } from '../../src/connection/session.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import { openTestSession } from './stand-ins.js'
 
 /** A clock at the last ms of a second, so that the wheel turns every 2 ms of real time whatever second the test sets. */

@@ -7,7 +7,7 @@ import type { UpgradeHeaders } from '../../src/connection/transport.js'
 import type { Admission, Admit, Lease } from '../../src/limits/limiter.js'
 import { refuse } from '../../src/refusals.js'
 import { identityOf } from '../access/identity-of.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import { createTestLimiter, createTestReport, createTestUpgrade, headOf, upgradeSettings, type TestReport, type TestUpgrade } from './stand-ins.js'
 
 const ALICE = identityOf('alice')

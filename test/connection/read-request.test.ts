@@ -66,6 +66,25 @@ t.test('the same token twice is one; two that differ are refused, wherever they 
   t.equal(tokenOf(read('token=a', { authorization: 'Basic x' })), 'a', 'a proxy\'s own scheme is no token')
 })
 
+t.test('an empty bearer protocol beside ours is no token', async (t) => {
+  t.match(read('', { secWebSocketProtocol: 'portcullis.v1, bearer.' }), { token: null, protocol: 'portcullis.v1' })
+  t.match(read('token=a.b.c', { secWebSocketProtocol: 'bearer., portcullis.v1' }), { token: 'a.b.c', protocol: 'portcullis.v1' })
+  t.match(read('', { secWebSocketProtocol: 'portcullis.v1, bearer., bearer.a' }), { token: 'a' })
+})
+
+t.test('a part of a bearer token with a comma in it never passes for the whole', async (t) => {
+  for (const authorization of ['Bearer a,b', 'Bearer a, b', 'bearer a ,b', 'Bearer a,,b', 'Basic x, Bearer a,b', 'Bearer a,b=', 'Bearer a,b, Bearer a']) {
+    t.equal(nameOf(read('', { authorization })), 'bad_request', authorization)
+  }
+  t.equal(tokenOf(read('', { authorization: 'Bearer a,b' }, {}, ['query'])), null, 'unless the header carries none')
+})
+
+t.test('schemes of others before and behind the bearer token are left alone', async (t) => {
+  for (const authorization of ['Bearer a, Basic x', 'Basic x, Bearer a', 'Bearer a, Digest u="x", realm="y"', 'Digest u="x", r=y, Bearer a', 'Bearer a, Bearer a', ', Bearer a,']) {
+    t.equal(tokenOf(read('', { authorization })), 'a', authorization)
+  }
+})
+
 t.test('a carrier that is off carries nothing', async (t) => {
   const headers = { authorization: 'Bearer h', secWebSocketProtocol: 'portcullis.v1, bearer.p' }
   t.equal(tokenOf(read('token=q', headers, {}, ['query'])), 'q')
@@ -105,7 +124,8 @@ t.test('no refusal repeats a value that was sent', async (t) => {
   const secret = 'hunter2'
   const results = [
     read(`token=${secret}&token=${secret}x`), read(`token=${secret}%`), read(`agent_ids=${secret}/`), read(`refuse=${secret}`), read(`agent_ids=*,${secret}`),
-    read('', { secWebSocketProtocol: `bearer.${secret}` }), read('', { secWebSocketKey: secret }), read('', { authorization: `Bearer ${secret}, Bearer x` })
+    read('', { secWebSocketProtocol: `bearer.${secret}` }), read('', { secWebSocketKey: secret }), read('', { authorization: `Bearer ${secret}, Bearer x` }),
+    read('', { authorization: `Bearer ${secret},${secret}` })
   ]
   for (const result of results) {
     t.ok(isRefusal(result))

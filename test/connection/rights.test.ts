@@ -3,7 +3,7 @@ import type { Asked, Visible } from '../../src/access/authorizer.js'
 import { startRights, type Rights } from '../../src/connection/rights.js'
 import type { Session } from '../../src/connection/session.js'
 import { identityOf } from '../access/identity-of.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import { openTestSession } from './stand-ins.js'
 
 interface Check { readonly userId: string, readonly token: string, readonly asked: Asked, readonly fresh: boolean }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { BUCKETS, createRegistry } from '../../src/connection/registry.js'
 import { startRota } from '../../src/connection/rota.js'
 import type { Session } from '../../src/connection/session.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import { openTestSession } from './stand-ins.js'
 
 t.test('every connection is visited once in a round, a bucket at a time', async (t) => {

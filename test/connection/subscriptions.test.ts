@@ -10,7 +10,7 @@ import type { Bus } from '../../src/fanout/bus.js'
 import type { InboundMessage } from '../../src/fanout/inbound.js'
 import type { SubscribeFrame } from '../../src/wire/frames.js'
 import { identityOf } from '../access/identity-of.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import { createTestContext, createTestReport, openTestSession, type TestReport, type TestSocket } from './stand-ins.js'
 
 /** A user who may see agents a1 to a3 and task t1, and may send. */

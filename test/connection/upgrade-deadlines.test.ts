@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createUpgradeDeadlines } from '../../src/connection/upgrade-deadlines.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 
 t.test('what is still there by its deadline falls due, oldest first, and is off by then', async (t) => {
   let nowMs = 0

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { Control, ControlHandlers, Revocation } from '../../src/control/control.js'
-import { until } from '../fanout/until.js'
+import { until } from '../support/until.js'
 import { identity } from './identities.js'
 
 const LIFETIME_MS = 3_600_000

@@ -101,7 +101,7 @@ t.test('a login that would not be held by the policies is refused at start, with
   t.equal(code, 1)
   t.match(stderr, /superuser/i)
   t.match(stderr, /tasks/)
-  t.notMatch(stderr, /    at /, 'a sentence, not a stack')
+  t.notMatch(stderr, / {4}at /, 'a sentence, not a stack')
 })
 
 t.test('Supabase decides through PostgREST with the user\'s own token', { timeout: 60_000 }, async (t) => {

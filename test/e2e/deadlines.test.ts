@@ -3,7 +3,8 @@ import { connect, connectRefused, freshAddress, type Refused } from '../support/
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { openRaw, upgradeHead } from '../support/raw-socket.js'
-import { startRedis, waitUntil, type TestRedis } from '../support/redis.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 type T = Test
 
@@ -22,7 +23,7 @@ async function leaveEarly (t: T, gateway: TestGateway, path: string, from: strin
   await gateway.admin('/healthz')
   t.equal(raw.received(), '', 'it waits')
   raw.socket.resetAndDestroy()
-  await waitUntil('the abort was seen', async () => await countUpgrades(gateway, 'aborted') === before + 1)
+  await until('the abort was seen', async () => await countUpgrades(gateway, 'aborted') === before + 1)
 }
 
 async function fillSlots (t: T, gateway: TestGateway, token: string): Promise<void> {
@@ -87,7 +88,7 @@ t.test('while Redis hangs and the policy is `closed`', async (t) => {
   const redis = await startRedis(t)
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_LIMITS_ON_REDIS_DOWN: 'closed', WS_IP_CONNECTIONS: '2' })
-  await waitUntil('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
   const token = issuer.sign({ sub: 'alice' })
   const [late, leaver] = [freshAddress(), freshAddress()]
   const warm = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: 'warm' })}`, { from: freshAddress() })

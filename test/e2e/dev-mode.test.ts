@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
 import t from 'tap'
+import WebSocket from 'ws'
 import { connect, connectRefused } from '../support/client.js'
 import { findFreePort, runGateway, startGateway } from '../support/gateway.js'
 
@@ -73,10 +75,30 @@ t.test('dev mode', async (t) => {
 })
 
 t.test('dev mode never listens beyond loopback', async (t) => {
-  for (const HOST of ['0.0.0.0', '192.0.2.1', '::', '127.evil.example']) {
-    const { code, stderr } = await runGateway({ HOST, PORT: String(await findFreePort()), ADMIN_PORT: '0' }, program)
-    t.equal(code, 1, HOST)
-    t.match(stderr, /^portcullis: [^\n]*loopback[^\n]*\n$/)
+  const refused = [['HOST', '0.0.0.0'], ['HOST', '::'], ['HOST', '127.evil.example'], ['ADMIN_HOST', '192.0.2.1']] as const
+  for (const [setting, host] of refused) {
+    const { code, stderr } = await runGateway({ [setting]: host, PORT: String(await findFreePort()), ADMIN_PORT: '0' }, program)
+    t.equal(code, 1, `${setting} ${host}`)
+    t.match(stderr, new RegExp(`^portcullis: [^\\n]* ${setting} must be a loopback address\\n$`))
+  }
+})
+
+t.test('dev mode wants to know its port, which its tokens name', async (t) => {
+  const { code, stderr } = await runGateway({ PORT: '0', ADMIN_PORT: '0' }, program)
+  t.equal(code, 1)
+  t.match(stderr, /^portcullis: [^\n]* PORT [^\n]*\n$/)
+})
+
+t.test('dev mode can be had on any loopback address, and verifies its own tokens there', async (t) => {
+  for (const [HOST, host] of [['::1', '[::1]'], ['127.0.0.9', '127.0.0.9']] as const) {
+    const port = await findFreePort()
+    const gateway = await startGateway(t, { HOST, PORT: String(port), ADMIN_PORT: '0' }, { program })
+    const token = await (await fetch(`http://${host}:${port}/dev/token`)).text()
+    const client = new WebSocket(`ws://${host}:${port}/ws?token=${token}`)
+    const [frame] = await once(client, 'message') as [Buffer]
+    t.match(JSON.parse(String(frame)), { type: 'welcome', user_id: 'alice' }, HOST)
+    client.terminate()
+    t.match(gateway.stderr(), `  page      http://${host}:${port}/`)
   }
 })
 

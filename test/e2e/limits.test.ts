@@ -2,7 +2,8 @@ import t, { type Test } from 'tap'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
-import { startRedis, waitUntil, type TestRedis } from '../support/redis.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 type T = Test
 
@@ -19,7 +20,7 @@ async function open (t: T, gateway: TestGateway, token: string, from = freshAddr
 async function untilAccepted (t: T, gateway: TestGateway, token: string, refusal: string, from?: string): Promise<number> {
   const startedMs = performance.now()
   const seen = new Set<unknown>()
-  await waitUntil('an upgrade is accepted', async () => {
+  await until('an upgrade is accepted', async () => {
     const refused = await connectRefused(t, gateway, `/ws?token=${token}`, { from: from ?? freshAddress() }).catch(() => null)
     if (refused !== null) seen.add(refused.body['error'])
     return refused === null
@@ -98,7 +99,7 @@ t.test('as the oldest attempt leaves the window, one more may come', async (t) =
   const startedMs = performance.now()
   await open(t, gateway, token, from)
   const firstAnsweredMs = performance.now()
-  await waitUntil('a second has passed', () => performance.now() - startedMs >= 1000)
+  await until('a second has passed', () => performance.now() - startedMs >= 1000)
   await open(t, gateway, token, from)
   const refused = await connectRefused(t, gateway, `/ws?token=${token}`, { from })
   t.equal(refused.status, 429)
@@ -146,7 +147,7 @@ t.test('slots over several processes', async (t) => {
     const [oldest = ''] = await redis.client.zrange(key, '0', '0')
     const firstEndMs = Number(await redis.client.zscore(key, oldest))
     t.ok(firstEndMs > Date.now(), 'a lease ends in the future')
-    await waitUntil('every lease would have lapsed without renewal', async () => Number((await redis.client.time())[0]) * 1000 > firstEndMs + 2000)
+    await until('every lease would have lapsed without renewal', async () => Number((await redis.client.time())[0]) * 1000 > firstEndMs + 2000)
     t.equal(await redis.client.zcard(key), 5)
     t.equal((await connectRefused(t, one, `/ws?token=${jwt}`, { from: freshAddress() })).status, 429)
   })
@@ -174,13 +175,13 @@ t.test('one accepted upgrade is one script call', async (t) => {
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url })
   const warm = await open(t, gateway, issuer.sign({ sub: 'warm' }))
   warm.socket.close()
-  await waitUntil('the scripts are loaded', async () => await redis.client.exists('ws:ratelimit:user:warm') === 0)
+  await until('the scripts are loaded', async () => await redis.client.exists('ws:ratelimit:user:warm') === 0)
   const monitor = await redis.client.monitor()
   t.teardown(() => { monitor.disconnect() })
   const seen: string[][] = []
   monitor.on('monitor', (_time: string, args: string[], source: string) => { if (source !== 'lua') seen.push(args) })
   const client = await open(t, gateway, issuer.sign({ sub: 'watched' }))
-  await waitUntil('the own topic is joined', () => seen.some(args => args.includes('ws:topic:user:watched')))
+  await until('the own topic is joined', () => seen.some(args => args.includes('ws:topic:user:watched')))
   const scripts = (): string[][] => seen.filter(([command = '']) => /^(evalsha|eval|script|fcall)/i.test(command))
   t.equal(scripts().length, 1)
   t.match(scripts()[0]?.[0], /^evalsha$/i)
@@ -189,6 +190,6 @@ t.test('one accepted upgrade is one script call', async (t) => {
   const others = seen.filter(args => !scripts().includes(args) && !/^(info|ping|client)$/i.test(args[0] ?? ''))
   t.ok(others.every(([command = '']) => /subscribe$/i.test(command)), JSON.stringify(others))
   client.socket.close()
-  await waitUntil('the lease is given back', async () => await redis.client.exists('ws:ratelimit:user:watched') === 0)
+  await until('the lease is given back', async () => await redis.client.exists('ws:ratelimit:user:watched') === 0)
   t.equal(scripts().length, 2)
 })

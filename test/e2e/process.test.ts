@@ -2,7 +2,8 @@ import t, { type Test } from 'tap'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
-import { startRedis, waitUntil } from '../support/redis.js'
+import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 type T = Test
 
@@ -19,7 +20,7 @@ t.test('the end of a process', async (t) => {
   const redis = await startRedis(t)
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_DRAIN_SECONDS: '2' })
   const clients = await openMany(t, gateway, Array.from({ length: 10 }, (_, i) => issuer.sign({ sub: `user-${i % 2}` })))
-  await waitUntil('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
   gateway.signal('SIGTERM')
   await gateway.waitForLog('server.draining', line => line['connections'] === 10)
 
@@ -77,7 +78,7 @@ t.test('what operators see', async (t) => {
 
   await t.test('it becomes ready when the keys come', async () => {
     issuer.behave('all', 'normal')
-    await waitUntil('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+    await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
   })
 
   await t.test('the metrics count what happened', async (t) => {

@@ -3,7 +3,7 @@ import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { exchange, openRaw, readResponse, upgradeHead } from '../support/raw-socket.js'
-import { waitUntil } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const KEY = 'Sec-WebSocket-Key'
 
@@ -73,6 +73,8 @@ t.test('what a request must look like', async (t) => {
     ['another Upgrade', upgradeHead(`/ws?token=${jwt}`, { Upgrade: 'h2c' }), 426, 'upgrade_required'],
     ['no Connection header', upgradeHead(`/ws?token=${jwt}`, { Connection: undefined }), 426, 'upgrade_required'],
     ['Connection: keep-alive', upgradeHead(`/ws?token=${jwt}`, { Connection: 'keep-alive' }), 426, 'upgrade_required'],
+    ['an upgrade by POST', `${upgradeHead(`/ws?token=${jwt}`).replace('GET', 'POST').trimEnd()}\r\nContent-Length: 0\r\n\r\n`, 426, 'upgrade_required'],
+    ['an upgrade by POST on another path', `${upgradeHead('/other').replace('GET', 'POST').trimEnd()}\r\nContent-Length: 0\r\n\r\n`, 404, 'not_found'],
     ['no key', upgradeHead(`/ws?token=${jwt}`, { [KEY]: undefined }), 400, 'bad_request'],
     ['a short key', upgradeHead(`/ws?token=${jwt}`, { [KEY]: 'abc' }), 400, 'bad_request'],
     ['a key that is no base64', upgradeHead(`/ws?token=${jwt}`, { [KEY]: '!!!!IHNhbXBsZSBub25jZQ==' }), 400, 'bad_request'],
@@ -147,7 +149,7 @@ t.test('what a request must look like', async (t) => {
     const raw = await openRaw(t, gateway.port, freshAddress())
     raw.write(upgradeHead('/ws') + upgradeHead('/ws') + upgradeHead('/other'))
     t.equal((await readResponse(raw))?.status, 401)
-    await waitUntil('the connection ends', () => raw.socket.destroyed)
+    await until('the connection ends', () => raw.socket.destroyed)
     t.notMatch(raw.received(), /HTTP\/1\.1 101/)
   })
 

@@ -3,16 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { connect, freshAddress } from '../support/client.js'
-import { findFreePort, runGateway, startGateway, trust, type TestGateway } from '../support/gateway.js'
+import { findFreePort, runGateway, startGateway, trust, type Lifetime, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
-import { startRedis, waitUntil } from '../support/redis.js'
+import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const RAISED = { WS_IP_CONNECTIONS: '100000', WS_USER_CONNECTIONS: '1000' }
 
 /** Which worker a process name belongs to: `<host>-<worker>-<boot>`. */
 const workerOf = (node: unknown): string => String(node).split('-').at(-2) ?? ''
-const bothWorkersServe = async (t: Parameters<typeof connect>[0], gateway: TestGateway, token: string): Promise<Map<string, Awaited<ReturnType<typeof connect>>>> => {
-  const clients = new Map<string, Awaited<ReturnType<typeof connect>>>()
+
+type Client = Awaited<ReturnType<typeof connect>>
+
+/** A client of each worker. */
+async function connectToBoth (t: Lifetime, gateway: TestGateway, token: string): Promise<Map<string, Client>> {
+  const clients = new Map<string, Client>()
   // The kernel deals connections out by hash: a few dozen reach both.
   for (let n = 0; n < 200 && clients.size < 2; n++) {
     const client = await connect(t, gateway, `/ws?agent_ids=a1&token=${token}`, { from: freshAddress() })
@@ -28,9 +33,12 @@ t.test('two workers on one port', { timeout: 120_000 }, async (t) => {
   const file = join(folder, 'logs', 'portcullis.log')
   const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port), LOG_FILE: file, NODE_ID: 'host' })
   await gateway.waitForLog('supervisor.started')
-  await waitUntil('both workers have keys', () => new Set(gateway.log.filter(line => line.event === 'jwks.refreshed').map(line => workerOf(line['node']))).size === 2)
+  await until('both workers have keys', () => {
+    const loaded = gateway.log.filter(line => line.event === 'jwks.refreshed').map(line => workerOf(line['node']))
+    return new Set(loaded).size === 2
+  })
   const token = issuer.sign({ sub: 'alice', agents: ['a1'] })
-  const clients = await bothWorkersServe(t, gateway, token)
+  const clients = await connectToBoth(t, gateway, token)
 
   await t.test('both take connections, and an event reaches the sockets of each once', async (t) => {
     t.same([...clients.keys()].sort(), ['1', '2'])
@@ -82,7 +90,7 @@ t.test('workers do not outlive their supervisor', { timeout: 120_000 }, async (t
   await gateway.waitForLog('supervisor.started')
   const pids = await Promise.all([findWorker(gateway.pid, 1), findWorker(gateway.pid, 2)])
   gateway.signal('SIGKILL')
-  await waitUntil('both workers have ended', () => pids.every((pid) => { try { return !process.kill(pid, 0) } catch { return true } }))
+  await until('both workers have ended', () => pids.every((pid) => { try { return !process.kill(pid, 0) } catch { return true } }))
   t.pass('both ended by themselves')
 })
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import type { Bus, BusEvent, OnBusEvent } from '../../src/fanout/bus.js'
-import { until } from './until.js'
+import { until } from '../support/until.js'
 
 export interface Heard {
   readonly topic: string

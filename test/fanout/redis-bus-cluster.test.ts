@@ -4,9 +4,9 @@ import type { Gap } from '../../src/fanout/gap.js'
 import { hashSlot } from '../../src/fanout/hash-slot.js'
 import { createRedisBus, type RedisBusOptions } from '../../src/fanout/redis-bus.js'
 import { startRedisCluster, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { testBus } from './bus-conformance.js'
 import { openClusterClient } from './clients.js'
-import { until } from './until.js'
 
 const cluster = await startRedisCluster(t)
 

@@ -3,8 +3,8 @@ import type { Gap } from '../../src/fanout/gap.js'
 import { hashSlot } from '../../src/fanout/hash-slot.js'
 import { createRedisBus } from '../../src/fanout/redis-bus.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { openClusterClient } from './clients.js'
-import { until } from './until.js'
 
 const CLUSTER_ARGS = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-config-file', 'nodes.conf']
 

@@ -4,9 +4,9 @@ import type { BusEvent } from '../../src/fanout/bus.js'
 import type { Gap } from '../../src/fanout/gap.js'
 import { createRedisBus, type RedisBusOptions } from '../../src/fanout/redis-bus.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { testBus, type Heard } from './bus-conformance.js'
 import { openClient } from './clients.js'
-import { until } from './until.js'
 
 interface Setup extends Partial<Omit<RedisBusOptions, 'client'>> { readonly redis: TestRedis }
 

@@ -4,7 +4,8 @@ import type { GrantSettlement } from '../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
 import { connectRedis } from '../../src/redis/connect.js'
-import { startRedis, waitUntil, type TestRedis } from '../support/redis.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { SETTINGS } from './limiter-conformance.js'
 
 const now = (): number => performance.now()
@@ -39,7 +40,7 @@ async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded>
 }
 
 async function waitUntilRestored ({ limiter }: Guarded): Promise<void> {
-  await waitUntil('Redis is back', () => !limiter.isDegraded())
+  await until('Redis is back', () => !limiter.isDegraded())
 }
 
 t.test('while Redis is away the process counts itself, leases from before included, and Redis knows them after', async (t) => {
@@ -166,7 +167,7 @@ t.test('neither side is ever told of the other side\'s grants', async (t) => {
   isAway = true
   const own = await take()
   isAway = false
-  await waitUntil('it is back', () => !limiter.isDegraded())
+  await until('it is back', () => !limiter.isDegraded())
   const settled = [lent, own].map(({ id, granted }) => ({ address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 }))
   limiter.settle(settled)
   await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 0 }, settled)

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { GRANT_LAPSE_MS, type Admission, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
+import { GRANT_SETTLE_MS, type Admission, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
 import type { TestClock } from './clocks.js'
 
 export const SETTINGS: LimitSettings = {
@@ -211,13 +211,13 @@ function testGrants (t: Test, make: MakeSubject): void {
     t.match(await ask(limiter, 100, 0), { granted: 10 })
   })
 
-  t.test('a grant that is never settled counts as spent at the last moment', async (t) => {
+  t.test('a grant that is never settled counts as spent when the time to settle it is over', async (t) => {
     const { limiter, clock } = await make(t, SETTINGS)
     await ask(limiter, 1, 256)
     await ask(limiter, 50, 0)
     clock.advance(SETTINGS.messageWindowMs)
     t.equal((await ask(limiter, 100, 0)).granted, 51)
-    clock.advance(GRANT_LAPSE_MS)
+    clock.advance(GRANT_SETTLE_MS)
     t.equal((await ask(limiter, 100, 0)).granted, 49)
   })
 
@@ -227,6 +227,37 @@ function testGrants (t: Test, make: MakeSubject): void {
     const settlement = { address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 }
     const next = await limiter.takeGrant({ address: ADDRESS, demand: 99, spare: 0 }, [settlement])
     t.equal(next.granted, 99)
+  })
+
+  for (const messages of [100, 5000]) {
+    t.test(`a window of ${messages} that only unsettled grants make full says how long, one that is spent does not`, async (t) => {
+      const { limiter, clock } = await make(t, { ...SETTINGS, messages })
+      const grant = await ask(limiter, messages - 40, 20)
+      t.equal(grant.granted, messages - 20)
+      clock.advance(300)
+      t.match(await ask(limiter, 30, 0), { granted: 20, unsettledMs: GRANT_SETTLE_MS - 300 })
+      t.match(await ask(limiter, 1, 0), { granted: 0, unsettledMs: GRANT_SETTLE_MS - 300 })
+      limiter.settle([{ address: ADDRESS, id: grant.id, granted: messages - 20, spent: messages - 25, lastSpentMs: 300 }])
+      const last = await ask(limiter, 9, 0)
+      t.match(last, { granted: 5, unsettledMs: 0 }, 'what came back is taken, what was spent is not')
+      t.ok(last.retryAfterMs > 50_000, `${last.retryAfterMs} ms`)
+    })
+
+    t.test(`a grant under a limit of ${messages} that nobody settles counts as spent in the end, and no longer as lent`, async (t) => {
+      const { limiter, clock } = await make(t, { ...SETTINGS, messages })
+      await ask(limiter, messages - 40, 20)
+      clock.advance(GRANT_SETTLE_MS - 1)
+      t.match(await ask(limiter, 21, 0), { granted: 20, unsettledMs: 1 })
+      clock.advance(1)
+      t.match(await ask(limiter, 1, 0), { granted: 0, unsettledMs: 0 })
+    })
+  }
+
+  t.test('what is said to be spent later than now counts as spent now', async (t) => {
+    const { limiter } = await make(t, SETTINGS)
+    const grant = await ask(limiter, 1, 256)
+    limiter.settle([{ address: ADDRESS, id: grant.id, granted: 50, spent: 50, lastSpentMs: 700 }])
+    t.match(await ask(limiter, 51, 0), { granted: 50, retryAfterMs: SETTINGS.messageWindowMs, unsettledMs: 0 })
   })
 
   t.test('settling after the window has gone changes nothing', async (t) => {

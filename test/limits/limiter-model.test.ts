@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { GRANT_LAPSE_MS, type Admission, type Grant, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
+import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Admission, type Grant, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
 import { startRedis } from '../support/redis.js'
@@ -71,15 +71,16 @@ function createModel (clock: TestClock) {
     const rest = left - waited
     const granted = waited + (rest < 4 ? 0 : Math.min(spare, Math.floor(rest / 2)))
     for (let index = 0; index < granted; index++) {
-      messages.push({ address, grant, index, at: index < waited ? now : now + GRANT_LAPSE_MS })
+      messages.push({ address, grant, index, at: index < waited ? now : now + GRANT_SETTLE_MS })
     }
-    const retryAfterMs = waited === demand ? 0 : Math.min(...counted()) + settings.messageWindowMs - now
-    return { granted, waited, retryAfterMs }
+    if (waited === demand) return { granted, waited, retryAfterMs: 0, unsettledMs: 0 }
+    const retryAfterMs = Math.min(...counted()) + settings.messageWindowMs - now
+    return { granted, waited, retryAfterMs, unsettledMs: Math.max(0, Math.max(...counted()) - now) }
   }
   const settle = (grant: Outstanding, spent: number, lastSpentMs: number): void => {
     messages = messages.filter((one) => one.grant !== grant.grant || one.index < Math.max(spent, grant.waited))
     for (const one of messages) {
-      if (one.grant === grant.grant && one.index >= grant.waited) one.at = grant.madeAt + lastSpentMs
+      if (one.grant === grant.grant && one.index >= grant.waited) one.at = Math.min(clock.now(), grant.madeAt + lastSpentMs)
     }
   }
   return { admit, renew, release: dropLease, take, settle }

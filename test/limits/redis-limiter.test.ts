@@ -104,7 +104,8 @@ t.test('a window above 1000 never takes more than sixty counters', async (t) => 
     await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 1 }, [])
     clock.advance(431)
     for (const kind of ['ip', 'msg']) {
-      const counters = await redis.client.hlen(`sixty:ws:ratelimit:${kind}:192.0.2.1`) - 2
+      const fields = await redis.client.hkeys(`sixty:ws:ratelimit:${kind}:192.0.2.1`)
+      const counters = fields.filter((field) => /^\d+$/.test(field)).length
       if (counters > 60) t.fail(`${counters} counters in ${kind}`)
     }
   }

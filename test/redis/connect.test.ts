@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t from 'tap'
 import { connectRedis } from '../../src/redis/connect.js'
-import { startRedis, startRedisCluster, waitUntil } from '../support/redis.js'
+import { startRedis, startRedisCluster } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 t.test('it comes up, tells of each change, and comes back by itself', async (t) => {
   const redis = await startRedis(t)
@@ -14,7 +15,7 @@ t.test('it comes up, tells of each change, and comes back by itself', async (t) 
   const changes: boolean[] = []
   const stop = connection.onChange((up) => { changes.push(up) })
   await redis.stop()
-  await waitUntil('it is down', () => !connection.isUp())
+  await until('it is down', () => !connection.isUp())
   await t.rejects(connection.commands.ping(), 'at once, and not kept for later')
   await redis.restart()
   t.equal(await connection.waitUntilUp(5000), true)
@@ -90,6 +91,6 @@ t.test('a cluster serves every slot, survives the loss of a node without an erro
   for (let i = 0; i < 30; i++) await connection.commands.set(`k${i}`, i)
   await cluster.stop()
   await t.rejects(connection.commands.set('k1', 'x'))
-  await waitUntil('it is down', () => !connection.isUp())
+  await until('it is down', () => !connection.isUp())
   t.notOk(connection.isUp())
 })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { waitUntil } from './redis.js'
+import { until } from './until.js'
 import type { Lifetime, TestGateway } from './gateway.js'
 
 /** A plain TCP client: for what no WebSocket library would send. */
@@ -54,7 +54,7 @@ function parseResponse (text: string): RawResponse | null {
 
 /** Waits for one whole HTTP response; null when the connection ended without one. */
 export async function readResponse (raw: RawSocket): Promise<RawResponse | null> {
-  await waitUntil('an HTTP response or the end', () => parseResponse(raw.received()) !== null || raw.socket.destroyed)
+  await until('an HTTP response or the end', () => parseResponse(raw.received()) !== null || raw.socket.destroyed)
   return parseResponse(raw.received())
 }
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { until } from './until.js'
 
 /** A private Redis of one test: own port, own folder, nothing kept; ended at the test's teardown. */
 export interface TestRedis {
@@ -148,17 +149,8 @@ export async function startRedisCluster (t: Test): Promise<TestRedisCluster> {
 }
 
 async function waitForCluster (client: Redis, size: number): Promise<void> {
-  await waitUntil('the cluster is up', async () => {
+  await until('the cluster is up', async () => {
     const state = String(await client.call('CLUSTER', 'INFO'))
     return state.includes('cluster_state:ok') && state.includes(`cluster_known_nodes:${size}`)
   })
-}
-
-/** Asks again and again until `condition` holds; rejects, naming it, when it does not within 15 s. */
-export async function waitUntil (name: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + 15_000
-  while (!await condition()) {
-    if (performance.now() > giveUpAt) throw new Error(`not within 15 s: ${name}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }

@@ -1,4 +1,3 @@
-import { setInterval as every } from 'node:timers/promises'
 import type { KeyFetchFault } from '../../src/tokens/fetch-keys.js'
 import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
 import type { RefreshedKeys } from '../../src/tokens/jwks.js'
@@ -64,13 +63,4 @@ export async function startVerifier (
 export function describe (verdict: TokenVerdict | null): string {
   if (verdict === null) return 'pending'
   return verdict.ok ? `accepted ${verdict.identity.userId}` : `${verdict.refusal} ${verdict.detail}`
-}
-
-/** Resolves once the condition holds; fails when it does not within ten seconds. */
-export async function waitUntil (holds: () => boolean, what: string): Promise<void> {
-  const endMs = Date.now() + 10_000
-  for await (const tick of every(2, undefined)) {
-    if (holds()) return
-    if (Date.now() > endMs) throw new Error(`never happened: ${what} ${String(tick)}`)
-  }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { startIssuer, type Behaviour, type TestIssuer } from '../support/issuer.js'
-import { describe, startVerifier, waitUntil, type StartedVerifier } from './fixture.js'
+import { until } from '../support/until.js'
+import { describe, startVerifier, type StartedVerifier } from './fixture.js'
 
 async function start (
   lifetime: { teardown (fn: () => unknown): unknown }, timeoutMs = 60_000
@@ -79,7 +80,7 @@ t.test('a token that ends while it is introspected is expired', async t => {
   let release = (): void => {}
   keycloak.behave('introspection', { after: new Promise(resolve => { release = resolve }) })
   const waiting = verifier.verify(keycloak.sign())
-  await waitUntil(() => keycloak.requests.introspection === 1, 'the question')
+  await until('the question', () => keycloak.requests.introspection === 1)
   clock.advance(600_000)
   release()
   t.equal(describe(await waiting), 'expired_token expired')
@@ -89,7 +90,7 @@ t.test('close ends a question that hangs', async t => {
   const { verifier, keycloak } = await start(t, 60_000)
   keycloak.behave('introspection', 'hang')
   const waiting = verifier.verify(keycloak.sign())
-  await waitUntil(() => keycloak.requests.introspection === 1, 'the question')
+  await until('the question', () => keycloak.requests.introspection === 1)
   verifier.close()
   t.equal(describe(await waiting), 'unavailable introspection_unavailable')
 })

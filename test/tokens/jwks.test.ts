@@ -1,6 +1,7 @@
 import t from 'tap'
 import { generateKey, startIssuer } from '../support/issuer.js'
-import { describe, startVerifier, waitUntil } from './fixture.js'
+import { until } from '../support/until.js'
+import { describe, startVerifier } from './fixture.js'
 
 const stranger = generateKey('ES256', 'stranger')
 const fast = { algorithm: 'ES256' } as const
@@ -134,7 +135,7 @@ t.test('keys are refreshed in the background before they are old, without any to
   const issuer = await startIssuer(t, fast)
   const { refreshed, clock } = await startVerifier(t, [issuer.config()], { jwks: { maxAgeMs: 200, cooldownMs: 20 } })
   const startMs = clock.now()
-  await waitUntil(() => refreshed.length >= 3, 'two background refreshes')
+  await until('two background refreshes', () => refreshed.length >= 3)
   t.ok(clock.now() - startMs >= 2 * 160, 'and not sooner than needed')
 })
 
@@ -143,10 +144,10 @@ t.test('an issuer that was away at the start is tried again in the background, o
   issuer.behave('jwks', 'drop')
   const { verifier, failed, clock } = await startVerifier(t, [issuer.config()], { jwks: { cooldownMs: 50 } })
   const startMs = clock.now()
-  await waitUntil(() => failed.length >= 4, 'three retries')
+  await until('three retries', () => failed.length >= 4)
   t.ok(clock.now() - startMs >= 3 * 50)
   issuer.behave('jwks', 'normal')
-  await waitUntil(() => verifier.status()[0]?.usable === true, 'recovery')
+  await until('recovery', () => verifier.status()[0]?.usable === true)
   t.equal(describe(verifier.verifyNow(issuer.sign())), 'accepted alice')
 })
 
@@ -187,7 +188,7 @@ t.test('close ends a fetch that hangs, tells nobody, and no fetch follows', asyn
   issuer.behave('jwks', 'hang')
   clock.advance(30_000)
   const waiting = verifier.verify(issuer.sign({}, { key: stranger }))
-  await waitUntil(() => issuer.requests.jwks === 2, 'the fetch')
+  await until('the fetch', () => issuer.requests.jwks === 2)
   verifier.close()
   t.equal(describe(await waiting), 'invalid_token unknown_key')
   clock.advance(30_000)

@@ -3,16 +3,17 @@
 -- Fixed: 0 KEYS, 2 ARGV. Each settlement: 1 KEYS, 6 ARGV.
 -- KEYS  of each settlement, the address's messages (see take-grant.lua)
 -- ARGV  [1] the width of a sub-window, ms; 0: the window is exact
---       [2] how long a grant may be spent, ms
+--       [2] how long a grant may stay unsettled, ms
 --       then of each settlement: nonce, time made (ms), messages that waited, granted, spent, last spent (ms after made)
 -- Returns the number of settlements.
 --
+-- include: clock.lua
 -- include: sub-windows.lua
 -- include: grants.lua
 
 local width = tonumber(ARGV[1])
 local lapse = tonumber(ARGV[2])
 for i, key in ipairs(KEYS) do
-  settle_grant(key, width, lapse, read_settlement(3 + (i - 1) * 6))
+  settle_grant(key, width, lapse, now, read_settlement(3 + (i - 1) * 6))
 end
 return #KEYS

@@ -5,12 +5,13 @@
 -- ARGV  [1] limit per address and window
 --       [2] the window, ms
 --       [3] the width of a sub-window, ms; 0: the window is exact
---       [4] how long a grant may be spent, ms
+--       [4] how long a grant may stay unsettled, ms
 --       [5] messages waiting now
 --       [6] messages to take along if the window has plenty left
 --       [7] nonce: the name of this grant, used once
 --       then of each settlement: nonce, time made (ms), messages that waited, granted, spent, last spent (ms after made)
--- Returns {granted, ms until one more can be had (0 when all that waited were granted), time made in ms}.
+-- Returns {granted, ms until one more can be had (0 when all that waited were granted), time made in ms, ms until what is
+-- lent counts as spent (0 unless that alone makes the window full)}.
 --
 -- include: clock.lua
 -- include: sub-windows.lua
@@ -37,7 +38,7 @@ local function open_exact ()
   return redis.call('ZCARD', key)
 end
 
--- `waited` stand at now; the rest at the latest time at which they may be spent, until they are settled.
+-- `waited` stand at now; the rest ahead of all that is spent, at the end of the grant's time, until they are settled.
 local function add_exact (waited, granted)
   local members = {}
   for i = 1, granted do
@@ -50,7 +51,9 @@ end
 
 local function add_counted (waited, granted)
   add_to_window(key, width, now, waited)
-  if granted > waited then add_to_window(key, width, now + lapse, granted - waited) end
+  if granted == waited then return end
+  add_to_window(key, width, now + lapse, granted - waited)
+  lend(key, now, lapse, granted - waited)
 end
 
 local function wait_exact (used)
@@ -58,8 +61,16 @@ local function wait_exact (used)
   return leaving[2] and math.max(1, leaving[2] + window - now) or 1
 end
 
+-- What stands ahead of now is lent: what is spent stands at the time at which it was. Further ahead: a clock set back.
+local function unsettled_exact ()
+  local first, last = string.format('(%.0f', now), string.format('%.0f', now + lapse)
+  local latest = redis.call('ZREVRANGEBYSCORE', key, last, first, 'WITHSCORES', 'LIMIT', 0, 1)
+  if not latest[2] then return 0, 0 end
+  return redis.call('ZCOUNT', key, first, last), latest[2] - now
+end
+
 for at = FIXED + 1, #ARGV, 6 do
-  settle_grant(key, width, lapse, read_settlement(at))
+  settle_grant(key, width, lapse, now, read_settlement(at))
 end
 local used = width == 0 and open_exact() or open_window(key, window, width, lapse, now)
 local left = math.max(0, limit - used)
@@ -71,6 +82,9 @@ local granted = waited + extra
 if granted > 0 then
   if width == 0 then add_exact(waited, granted) else add_counted(waited, granted) end
 end
-if waited == waiting then return { granted, 0, now } end
+if waited == waiting then return { granted, 0, now, 0 } end
 used = used + granted
-return { granted, width == 0 and wait_exact(used) or wait_for_window(key, window, width, limit, now), now }
+local lent, unsettled
+if width == 0 then lent, unsettled = unsettled_exact() else lent, unsettled = read_lent(key, now, lapse) end
+if used - lent >= limit then unsettled = 0 end
+return { granted, width == 0 and wait_exact(used) or wait_for_window(key, window, width, limit, now), now, unsettled }

@@ -1,10 +1,30 @@
 -- Settling: what became of a grant. Up to a limit of 1000 every message is a member `<nonce>:<i>` of a sorted set, scored
 -- by the time at which it was spent; above, it is part of a counter. What was taken along (above `waiting`) stands at the
--- end of the grant's life until it is settled. Settling what is no longer there changes nothing.
-local function settle_grant (key, width, lapse, grant)
+-- end of the grant's time until it is settled. Settling what is no longer there changes nothing.
+-- In a hash what is lent cannot be told by where it stands, so `lent` counts it as well, until `lent_until`. That of a
+-- process that died stays in the count for as long as others go on lending, but a full window lends no more.
+
+-- Counts what a grant takes along.
+local function lend (key, now, lapse, count)
+  local ends_at = tonumber(redis.call('HGET', key, 'lent_until')) or 0
+  if ends_at <= now or ends_at > now + lapse then redis.call('HSET', key, 'lent', 0) end
+  redis.call('HINCRBY', key, 'lent', count)
+  redis.call('HSET', key, 'lent_until', string.format('%.0f', now + lapse))
+end
+
+-- Returns how many are lent, and for how many ms yet.
+local function read_lent (key, now, lapse)
+  local held = redis.call('HMGET', key, 'lent', 'lent_until')
+  local lent, left = tonumber(held[1]) or 0, (tonumber(held[2]) or 0) - now
+  if lent <= 0 or left <= 0 or left > lapse then return 0, 0 end
+  return lent, left
+end
+
+local function settle_grant (key, width, lapse, now, grant)
   -- Gone, or of the other type because the limit crossed 1000 meanwhile.
   if redis.call('TYPE', key).ok ~= (width > 0 and 'hash' or 'zset') then return end
-  local last_spent = grant.made_at + math.min(lapse, math.max(0, grant.last_spent_ms))
+  -- Not ahead of now, where the holder's clock or a slow call may put it: there stands only what is lent.
+  local last_spent = math.min(now, grant.made_at + math.min(lapse, math.max(0, grant.last_spent_ms)))
   local used = math.max(grant.waiting, math.min(grant.spent, grant.granted))
   if width > 0 then
     local number = math.floor((grant.made_at + lapse) / width)
