@@ -26,7 +26,7 @@ const LAST_PROBE_MS = 5000
 const STABLE_MS = 10_000
 
 const REASONS: ReadonlyArray<readonly [RegExp, OutageReason]> = [
-  [/timed out|was not answered in|socket timeout/i, 'timeout'],
+  [/timed out|not answered in|socket timeout/i, 'timeout'],
   [/\bREADONLY\b/, 'read_only'],
   [/^(LOADING|BUSY|MASTERDOWN)/, 'loading'],
   [/^(OOM|MISCONF|NOREPLICAS)/, 'out_of_memory'],

@@ -34,6 +34,7 @@ local function settle_grant (key, width, lapse, now, grant)
     if spare == 0 then return end
     add_to_window(key, width, grant.made_at + lapse, -spare)
     add_to_window(key, width, last_spent, math.min(spare, used - grant.waiting))
+    if now < grant.made_at + lapse then redis.call('HINCRBY', key, 'lent', -spare) end
     return
   end
   local unspent, spent = {}, {}
