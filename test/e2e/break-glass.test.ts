@@ -69,3 +69,10 @@ t.test('in break-glass a token whose issuer is away counts as none', async (t) =
   const client = await open(t, gateway, `/ws?token=${issuer.sign({ sub: 'alice', agents: '*' })}`)
   t.equal((await client.next())['user_id'], 'anonymous')
 })
+
+t.test('a process that starts after the end of break-glass is up, and closed', async (t) => {
+  const issuer = await startIssuer(t)
+  const gateway = await startGateway(t, { ...trust(issuer), ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: '2020-01-01T00:00:00Z' })
+  await gateway.waitForLog('insecure.ended')
+  t.equal((await connectRefused(t, gateway, '/ws', { from: freshAddress() })).body['error'], 'missing_token')
+})
