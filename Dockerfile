@@ -43,5 +43,5 @@ STOPSIGNAL SIGTERM
 # Alive, not ready: who restarts on an unhealthy container must not do so because an issuer is away or it is draining.
 # With ADMIN_PORT=0 there is nothing to ask: run with --no-healthcheck.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://${process.env.ADMIN_HOST || '127.0.0.1'}:${process.env.ADMIN_PORT || 9002}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const host = process.env.ADMIN_HOST || '127.0.0.1'; fetch(`http://${host.includes(':') ? `[${host}]` : host}:${process.env.ADMIN_PORT || 9002}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/main.js"]

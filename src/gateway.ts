@@ -7,10 +7,10 @@ import { composeFanout, type OnInbound } from './compose/fanout.js'
 import { composeIdentity } from './compose/identity.js'
 import { composeLimits } from './compose/limits.js'
 import type { Operations } from './compose/operations.js'
+import { composePlainRequests } from './compose/plain-requests.js'
 import { openProcessLog } from './compose/process-log.js'
 import { countMessages, createReport, type OnFault } from './compose/report.js'
 import type { Config } from './config/config.js'
-import { httpRefusal } from './connection/answer-refusal.js'
 import { drainSessions } from './connection/drain-sessions.js'
 import { PATHS } from './connection/read-request.js'
 import { createRegistry } from './connection/registry.js'
@@ -19,7 +19,7 @@ import { connectRedis } from './redis/connect.js'
 import { refuse } from './refusals.js'
 import { judgeReadiness } from './server/admin-readiness.js'
 import { loadBinding } from './server/binding.js'
-import type { HttpAnswer, HttpRoute } from './server/http-route.js'
+import type { HttpRoute } from './server/http-route.js'
 import { createUwsServer, type Server, type ServerSettings } from './server/uws.js'
 
 export interface GatewayOptions {
@@ -34,7 +34,7 @@ export interface GatewayOptions {
 }
 
 export interface Gateway {
-  /** Loads keys, opens the ports; resolves when connections are taken. Rejects when that cannot be. */
+  /** Opens the ports, loads keys; resolves when connections are taken. Rejects when that cannot be. Stopped before: stays pending. */
   start (): Promise<{ readonly port: number, readonly adminPort: number | null }>
   /** Ends every connection over the drain time, gives everything back, closes. A second call hurries the first. */
   stop (reason: string): Promise<void>
@@ -45,6 +45,10 @@ export interface Gateway {
 }
 
 const FIRST_CONNECT_MS = 1000
+/** Bodies of plain requests: sixteen of the largest that may be published. */
+const MAX_BODY_BYTES_IN_ALL = 16_777_216
+const BODY_TIMEOUT_MS = 10_000
+const LOAD_POLL_MS = 10
 
 /** Puts one process of the gateway together. Nothing runs before `start`. */
 export function createGateway (config: Config, options: GatewayOptions): Gateway {
@@ -79,12 +83,14 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   const identity = composeIdentity(config, audit, fanout.control, log)
   let state: 'starting' | 'running' | 'draining' = 'starting'
   const lifecycle = connections.open(fanout, identity, () => state === 'draining')
+  const plainRequests = composePlainRequests({ settings: config.upgrade, isWebSocketPath: path => PATHS.has(path), audit, metrics, report })
   const binding = loadBinding()
   const server: Server = createUwsServer(binding, toServerSettings(config), {
     paths: [...PATHS.keys()],
     routes: [...fanout.routes, ...(options.routes ?? [])],
+    findClient: plainRequests.findClient,
     onUpgrade: lifecycle.onUpgrade,
-    onOther: refuseOther,
+    onOther: plainRequests.refuseOther,
     onFault: (error) => { onFault(error, 'server') }
   })
 
@@ -116,6 +122,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   async function stop (reason: string): Promise<void> {
     audit.serverDraining(registry.size, settings.drainMs)
     state = 'draining'
+    lifecycle.refusePending(refuse('restarting', { retryAfterMs: 1000 }))
     await drainSessions(registry, settings.drainMs, settings.maxBufferedBytes, () => urgent)
     server.close()
     connections.stop()
@@ -128,6 +135,22 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     await destination.close()
   }
 
+  const mayStillLoad = (): boolean => stopping === null && !fanout.control.loaded
+  async function untilLoaded (withinMs: number): Promise<void> {
+    const endAtMs = performance.now() + withinMs
+    while (mayStillLoad() && performance.now() < endAtMs) await new Promise<void>((resolve) => { setTimeout(resolve, LOAD_POLL_MS) })
+  }
+  /**
+   * A process that knows no revocations accepts revoked tokens. Readiness steers clients around a process on its own; a
+   * worker shares its port, so it waits as long as it takes, and the others serve.
+   */
+  async function untilRevocationsAreKnown (): Promise<void> {
+    await untilLoaded(FIRST_CONNECT_MS)
+    if (!isWorker || !mayStillLoad()) return
+    log.warn({ event: 'worker.waiting', worker: options.worker })
+    await untilLoaded(Infinity)
+  }
+
   return {
     onFault,
     operations,
@@ -137,6 +160,9 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
       await redis?.waitUntilUp(FIRST_CONNECT_MS)
       fanout.start()
       const adminPort = await admin?.listen() ?? null
+      await untilRevocationsAreKnown()
+      // The native layer cannot listen once it was closed, and the process is about to end.
+      if (stopping !== null) return await new Promise<never>(() => {})
       const port = await server.listen()
       state = 'running'
       const insecure = config.insecureUntilMs !== null
@@ -153,12 +179,6 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   }
 }
 
-/** A request that is no upgrade on a WebSocket path, or none that the native layer knows as one. */
-function refuseOther (path: string, isUpgrade: boolean): HttpAnswer {
-  if (!PATHS.has(path)) return httpRefusal(refuse('not_found'))
-  return httpRefusal(isUpgrade ? refuse('bad_request', { message: 'Sec-WebSocket-Key must be 16 bytes in base64' }) : refuse('upgrade_required'))
-}
-
 function toServerSettings ({ server, upgrade }: Config): ServerSettings {
   return {
     host: server.host,
@@ -169,7 +189,8 @@ function toServerSettings ({ server, upgrade }: Config): ServerSettings {
     maxBufferedBytes: server.maxBufferedBytes,
     compression: server.compression,
     proxyProtocol: upgrade.proxyProtocol,
-    idleTimeoutS: nativeIdleTimeoutS(server.pingIntervalMs)
+    idleTimeoutS: nativeIdleTimeoutS(server.pingIntervalMs),
+    bodies: { maxBytesInAll: MAX_BODY_BYTES_IN_ALL, timeoutMs: BODY_TIMEOUT_MS }
   }
 }
 

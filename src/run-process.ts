@@ -1,11 +1,17 @@
 import type { Config } from './config/config.js'
 import { loadConfig, unknownSettings } from './config/load-config.js'
+import { NOT_IN_FORCE } from './config/settings.js'
 import { CannotStart } from './cannot-start.js'
 
 /** What an operator must mend before a start can succeed is said in a sentence; anything else with its stack. */
 function explain (error: unknown): string {
   if (error instanceof CannotStart) return error.message
   return error instanceof Error ? error.stack ?? error.message : String(error)
+}
+
+/** What is set and would be expected to do something, but does nothing; 0 asks for nothing. */
+function idleSettings (env: NodeJS.ProcessEnv): string[] {
+  return NOT_IN_FORCE.filter(name => !['', '0'].includes(env[name]?.trim() ?? ''))
 }
 
 /** What runs in this process: one gateway, or the supervisor of several. */
@@ -23,6 +29,7 @@ export function runProcess (create: (config: Config) => Runnable, env: NodeJS.Pr
   let running: Runnable
   try {
     for (const name of unknownSettings(env)) process.stderr.write(`portcullis: unknown setting ${name} is ignored\n`)
+    for (const name of idleSettings(env)) process.stderr.write(`portcullis: ${name} is not in force yet: it changes nothing\n`)
     running = create(loadConfig(env))
   } catch (error) {
     process.stderr.write(`portcullis: ${explain(error)}\n`)

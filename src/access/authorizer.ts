@@ -22,5 +22,7 @@ export interface Authorizer {
    * Rejects when the back end cannot answer: the caller treats that as `unavailable`, never as allowed.
    */
   visible (identity: Identity, token: string, asked: Asked, options: { readonly fresh: boolean }): Visible | Promise<Visible>
+  /** Rights may have changed: no answer that was asked for before now is used from memory again. */
+  forget (): void
   close (): Promise<void>
 }

@@ -41,6 +41,8 @@ export function createClaimsAuthorizer (): Authorizer {
       if (agents === null || tasks === null) return { agents: agents ?? NO_IDS, tasks: tasks ?? NO_IDS, unlistable: true }
       return { agents, tasks }
     },
+    // What a token says does not change.
+    forget: () => {},
     close: () => Promise.resolve()
   }
 }

@@ -11,6 +11,7 @@ export function createOnlyIssuerAuthorizer (issuer: string, authorizer: Authoriz
       if (identity.issuer !== issuer) return { agents: [], tasks: [] }
       return authorizer.visible(identity, token, asked, options)
     },
+    forget: () => { authorizer.forget() },
     close: () => authorizer.close()
   }
 }

@@ -21,6 +21,8 @@ export interface PositiveCache {
   add (identity: Identity, kind: Kind, ids: readonly string[], askedAtMs: number): void
   /** Forgets ids that a later answer denied. */
   drop (identity: Identity, kind: Kind, ids: readonly string[]): void
+  /** Forgets everything, also answers still on their way. */
+  clear (): void
 }
 
 export interface PositiveCacheOptions {
@@ -36,6 +38,7 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
   const { now, epochNow = Date.now } = clocks
   const until = new LRUCache<string, number>({ max: maxEntries })
   const lifeMs = Math.min(lifetimeMs, MAX_CACHE_MS)
+  let clearedAtMs = -Infinity
   const prefixes = new WeakMap<Identity, string>()
 
   function keyOf (identity: Identity, kind: Kind, id: string): string {
@@ -54,11 +57,15 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
     },
     add (identity, kind, ids, askedAtMs) {
       const untilMs = Math.min(askedAtMs + lifeMs, now() + identity.expiresAtMs - epochNow())
-      if (untilMs <= now()) return
+      if (untilMs <= now() || askedAtMs <= clearedAtMs) return
       for (const id of ids) until.set(keyOf(identity, kind, id), untilMs)
     },
     drop (identity, kind, ids) {
       for (const id of ids) until.delete(keyOf(identity, kind, id))
+    },
+    clear () {
+      clearedAtMs = now()
+      until.clear()
     }
   }
 }

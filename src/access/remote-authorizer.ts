@@ -81,6 +81,7 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
       if (agents !== '*' && tasks !== '*' && unknown.agents.length + unknown.tasks.length === 0) return { agents, tasks }
       return visibleBeyondCache(identity, token, asked, unknown)
     },
+    forget: cache.clear,
     async close () {
       closed = true
       for (const deadline of running) deadline.abort()

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { isListed, type ClientAddress } from '../address/client-address.js'
 import type { Config } from '../config/config.js'
 import { createRefusalAnswerer } from '../connection/answer-refusal.js'
@@ -46,6 +47,8 @@ export interface Connections {
 }
 
 const RENEWALS_PER_LEASE = 3
+/** Orders to disconnect that are remembered for the upgrades that they may overtake. */
+const MAX_DISCONNECTS = 10_000
 const MAX_RENEWED_PER_CALL = 500
 const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
@@ -56,6 +59,7 @@ export function composeConnections ({ config, node, limits, access, report, regi
   const { server, limits: limitSettings } = config
   const delivery = createDelivery(publish, server.maxBufferedBytes)
   let subscriptions: Subscriptions
+  const disconnects = new LRUCache<string, number>({ max: MAX_DISCONNECTS, ttl: config.upgrade.deadlineMs })
   let bannedForMs = (_addressKey: string): number => 0
   const rights = startRights({
     authorizer: access.authorizer,
@@ -84,7 +88,12 @@ export function composeConnections ({ config, node, limits, access, report, regi
     handlers: {
       onEvent: delivery.deliver,
       onRevoked: (matches) => { endWhere(session => matches(session.identity), refuse('revoked')) },
-      onDisconnect: (userId) => { endWhere(session => session.identity.userId === userId, refuse('disconnected')) },
+      onDisconnect: (userId) => {
+        // Whoever is about to come in on old rights must not find them remembered.
+        access.authorizer.forget()
+        disconnects.set(userId, performance.now())
+        endWhere(session => session.identity.userId === userId, refuse('disconnected'))
+      },
       onBan: (addressKey) => { endWhere(session => session.address.key === addressKey, refuse('banned', { retryAfterMs: bannedForMs(addressKey) })) },
       onRecheck: rights.recheck,
       onList: userId => listLocalConnections(registry, node, userId)
@@ -112,8 +121,6 @@ export function composeConnections ({ config, node, limits, access, report, regi
         dryRun,
         idleMs: server.idleMs,
         clockToleranceMs: config.tokens.clockToleranceMs,
-        maxPings: limitSettings.messages,
-        messageWindowMs: limitSettings.messageWindowMs,
         registry,
         wheel: startDeadlineWheel((session, nowMs) => { onDue(context, session, nowMs) }),
         limiter: limits.limiter,
@@ -135,7 +142,11 @@ export function composeConnections ({ config, node, limits, access, report, regi
         dryRun,
         identify: identity.identify,
         authorizer: access.authorizer,
+        rightsGeneration: () => rights.generation,
+        isRevoked: fanout.control.isRevoked,
+        wasDisconnected: (userId, sinceMs) => (disconnects.get(userId) ?? -Infinity) >= sinceMs,
         userIsFull: (owner) => !dryRun && registry.countOf(owner) >= limitSettings.userConnections,
+        noteUserFull: limits.noteUserFull,
         newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
         gate: () => {
           if (isDraining()) return RESTARTING

@@ -12,7 +12,7 @@ import { createRedisBus } from '../fanout/redis-bus.js'
 import { createRedisInbound } from '../fanout/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { createAuthenticator } from '../server/admin-auth.js'
-import type { HttpRoute } from '../server/http-route.js'
+import type { HttpAnswer, HttpRoute } from '../server/http-route.js'
 import type { ListedConnection } from './operations.js'
 import { answerPublish, MAX_PUBLISH_BYTES, type Publish } from '../server/publish-endpoint.js'
 
@@ -45,16 +45,26 @@ function publishRoute (config: Config, publish: Publish): HttpRoute {
     method: 'POST',
     path: '/v1/publish',
     maxBodyBytes: MAX_PUBLISH_BYTES,
-    async handle ({ headers, peer, body }) {
-      const parse = async (): Promise<unknown> => { try { return JSON.parse(body) } catch { return null } }
-      const { status, retryAfterS, body: answer } = await answerPublish(authenticate, publish, headers.get('x-publish-key') ?? null, peer, parse)
-      return {
+    async handle ({ headers, address, readBody }) {
+      let failed: HttpAnswer | null = null
+      const key = headers.get('x-publish-key') ?? null
+      const { status, retryAfterS, body } = await answerPublish(authenticate, publish, key, address.key, async () => {
+        const reading = await readBody()
+        if (!reading.ok) failed = reading.answer
+        return reading.ok ? parseJson(reading.text) : null
+      })
+      return failed ?? {
         status,
         headers: [['Content-Type', 'application/json'], ['Cache-Control', 'no-store'], ...(retryAfterS === undefined ? [] : [['Retry-After', String(retryAfterS)] as const])],
-        body: JSON.stringify(answer)
+        body: JSON.stringify(body)
       }
     }
   }
+}
+
+/** Null for what is no JSON: that is no event either. */
+function parseJson (text: string): unknown {
+  try { return JSON.parse(text) as unknown } catch { return null }
 }
 
 /** Puts together what travels between processes: events, clients' messages, orders. In memory for one process without Redis. */

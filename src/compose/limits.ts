@@ -12,8 +12,13 @@ import type { RedisConnection } from '../redis/connect.js'
 export interface Limits {
   readonly limiter: Limiter
   readonly budget: MessageBudget
-  /** Ms for which an address is known to be over; always 0 in dry-run. */
+  /**
+   * Ms for which an address is known to be over; always 0 in dry-run. More than 0 counts as a refused decision: to be asked
+   * once for each attempt, which ends there.
+   */
   readonly blockedForMs: (addressKey: string) => number
+  /** Counts the decision that a user has no slot left, where it was made without the limiter. */
+  readonly noteUserFull: () => void
   /** Null: without Redis. False also while it hangs or refuses to write. */
   readonly redisUp: () => boolean | null
   close (): Promise<void>
@@ -25,15 +30,22 @@ const monotonic = (): number => performance.now()
 /** Dry-run decides on keys of its own, so that it can run beside a fleet that enforces. */
 const DRY_RUN_PREFIX = 'dry-run:'
 
-function countDecisions (limiter: Limiter, metrics: Metrics, dryRun: boolean): Limiter {
+type CountRefused = (limit: 'ip' | 'user') => void
+
+/** Counts what is decided about each attempt, by whom ever: so it goes around everything that decides. */
+function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: CountRefused): Limiter {
   return {
     ...limiter,
     async admit (request) {
       const admission = await limiter.admit(request)
-      const addressRefused = !admission.admitted && admission.limit === 'address'
-      const refused = dryRun ? 'would_refuse' : 'refused'
-      if (request.address !== null) metrics.limitDecision('ip', addressRefused ? refused : 'allowed')
-      if (request.lease !== null && !addressRefused) metrics.limitDecision('user', admission.admitted ? 'allowed' : refused)
+      const refusedBy = admission.admitted ? null : admission.limit
+      if (refusedBy === 'address') {
+        countRefused('ip')
+        return admission
+      }
+      if (request.address !== null) metrics.limitDecision('ip', 'allowed')
+      if (refusedBy === 'user') countRefused('user')
+      else if (request.lease !== null) metrics.limitDecision('user', 'allowed')
       return admission
     }
   }
@@ -63,15 +75,20 @@ function createStore (settings: LimitSettings, config: Config, redis: RedisConne
 export function composeLimits (config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics): Limits {
   const { dryRun } = config.limits
   const store = createStore(config.limits, config, redis, audit)
-  const counted = countDecisions(store.limiter, metrics, dryRun)
   const blocks = createAddressBlocks({ now: monotonic })
-  const limiter = dryRun ? counted : rememberBlocks(counted, blocks)
+  const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
+  const limiter = countDecisions(dryRun ? store.limiter : rememberBlocks(store.limiter, blocks), metrics, countRefused)
   const budget = createMessageBudget(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
   return {
     limiter,
     budget,
     redisUp: store.redisUp,
-    blockedForMs: dryRun ? () => 0 : blocks.blockedForMs,
+    blockedForMs (addressKey) {
+      const forMs = dryRun ? 0 : blocks.blockedForMs(addressKey)
+      if (forMs > 0) countRefused('ip')
+      return forMs
+    },
+    noteUserFull () { countRefused('user') },
     async close () {
       budget.close()
       await limiter.close()

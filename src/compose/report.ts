@@ -9,11 +9,11 @@ export type OnFault = (error: unknown, where: string) => void
 
 function sessionFacts (session: Session): ConnectionFacts {
   const { identity, connectionId, address, path } = session
-  return { connectionId, userId: identity.userId, address, issuer: identity.issuer, path, insecure: identity.insecure }
+  return { connectionId, userId: identity.userId, address, issuer: identity.insecure ? null : identity.issuer, path, insecure: identity.insecure }
 }
 
-function upgradeFacts ({ userId, issuer, address, path }: RefusedUpgrade): ConnectionFacts {
-  return { connectionId: null, userId, address, issuer, path, insecure: false }
+function upgradeFacts ({ userId, issuer, address, path, insecure }: RefusedUpgrade): ConnectionFacts {
+  return { connectionId: null, userId, address, issuer: insecure ? null : issuer, path, insecure }
 }
 
 /** Counts what a connection sent and got since it was last counted: at each scrape and at its end, not per message. */

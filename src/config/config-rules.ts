@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
+import { checkTls } from './check-tls.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
 
@@ -21,11 +21,6 @@ function checkOrigins (values: SettingValues, report: ReportMistake): void {
   }
 }
 
-function checkFile (setting: 'TLS_CERT_FILE' | 'TLS_KEY_FILE', file: string | undefined, report: ReportMistake): void {
-  if (file === undefined) return
-  try { accessSync(file, constants.R_OK) } catch { report(setting, 'the file cannot be read') }
-}
-
 function checkWorkers (values: SettingValues, workers: number, report: ReportMistake): void {
   const hasRedis = values.REDIS_URL !== undefined || values.REDIS_CLUSTER_URLS.length > 0
   if (workers > MAX_WORKERS) report('WORKERS', `must be at most ${MAX_WORKERS}`)
@@ -44,9 +39,7 @@ function checkRedis (values: SettingValues, report: ReportMistake): void {
 function checkServer (values: SettingValues, report: ReportMistake): void {
   if (values.ADMIN_PORT !== 0 && values.ADMIN_PORT === values.PORT) report('ADMIN_PORT', 'must differ from PORT: the admin port is not the main port')
   if (values.ADMIN_TOKEN !== undefined && values.ADMIN_TOKEN === values.PUBLISH_KEY) report('PUBLISH_KEY', 'must differ from ADMIN_TOKEN')
-  if ((values.TLS_CERT_FILE === undefined) !== (values.TLS_KEY_FILE === undefined)) report('TLS_KEY_FILE', 'and TLS_CERT_FILE go together')
-  checkFile('TLS_CERT_FILE', values.TLS_CERT_FILE, report)
-  checkFile('TLS_KEY_FILE', values.TLS_KEY_FILE, report)
+  checkTls(values, report)
   if (values.PROXY_PROTOCOL === 'v2' && values.TRUSTED_PROXIES.length === 0) report('TRUSTED_PROXIES', 'is needed with PROXY_PROTOCOL=v2: anyone can send that header')
   for (const carrier of values.WS_TOKEN_CARRIERS) {
     if (!CARRIERS.includes(carrier)) report('WS_TOKEN_CARRIERS', `unknown carrier ${JSON.stringify(carrier.slice(0, 40))}; known: ${CARRIERS.join(', ')}`)

@@ -29,11 +29,11 @@ function judge (filters: Filters, visible: Visible): Granted | Refusal {
   return visible.agents.length + visible.tasks.length > MAX_TOPICS ? TOO_MANY : visible
 }
 
-/** What the connection may subscribe to, or why not. Synchronous exactly when the authorizer answered so. */
+/** What the connection may subscribe to, or why not. Synchronous exactly when the authorizer answered so. `fresh`: from no cache. */
 export function authorize (
-  authorizer: Authorizer, identity: Identity, token: string, filters: Filters
+  authorizer: Authorizer, identity: Identity, token: string, filters: Filters, fresh = false
 ): Granted | Refusal | Promise<Granted | Refusal> {
   if (filters.agents === null && filters.tasks === null) return NOTHING
-  const visible = authorizer.visible(identity, token, { agents: filters.agents ?? [], tasks: filters.tasks ?? [] }, { fresh: false })
+  const visible = authorizer.visible(identity, token, { agents: filters.agents ?? [], tasks: filters.tasks ?? [] }, { fresh })
   return visible instanceof Promise ? visible.then(seen => judge(filters, seen)) : judge(filters, visible)
 }

@@ -5,6 +5,12 @@ import { endSession } from './end-session.js'
 import { sendText } from './send-frame.js'
 import type { Session } from './session.js'
 
+/**
+ * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to
+ * it and not yet written, so a connection that leaves all of them joins this one first.
+ */
+const KEEP = 'keep'
+
 const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
 
 /** Carries events from the bus to the sockets of this process. */
@@ -68,6 +74,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       const wasShared = session.eventTypes === null
       session.eventTypes = eventTypes
       if (wasShared === (eventTypes === null)) return
+      if (wasShared) session.socket.subscribe(KEEP)
       for (const topic of session.topics) {
         if (wasShared) session.socket.unsubscribe(topic)
         else session.socket.subscribe(topic)

@@ -1,5 +1,5 @@
 import { refuse } from '../refusals.js'
-import { decodeFrame } from '../wire/codec.js'
+import { decodeFrame, readFrameId } from '../wire/codec.js'
 import { endSession } from './end-session.js'
 import { refresh } from './refresh.js'
 import { sendFrame } from './send-frame.js'
@@ -12,7 +12,7 @@ const MINUTE_MS = 60_000
 /** Acts on one text frame. */
 export function handleFrame (context: SessionContext, session: Session, text: string): void {
   const frame = decodeFrame(text)
-  if (frame === null) return refuseFrame(context, session)
+  if (frame === null) return refuseFrame(context, session, readFrameId(text))
   switch (frame.type) {
     case 'ping': return sendFrame(session, { type: 'pong', id: frame.id }, context.maxBufferedBytes)
     case 'refresh': return refresh(context, session, frame)
@@ -23,10 +23,10 @@ export function handleFrame (context: SessionContext, session: Session, text: st
 }
 
 /** A malformed frame is answered; the third within a minute ends the connection. */
-export function refuseFrame (context: SessionContext, session: Session): void {
+export function refuseFrame (context: SessionContext, session: Session, id?: string): void {
   const now = Date.now()
   const [older, newer] = session.badFrameAtMs
   session.badFrameAtMs = [newer, now]
-  sendFrame(session, { type: 'error', error: BAD_MESSAGE.name, message: BAD_MESSAGE.message }, context.maxBufferedBytes)
+  sendFrame(session, { type: 'error', id, error: BAD_MESSAGE.name, message: BAD_MESSAGE.message }, context.maxBufferedBytes)
   if (now - older < MINUTE_MS) endSession(session, BAD_MESSAGE)
 }

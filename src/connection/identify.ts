@@ -26,7 +26,9 @@ export const isIdentity = (value: Identity | Refusal): value is Identity => 'cla
 export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps): Identify {
   const judge = (verdict: TokenVerdict): Identity | Refusal => {
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
-    if (verdict.refusal === 'unavailable') return anonymous() ?? refuse('unavailable', { detail: verdict.detail })
+    // Keys that are away make a token as good as none; one that its issuer could not be asked about is a token all the same.
+    const keysAway = verdict.refusal === 'unavailable' && verdict.detail !== 'introspection_unavailable'
+    if (keysAway) return anonymous() ?? refuse('unavailable', { detail: verdict.detail })
     return refuse(verdict.refusal, { detail: verdict.detail })
   }
   return {

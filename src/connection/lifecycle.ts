@@ -1,53 +1,21 @@
 import type { ClientAddress } from '../address/client-address.js'
-import type { Authorizer } from '../access/authorizer.js'
-import type { UpgradeSettings } from '../config/config.js'
-import type { Admission, Lease, Limiter } from '../limits/limiter.js'
+import type { Admission, Lease } from '../limits/limiter.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
-import type { RefusalAnswerer } from './answer-refusal.js'
 import { authorize, isGranted, type Granted } from './authorize.js'
 import { checkOrigin } from './check-origin.js'
 import { findAddress } from './find-address.js'
-import { isIdentity, type Identify } from './identify.js'
+import { isIdentity } from './identify.js'
+import type { LifecycleDeps } from './lifecycle-deps.js'
 import { isRefusal, readRequest, type UpgradeRequest } from './read-request.js'
-import type { RefusedUpgrade, Report } from './report.js'
+import type { RefusedUpgrade } from './report.js'
 import type { PendingUpgrade } from './transport.js'
 import { createUpgradeDeadlines } from './upgrade-deadlines.js'
 
-/** An upgrade that everything said yes to, on its way to become a session. */
-export interface Admitted {
-  readonly request: UpgradeRequest
-  readonly address: ClientAddress
-  readonly identity: Identity
-  readonly granted: Granted
-  readonly lease: Lease
-}
-
-export interface LifecycleDeps {
-  readonly settings: UpgradeSettings
-  readonly limiter: Limiter
-  /** Ms for which an address is known to be over its limit; 0: not known to be. */
-  readonly blockedForMs: (addressKey: string) => number
-  readonly bannedForMs: (address: ClientAddress) => number
-  /** On the allow list: the address limits do not apply. */
-  readonly isExempt: (address: ClientAddress) => boolean
-  /** The address and user limits are decided and written down, but let through. */
-  readonly dryRun: boolean
-  readonly identify: Identify
-  readonly authorizer: Authorizer
-  /** Live sockets of a lease owner in this process are at the limit already. */
-  readonly userIsFull: (leaseUserId: string) => boolean
-  readonly newConnectionId: () => string
-  /** A reason to take nobody in right now: draining, overloaded. */
-  readonly gate: () => Refusal | null
-  readonly answerer: RefusalAnswerer
-  readonly report: Report
-  /** Completes the handshake; false when the client is gone. From here the session owns the lease. */
-  readonly open: (pending: PendingUpgrade, admitted: Admitted, durationMs: number) => boolean
-}
-
 export interface Lifecycle {
   onUpgrade (pending: PendingUpgrade): void
+  /** Answers every upgrade under way: the process ends. */
+  refusePending (refusal: Refusal): void
   readonly pending: number
 }
 
@@ -62,14 +30,20 @@ interface Attempt {
   settled: boolean
   identity: Identity | null
   lease: Lease | null
+  /** What `rightsGeneration` was when the permissions were asked for. */
+  rightsGeneration: number
 }
 
 const USER_FULL = refuse('user_connection_limit', { retryAfterMs: 5000 })
 const OVERDUE = refuse('unavailable', { retryAfterMs: 1000, detail: 'deadline' })
+const REVOKED = refuse('revoked')
+const DISCONNECTED = refuse('forbidden', { detail: 'disconnected' })
 const FAULT = refuse('unavailable', { retryAfterMs: 1000, detail: 'fault' })
 const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits' })
 const ACCESS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'access' })
 const OVERLOADED = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
+/** Rights that change more often than this during one upgrade are a fault of the back end. */
+const MAX_PERMIT_TRIES = 5
 const NO_WISH = { refuseByClose: false, protocol: '' }
 /** No token can hold NUL in its subject, so no user can take or fill these slots. */
 const anonymousOwner = (addressKey: string): string => `anonymous\0${addressKey}`
@@ -84,7 +58,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   ): void {
     const byClose = deps.answerer.answer(pending, refusal, { ...wish, addressKey: address.key })
     const durationMs = performance.now() - startedMs
-    report.refused({ address, path: pending.head.path, userId: null, issuer: null, durationMs, byClose }, refusal)
+    report.refused({ address, path: pending.head.path, userId: null, issuer: null, durationMs, byClose, insecure: false }, refusal)
   }
 
   function onUpgrade (pending: PendingUpgrade): void {
@@ -99,7 +73,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const early = checkOrigin(request.origin, request.host, settings) ?? knownToBeOver(address, exempt)
     if (early !== null) return refuseEarly(pending, address, startedMs, early, request)
 
-    const attempt: Attempt = { pending, address, request, startedMs, exempt, settled: false, identity: null, lease: null }
+    const attempt: Attempt = { pending, address, request, startedMs, exempt, settled: false, identity: null, lease: null, rightsGeneration: 0 }
     pending.onAborted = () => { abort(attempt) }
     deadlines.add(attempt)
     decide(attempt).then(
@@ -110,10 +84,15 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
 
   /** What this process knows of the address already: needs neither Redis nor cryptography. */
   function knownToBeOver (address: ClientAddress, exempt: boolean): Refusal | null {
-    const bannedMs = deps.bannedForMs(address)
-    if (bannedMs > 0) return refuse('banned', { retryAfterMs: bannedMs })
+    const banned = bannedNow(address)
+    if (banned !== null) return banned
     const blockedMs = exempt ? 0 : deps.blockedForMs(address.key)
     return blockedMs > 0 ? refuse('ip_rate_limited', { retryAfterMs: blockedMs }) : null
+  }
+
+  function bannedNow (address: ClientAddress): Refusal | null {
+    const bannedMs = deps.bannedForMs(address)
+    return bannedMs > 0 ? refuse('banned', { retryAfterMs: bannedMs }) : null
   }
 
   async function decide (attempt: Attempt): Promise<Granted | Refusal> {
@@ -126,7 +105,12 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const full = isGranted(granted) && isIdentity(who) && deps.userIsFull(leaseOwner(attempt, who))
     const lease = isGranted(granted) && isIdentity(who) && !full ? newLease(attempt, who) : null
     const refusal = await admit(attempt, attempt.exempt ? null : attempt.address.key, lease)
-    return refusal ?? (full ? USER_FULL : granted)
+    return refusal ?? (full ? refuseFull() : granted)
+  }
+
+  function refuseFull (): Refusal {
+    deps.noteUserFull()
+    return USER_FULL
   }
 
   /** An issuer or a database must be asked, and nobody asks them for an address that is over its limit. */
@@ -139,14 +123,24 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const granted = await permit(attempt, who)
     if (!isGranted(granted)) return granted
     if (attempt.settled) return OVERDUE
-    if (deps.userIsFull(leaseOwner(attempt, who))) return USER_FULL
-    return await admit(attempt, null, newLease(attempt, who)) ?? granted
+    if (deps.userIsFull(leaseOwner(attempt, who))) return refuseFull()
+    return await admit(attempt, null, newLease(attempt, who)) ?? await stillGranted(attempt, who, granted)
   }
 
-  async function permit (attempt: Attempt, who: Identity): Promise<Granted | Refusal> {
+  /** Rights may have been said to change while the slot was asked for: then what was answered before is asked again, from no cache. */
+  async function stillGranted (attempt: Attempt, who: Identity, granted: Granted | Refusal): Promise<Granted | Refusal> {
+    for (let tries = 0; isGranted(granted) && attempt.rightsGeneration !== deps.rightsGeneration(); tries++) {
+      if (tries === MAX_PERMIT_TRIES) return ACCESS_AWAY
+      granted = await permit(attempt, who, true)
+    }
+    return granted
+  }
+
+  async function permit (attempt: Attempt, who: Identity, fresh = false): Promise<Granted | Refusal> {
     attempt.identity = who
+    attempt.rightsGeneration = deps.rightsGeneration()
     try {
-      return await authorize(deps.authorizer, who, attempt.request.token ?? '', attempt.request)
+      return await authorize(deps.authorizer, who, attempt.request.token ?? '', attempt.request, fresh)
     } catch {
       return ACCESS_AWAY
     }
@@ -182,17 +176,25 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     deadlines.remove(attempt)
     const { pending, request, address, identity, lease } = attempt
     const durationMs = performance.now() - attempt.startedMs
-    if (isGranted(outcome) && identity !== null && lease !== null) {
+    const overtaken = isGranted(outcome) && identity !== null ? overtakenBy(attempt, identity) : null
+    if (isGranted(outcome) && overtaken === null && identity !== null && lease !== null) {
       attempt.lease = null
       if (deps.open(pending, { request, address, identity, granted: outcome, lease }, durationMs)) return
       attempt.lease = lease
       report.aborted(describe(attempt, durationMs, false))
     } else {
-      const refusal = isGranted(outcome) ? FAULT : outcome
+      const refusal = overtaken ?? (isGranted(outcome) ? FAULT : outcome)
       const byClose = deps.answerer.answer(pending, refusal, { ...request, addressKey: address.key })
       report.refused(describe(attempt, durationMs, byClose), refusal)
     }
     giveBack(attempt)
+  }
+
+  /** An order that came while the attempt was under way found no connection to end: it counts now, in the same turn that opens one. */
+  function overtakenBy ({ address, startedMs }: Attempt, identity: Identity): Refusal | null {
+    if (deps.isRevoked(identity)) return REVOKED
+    if (deps.wasDisconnected(identity.userId, startedMs)) return DISCONNECTED
+    return bannedNow(address)
   }
 
   function abort (attempt: Attempt): void {
@@ -209,8 +211,12 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   function describe ({ address, request, identity }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
-    return { address, path: request.path, userId: identity?.userId ?? null, issuer: identity?.issuer ?? null, durationMs, byClose }
+    return { address, path: request.path, userId: identity?.userId ?? null, issuer: identity?.issuer ?? null, durationMs, byClose, insecure: identity?.insecure ?? false }
   }
 
-  return { onUpgrade, get pending () { return deadlines.size } }
+  return {
+    onUpgrade,
+    refusePending (refusal) { for (const attempt of deadlines.all()) settle(attempt, refusal) },
+    get pending () { return deadlines.size }
+  }
 }

@@ -18,7 +18,7 @@ export const sessionEndMs = (identity: Identity): number => identity.expiresAtMs
 /** A token accepted within the clock tolerance has ended already by our clock: then the tolerance is what is left of it. */
 function endsAtMs (context: SessionContext, session: Session): number {
   const { expiresAtMs } = session.identity
-  return expiresAtMs > session.openedAtMs ? expiresAtMs : expiresAtMs + context.clockToleranceMs
+  return expiresAtMs > session.identitySinceMs ? expiresAtMs : expiresAtMs + context.clockToleranceMs
 }
 
 /** Puts the connection on the wheel for whatever comes first: the warning, the end of its token, or idleness. */

@@ -1,4 +1,4 @@
-import type { Admitted, LifecycleDeps } from './lifecycle.js'
+import type { Admitted, LifecycleDeps } from './lifecycle-deps.js'
 import { closeSession } from './close-session.js'
 import { onDue, sessionEndMs } from './on-due.js'
 import { receive, receivePing } from './receive.js'

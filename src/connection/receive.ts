@@ -87,12 +87,17 @@ export function endLimited (context: SessionContext, session: Session, retryAfte
   endSession(session, refuse('too_many_requests', { retryAfterMs: waitMs }))
 }
 
+/** Far above what any client needs to stay connected, whatever the message limit is. */
+const MAX_PINGS = 120
+const PING_WINDOW_MS = 60_000
+
 /** Pings keep a connection alive and cost no Redis call, so they have a cap of their own. */
 export function receivePing (context: SessionContext, session: Session): void {
+  if (session.ending !== null) return
   const now = Date.now()
-  if (now - session.pingWindowStartMs >= context.messageWindowMs) {
+  if (now - session.pingWindowStartMs >= PING_WINDOW_MS) {
     session.pingWindowStartMs = now
     session.pingsInWindow = 0
   }
-  if (++session.pingsInWindow > context.maxPings) endLimited(context, session, session.pingWindowStartMs + context.messageWindowMs - now)
+  if (++session.pingsInWindow > MAX_PINGS) endLimited(context, session, session.pingWindowStartMs + PING_WINDOW_MS - now)
 }

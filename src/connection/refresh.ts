@@ -25,6 +25,8 @@ export function refresh (context: SessionContext, session: Session, frame: Refre
     const { userId, issuer } = session.identity
     if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
     session.identity = who
+    session.identitySinceMs = Date.now()
+    session.identityGeneration++
     session.warnedOfExpiry = false
     if (context.keepTokens) session.token = frame.token
     context.subscriptions.identityChanged(session)

@@ -9,6 +9,8 @@ export interface RefusedUpgrade {
   readonly userId: string | null
   readonly issuer: string | null
   readonly durationMs: number
+  /** As `anonymous`, by break-glass. */
+  readonly insecure: boolean
   /** Told by closing an accepted socket instead of by an HTTP status. */
   readonly byClose: boolean
 }

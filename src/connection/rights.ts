@@ -16,6 +16,8 @@ export interface Rights {
   recheckSoon (session: Session): void
   /** Checks every connection of a user, or of all, at once: the back end said that something changed. */
   recheck (userId: string | null): void
+  /** Goes up whenever somebody says that rights changed: an answer that was asked for before is out of date. */
+  readonly generation: number
   stop (): void
 }
 
@@ -50,6 +52,7 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
   const ready: Group[] = []
   const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
   let running = 0
+  let generation = 0
 
   /** What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one. */
   const timer = authorizer.local
@@ -132,7 +135,10 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
       group.sessions.add(session)
       enqueue(group)
     },
+    get generation () { return generation },
     recheck (userId) {
+      generation++
+      authorizer.forget()
       for (const group of groups.values()) {
         const [sample] = group.sessions
         if (sample !== undefined && (userId === null || sample.identity.userId === userId)) enqueue(group)

@@ -14,9 +14,14 @@ export function sendText (session: Session, text: string, maxBufferedBytes: numb
   if (session.ending !== null) return
   session.messagesOut++
   const taken = session.socket.send(text)
-  if (taken && session.socket.bufferedBytes() <= maxBufferedBytes) return
-  // At the hard cap the native layer drops the connection by itself (1006).
-  endSession(session, TOO_SLOW)
+  if (taken) {
+    if (session.socket.bufferedBytes() > maxBufferedBytes) endSession(session, TOO_SLOW)
+    return
+  }
+  // At the hard cap not even a close frame gets through: the client sees 1006, and so does the log.
+  session.ending = TOO_SLOW
+  session.waiting = null
+  session.socket.terminate()
 }
 
 export function sendFrame (session: Session, frame: ServerFrame, maxBufferedBytes: number): void {

@@ -21,9 +21,6 @@ export interface SessionContext {
   /** 0: never. */
   readonly idleMs: number
   readonly clockToleranceMs: number
-  /** Pings that a connection may send in `messageWindowMs`. */
-  readonly maxPings: number
-  readonly messageWindowMs: number
   readonly registry: Registry
   readonly wheel: DeadlineWheel
   readonly limiter: Limiter

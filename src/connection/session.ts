@@ -14,6 +14,10 @@ export class Session {
   countedIn = 0
   countedOut = 0
   lastDataAtMs: number
+  /** When the token in use was presented. */
+  identitySinceMs: number
+  /** Goes up with each new token: an answer about rights that was asked for with the old one is out of date. */
+  identityGeneration = 0
   /** `expiring` was sent for the token in use. */
   warnedOfExpiry = false
   /** Frames that wait for a message grant, oldest first; null while none does. */
@@ -48,5 +52,6 @@ export class Session {
     readonly openedAtMs: number
   ) {
     this.lastDataAtMs = openedAtMs
+    this.identitySinceMs = openedAtMs
   }
 }

@@ -8,7 +8,8 @@ import { authorize, isGranted, MAX_TOPICS, type Filters, type Granted } from './
 import type { Delivery } from './deliver.js'
 import { endSession } from './end-session.js'
 import { refuseFrame } from './handle-frame.js'
-import { checkFilter, eventTypeSet, isFilterError, type Filter } from './parse-filter.js'
+import { checkFilter, eventTypeSet, isFilterError, type Filter, type FilterError } from './parse-filter.js'
+import { isRefusal, PATHS } from './read-request.js'
 import type { Report } from './report.js'
 import type { Rights } from './rights.js'
 import { sendFrame } from './send-frame.js'
@@ -45,6 +46,8 @@ const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 5000, message: 'the inbound stream is full' })
 const FORBIDDEN = refuse('forbidden')
 const SECOND_MS = 1000
+/** Rights that change more often than this while one question is answered are a fault of the back end. */
+const MAX_PERMIT_TRIES = 5
 
 const topicsOf = ({ agents, tasks }: Granted): string[] =>
   [...agents.map(id => formatTopic('agent', id)), ...tasks.map(id => formatTopic('task', id))]
@@ -57,11 +60,21 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     tell(session, { type: 'error', id, error: name, message, ...(retryAfterMs === undefined ? {} : { retry_after_ms: Math.ceil(retryAfterMs) }) })
   }
 
-  /** Attaches before the bus confirms: an event may come early, none may be missed. Only topics that were new are undone on failure. */
+  /**
+   * Attaches before the bus confirms: an event may come early, none may be missed. A topic that the connection holds
+   * already is confirmed anew, as the bus may have lost it. Only topics that were new are undone on failure.
+   */
   async function listen (session: Session, topics: readonly string[]): Promise<boolean> {
-    const fresh = topics.filter(topic => delivery.attach(session, topic))
-    const results = await Promise.allSettled(fresh.map(async (topic) => { await bus.subscribe(topic) }))
-    if (results.every(result => result.status === 'fulfilled')) return true
+    const fresh = new Set(topics.filter(topic => delivery.attach(session, topic)))
+    const results = await Promise.allSettled(topics.map(async (topic) => {
+      try {
+        await bus.subscribe(topic)
+      } finally {
+        if (!fresh.has(topic)) bus.unsubscribe(topic)
+      }
+    }))
+    // What was withdrawn meanwhile has been left already, and is no reason to fail the rest.
+    if (results.every((result, n) => result.status === 'fulfilled' || !session.topics.has(topics[n] ?? ''))) return true
     stopListening(session, fresh)
     return false
   }
@@ -90,12 +103,27 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     session.work = run
   }
 
+  /**
+   * What the user may see, by an answer that is still true when it arrives: when the token was replaced or rights were
+   * said to have changed meanwhile, it is asked for again, and not from a cache.
+   */
   async function permit (session: Session, filters: Filters): Promise<Granted | Refusal> {
     try {
-      return await authorize(authorizer, session.identity, session.token, filters)
+      for (let tries = 0; tries < MAX_PERMIT_TRIES; tries++) {
+        const [order, token] = [rights.generation, session.identityGeneration]
+        const granted = await authorize(authorizer, session.identity, session.token, filters, tries > 0)
+        if (rights.generation === order && session.identityGeneration === token) return granted
+      }
     } catch {
       return UNAVAILABLE
     }
+    return UNAVAILABLE
+  }
+
+  /** Names what the connection listens to by now: what was withdrawn while the bus confirmed is left out. */
+  function tellSubscribed (session: Session, id: string | undefined, { agents, tasks }: Granted): void {
+    const held = (kind: 'agent' | 'task', ids: readonly string[]): string[] => ids.filter(one => session.topics.has(formatTopic(kind, one)))
+    tell(session, { type: 'subscribed', id, agent_ids: held('agent', agents), task_ids: held('task', tasks) })
   }
 
   async function subscribeNow (session: Session, frame: SubscribeFrame, filters: Filters, eventTypes: Filter | null): Promise<void> {
@@ -108,11 +136,15 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     const topics = topicsOf(granted)
     const added = topics.filter(topic => !session.topics.has(topic)).length
     if (session.topics.size + added > MAX_TOPICS + 1) return tellError(session, frame.id, refuse('bad_request', { message: `more than ${MAX_TOPICS} topics` }))
+    const eventTypesBefore = session.eventTypes
     if (eventTypes !== null) delivery.narrow(session, eventTypeSet(eventTypes))
     const confirmed = await listen(session, topics)
     if (session.ending !== null) return
-    if (!confirmed) return tellError(session, frame.id, UNAVAILABLE)
-    tell(session, { type: 'subscribed', id: frame.id, agent_ids: granted.agents, task_ids: granted.tasks })
+    if (!confirmed) {
+      delivery.narrow(session, eventTypesBefore)
+      return tellError(session, frame.id, UNAVAILABLE)
+    }
+    tellSubscribed(session, frame.id, granted)
   }
 
   function overRate (session: Session): number {
@@ -124,17 +156,19 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     return ++session.subscribesInWindow > deps.subscribesPerS ? session.subscribeWindowStartMs + SECOND_MS - now : 0
   }
 
-  /** Null: malformed. */
-  function readFilters (frame: SubscribeFrame | UnsubscribeFrame): (Filters & { eventTypes: Filter | null }) | null {
-    const read = (name: string, list: string | readonly string[] | undefined): Filter | null | undefined => {
+  function readFilters (session: Session, frame: SubscribeFrame): (Filters & { eventTypes: Filter | null }) | Refusal {
+    const takes = PATHS.get(session.path) ?? []
+    const read = (name: 'agent_ids' | 'task_ids' | 'event_types'): Filter | null | FilterError => {
+      const list = frame[name]
       if (list === undefined) return null
-      const filter = checkFilter(name, typeof list === 'string' ? [list] : list, deps.maxFilterIds)
-      return isFilterError(filter) ? undefined : filter
+      if (name !== 'event_types' && !takes.includes(name)) return { error: `${session.path} takes no ${name}` }
+      return checkFilter(name, typeof list === 'string' ? [list] : list, deps.maxFilterIds)
     }
-    const agents = read('agent_ids', frame.agent_ids)
-    const tasks = read('task_ids', frame.task_ids)
-    const eventTypes = read('event_types', frame.type === 'subscribe' ? frame.event_types : undefined)
-    return agents === undefined || tasks === undefined || eventTypes === undefined ? null : { agents, tasks, eventTypes }
+    const filters = { agents: read('agent_ids'), tasks: read('task_ids'), eventTypes: read('event_types') }
+    for (const filter of Object.values(filters)) {
+      if (filter !== null && isFilterError(filter)) return refuse('bad_request', { message: filter.error })
+    }
+    return filters as Filters & { eventTypes: Filter | null }
   }
 
   async function sendNow (session: Session, frame: SendFrame): Promise<void> {
@@ -163,14 +197,15 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       if (!wasAsked) return
       inOrder(session, async () => {
         if (!await listen(session, topicsOf(granted))) return endSession(session, UNAVAILABLE)
-        tell(session, { type: 'subscribed', agent_ids: granted.agents, task_ids: granted.tasks })
+        tellSubscribed(session, undefined, granted)
       })
     },
     subscribe (context, session, frame) {
       const waitMs = overRate(session)
       if (waitMs > 0) return tellError(session, frame.id, refuse('too_many_requests', { retryAfterMs: waitMs, message: 'too many subscribe frames' }))
-      const filters = readFilters(frame)
-      if (filters === null || Object.values(filters).every(filter => filter === null)) return refuseFrame(context, session)
+      const filters = readFilters(session, frame)
+      if (isRefusal(filters)) return tellError(session, frame.id, filters)
+      if (Object.values(filters).every(filter => filter === null)) return refuseFrame(context, session, frame.id)
       inOrder(session, async () => { await subscribeNow(session, frame, filters, filters.eventTypes) })
     },
     unsubscribe (session, frame) {

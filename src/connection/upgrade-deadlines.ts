@@ -2,6 +2,8 @@
 export interface UpgradeDeadlines<T> {
   add (item: T): void
   remove (item: T): void
+  /** Those under way now; they may be removed meanwhile. */
+  all (): T[]
   readonly size: number
 }
 
@@ -33,6 +35,7 @@ export function createUpgradeDeadlines<T> (
   return {
     add (item) { dueAt.set(item, now() + deadlineMs); arm() },
     remove (item) { dueAt.delete(item) },
+    all: () => [...dueAt.keys()],
     get size () { return dueAt.size }
   }
 }

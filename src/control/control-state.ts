@@ -1,7 +1,10 @@
 import { createBans, type LastingBan } from './bans.js'
-import { MAX_BANS, type ControlHandlers } from './control.js'
+import { MAX_BANS, MAX_ORDERS, type ControlHandlers } from './control.js'
 import type { ControlMessage } from './messages.js'
 import { createRevocations, type LastingRevocation } from './revocations.js'
+
+/** As many as can be kept and as many again: no name is forgotten while its order can still be read. */
+const MAX_REMEMBERED_ORDERS = 2 * MAX_ORDERS
 
 /** All revocations and bans of one moment. */
 export interface ControlSnapshot {
@@ -13,7 +16,18 @@ export interface ControlSnapshot {
 export function createControlState (handlers: ControlHandlers, now: () => number) {
   const revocations = createRevocations(now)
   const bans = createBans(now, MAX_BANS)
+  const ordersDone = new Set<string>()
   let sinceReading: ControlMessage[] | null = null
+
+  /** Whether it is an order that was done before; from now on it is. */
+  function isRepeated (message: ControlMessage): boolean {
+    if ((message.type !== 'disconnect' && message.type !== 'recheck') || message.order_id === undefined) return false
+    if (ordersDone.has(message.order_id)) return true
+    ordersDone.add(message.order_id)
+    const [oldest = ''] = ordersDone
+    if (ordersDone.size > MAX_REMEMBERED_ORDERS) ordersDone.delete(oldest)
+    return false
+  }
 
   function perform (message: ControlMessage): void {
     switch (message.type) {
@@ -34,7 +48,9 @@ export function createControlState (handlers: ControlHandlers, now: () => number
     bannedForMs: bans.bannedForMs,
     revocationCount: revocations.size,
     known: (): ControlSnapshot => ({ revocations: revocations.list(), bans: bans.list() }),
+    /** Does what was ordered; an order with an `order_id` once. */
     perform (message: ControlMessage): void {
+      if (isRepeated(message)) return
       sinceReading?.push(message)
       perform(message)
     },

@@ -1,49 +1,33 @@
 import { randomUUID } from 'node:crypto'
 import type { RedisClient } from '../fanout/channels.js'
-import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 import type { LastingBan } from './bans.js'
 import { MAX_BANS, MAX_REVOCATIONS, type Revocation, type RevocationTarget } from './control.js'
 import type { ControlSnapshot } from './control-state.js'
+import { createExpiringSet } from './expiring-set.js'
 import { parseKeptRevocation } from './messages.js'
 
 /** Orders that are written back at once. */
 const RESTORED_TOGETHER = 200
 
-const keepExpiring = readLuaScript(new URL('./lua/keep-expiring.lua', import.meta.url))
-const readExpiring = readLuaScript(new URL('./lua/read-expiring.lua', import.meta.url))
-
-/** A member of an expiring set and how long it still lasts. */
-interface Lasting {
-  readonly member: string
-  readonly remainingMs: number
-}
-
 /** What is kept, and the name of the data set it is in: another name means that Redis has lost what it had. */
-interface KeptOrders extends ControlSnapshot { readonly dataSet: string }
+interface KeptSnapshot extends ControlSnapshot { readonly dataSet: string }
 
 /**
- * Keeps orders in Redis: `<prefix>ws:revocations` and `<prefix>ws:bans` are sorted sets scored by expiry, which is what
- * processes read. `<prefix>ws:ban:<address>` stands beside each ban, with its TTL, for operators to look at: setting or
- * deleting that key by hand has no effect. `onUnreadable` hears of entries that this version cannot read.
+ * Keeps revocations and bans in Redis: `<prefix>ws:revocations` and `<prefix>ws:bans` are sorted sets scored by expiry,
+ * which is what processes read. `<prefix>ws:ban:<address>` stands beside each ban, with its TTL, for operators to look at:
+ * setting or deleting that key by hand has no effect. `onUnreadable` hears of entries that this version cannot read.
  */
 export function createControlStore (client: RedisClient, prefix: string, onUnreadable: () => void) {
-  const revocationsKey = `${prefix}ws:revocations`
-  const bansKey = `${prefix}ws:bans`
+  const revocationSet = createExpiringSet({ client, key: `${prefix}ws:revocations`, maxMembers: MAX_REVOCATIONS, whenFull: 'refuse' })
+  const banSet = createExpiringSet({ client, key: `${prefix}ws:bans`, maxMembers: MAX_BANS, whenFull: 'evict' })
   const dataSetKey = `${prefix}ws:control:data-set`
 
-  async function readSet (key: string): Promise<Lasting[]> {
-    const reply = await runLuaScript(client, readExpiring, [key], [])
-    if (!Array.isArray(reply)) throw new Error('unexpected reply')
-    const flat: readonly unknown[] = reply
-    return Array.from({ length: flat.length / 2 }, (_, n) => ({ member: String(flat[2 * n]), remainingMs: Number(flat[2 * n + 1]) }))
-  }
-
   async function readBans (): Promise<LastingBan[]> {
-    return (await readSet(bansKey)).map(({ member, remainingMs }) => ({ address: member, remainingMs }))
+    return (await banSet.read()).map(({ member, remainingMs }) => ({ address: member, remainingMs }))
   }
 
   async function readRevocations () {
-    return (await readSet(revocationsKey)).flatMap(({ member, remainingMs }) => {
+    return (await revocationSet.read()).flatMap(({ member, remainingMs }) => {
       const revocation = parseKeptRevocation(member)
       if (revocation === null) onUnreadable()
       return revocation === null ? [] : [{ member, revocation, remainingMs }]
@@ -57,7 +41,7 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
     return await client.get(dataSetKey) ?? ''
   }
 
-  async function read (): Promise<KeptOrders> {
+  async function read (): Promise<KeptSnapshot> {
     const [revocations, bans] = await Promise.all([readRevocations(), readBans()])
     // Asked for last: were Redis emptied in between, the old name would vouch for nothing.
     return { revocations, bans, dataSet: await readDataSet() }
@@ -65,24 +49,23 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
 
   async function keepRevocation ({ kind, id, issuer, issuedBeforeMs }: Revocation, durationMs: number): Promise<void> {
     const member = JSON.stringify({ kind, id, issuer, issuedBeforeMs })
-    const kept = await runLuaScript(client, keepExpiring, [revocationsKey], [member, Math.ceil(durationMs), MAX_REVOCATIONS, 'refuse'])
-    if (kept !== 1) throw new Error('there are too many revocations')
+    if (!await revocationSet.keep(member, durationMs)) throw new Error('there are too many revocations')
   }
 
   async function dropRevocations ({ kind, id, issuer }: RevocationTarget): Promise<void> {
     const members = (await readRevocations())
       .filter(({ revocation }) => revocation.kind === kind && revocation.id === id && (issuer === null || revocation.issuer === issuer))
       .map(({ member }) => member)
-    if (members.length > 0) await client.zrem(revocationsKey, ...members)
+    await revocationSet.drop(members)
   }
 
   async function keepBan (address: string, durationMs: number): Promise<void> {
-    await runLuaScript(client, keepExpiring, [bansKey], [address, Math.ceil(durationMs), MAX_BANS, 'evict'])
+    await banSet.keep(address, durationMs)
     await client.set(`${prefix}ws:ban:${address}`, '1', 'PX', Math.ceil(durationMs))
   }
 
   async function dropBan (address: string): Promise<void> {
-    await client.zrem(bansKey, address)
+    await banSet.drop([address])
     await client.del(`${prefix}ws:ban:${address}`)
   }
 

@@ -26,8 +26,8 @@ export interface ControlHandlers {
 }
 
 /**
- * What operators and back ends order, on every process within a second. What has to last is kept with a lifetime before
- * it is announced: the orders reject when that cannot be done.
+ * What operators and back ends order, on every process within a second. An order is kept with a lifetime before it is
+ * done here and announced: it rejects when that cannot be done.
  */
 export interface Control {
   /** False until revocations and bans were read for the first time: until then the process is not ready. */
@@ -52,3 +52,5 @@ export interface Control {
 export const MAX_REVOCATIONS = 100_000
 /** Bans kept at once; at this number the one that ends first makes room. */
 export const MAX_BANS = 100_000
+/** Orders to disconnect or re-check kept at once, for two minutes each; at this number a further one is rejected. */
+export const MAX_ORDERS = 10_000

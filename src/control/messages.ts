@@ -18,9 +18,12 @@ const revocation = Type.Object({ kind, id, issuer, issuedBeforeMs: Type.Union([T
 /** Who sent it, so that a process does not hear itself; back ends leave it out, as well as the version. */
 const sender = { v: Type.Optional(Type.Literal(1)), from: Type.Optional(Type.String({ maxLength: 64 })) }
 
+/** By this name an order that comes twice, as a message and by reading, is done once; back ends leave it out. */
+const passing = { ...sender, order_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })) }
+
 const message = Type.Union([
-  Type.Object({ ...sender, type: Type.Literal('disconnect'), user_id: id }),
-  Type.Object({ ...sender, type: Type.Literal('recheck'), user_id: Type.Optional(Type.Union([Type.Null(), id])) }),
+  Type.Object({ ...passing, type: Type.Literal('disconnect'), user_id: id }),
+  Type.Object({ ...passing, type: Type.Literal('recheck'), user_id: Type.Optional(Type.Union([Type.Null(), id])) }),
   Type.Object({ ...sender, type: Type.Literal('revoke'), revocation, duration_ms: durationMs }),
   Type.Object({ ...sender, type: Type.Literal('unrevoke'), target: Type.Object({ kind, id, issuer }) }),
   Type.Object({ ...sender, type: Type.Literal('ban'), address, duration_ms: durationMs }),
@@ -35,8 +38,8 @@ export type ControlMessage = Type.Static<typeof message>
 export type KeptRevocation = Type.Static<typeof revocation>
 
 /** Reads a message; null when it is none of this version. Never throws. */
-export function parseControlMessage (payload: Buffer): ControlMessage | null {
-  const value = payload.length > MAX_MESSAGE_BYTES ? undefined : parseJson(payload.toString('utf8'))
+export function parseControlMessage (payload: Buffer | string): ControlMessage | null {
+  const value = Buffer.byteLength(payload) > MAX_MESSAGE_BYTES ? undefined : parseJson(payload.toString())
   return checkMessage.Check(value) ? value : null
 }
 

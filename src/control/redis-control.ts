@@ -7,8 +7,11 @@ import { createPublisher } from '../fanout/publisher.js'
 import type { Control, ControlHandlers } from './control.js'
 import { createControlState, type ControlSnapshot } from './control-state.js'
 import { createControlStore } from './control-store.js'
+import { createKeptOrders } from './kept-orders.js'
 import { keepRevocationForMs, revocationFrom } from './lifetime.js'
 import { parseControlMessage, type ControlMessage } from './messages.js'
+
+type Unreadable = 'control_message' | 'kept_revocation' | 'kept_order'
 
 export interface RedisControlOptions {
   /** Not closed by the control. */
@@ -18,7 +21,7 @@ export interface RedisControlOptions {
   /** Longest that an accepted token may live, in ms: revocations are kept so long. */
   readonly maxTokenLifetimeMs: number
   /** Messages or kept entries that this version cannot read: at most one report in 10 s. */
-  readonly onInvalid?: (drops: DropReport<'control_message' | 'kept_revocation'>) => void
+  readonly onInvalid?: (drops: DropReport<Unreadable>) => void
   /** Time between two readings of all that is kept, in ms. */
   readonly reloadEveryMs?: number
   /** How long an order or a reading may take, in ms. */
@@ -34,10 +37,11 @@ export function createRedisControl (options: RedisControlOptions): Control {
   const { client, prefix, maxTokenLifetimeMs, reloadEveryMs = 30_000, timeoutMs = 1000, now = Date.now } = options
   const channel = `${prefix}ws:control`
   const from = randomUUID()
-  const drop = createDropReporter<'control_message' | 'kept_revocation'>((drops) => options.onInvalid?.(drops), now)
+  const drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
   const state = createControlState(options.handlers, now)
   const publishText = createPublisher(client, timeoutMs)
   const store = createControlStore(client, prefix, () => { drop('kept_revocation') })
+  const keptOrders = createKeptOrders(client, prefix, () => { drop('kept_order') })
   // On a cluster back ends may use either kind of publishing.
   const channels = openChannels(client, client instanceof Cluster ? ['subscribe', 'ssubscribe'] : ['subscribe'], {
     onMessage: (_channel, payload) => {
@@ -45,8 +49,7 @@ export function createRedisControl (options: RedisControlOptions): Control {
       if (message === null) drop('control_message')
       else if (message.from !== from) state.perform(message)
     },
-    // What was ordered before this moment may have been missed.
-    onConfirmed: () => { reloadSoon() },
+    onConfirmed: (confirmed) => { if (confirmed.length > 0) catchUp() },
     onLost: () => { /* comes back by itself */ }
   })
   let dataSet: string | null = null
@@ -54,7 +57,17 @@ export function createRedisControl (options: RedisControlOptions): Control {
   let closed = false
   let reading = false
   let readAgain = false
+  let listened = false
+  let startedAtMs = Infinity
   let timer: NodeJS.Timeout | undefined
+
+  /** What was ordered before this moment may have been missed. */
+  function catchUp (): void {
+    // Every confirmation but the first follows a loss, and what back ends published meanwhile is kept nowhere.
+    if (listened) state.perform({ type: 'recheck' })
+    listened = true
+    reloadSoon()
+  }
 
   function reloadSoon (): void {
     if (closed) return
@@ -70,16 +83,22 @@ export function createRedisControl (options: RedisControlOptions): Control {
     })
   }
 
+  /** Reads all that is kept. False: Redis is away, which the connection reports; what is known goes on. */
   async function reload (): Promise<boolean> {
     readAgain = false
-    try {
-      await state.reload(readKept)
-      loaded = true
-      return true
-    } catch {
-      // Redis is away, which the connection reports; what is known goes on.
-      return false
-    }
+    const parts = await Promise.allSettled([load(), performMissed()])
+    return parts.every(({ status }) => status === 'fulfilled')
+  }
+
+  async function load (): Promise<void> {
+    await state.reload(readKept)
+    loaded = true
+  }
+
+  /** Does what was ordered since the start of this process, and not yet done here: before, it had no connections. */
+  async function performMissed (): Promise<void> {
+    const orders = await waitAtMost(keptOrders.readSince(performance.now() - startedAtMs), timeoutMs, 'reading orders')
+    for (const message of closed ? [] : orders) state.perform(message)
   }
 
   async function readKept (): Promise<ControlSnapshot> {
@@ -93,17 +112,19 @@ export function createRedisControl (options: RedisControlOptions): Control {
     return kept
   }
 
-  /** Keeps what has to last, does it here, and tells the others. */
-  async function order (message: ControlMessage, keep: () => Promise<void> = async () => {}): Promise<void> {
+  /** Keeps it, does it here, and tells the others: in this order, so that nothing is done here that the others cannot find. */
+  async function order (message: ControlMessage, keep: (text: string) => Promise<void>): Promise<void> {
     if (closed) throw new Error('control is closed')
-    await waitAtMost(keep(), timeoutMs, 'keeping an order')
+    const text = JSON.stringify({ v: 1, from, ...message })
+    await waitAtMost(keep(text), timeoutMs, 'keeping an order')
     state.perform(message)
-    await publishText(channel, JSON.stringify({ v: 1, from, ...message }))
+    await publishText(channel, text)
   }
 
   return {
     get loaded () { return loaded },
     start () {
+      startedAtMs = performance.now()
       channels.want(channel)
       reloadSoon()
     },
@@ -123,8 +144,8 @@ export function createRedisControl (options: RedisControlOptions): Control {
     async unban (address) {
       await order({ type: 'unban', address }, async () => { await store.dropBan(address) })
     },
-    async disconnect (userId) { await order({ type: 'disconnect', user_id: userId }) },
-    async recheck (userId) { await order({ type: 'recheck', user_id: userId }) },
+    async disconnect (userId) { await order({ type: 'disconnect', order_id: randomUUID(), user_id: userId }, keptOrders.keep) },
+    async recheck (userId) { await order({ type: 'recheck', order_id: randomUUID(), user_id: userId }, keptOrders.keep) },
     async close () {
       closed = true
       clearTimeout(timer)

@@ -1,11 +1,10 @@
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
+import { isDeeperThan, MAX_DEPTH } from '../wire/depth.js'
 import type { BusEvent } from './bus.js'
 
 /** Largest event on the bus, in bytes of JSON. */
 export const MAX_EVENT_BYTES = 1_048_576
-/** Deepest nesting of an event's data: what comes after parses and writes JSON recursively. */
-const MAX_DEPTH = 128
 
 const message = Compile(Type.Object({
   event: Type.String({ minLength: 1, maxLength: 128 }),
@@ -37,13 +36,4 @@ export function formatBusMessage ({ event, data }: BusEvent): string {
   const text = JSON.stringify({ event, data })
   if (Buffer.byteLength(text) > MAX_EVENT_BYTES) throw new RangeError('the event is too large')
   return text
-}
-
-function isDeeperThan (value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (depth === 0) return true
-  for (const part of Object.values(value)) {
-    if (isDeeperThan(part, depth - 1)) return true
-  }
-  return false
 }

@@ -1,3 +1,5 @@
+import type { ClientAddress } from '../address/client-address.js'
+
 /** An answer to a plain HTTP request. */
 export interface HttpAnswer {
   readonly status: number
@@ -5,15 +7,19 @@ export interface HttpAnswer {
   readonly body: string
 }
 
+/** A body as text, or the answer that says why there is none. */
+export type BodyReading = { readonly ok: true, readonly text: string } | { readonly ok: false, readonly answer: HttpAnswer }
+
 export interface HttpRequest {
   readonly path: string
   /** As sent, undecoded, without the `?`. */
   readonly query: string
-  /** Lower-case names; the first of several lines. */
+  /** Lower-case names; several lines of one are joined by `, ` in order (RFC 9110 section 5.3). */
   readonly headers: ReadonlyMap<string, string>
-  readonly body: string
-  /** The TCP peer. */
-  readonly peer: string
+  /** Where the client is, behind trusted proxies. */
+  readonly address: ClientAddress
+  /** Reads the body; never rejects. To be called once, before anything is awaited: what arrives unread is lost. */
+  readBody (): Promise<BodyReading>
 }
 
 /** A plain HTTP endpoint on the main port. */
@@ -22,7 +28,7 @@ export interface HttpRoute {
   readonly path: string
   /** A longer body is answered 413. */
   readonly maxBodyBytes: number
-  /** Rejecting is a fault: the client gets 503 and the fault is logged. */
+  /** Asked once the head is there; the body waits until it is read. Rejecting is a fault: the client gets 503 and the fault is logged. */
   handle (request: HttpRequest): HttpAnswer | Promise<HttpAnswer>
 }
 
@@ -35,6 +41,7 @@ const REASONS: Readonly<Record<number, string>> = {
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   413: 'Content Too Large',
   426: 'Upgrade Required',
   429: 'Too Many Requests',

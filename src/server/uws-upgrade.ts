@@ -1,54 +1,7 @@
-import type { HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js'
-import type { PendingUpgrade, Socket, SocketHandlers, UpgradeHead, UpgradeHeaders } from '../connection/transport.js'
-import { answer, rawQuery } from './uws-route.js'
+import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js'
+import type { PendingUpgrade, Socket, SocketHandlers, UpgradeHead } from '../connection/transport.js'
+import { answer } from './uws-route.js'
 import { UwsSocket, type UserData } from './uws-socket.js'
-
-/** Header names of interest, and where they go. */
-const HEADER_FIELDS: Readonly<Record<string, keyof UpgradeHeaders>> = {
-  host: 'host',
-  origin: 'origin',
-  authorization: 'authorization',
-  upgrade: 'upgrade',
-  connection: 'connection',
-  'sec-websocket-key': 'secWebSocketKey',
-  'sec-websocket-version': 'secWebSocketVersion',
-  'sec-websocket-protocol': 'secWebSocketProtocol',
-  'sec-websocket-extensions': 'secWebSocketExtensions',
-  'x-forwarded-for': 'forwardedFor'
-}
-/** `GET `, `?`, ` HTTP/1.1` and the line's end; `: ` and the line's end. */
-const REQUEST_LINE_BYTES = 16
-const HEADER_LINE_BYTES = 4
-const NO_ADDRESS = new ArrayBuffer(0)
-const HEADER_MAP = new Map(Object.entries(HEADER_FIELDS))
-
-/**
- * Copies what is needed while the request is alive. `getQuery` is called once and without a key: with one it decodes in
- * place and later reads see parameters that nobody sent.
- */
-export function copyHead (res: HttpResponse, req: HttpRequest, proxyProtocol: boolean): UpgradeHead {
-  const headers: UpgradeHeaders = {
-    host: '',
-    origin: '',
-    authorization: '',
-    upgrade: '',
-    connection: '',
-    secWebSocketKey: '',
-    secWebSocketVersion: '',
-    secWebSocketProtocol: '',
-    secWebSocketExtensions: '',
-    forwardedFor: ''
-  }
-  const [path, query] = [req.getUrl(), rawQuery(req)]
-  let bytes = path.length + query.length + REQUEST_LINE_BYTES
-  // All lines, not `getHeader`: that shows only the first of several, which is the attacker's.
-  req.forEach((name, value) => {
-    bytes += name.length + value.length + HEADER_LINE_BYTES
-    const field = HEADER_MAP.get(name)
-    if (field !== undefined) headers[field] = headers[field] === '' ? value : `${headers[field]}, ${value}`
-  })
-  return { path, query, bytes, headers, peer: res.getRemoteAddress(), proxied: proxyProtocol ? res.getProxiedRemoteAddress() : NO_ADDRESS }
-}
 
 /** One native upgrade that waits for its answer. */
 export class UwsUpgrade implements PendingUpgrade {

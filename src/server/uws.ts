@@ -1,11 +1,14 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket_context_t } from 'uWebSockets.js'
 import { CannotStart } from '../cannot-start.js'
-import type { PendingUpgrade } from '../connection/transport.js'
+import type { FoundAddress } from '../connection/find-address.js'
+import type { PendingUpgrade, UpgradeHead } from '../connection/transport.js'
 import type { Binding } from './binding.js'
+import { copyHead } from './copy-head.js'
 import { FAULT, type HttpAnswer, type HttpRoute } from './http-route.js'
+import { createBodyReader, type BodyLimits } from './read-body.js'
 import { addRoute, answer } from './uws-route.js'
 import type { UserData } from './uws-socket.js'
-import { copyHead, UwsUpgrade } from './uws-upgrade.js'
+import { UwsUpgrade } from './uws-upgrade.js'
 
 export interface ServerSettings {
   readonly host: string
@@ -18,15 +21,19 @@ export interface ServerSettings {
   readonly compression: boolean
   readonly proxyProtocol: boolean
   readonly idleTimeoutS: number
+  /** Bodies of plain requests. */
+  readonly bodies: BodyLimits
 }
 
 export interface ServerHandlers {
   /** WebSocket paths. */
   readonly paths: readonly string[]
   readonly routes: readonly HttpRoute[]
+  /** Finds who sends a plain request to one of the routes. */
+  findClient (head: UpgradeHead): FoundAddress
   onUpgrade (upgrade: PendingUpgrade): void
   /** A request that the native layer sees neither as an upgrade nor on a route; `isUpgrade`: a GET that asks for one all the same. */
-  onOther (path: string, isUpgrade: boolean): HttpAnswer
+  onOther (head: UpgradeHead, isUpgrade: boolean): HttpAnswer
   /** Something threw where nothing may: logged; the request was answered 503. */
   onFault (error: unknown): void
 }
@@ -68,15 +75,14 @@ export function createUwsServer ({ uws }: Binding, settings: ServerSettings, han
       close: (ws, code) => { const { s } = ws.getUserData(); guard(handlers, () => { s.closed(code) }) }
     })
   }
-  for (const route of handlers.routes) addRoute(app, route, handlers.onFault)
-  app.any('/*', (res, req) => {
-    guard(handlers, () => {
-      res.onAborted(() => {})
-      // Only a GET can upgrade (RFC 6455 section 4.1).
-      const isUpgrade = req.getMethod() === 'get' && req.getHeader('upgrade').toLowerCase() === 'websocket'
-      answer(res, handlers.onOther(req.getUrl(), isUpgrade))
-    })
-  })
+  const routeDeps = {
+    proxyProtocol: settings.proxyProtocol,
+    findClient: handlers.findClient,
+    openBody: createBodyReader(settings.bodies),
+    onFault: handlers.onFault
+  }
+  for (const route of handlers.routes) addRoute(app, route, routeDeps)
+  app.any('/*', (res, req) => { answerOther(res, req, handlers, settings.proxyProtocol) })
   return createListener(uws, app, settings)
 }
 
@@ -118,6 +124,18 @@ function exclusiveOption (uws: Binding['uws']): number {
 
 function guard (handlers: ServerHandlers, run: () => void): void {
   try { run() } catch (error) { handlers.onFault(error) }
+}
+
+function answerOther (res: HttpResponse, req: HttpRequest, handlers: ServerHandlers, proxyProtocol: boolean): void {
+  res.onAborted(() => {})
+  let result = FAULT
+  guard(handlers, () => {
+    const head = copyHead(res, req, proxyProtocol)
+    // Only a GET can upgrade (RFC 6455 section 4.1).
+    const isUpgrade = req.getMethod() === 'get' && head.headers.upgrade.toLowerCase() === 'websocket'
+    result = handlers.onOther(head, isUpgrade)
+  })
+  answer(res, result)
 }
 
 function startUpgrade (

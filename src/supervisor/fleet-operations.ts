@@ -6,16 +6,56 @@ import type { WorkerProcess } from './worker-process.js'
 
 const NOT_READY: Readiness = { ready: false, reasons: ['starting'], issuersWithoutKeys: [] }
 
-async function askAll<T> (workers: readonly WorkerProcess[], method: string, ...args: readonly unknown[]): Promise<T[]> {
-  const answers = await Promise.allSettled(workers.map(async worker => await worker.link.call(method, ...args) as T))
+/** A probe and a scrape have deadlines of their own, and must not wait for a worker that hangs. */
+const PROBE_TIMEOUT_MS = 1000
+/** A call fails on every worker when Redis is away: the second failure is the answer. */
+const MAX_TRIES = 2
+
+type Workers = readonly WorkerProcess[]
+
+/** The answers of those that gave one in time. */
+async function answersOf<T> (calls: ReadonlyArray<Promise<T>>): Promise<T[]> {
+  const answers = await Promise.allSettled(calls)
   return answers.flatMap(answer => answer.status === 'fulfilled' ? [answer.value] : [])
 }
 
-/** Ready while at least one worker is: the others' share of connections goes to it. */
-function joinReadiness (all: readonly Readiness[]): Readiness {
+/** Asks all, within the time of a probe. */
+function probe<T> (workers: Workers, method: string): Array<Promise<T>> {
+  return workers.map(async worker => await worker.link.call(method, [], PROBE_TIMEOUT_MS) as T)
+}
+
+/** The worker that answers a ping first: not one that hangs, however recently it began to. Rejects when none answers. */
+async function findLive (workers: Workers): Promise<WorkerProcess> {
+  return await Promise.any(workers.map(async (worker) => {
+    await worker.link.call('ping', [], PROBE_TIMEOUT_MS)
+    return worker
+  }))
+}
+
+/** Has one worker do what may be done twice: when it fails or falls silent, another one is asked. */
+async function askRepeatable (workers: Workers, method: string, args: readonly unknown[], tries = MAX_TRIES): Promise<unknown> {
+  const worker = await findLive(workers)
+  try {
+    return await worker.link.call(method, args)
+  } catch (error) {
+    const others = workers.filter(other => other !== worker)
+    if (tries === 1 || others.length === 0) throw error
+    return await askRepeatable(others, method, args, tries - 1)
+  }
+}
+
+/** Resolves with the first that is ready, without waiting for the rest. Rejects when none is. */
+async function firstReady (calls: ReadonlyArray<Promise<Readiness>>): Promise<Readiness> {
+  return await Promise.any(calls.map(async (call) => {
+    const readiness = await call
+    if (!readiness.ready) throw new Error('this worker is not ready')
+    return readiness
+  }))
+}
+
+/** Why none of them is ready. */
+function joinReasons (all: readonly Readiness[]): Readiness {
   if (all.length === 0) return NOT_READY
-  const ready = all.find(one => one.ready)
-  if (ready !== undefined) return ready
   return {
     ready: false,
     reasons: [...new Set(all.flatMap<UnreadyReason>(one => [...one.reasons]))],
@@ -27,26 +67,30 @@ function joinReadiness (all: readonly Readiness[]): Readiness {
  * The admin port's work in front of several workers: numbers from all of them, everything else through any one, which
  * reaches the others by Redis.
  */
-export function createFleetOperations (running: () => readonly WorkerProcess[], isDraining: () => boolean): Operations {
-  const askOne = async (method: string, ...args: readonly unknown[]): Promise<unknown> => {
-    const worker = running()[0]
-    if (worker === undefined) throw new Error('no worker is running')
-    return await worker.link.call(method, ...args)
+export function createFleetOperations (running: () => Workers, isDraining: () => boolean): Operations {
+  // An order is kept by its name and value, so that a second one changes nothing.
+  const order = (name: keyof Operations['orders']) => async (...args: readonly unknown[]): Promise<void> => {
+    await askRepeatable(running(), 'order', [name, ...args])
   }
-  const order = (name: keyof Operations['orders']) => async (...args: readonly unknown[]): Promise<void> => { await askOne('order', name, ...args) }
   return {
     async readiness () {
       if (isDraining()) return { ready: false, reasons: ['draining'], issuersWithoutKeys: [] }
-      return joinReadiness(await askAll<Readiness>(running(), 'readiness'))
+      // Ready while at least one worker is: the others' share of connections goes to it.
+      const calls = probe<Readiness>(running(), 'readiness')
+      return await firstReady(calls).catch(async () => joinReasons(await answersOf(calls)))
     },
     async renderMetrics () {
       // Each worker labels its own samples, so nothing is summed that should not be.
-      const parts = await askAll<MetricsJson>(running(), 'metrics')
+      const parts = await answersOf(probe<MetricsJson>(running(), 'metrics'))
       const joined: Registry = AggregatorRegistry.aggregate(parts as unknown as object[])
       return { contentType: joined.contentType, body: await joined.metrics() }
     },
-    async listConnections (userId) { return await askOne('listConnections', userId) as readonly ListedConnection[] },
+    async listConnections (userId) { return await askRepeatable(running(), 'listConnections', [userId]) as readonly ListedConnection[] },
     orders: { revoke: order('revoke'), unrevoke: order('unrevoke'), ban: order('ban'), unban: order('unban'), disconnect: order('disconnect'), recheck: order('recheck') },
-    async publish (topic, event) { await askOne('publish', topic, event) }
+    async publish (topic, event) {
+      // Never tried again: a worker that fell silent may have published, and subscribers would see the event twice.
+      const worker = await findLive(running())
+      await worker.link.call('publish', [topic, event])
+    }
   }
 }

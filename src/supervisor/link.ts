@@ -17,8 +17,8 @@ export interface Channel {
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
 
 export interface Link {
-  /** Calls a method of the other end. Rejects when it failed there, when the other end is gone, or after `timeoutMs`. */
-  call (method: string, ...args: readonly unknown[]): Promise<unknown>
+  /** Calls a method of the other end. Rejects when it failed there, when the other end is gone, or after `timeoutMs` (3000). */
+  call (method: string, args?: readonly unknown[], timeoutMs?: number): Promise<unknown>
   /** The other end is gone: what waits for it is rejected. */
   lost (): void
 }
@@ -26,7 +26,7 @@ export interface Link {
 const CALL_TIMEOUT_MS = 3000
 
 /** Opens one end of a link. */
-export function openLink (channel: Channel, methods: Methods, timeoutMs = CALL_TIMEOUT_MS): Link {
+export function openLink (channel: Channel, methods: Methods): Link {
   const waiting = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void, timer: NodeJS.Timeout }>()
   let calls = 0
 
@@ -56,7 +56,7 @@ export function openLink (channel: Channel, methods: Methods, timeoutMs = CALL_T
   })
 
   return {
-    call: async (method, ...args) => await new Promise((resolve, reject) => {
+    call: async (method, args = [], timeoutMs = CALL_TIMEOUT_MS) => await new Promise((resolve, reject) => {
       const call = ++calls
       const timer = setTimeout(() => {
         waiting.delete(call)

@@ -47,6 +47,7 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
         log.info({ event: 'worker.started', worker: number, port })
         onFirst?.started()
       },
+      onHung: () => { log.error({ event: 'worker.hung', worker: number }) },
       onEnded: (worker, code, signal) => {
         workers.delete(number)
         for (const check of [...endWaiters]) check()

@@ -19,6 +19,7 @@ const link = openLink({
   send: (message) => { process.send?.(message, undefined, undefined, () => {}) },
   onMessage: (listener) => { process.on('message', listener) }
 }, {
+  ping: () => {},
   readiness: operations.readiness,
   metrics: operations.metricsJson,
   listConnections: operations.listConnections,
@@ -38,7 +39,7 @@ process.on('SIGTERM', () => { void end('SIGTERM') })
 process.on('disconnect', () => { void end('supervisor lost') })
 
 gateway.start().then(
-  ({ port }) => { link.call('started', port).catch(() => {}) },
+  ({ port }) => { link.call('started', [port]).catch(() => {}) },
   (error: unknown) => {
     process.stderr.write(`portcullis: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exit(1)

@@ -1,6 +1,12 @@
 import { fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { openLink, type Link } from './link.js'
+import { watchLiveness } from './liveness.js'
+
+/** With a ping every 2 s: ended when it was silent for 14 to 16 s. */
+const MAX_MISSED_PINGS = 7
+/** Loading its modules may take long on a busy machine: about a minute. */
+const MAX_MISSED_PINGS_AT_START = 30
 
 /** One running worker as the supervisor holds it. */
 export interface WorkerProcess {
@@ -16,6 +22,8 @@ export interface WorkerProcess {
 export interface WorkerEvents {
   onLine (line: string): void
   onStarted (worker: WorkerProcess, port: number): void
+  /** It answers no ping any more, and is being killed: the end will follow. */
+  onHung (): void
   /** The process has ended and all it wrote was read. */
   onEnded (worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): void
 }
@@ -32,12 +40,21 @@ export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv,
     number,
     link,
     started: false,
-    stop: (reason) => { link.call('stop', reason).catch(() => {}) },
+    stop: (reason) => { link.call('stop', [reason]).catch(() => {}) },
     kill: () => { child.kill('SIGKILL') }
   }
+  const stopWatching = watchLiveness({
+    ping: async (timeoutMs) => await link.call('ping', [], timeoutMs),
+    maxMisses: () => worker.started ? MAX_MISSED_PINGS : MAX_MISSED_PINGS_AT_START,
+    onHung: () => {
+      events.onHung()
+      worker.kill()
+    }
+  })
   if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', events.onLine)
   child.on('error', () => {})
   child.on('close', (code, signal) => {
+    stopWatching()
     link.lost()
     events.onEnded(worker, code, signal)
   })

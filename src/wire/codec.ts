@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox'
+import { isDeeperThan, MAX_DEPTH } from './depth.js'
 import { Compile } from 'typebox/compile'
 import {
   PingFrameSchema, RefreshFrameSchema, SendFrameSchema, SubscribeFrameSchema, UnsubscribeFrameSchema, type ClientFrame, type ServerFrame
@@ -29,9 +30,21 @@ export function decodeFrame (text: string): ClientFrame | null {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
   const check = CHECKS.get((value as { type?: unknown }).type)
-  return check?.(value) === true ? value as ClientFrame : null
+  if (check?.(value) !== true) return null
+  const frame = value as ClientFrame
+  return frame.type === 'send' && isDeeperThan(frame.data, MAX_DEPTH) ? null : frame
 }
 
 export function encodeFrame (frame: ServerFrame): string {
   return JSON.stringify(frame)
+}
+
+/** The `id` of a frame that is otherwise malformed, so that its sender knows which one it was; undefined when it has none. */
+export function readFrameId (text: string): string | undefined {
+  try {
+    const id = (JSON.parse(text) as { id?: unknown } | null)?.id
+    return typeof id === 'string' && id.length <= 64 ? id : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -12,6 +12,7 @@ t.test('the users of one issuer are asked about, another issuer\'s see nothing, 
       asked += 1
       return { agents: agents === '*' ? ['all'] : agents, tasks: [] }
     },
+    forget () {},
     async close () { closed = true }
   }
   const authorizer = createOnlyIssuerAuthorizer('main', inner)

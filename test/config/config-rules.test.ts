@@ -1,8 +1,9 @@
 import t from 'tap'
 import { loadConfig } from '../../src/config/load-config.js'
+import { makeCertificate } from '../support/certificate.js'
 import { LEAST, NOW_MS, expectMistakes } from './expect-mistakes.js'
 
-const READABLE = new URL(import.meta.url).pathname
+const { certFile, keyFile } = await makeCertificate(t)
 const GENERIC = LEAST
 const KEYCLOAK = { KEYCLOAK_URL: 'https://kc.example', KEYCLOAK_REALM: 'r', KEYCLOAK_CLIENT_ID: 'c' }
 const SECRET = 'a-secret-that-is-long-enough-for-all'
@@ -18,9 +19,9 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['a cluster node that is none', { ...GENERIC, REDIS_CLUSTER_URLS: 'redis://a,b:6379' }, 'REDIS_CLUSTER_URLS', /redis:\/\//],
   ['the admin port on the main port', { ...GENERIC, ADMIN_PORT: '9001' }, 'ADMIN_PORT', /must differ from PORT/],
   ['one secret for two doors', { ...GENERIC, ADMIN_TOKEN: SECRET, PUBLISH_KEY: SECRET }, 'PUBLISH_KEY', /must differ/],
-  ['a certificate without its key', { ...GENERIC, TLS_CERT_FILE: READABLE }, 'TLS_KEY_FILE', /go together/],
-  ['a key without its certificate', { ...GENERIC, TLS_KEY_FILE: READABLE }, 'TLS_KEY_FILE', /go together/],
-  ['a certificate that is not there', { ...GENERIC, TLS_CERT_FILE: '/nowhere', TLS_KEY_FILE: READABLE }, 'TLS_CERT_FILE', /cannot be read/],
+  ['a certificate without its key', { ...GENERIC, TLS_CERT_FILE: certFile }, 'TLS_KEY_FILE', /go together/],
+  ['a key without its certificate', { ...GENERIC, TLS_KEY_FILE: keyFile }, 'TLS_KEY_FILE', /go together/],
+  ['a certificate that is not there', { ...GENERIC, TLS_CERT_FILE: '/nowhere', TLS_KEY_FILE: keyFile }, 'TLS_CERT_FILE', /cannot be read/],
   ['PROXY headers from anyone', { ...GENERIC, PROXY_PROTOCOL: 'v2' }, 'TRUSTED_PROXIES', /is needed/],
   ['every address a trusted proxy', { ...GENERIC, TRUSTED_PROXIES: '0.0.0.0/0' }, 'TRUSTED_PROXIES', /cover every address/],
   ['IPv4 proxies written as IPv6', { ...GENERIC, TRUSTED_PROXIES: '::ffff:10.0.0.0/104' }, 'TRUSTED_PROXIES', /write the IPv4 form/],
@@ -66,7 +67,7 @@ t.test('the safe neighbours of those combinations start', async (t) => {
     { WORKERS: '2', REDIS_URL: 'redis://127.0.0.1:6379/0' },
     { WORKERS: '2', REDIS_CLUSTER_URLS: 'redis://a:1,rediss://b:2' },
     { PORT: '0', ADMIN_PORT: '0' },
-    { TLS_CERT_FILE: READABLE, TLS_KEY_FILE: READABLE },
+    { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile },
     { PROXY_PROTOCOL: 'v2', TRUSTED_PROXIES: '127.0.0.1' },
     { ...KEYCLOAK, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgresql://db/app', WS_ACCESS_ISSUER: 'keycloak' },
     { ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: '2030-02-01T12:00:00Z', JWT_ISSUER: '', JWT_AUDIENCE: '' }

@@ -7,9 +7,10 @@ const ALICE = identityOf('alice')
 const sees = (visible: Visible, asked: unknown[] = []): Authorizer => ({
   local: true,
   visible: (identity, token, what, options) => { asked.push([identity.userId, token, what, options]); return visible },
+  forget: () => {},
   close: async () => {}
 })
-const later = (visible: Visible): Authorizer => ({ local: false, visible: async () => visible, close: async () => {} })
+const later = (visible: Visible): Authorizer => ({ local: false, visible: async () => visible, forget: () => {}, close: async () => {} })
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `id${index}`)
 
 t.test('who asks for nothing gets nothing, and nobody is asked', async (t) => {
@@ -57,6 +58,6 @@ t.test('it answers at once exactly when the authorizer does', async (t) => {
 })
 
 t.test('an authorizer that cannot answer grants nothing', async (t) => {
-  const away: Authorizer = { local: false, visible: async () => { throw new Error('away') }, close: async () => {} }
+  const away: Authorizer = { local: false, visible: async () => { throw new Error('away') }, forget: () => {}, close: async () => {} }
   await t.rejects(Promise.resolve(authorize(away, ALICE, '', { agents: ['a'], tasks: null })), { message: 'away' })
 })

@@ -2,7 +2,8 @@ import t from 'tap'
 import type { Asked, Authorizer, Visible } from '../../src/access/authorizer.js'
 import { createRefusalAnswerer } from '../../src/connection/answer-refusal.js'
 import type { Identify } from '../../src/connection/identify.js'
-import { createLifecycle, type Lifecycle, type LifecycleDeps } from '../../src/connection/lifecycle.js'
+import { createLifecycle, type Lifecycle } from '../../src/connection/lifecycle.js'
+import type { LifecycleDeps } from '../../src/connection/lifecycle-deps.js'
 import type { UpgradeHeaders } from '../../src/connection/transport.js'
 import type { Admission, Admit, Lease } from '../../src/limits/limiter.js'
 import { refuse } from '../../src/refusals.js'
@@ -15,7 +16,7 @@ const YES: Admission = { admitted: true }
 const ADDRESS_FULL: Admission = { admitted: false, limit: 'address', retryAfterMs: 7000 }
 const USER_FULL: Admission = { admitted: false, limit: 'user', retryAfterMs: 5000 }
 const all = (asked: Asked): Visible => ({ agents: asked.agents === '*' ? [] : asked.agents, tasks: asked.tasks === '*' ? [] : asked.tasks })
-const authorizer = (local: boolean, visible: Authorizer['visible'] = (_who, _token, asked) => all(asked)): Authorizer => ({ local, visible, close: async () => {} })
+const authorizer = (local: boolean, visible: Authorizer['visible'] = (_who, _token, asked) => all(asked)): Authorizer => ({ local, visible, forget: () => {}, close: async () => {} })
 const knows = (who: ReturnType<Identify['now']>): Identify => ({ now: () => who, wait: async () => { if (who === null) throw new Error('unused'); return who } })
 
 interface Bench {
@@ -42,6 +43,10 @@ function setUp ({ admit = () => YES, ...more }: BenchOptions = {}): Bench {
     blockedForMs: () => 0,
     bannedForMs: () => 0,
     isExempt: () => false,
+    rightsGeneration: () => 0,
+    isRevoked: () => false,
+    wasDisconnected: () => false,
+    noteUserFull: () => {},
     identify: knows(ALICE),
     authorizer: authorizer(true),
     userIsFull: () => false,
@@ -262,4 +267,54 @@ t.test('who cannot read a status is told by close, but not of what only a status
   await until('it is decided', () => bench.lifecycle.pending === 0)
   t.match(upgrade.accepted?.socket.ended, { code: 4401 })
   t.equal(nameIn(bench.upgrade('refuse=nonsense')), 'bad_request')
+})
+
+t.test('an order that comes while an upgrade is under way counts in the turn that would open it', async (t) => {
+  const cases: ReadonlyArray<readonly [string, Partial<LifecycleDeps>, number, string]> = [
+    ['revoked', { isRevoked: () => true }, 401, 'revoked'],
+    ['disconnected', { wasDisconnected: () => true }, 403, 'forbidden']
+  ]
+  for (const [what, deps, status, name] of cases) {
+    const { upgrade, released, opened } = setUp(deps)
+    const attempt = upgrade()
+    await until('it is answered', () => attempt.answered !== null)
+    t.match(attempt.answered, { status, body: new RegExp(name) }, what)
+    t.equal(released.length, 1, 'the slot is given back')
+    t.equal(opened.length, 0)
+  }
+})
+
+t.test('a ban that comes while the slot is asked for refuses the upgrade', async (t) => {
+  let banned = 0
+  const { upgrade, released } = setUp({ bannedForMs: () => banned, admit: () => { banned = 60_000; return YES } })
+  const attempt = upgrade()
+  await until('it is answered', () => attempt.answered !== null)
+  t.match(attempt.answered, { status: 403, body: /banned/ })
+  t.equal(released.length, 1)
+})
+
+t.test('rights that change while the slot is asked for are asked for again, from no cache', async (t) => {
+  let [changes, asked] = [0, 0]
+  const { upgrade, released, opened } = setUp({
+    rightsGeneration: () => changes,
+    authorizer: authorizer(false, async (_who, _token, what, { fresh }) => {
+      asked++
+      t.equal(fresh, asked > 1)
+      return asked > 1 ? { agents: [], tasks: [] } : all(what)
+    }),
+    admit: ({ lease }) => { if (lease !== null) changes++; return YES }
+  })
+  const attempt = upgrade('agent_ids=a1')
+  await until('it is answered', () => attempt.answered !== null)
+  t.match(attempt.answered, { status: 403, body: /forbidden/ })
+  t.equal(released.length, 1)
+  t.equal(opened.length, 0)
+})
+
+t.test('a process that ends answers the upgrades under way', async (t) => {
+  const { lifecycle, upgrade } = setUp({ admit: async () => await new Promise(() => {}) })
+  const attempt = upgrade()
+  lifecycle.refusePending({ name: 'restarting', message: 'bye', retryAfterMs: 1000 })
+  t.match(attempt.answered, { status: 503, body: /restarting/ })
+  t.equal(lifecycle.pending, 0)
 })

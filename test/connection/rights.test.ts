@@ -34,6 +34,7 @@ function watch (t: Test, answer: Answer = ({ asked }) => everything(asked), { lo
         checks.push(check)
         return await answer(check)
       },
+      forget: () => {},
       close: async () => {}
     },
     periodMs,

@@ -198,8 +198,6 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
     dryRun: false,
     idleMs: 0,
     clockToleranceMs: 5000,
-    maxPings: 100,
-    messageWindowMs: 60_000,
     registry: createRegistry(),
     wheel: createTestWheel(),
     limiter: createTestLimiter(),

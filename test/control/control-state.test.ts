@@ -1,4 +1,5 @@
 import t from 'tap'
+import { MAX_ORDERS } from '../../src/control/control.js'
 import { createControlState, type ControlSnapshot } from '../../src/control/control-state.js'
 import { createRecorder } from './control-conformance.js'
 import { identity } from './identities.js'
@@ -53,6 +54,24 @@ t.test('a reading that fails changes nothing', async (t) => {
   await t.rejects(reloaded, /away/)
   t.equal(state.isRevoked(identity()), true)
   t.equal(state.bannedForMs('new'), 1000)
+})
+
+t.test('an order with a name is done once, one without each time; and the names do not pile up', async (t) => {
+  const { handlers, told } = createRecorder()
+  const state = createControlState(handlers, () => 0)
+  const ask = (orderId: string): void => { state.perform({ type: 'disconnect', order_id: orderId, user_id: 'bob' }) }
+  ask('first')
+  ask('first')
+  t.equal(told.length, 1)
+  for (let n = 0; n < 2 * MAX_ORDERS - 1; n++) ask(`o${n}`)
+  ask('first')
+  t.equal(told.length, 2 * MAX_ORDERS, 'as long as it may still be kept it is known')
+  ask('one more')
+  ask('first')
+  t.equal(told.length, 2 * MAX_ORDERS + 2, 'after that it is forgotten')
+  told.length = 0
+  for (let n = 0; n < 2; n++) state.perform({ type: 'recheck', user_id: 'bob' })
+  t.same(told, ['recheck bob', 'recheck bob'])
 })
 
 t.test('what is known can be written down and read back', async (t) => {

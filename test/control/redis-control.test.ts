@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { MAX_ORDERS } from '../../src/control/control.js'
 import { createRedisControl, type RedisControlOptions } from '../../src/control/redis-control.js'
 import { openClient, openClusterClient } from '../fanout/clients.js'
 import { until } from '../support/until.js'
@@ -16,6 +17,14 @@ async function openControl (t: Test, redis: TestRedis, more: Partial<RedisContro
   t.teardown(async () => { await control.close() })
   control.start()
   return { control, told }
+}
+
+const kept = (id: string, userId: string): string => JSON.stringify({ v: 1, from: 'x', order_id: id, type: 'disconnect', user_id: userId })
+const KEPT_MS = 120_000
+
+/** How many scripts this Redis has run: three for each reading of all that is kept. */
+async function countScripts (redis: TestRedis): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1])
 }
 
 t.test('on a single Redis it does what every control does', async (t) => {
@@ -103,12 +112,101 @@ t.test('an order whose message was lost is found by the next reading, and acted 
   await redis.client.zadd('ws:revocations', endsAtMs, JSON.stringify({ kind: 'sid', id: 'session-1', issuer: 'main', issuedBeforeMs: null }))
   await redis.client.zadd('ws:bans', endsAtMs, '192.0.2.9')
   await until('both are found', () => control.isRevoked(identity()) && control.bannedForMs('192.0.2.9') > 0)
-  const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1])
-  const read = await calls()
-  await until('it has read again', async () => await calls() >= read + 4)
+  const read = await countScripts(redis)
+  await until('it has read again', async () => await countScripts(redis) >= read + 6)
   t.same(told, ['revoked alice true', 'ban 192.0.2.9'])
   await redis.client.del('ws:revocations')
   await until('a lifted one is found as well', () => !control.isRevoked(identity()))
+})
+
+t.test('an order given while the channel of another process is lost is done there when it is back, once', async (t) => {
+  const redis = await startRedis(t)
+  const cutOff = await openControl(t, redis)
+  const { control } = await openControl(t, redis)
+  const listening = async (): Promise<boolean> => Number((await redis.client.pubsub('NUMSUB', 'ws:control'))[1]) === 2
+  await until('both are loaded and listen', async () => cutOff.control.loaded && control.loaded && await listening())
+  await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  await control.disconnect('alice')
+  await until('they listen again', listening)
+  await until('it is done', () => cutOff.told.includes('disconnect alice'), 1000)
+  await until('rights are checked as well, for what back ends may have said', () => cutOff.told.includes('recheck null'), 1000)
+  const before = await countScripts(redis)
+  await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  await until('both have read again', async () => await countScripts(redis) >= before + 6)
+  await until('and have checked rights again', () => cutOff.told.filter((line) => line === 'recheck null').length === 2)
+  t.equal(cutOff.told.filter((line) => line === 'disconnect alice').length, 1)
+})
+
+t.test('on a cluster such an order is found as well', async (t) => {
+  const cluster = await startRedisCluster(t)
+  const opened: Process[] = []
+  for (let n = 0; n < 2; n++) {
+    const { handlers, told } = createRecorder()
+    const control = createRedisControl({ client: await openClusterClient(t, cluster), prefix: '', handlers, maxTokenLifetimeMs: LIFETIME_MS, timeoutMs: 5000 })
+    t.teardown(async () => { await control.close() })
+    control.start()
+    opened.push({ control, told })
+  }
+  const [cutOff, other] = opened
+  if (cutOff === undefined || other === undefined) throw new Error('no process')
+  const countListening = async (): Promise<number> => {
+    const counts = await Promise.all(cluster.nodes.map(async ({ client }) => Number((await client.pubsub('SHARDNUMSUB', 'ws:control') as unknown[])[1])))
+    return counts.reduce((sum, count) => sum + count)
+  }
+  await until('both listen', async () => cutOff.control.loaded && other.control.loaded && await countListening() === 2)
+  await Promise.all(cluster.nodes.map(async ({ client }) => await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')))
+  await other.control.disconnect('alice')
+  await until('it is done', () => cutOff.told.includes('disconnect alice') && cutOff.told.includes('recheck null'), 5000)
+  t.equal(cutOff.told.filter((line) => line === 'disconnect alice').length, 1)
+})
+
+t.test('a kept order is done by the next reading, once; one from before the start, or that cannot be read, is not', async (t) => {
+  const redis = await startRedis(t)
+  const keep = async (ageMs: number, text: string): Promise<void> => { await redis.client.zadd('ws:control:orders', Date.now() + KEPT_MS - ageMs, text) }
+  const drops: object[] = []
+  await keep(60_000, kept('1', 'earlier'))
+  const { control, told } = await openControl(t, redis, { reloadEveryMs: 50, onInvalid: (report) => { drops.push(report) } })
+  await until('it is loaded', () => control.loaded)
+  await keep(0, kept('2', 'alice'))
+  await keep(0, '{"v":1,"type":"recheck"}')
+  await until('it is done', () => told.length > 0)
+  await keep(0, kept('3', 'bob'))
+  await until('the next one too', () => told.length > 1)
+  const before = await countScripts(redis)
+  await until('it has read again, twice', async () => await countScripts(redis) >= before + 9)
+  t.same(told, ['disconnect alice', 'disconnect bob'])
+  t.same(drops, [{ reason: 'kept_order', dropped: 1 }])
+})
+
+t.test('a process that reads what it has heard does it once, and so does the one that ordered it', async (t) => {
+  const redis = await startRedis(t)
+  const one = await openControl(t, redis, { reloadEveryMs: 50 })
+  const other = await openControl(t, redis, { reloadEveryMs: 50 })
+  await until('both are loaded', () => one.control.loaded && other.control.loaded)
+  await one.control.disconnect('alice')
+  await one.control.recheck('bob')
+  await until('the other was told', () => other.told.length >= 2)
+  const before = await countScripts(redis)
+  await until('both have read again', async () => await countScripts(redis) >= before + 18)
+  for (const { told } of [one, other]) t.same(told, ['disconnect alice', 'recheck bob'])
+  const late = await openControl(t, redis, { reloadEveryMs: 50 })
+  await until('one that starts later has loaded', () => late.control.loaded)
+  const then = await countScripts(redis)
+  await until('and has read again', async () => await countScripts(redis) >= then + 18)
+  t.same(late.told, [])
+})
+
+t.test('orders are kept for two minutes and in a number that is bounded: a further one is rejected, and not done', async (t) => {
+  const redis = await startRedis(t)
+  const { control, told } = await openControl(t, redis, { prefix: 'p:' })
+  await control.disconnect('alice')
+  const ttlMs = await redis.client.pttl('p:ws:control:orders')
+  t.ok(ttlMs > KEPT_MS - 10_000 && ttlMs <= KEPT_MS, `${ttlMs}`)
+  const endsAtMs = Date.now() + 60_000
+  await redis.client.zadd('p:ws:control:orders', ...Array.from({ length: MAX_ORDERS }, (_, n) => [endsAtMs, `o${n}`]).flat())
+  await t.rejects(control.disconnect('bob'), /too many/)
+  await t.rejects(control.recheck(null), /too many/)
+  t.same(told, ['disconnect alice'])
 })
 
 t.test('entries that this version cannot read are reported, and the others count', async (t) => {
@@ -184,6 +282,7 @@ t.test('while Redis hangs or is away, every order rejects in time, and what is k
   redis.resume()
   await redis.stop()
   t.ok((await orders()).every(({ status }) => status === 'rejected'))
+  t.same(told, [], 'what is not kept is not done here either')
   t.equal(control.isRevoked(identity()), true)
   t.equal(control.bannedForMs('192.0.2.3'), 0)
   await control.close()

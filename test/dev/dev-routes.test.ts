@@ -9,7 +9,9 @@ const routes = createDevRoutes(issuer)
 async function get (path: string, query = '', host = '127.0.0.1:9001'): Promise<HttpAnswer> {
   const route = routes.find(route => route.path === path)
   if (route === undefined) throw new Error(`no ${path}`)
-  return await route.handle({ path, query, headers: new Map(host === '' ? [] : [['host', host]]), body: '', peer: '127.0.0.1' })
+  const headers = new Map(host === '' ? [] : [['host', host]])
+  const address = { ip: '127.0.0.1', key: '127.0.0.1' }
+  return await route.handle({ path, query, headers, address, readBody: async () => ({ ok: true, text: '' }) })
 }
 const claimsOf = ({ body }: HttpAnswer): Record<string, unknown> => JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
 

@@ -5,16 +5,18 @@ import { startIssuer } from '../support/issuer.js'
 import { startPostgres } from '../support/postgres.js'
 import { startPostgrest } from '../support/postgrest.js'
 import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 const ACME = { agent: 'a0000000-0000-4000-8000-0000000000a1', agent2: 'a0000000-0000-4000-8000-0000000000a2', task: 'a0000000-0000-4000-8000-0000000000f1' }
 const GLOBEX = { agent: 'b0000000-0000-4000-8000-0000000000a1' }
 const NOBODY = { agent: '00000000-0000-4000-8000-0000000000a1' }
+const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
 const RAISED = { WS_UPGRADE_DEADLINE_MS: '60000', WS_IP_CONNECTIONS: '100000', WS_USER_CONNECTIONS: '1000' }
 
 t.test('Row Level Security decides', { timeout: 90_000 }, async (t) => {
   const [database, redis, issuer] = await Promise.all([startPostgres(t), startRedis(t), startIssuer(t)])
   const name = await database.createSample('gateway')
-  const env = { ...trust(issuer), ...RAISED, REDIS_URL: redis.url, WS_AUTHORIZER: 'postgres', DATABASE_URL: database.url('portcullis_login', name), WS_ACCESS_RECHECK_S: '1' }
+  const env = { ...trust(issuer), ...RAISED, REDIS_URL: redis.url, WS_AUTHORIZER: 'postgres', DATABASE_URL: database.url('portcullis_login', name), WS_ACCESS_RECHECK_S: '1', ADMIN_TOKEN }
   const gateways = await Promise.all([startGateway(t, env), startGateway(t, { ...env, WS_ACCESS_RECHECK_S: '3600' })])
   const [gateway, slow] = gateways
   const token = (sub: string, more: object = {}): string => issuer.sign({ sub, ...more })
@@ -74,6 +76,75 @@ t.test('Row Level Security decides', { timeout: 90_000 }, async (t) => {
       client.send({ type: 'subscribe', id: 'again', agent_ids: [ACME.agent] })
       t.match(await client.next(), { type: 'error', id: 'again', error: 'forbidden' })
     }
+  })
+
+  await t.test('what is ordered while a check is under way counts', async (t) => {
+    const sql = async (statement: string): Promise<void> => { await withDatabase(database.url('postgres', name), statement) }
+    // A policy that takes as long as the token says, so that orders can overtake it.
+    await sql(`create or replace function app.user_id () returns text language plpgsql volatile as $$
+      declare claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+      begin perform pg_sleep(coalesce((claims ->> 'slow_s')::float, 0)); return claims ->> 'sub'; end $$`)
+    const sleeping = async (): Promise<void> => {
+      await until('a check is under way', async () => {
+        const [row] = await database.admin<Array<{ count: number }>>`select count(*)::int from pg_stat_activity where wait_event = 'PgSleep'`
+        return (row?.count ?? 0) > 0
+      })
+    }
+    const order = async (method: string, path: string, body?: unknown): Promise<void> => {
+      const init = { method, headers: { Authorization: `Bearer ${ADMIN_TOKEN}` }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+      t.equal((await slow.admin(path, init)).status, 204, path)
+    }
+    const member = (who: string): string => `insert into public.memberships (organization_id, user_id) values ('a0000000-0000-4000-8000-000000000001', '${who}')`
+    const leave = (who: string): string => `delete from public.memberships where user_id = '${who}'`
+
+    await t.test('a token revoked, a user disconnected, an address banned: the upgrade that waits is refused', async (t) => {
+      for (const [what, status, error] of [['revoke', 401, 'revoked'], ['disconnect', 403, 'forbidden'], ['ban', 403, 'banned']] as const) {
+        await sql(member(what))
+        const from = freshAddress()
+        const path = `/ws?agent_ids=${ACME.agent}&token=${token(what, { slow_s: 0.7, jti: what })}`
+        const refused = connectRefused(t, slow, path, { from })
+        await sleeping()
+        if (what === 'revoke') await order('POST', '/v1/revocations', { jti: what })
+        if (what === 'disconnect') await order('DELETE', `/v1/users/${what}/connections`)
+        if (what === 'ban') await order('PUT', `/v1/bans/${from}`, { seconds: 60 })
+        t.match(await refused, { status, body: { error } }, what)
+      }
+    })
+
+    await t.test('a right withdrawn while a subscribe waits is not granted by it', async (t) => {
+      await sql(member('dora'))
+      const client = await connect(t, slow, `/ws?token=${token('dora', { slow_s: 0.5 })}`, { from: freshAddress() })
+      await client.nextOf('welcome')
+      client.send({ type: 'subscribe', id: '1', agent_ids: [ACME.agent] })
+      await sleeping()
+      await sql(leave('dora'))
+      await order('POST', '/v1/recheck?user_id=dora')
+      t.match(await client.next(), { type: 'error', id: '1', error: 'forbidden' })
+    })
+
+    await t.test('a new token is what decides, also about what was asked for with the old one', async (t) => {
+      await sql(member('eve'))
+      const client = await connect(t, slow, `/ws?token=${token('eve', { slow_s: 0.3 })}`, { from: freshAddress() })
+      await client.nextOf('welcome')
+      await sql(`create policy assurance on public.agents as restrictive for select to authenticated
+        using (coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'low', '') = '')`)
+      client.send({ type: 'subscribe', id: '1', agent_ids: [ACME.agent] })
+      client.send({ type: 'refresh', id: '2', token: token('eve', { low: 'yes' }) })
+      t.match(await client.nextOf('error'), { id: '1', error: 'forbidden' })
+      await sql('drop policy assurance on public.agents')
+    })
+
+    await t.test('what is remembered of a right does not outlive the word that rights changed', async (t) => {
+      await sql(member('finn'))
+      const client = await connect(t, slow, `/ws?agent_ids=${ACME.agent}&token=${token('finn')}`, { from: freshAddress() })
+      await client.nextOf('subscribed')
+      client.send({ type: 'unsubscribe', agent_ids: ['*'] })
+      await client.nextOf('unsubscribed')
+      await sql(leave('finn'))
+      await order('POST', '/v1/recheck?user_id=finn')
+      client.send({ type: 'subscribe', id: 'again', agent_ids: [ACME.agent] })
+      t.match(await client.next(), { type: 'error', id: 'again', error: 'forbidden' })
+    })
   })
 
   await t.test('without its database the gateway lets nobody see anything, and says unavailable', async (t) => {

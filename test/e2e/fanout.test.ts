@@ -167,6 +167,32 @@ t.test('events and subscriptions of one process', async (t) => {
   })
 })
 
+t.test('event types that change while events come lose and double none', async (t) => {
+  const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
+  const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, REDIS_URL: redis.url, WS_IP_MESSAGES: '1000000', WS_SUBSCRIBES_PER_S: '1000000' })
+  const ids = ['a1', 'a2', 'a3', 'a4', 'a5']
+  const token = issuer.sign({ sub: 'reader', agents: ids })
+  const clients = await Promise.all(Array.from({ length: 10 }, async () => {
+    const client = await connect(t, gateway, `/ws?agent_ids=${ids.join(',')}&token=${token}`, { from: freshAddress() })
+    await client.nextOf('subscribed')
+    return client
+  }))
+  const rounds = 100
+  for (let n = 0; n < rounds; n++) {
+    for (const client of clients) client.send({ type: 'subscribe', agent_ids: ['a1'], event_types: n % 2 === 0 ? ['e'] : '*' })
+    await Promise.all(ids.map(async (id) => { await redis.client.publish(`ws:topic:agent:${id}`, JSON.stringify({ event: 'e', data: n })) }))
+  }
+  for (const client of clients) {
+    const got = new Map<unknown, unknown[]>(ids.map(id => [`agent:${id}`, []]))
+    for (let n = 0; n < rounds * ids.length; n++) {
+      const { topic, data } = await client.nextOf('event')
+      got.get(topic)?.push(data)
+    }
+    for (const data of got.values()) t.same(data, [...Array(rounds).keys()])
+    t.notOk(client.waiting.some(frame => frame.type === 'event'), 'none twice')
+  }
+})
+
 t.test('what clients send is kept in the stream until its bound, and refused beyond it', async (t) => {
   const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_INBOUND_MAX: '2' })

@@ -53,7 +53,7 @@ t.test('a start that must fail', async (t) => {
       PROXY_PROTOCOL: 'v2',
       TLS_CERT_FILE: 'package.json',
       WS_AUTHORIZER: 'postgres'
-    }, ['ALLOW_INSECURE_WS_UNTIL', 'DATABASE_URL', 'JWT_ALGORITHMS', 'PUBLISH_KEY', 'TLS_KEY_FILE', 'TRUSTED_PROXIES', 'WORKERS']],
+    }, ['ALLOW_INSECURE_WS_UNTIL', 'DATABASE_URL', 'JWT_ALGORITHMS', 'PUBLISH_KEY', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'TRUSTED_PROXIES', 'WORKERS']],
     ['break-glass for two days and any origin, an issuer without audience, keys over http from afar, two names for Redis, one port for two', {
       ALLOW_INSECURE_WS: 'true',
       ALLOW_INSECURE_WS_UNTIL: new Date(Date.now() + 172_800_000).toISOString(),
@@ -73,6 +73,14 @@ t.test('a start that must fail', async (t) => {
       t.same([...new Set(Array.from(stderr.matchAll(/^ {2}(\w+): /gm), ([, name]) => name))].sort(), names, stderr)
     })
   }
+
+  await t.test('says of settings that do nothing yet that they do nothing', async (t) => {
+    const idle = { WS_BAN_AFTER: '3', WS_RESUME_KEY: 'a-resume-key-of-32-bytes-or-more' }
+    const { stderr } = await runGateway({ ...idle, PORT: 'none' })
+    for (const name of Object.keys(idle)) t.match(stderr, new RegExp(`^portcullis: ${name} is not in force yet`, 'm'))
+    t.notMatch(stderr, idle.WS_RESUME_KEY)
+    t.notMatch((await runGateway({ WS_BAN_AFTER: '0', WS_RESUME_KEY: ' ', PORT: 'none' })).stderr, /not in force/)
+  })
 
   await t.test('a port that is taken is one clear sentence', async (t) => {
     const server = createServer().listen(0, '127.0.0.1')

@@ -1,0 +1,90 @@
+import t from 'tap'
+import type { Readiness } from '../../src/server/admin-readiness.js'
+import { createFleetOperations } from '../../src/supervisor/fleet-operations.js'
+import type { WorkerProcess } from '../../src/supervisor/worker-process.js'
+
+type Answer = (...args: readonly unknown[]) => unknown
+interface StandIn extends WorkerProcess { readonly asked: string[] }
+
+const never = async (): Promise<never> => await new Promise(() => {})
+const fails = (): never => { throw new Error('the call failed in the other process') }
+const READY: Readiness = { ready: true, reasons: [], issuersWithoutKeys: [] }
+const unready = (...reasons: Readiness['reasons']): Readiness => ({ ready: false, reasons, issuersWithoutKeys: [] })
+
+/** A worker that answers so; one without a `ping` hangs: its calls reject when their time is over. */
+function standIn (number: number, answers: Readonly<Record<string, Answer>>): StandIn {
+  const asked: string[] = []
+  const call = async (method: string, args: readonly unknown[] = [], timeoutMs = 0): Promise<unknown> => {
+    asked.push(method)
+    const answer = answers[method]
+    if (answer !== undefined) return await answer(...args)
+    return await new Promise((_resolve, reject) => { setTimeout(() => { reject(new Error('no answer')) }, Math.min(timeoutMs, 50)) })
+  }
+  return { number, asked, started: true, link: { call, lost: () => {} }, stop: () => {}, kill: () => {} }
+}
+function alive (number: number, answers: Readonly<Record<string, Answer>> = {}): StandIn {
+  return standIn(number, { ping: () => undefined, ...answers })
+}
+const fleet = (...workers: StandIn[]) => createFleetOperations(() => workers, () => false)
+
+t.test('no call goes to a worker that hangs', async (t) => {
+  const hung = standIn(1, {})
+  const done: unknown[] = []
+  const live = alive(2, { order: (...args) => { done.push(args) }, listConnections: () => [], publish: (...args) => { done.push(args) } })
+  const operations = fleet(hung, live)
+  await operations.orders.disconnect('alice')
+  await operations.publish('agent:a1', { event: 'e', data: 1 })
+  t.same(await operations.listConnections('alice'), [])
+  t.same(done, [['disconnect', 'alice'], ['agent:a1', { event: 'e', data: 1 }]])
+  t.same(new Set(hung.asked), new Set(['ping']))
+})
+
+t.test('an order that fails at one worker is given to another, at most to two', async (t) => {
+  const failing = [1, 2, 3].map(number => alive(number, { order: fails }))
+  const good = alive(9, { order: () => undefined })
+  await fleet(failing[0] as StandIn, good).orders.recheck(null)
+  t.ok(good.asked.includes('order'))
+  await t.rejects(fleet(...failing).orders.recheck(null))
+  const orders = failing.flatMap(({ asked }) => asked).filter(method => method === 'order').length
+  t.equal(orders, 1 + 2)
+})
+
+t.test('an event that a worker failed to publish is not published by another', async (t) => {
+  const workers = [alive(1, { publish: fails }), alive(2, { publish: fails })]
+  await t.rejects(fleet(...workers).publish('agent:a1', { event: 'e', data: 1 }))
+  t.equal(workers.flatMap(({ asked }) => asked).filter(method => method === 'publish').length, 1)
+})
+
+t.test('with no worker, or none that answers, everything rejects', async (t) => {
+  for (const operations of [fleet(), fleet(standIn(1, {}))]) {
+    await t.rejects(operations.orders.unban('192.0.2.1'))
+    await t.rejects(operations.listConnections('alice'))
+    await t.rejects(operations.publish('agent:a1', { event: 'e', data: 1 }))
+    t.same(await operations.readiness(), unready('starting'))
+  }
+})
+
+t.test('ready is told by the first worker that is, without waiting for one that hangs', async (t) => {
+  t.same(await fleet(alive(1, { readiness: never }), alive(2, { readiness: () => READY })).readiness(), READY)
+  const starting = alive(1, { readiness: () => unready('starting') })
+  const draining = alive(2, { readiness: () => unready('starting', 'draining') })
+  t.same(await fleet(starting, draining, standIn(3, {})).readiness(), unready('starting', 'draining'))
+})
+
+t.test('a draining supervisor is not ready, whatever its workers say', async (t) => {
+  const draining = createFleetOperations(() => [alive(1, { readiness: () => READY })], () => true)
+  t.same(await draining.readiness(), unready('draining'))
+})
+
+t.test('probes and scrapes have at most a second for each worker', async (t) => {
+  const times: number[] = []
+  const worker = alive(1)
+  const call = async (_method: string, _args?: readonly unknown[], timeoutMs = Infinity): Promise<never> => {
+    times.push(timeoutMs)
+    return fails()
+  }
+  const operations = fleet({ ...worker, link: { ...worker.link, call } })
+  await operations.readiness()
+  await operations.renderMetrics()
+  t.same(times, [1000, 1000])
+})

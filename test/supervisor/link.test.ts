@@ -1,0 +1,44 @@
+import t from 'tap'
+import { openLink, type Channel, type Link, type Methods } from '../../src/supervisor/link.js'
+
+/** Two ends joined as a channel of the operating system joins them: later, and by copies. */
+function joinEnds (methods: Methods): { near: Link, far: Link } {
+  const listeners: Array<(message: unknown) => void> = []
+  const channelTo = (own: number, other: number): Channel => ({
+    send: (message) => { setImmediate(() => { listeners[other]?.(JSON.parse(JSON.stringify(message))) }) },
+    onMessage: (listener) => { listeners[own] = listener }
+  })
+  return { near: openLink(channelTo(0, 1), {}), far: openLink(channelTo(1, 0), methods) }
+}
+
+t.test('a call is answered with its value, each with its own', async (t) => {
+  const { near } = joinEnds({ double: (n: number) => n * 2, later: async (text: string) => await Promise.resolve(text) })
+  t.same(await Promise.all([near.call('double', [2]), near.call('later', ['x']), near.call('double', [4])]), [4, 'x', 8])
+})
+
+t.test('a method that throws, rejects or does not exist rejects the call, without its reason', async (t) => {
+  const failed = { message: 'the call failed in the other process' }
+  const { near } = joinEnds({ throws: () => { throw new Error('secret') }, rejects: async () => await Promise.reject(new Error('secret')) })
+  for (const method of ['throws', 'rejects', 'missing']) await t.rejects(near.call(method), failed, method)
+})
+
+t.test('silence ends a call at its own time; an answer that comes later is dropped', async (t) => {
+  let answer = (): void => {}
+  const { near } = joinEnds({
+    slow: async () => { await new Promise<void>((resolve) => { answer = resolve }) },
+    quick: () => 1
+  })
+  // A call that waits keeps no process alive.
+  const busy = setInterval(() => {}, 1000)
+  t.teardown(() => { clearInterval(busy) })
+  await t.rejects(near.call('slow', [], 20), { message: 'the other process did not answer in time' })
+  answer()
+  t.equal(await near.call('quick'), 1)
+})
+
+t.test('an end that is lost rejects what waits for it', async (t) => {
+  const { near } = joinEnds({ never: async () => { await new Promise(() => {}) } })
+  const calls = [near.call('never'), near.call('never')]
+  near.lost()
+  for (const call of calls) await t.rejects(call, { message: 'the other process is gone' })
+})
