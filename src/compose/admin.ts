@@ -17,6 +17,8 @@ export interface AdminPart {
 }
 
 const MAX_BODY_BYTES = 16_384
+const MAX_USER_ID_LENGTH = 2048
+const BAD_USER_ID = refusalAnswer('bad_request', 'user_id: wanted 1 to 2048 characters, or none for all')
 const MAX_BAN_S = 31_536_000
 const DONE: AdminAnswer = { status: 204 }
 const UNAVAILABLE: AdminAnswer = { ...refusalAnswer('unavailable', 'Redis cannot be asked now; try again'), headers: { 'Retry-After': '1' } }
@@ -105,7 +107,11 @@ function userRoutes ({ orders, listConnections }: Operations): AdminRoute[] {
     method: 'POST',
     path: '/v1/recheck',
     access: 'bearer',
-    async handle ({ query }) { return await ordered(orders.recheck(query.get('user_id'))) }
+    async handle ({ query }) {
+      const userId = query.get('user_id')
+      if (userId !== null && (userId === '' || userId.length > MAX_USER_ID_LENGTH)) return BAD_USER_ID
+      return await ordered(orders.recheck(userId))
+    }
   }]
 }
 

@@ -8,8 +8,8 @@ import type { Metrics } from '../metrics/metrics.js'
 export type OnFault = (error: unknown, where: string) => void
 
 function sessionFacts (session: Session): ConnectionFacts {
-  const { identity, connectionId, address, path } = session
-  return { connectionId, userId: identity.userId, address, issuer: identity.insecure ? null : identity.issuer, path, insecure: identity.insecure }
+  const { identity: { userId, issuer, insecure }, connectionId, address, path } = session
+  return { connectionId, userId, address, issuer: insecure ? null : issuer, path, insecure }
 }
 
 function upgradeFacts ({ userId, issuer, address, path, insecure }: RefusedUpgrade): ConnectionFacts {

@@ -73,7 +73,9 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const early = checkOrigin(request.origin, request.host, settings) ?? knownToBeOver(address, exempt)
     if (early !== null) return refuseEarly(pending, address, startedMs, early, request)
 
-    const attempt: Attempt = { pending, address, request, startedMs, exempt, settled: false, identity: null, lease: null, rightsGeneration: 0 }
+    const attempt: Attempt = {
+      pending, address, request, startedMs, exempt, settled: false, identity: null, lease: null, rightsGeneration: 0
+    }
     pending.onAborted = () => { abort(attempt) }
     deadlines.add(attempt)
     decide(attempt).then(
@@ -211,7 +213,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   function describe ({ address, request, identity }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
-    return { address, path: request.path, userId: identity?.userId ?? null, issuer: identity?.issuer ?? null, durationMs, byClose, insecure: identity?.insecure ?? false }
+    const { userId, issuer, insecure } = identity ?? { userId: null, issuer: null, insecure: false }
+    return { address, path: request.path, userId, issuer, durationMs, byClose, insecure }
   }
 
   return {

@@ -42,7 +42,8 @@ interface BenchOptions {
 
 /** One connection, with subscriptions over a bus whose confirmations the test gives. */
 function setUp (options: BenchOptions = {}): Bench {
-  const { identity = ALICE, visible = (_who, _token, asked) => decide(asked), confirm = async () => {}, append, generation = () => 0 } = options
+  const { identity = ALICE, visible = (_who, _token, asked) => decide(asked), confirm = async () => {} } = options
+  const { append, generation = () => 0 } = options
   const counts = new Map<string, number>()
   const bus: Bus = {
     subscribe: async (topic) => { counts.set(topic, (counts.get(topic) ?? 0) + 1); await confirm(topic) },
