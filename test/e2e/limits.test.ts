@@ -156,7 +156,7 @@ t.test('slots over several processes', async (t) => {
     const keys = await redis.client.keys('ws:ratelimit:*')
     t.ok(keys.length > 5)
     // -1: no end. A key that ended since it was listed is -2, which is as it should be.
-      for (const key of keys) t.not(await redis.client.pttl(key), -1, key)
+    for (const key of keys) t.not(await redis.client.pttl(key), -1, key)
   })
 
   await t.test('a process killed with -9 frees its slots within the lease', async (t) => {
