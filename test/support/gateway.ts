@@ -44,7 +44,13 @@ export async function findFreePort (): Promise<number> {
 
 /** Runs a built program of the gateway to its end, with exactly these settings: for starts that must fail. */
 export async function runGateway (env: Readonly<Record<string, string>>, program = 'dist/main.js'): Promise<{ code: number | null, stderr: string }> {
-  const child = spawn(process.execPath, [program], { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [program], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // A start that wrongly succeeds would run on after the test: it is ended, and its code null fails the test.
+    timeout: START_MS,
+    killSignal: 'SIGKILL'
+  })
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
   const [code] = await once(child, 'close') as [number | null]
