@@ -153,7 +153,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     if (address === null && lease === null) return null
     let admission: Admission
     try {
-      admission = await deps.limiter.admit({ address, lease })
+      admission = await deps.limiter.admit({ address, resume: null, lease })
     } catch {
       // It may have been taken by a store whose answer was lost.
       if (lease !== null) deps.limiter.release(lease)
@@ -169,7 +169,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   const leaseOwner = (attempt: Attempt, who: Identity): string => who.insecure ? anonymousOwner(attempt.address.key) : who.userId
-  const newLease = (attempt: Attempt, who: Identity): Lease => ({ userId: leaseOwner(attempt, who), connectionId: deps.newConnectionId() })
+  const newLease = (attempt: Attempt, who: Identity): Lease => ({ userId: leaseOwner(attempt, who), connectionId: deps.newConnectionId(), record: '' })
 
   /** The one exit of every attempt: the first outcome is answered, any later one only gives back. */
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {

@@ -35,7 +35,7 @@ export interface GuardedLimiter extends Limiter {
 
 const LEASES_PER_CALL = 500
 /** No user is named so: the key is written and removed again, which shows that scripts run and may write. */
-const PROBE: Lease = { userId: '', connectionId: 'probe' }
+const PROBE: Lease = { userId: '', connectionId: 'probe', record: '' }
 const LOCAL_GRANT = 'local:'
 
 /** A limiter that Redis's absence does not stop: never more than one slow call, then the policy, until Redis is back. */
@@ -75,6 +75,9 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       local.release(lease)
       // Also while Redis is away: it may be taking back this very lease at this moment.
       shared.release(lease)
+    },
+    vacate: async (leases) => {
+      await Promise.all([local.vacate(leases), shared.vacate(leases)])
     },
     renew: async (leases) => {
       await local.renew(leases)

@@ -7,12 +7,27 @@
 export interface Lease {
   readonly userId: string
   readonly connectionId: string
+  /**
+   * What the store keeps beside the lease until it is released: all that whoever survives this process needs to write the
+   * connection's closed line. `''`: nothing is kept.
+   */
+  readonly record?: string
+}
+
+/** A resume ticket's part in an upgrade: the first to present it is not asked about its address's window. */
+export interface Resume {
+  /** Base64url, used once in the whole cluster. */
+  readonly nonce: string
+  /** How long it must be remembered as spent: what is left of the ticket's life, 1 to 120,000 ms. */
+  readonly ttlMs: number
 }
 
 /** What one upgrade asks for. A null part is not checked and not counted. */
 export interface Admit {
   /** The client address in the key's form (`192.0.2.1`, `2001:db8:1:2::/64`). */
   readonly address: string | null
+  /** A ticket that was found genuine; if nobody has spent it, the address's window is neither asked nor counted. */
+  readonly resume?: Resume | null
   readonly lease: Lease | null
 }
 
@@ -71,6 +86,11 @@ export interface Limiter {
    * `admit` has settled, not before. Giving back twice is giving back once; never rejects (a lost release lapses with its lease).
    */
   release (lease: Lease): void
+  /**
+   * Gives slots back ahead of their connections' end, so that whoever is sent away finds room elsewhere; records stay until
+   * `release`. Resolves when the store has done so, or cannot be asked; never rejects. These leases must not be renewed after.
+   */
+  vacate (leases: readonly Lease[]): Promise<void>
   /** Extends leases (at most 500 a call) by the lease time from now, registering again those that the store has lost. */
   renew (leases: readonly Lease[]): Promise<void>
   /** Takes a grant from an address's message window, and settles earlier grants of the same address in the same call. */

@@ -38,6 +38,7 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
   return {
     admit: async (request) => decide(request, now()),
     release: (lease) => { leases.release(lease) },
+    vacate: async (vacated) => { for (const lease of vacated) leases.release(lease) },
     renew: async (renewed) => {
       const at = now()
       for (const lease of renewed) leases.renew(lease, at)

@@ -77,6 +77,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
       flushAtEndOfTick()
     }),
     release,
+    vacate: async (vacated) => { for (const lease of vacated) release(lease) },
     renew: leases.renew,
     takeGrant: grants.take,
     settle: grants.settle,

@@ -163,6 +163,7 @@ export function createTestLimiter (released: Lease[] = []): Limiter {
     admit: unasked,
     release: (lease) => { released.push(lease) },
     renew: async () => {},
+    vacate: async () => {},
     takeGrant: unasked,
     settle: () => {},
     close: async () => {}
