@@ -1,17 +1,27 @@
 import { spawnSync } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
 import { loadBinding } from '../dist/server/binding.js'
+import { maxOpenFiles } from './measure/memory.js'
 
-/** What a figure depends on besides the code. */
+/** What a figure depends on besides the code, and which code it is of. */
 export function describeHost () {
-  const redis = spawnSync('redis-server', ['--version'], { encoding: 'utf8' })
   const { name, reason } = loadBinding()
+  const redis = readOutput('redis-server', ['--version'])
+  const commit = readOutput('git', ['rev-parse', '--short', 'HEAD']).trim()
+  const changed = readOutput('git', ['status', '--porcelain', '--', ':/src', ':/package.json', ':/package-lock.json']) === '' ? '' : ' and changes'
   return {
     cpu: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     kernel: release(),
     node: process.version,
     uWebSockets: `${name}: ${reason}`,
-    redis: /v=(\S+)/.exec(redis.stdout ?? '')?.[1] ?? 'not found'
+    redis: /v=(\S+)/.exec(redis)?.[1] ?? 'not found',
+    'open files': String(maxOpenFiles()),
+    log: 'a real file; standard output to /dev/null',
+    commit: commit === '' ? 'unknown' : commit + changed
   }
+}
+
+function readOutput (program, args) {
+  return spawnSync(program, args, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout ?? ''
 }

@@ -1,36 +1,66 @@
-// npm run bench -- [case] [--json FILE] [--rounds N] [--operations N]
+// npm run bench -- [case ...] [--json FILE] [--rounds N] [--operations N] [--before CHECKOUT]
+// npm run bench -- guard [--record]
 // Each case starts its servers and its load as processes of their own, and prints the server's CPU time per operation
-// and its ratio to the control of the same run: that survives a noisy machine, a throughput does not.
+// and its ratio to the controls of the same run: that survives a noisy machine, a throughput does not.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { runGuard } from './guard.js'
 import { describeHost } from './host.js'
-import { runUpgrade } from './upgrade.js'
+import { CASES, runCases } from './run-cases.js'
 
-const CASES = { upgrade: runUpgrade }
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' }, rounds: { type: 'string', default: '5' }, operations: { type: 'string', default: '4000' } }
+const options = /** @type {const} */ ({
+  json: { type: 'string' },
+  rounds: { type: 'string', default: '5' },
+  operations: { type: 'string' },
+  before: { type: 'string' },
+  record: { type: 'boolean', default: false }
 })
-const settings = { rounds: Number(values.rounds), operations: Number(values.operations) }
-const names = positionals.length === 0 ? Object.keys(CASES) : positionals
-for (const name of names) {
-  if (!Object.hasOwn(CASES, name)) {
-    process.stderr.write(`no case ${name}; there are ${Object.keys(CASES).join(', ')}\n`)
-    process.exit(2)
+
+/** @param {string} name @param {string | undefined} text */
+function readCount (name, text) {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > 1_000_000) throw new Error(`--${name} must be a whole number from 1 to 1,000,000`)
+  return count
+}
+
+function readArguments () {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options })
+  const guard = positionals.length === 1 && positionals[0] === 'guard'
+  const names = positionals.length === 0 ? CASES : positionals
+  const unknown = guard ? undefined : names.find(name => !CASES.includes(name))
+  if (unknown !== undefined) throw new Error(`no case ${unknown}; there are ${CASES.join(', ')} and guard`)
+  return {
+    guard,
+    names,
+    json: values.json,
+    record: values.record,
+    settings: {
+      rounds: readCount('rounds', values.rounds),
+      ...(values.operations === undefined ? {} : { operations: readCount('operations', values.operations) }),
+      ...(values.before === undefined ? {} : { before: values.before }),
+      short: false
+    }
   }
 }
 
-const host = describeHost()
-process.stdout.write(`${Object.entries(host).map(([key, value]) => `${key}: ${value}`).join('\n')}\n`)
-const results = {}
-for (const name of names) {
-  process.stdout.write(`\n${name}: ${settings.rounds} interleaved rounds of ${settings.operations} operations\n`)
-  results[name] = await CASES[name](settings)
-  process.stdout.write(`${'server'.padEnd(28)} µs CPU per operation: median (min–max)   ratio\n`)
-  for (const row of results[name]) {
-    const spread = `${row.medianUs.toFixed(1)} (${row.minUs.toFixed(1)}–${row.maxUs.toFixed(1)})`
-    process.stdout.write(`${row.server.padEnd(28)} ${spread.padEnd(44)} ${row.ratio.toFixed(2)}\n`)
+async function main ({ guard, names, json, record, settings }) {
+  const host = describeHost()
+  process.stdout.write(`${Object.entries(host).map(([key, value]) => `${key}: ${value}`).join('\n')}\n`)
+  if (guard) {
+    process.exitCode = await runGuard({ ...settings, record }) ? 0 : 1
+    return
   }
+  const results = await runCases(names, settings)
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ host, settings, results }, null, 2)}\n`)
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ host, settings, results }, null, 2)}\n`)
+
+let request
+try {
+  request = readArguments()
+} catch (error) {
+  process.stderr.write(`bench: ${error.message}\n`)
+  process.exit(2)
+}
+// A signal ends this process through 'exit', where every process that it started is ended.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { process.exit(130) })
+await main(request)

@@ -1,5 +1,5 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
-//   node scripts/ensure-server.js redis|postgres|pgbouncer
+//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|nginx|caddy
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -8,7 +8,11 @@ import { pathToFileURL } from 'node:url'
 const servers = {
   redis: { program: 'redis-server', package: 'redis-server', folders: () => [] },
   postgres: { program: 'postgres', package: 'postgresql', folders: postgresFolders },
-  pgbouncer: { program: 'pgbouncer', package: 'pgbouncer', folders: () => ['/usr/sbin', '/usr/local/sbin'] }
+  pgbouncer: { program: 'pgbouncer', package: 'pgbouncer', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
+  jq: { program: 'jq', package: 'jq', folders: () => [] },
+  chromium: { program: 'chromium', package: 'chromium', folders: () => [] },
+  nginx: { program: 'nginx', package: 'nginx', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
+  caddy: { program: 'caddy', package: 'caddy', folders: () => [] }
 }
 
 /** Debian keeps the server out of the PATH, one folder a version: the newest first. */
@@ -59,7 +63,7 @@ function install (server) {
 
 /**
  * The path of the server program, installed first when it is missing and may be.
- * @param {'redis' | 'postgres' | 'pgbouncer'} name
+ * @param {'redis' | 'postgres' | 'pgbouncer' | 'jq' | 'chromium' | 'nginx' | 'caddy'} name
  * @returns {string}
  */
 export function ensureServer (name) {
@@ -78,7 +82,7 @@ export function ensureServer (name) {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const name = process.argv[2] ?? ''
   if (!Object.hasOwn(servers, name)) {
-    console.error('usage: node scripts/ensure-server.js redis|postgres|pgbouncer')
+    console.error('usage: node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|nginx|caddy')
     process.exit(2)
   }
   try {

@@ -6,20 +6,25 @@ import { composeConnections } from './compose/connections.js'
 import { composeFanout, type OnInbound } from './compose/fanout.js'
 import { composeIdentity } from './compose/identity.js'
 import { composeLimits } from './compose/limits.js'
+import { composeNodes } from './compose/nodes.js'
 import type { Operations } from './compose/operations.js'
 import { composePlainRequests } from './compose/plain-requests.js'
 import { openProcessLog } from './compose/process-log.js'
 import { countMessages, createReport, type OnFault } from './compose/report.js'
+import { createResumeKey } from './compose/resume-key.js'
+import { composeStrikes } from './compose/strikes.js'
+import { createTlsReload } from './compose/tls-reload.js'
 import type { Config } from './config/config.js'
-import { drainSessions } from './connection/drain-sessions.js'
 import { PATHS } from './connection/read-request.js'
 import { createRegistry } from './connection/registry.js'
+import { createResumeTickets } from './connection/resume-ticket.js'
 import { createMetrics, type MetricsJson } from './metrics/metrics.js'
 import { connectRedis } from './redis/connect.js'
 import { refuse } from './refusals.js'
 import { judgeReadiness } from './server/admin-readiness.js'
 import { loadBinding } from './server/binding.js'
 import type { HttpRoute } from './server/http-route.js'
+import { createEventLoopWatch } from './server/event-loop-delay.js'
 import { createUwsServer, type Server, type ServerSettings } from './server/uws.js'
 
 export interface GatewayOptions {
@@ -38,6 +43,8 @@ export interface Gateway {
   start (): Promise<{ readonly port: number, readonly adminPort: number | null }>
   /** Ends every connection over the drain time, gives everything back, closes. A second call hurries the first. */
   stop (reason: string): Promise<void>
+  /** Takes the TLS files as they are now for all further connections. */
+  reload (): void
   /** Something threw where nothing may: logged. */
   readonly onFault: OnFault
   /** What operators may ask of this process, and its metrics for a supervisor. */
@@ -58,6 +65,10 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   const { node, log, destination, onFault } = openProcessLog(config, `${settings.nodeId}-${options.worker}-${bootId}`, !isWorker)
   const audit = createAudit({ log, node, destination })
   const registry = createRegistry()
+  const eventLoop = createEventLoopWatch({
+    onLate: (delayMs) => { log.warn({ event: 'server.overloaded', delay_ms: Math.round(delayMs) }) },
+    onRecovered: (lateMs) => { log.info({ event: 'server.recovered', duration_ms: Math.round(lateMs) }) }
+  })
   const redis = config.redis === null
     ? null
     : connectRedis({ ...(config.redis.url === null ? {} : { url: config.redis.url }), clusterUrls: config.redis.clusterUrls })
@@ -65,13 +76,27 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     connections: () => registry.size,
     redisUp: () => limits.redisUp(),
     issuers: () => identity.tokens.status(),
-    auditDropped: () => destination.dropped()
+    auditDropped: () => destination.dropped(),
+    eventLoopLate: () => eventLoop.isLate()
   })
-  const report = createReport(audit, metrics, onFault, config.limits.dryRun)
-  const limits = composeLimits(config, redis, audit, metrics)
+  const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
+  const strikes = composeStrikes({
+    config, redis, audit, onFault, control: () => fanout.control, onBan: (addressKey) => { connections.handlers.onBan(addressKey) }
+  })
+  const report = strikes.watch(createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun))
+  const limits = composeLimits(config, redis, audit, metrics, { node, mayRestore: nodes.mayRestore })
   const access = composeAccess(config)
+  const resumeKey = createResumeKey({
+    configured: settings.resumeKey,
+    redis,
+    prefix: config.redis?.prefix ?? '',
+    onUnreadable: () => { log.warn({ event: 'resume_key.unreadable' }) }
+  })
+  const tickets = createResumeTickets({ key: resumeKey.current })
   const publish = (topic: string, text: string): void => { server.publish(topic, text) }
-  const connections = composeConnections({ config, node, limits, access, report, registry, onFault, publish })
+  const connections = composeConnections({
+    config, node, limits, access, report, registry, tickets, strikes, onFault, isLate: eventLoop.isLate, publish
+  })
   const fanout = composeFanout(config, redis, log, {
     ...connections.handlers,
     onInbound: options.onInbound ?? (() => {}),
@@ -123,11 +148,15 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     audit.serverDraining(registry.size, settings.drainMs)
     state = 'draining'
     lifecycle.refusePending(refuse('restarting', { retryAfterMs: 1000 }))
-    await drainSessions(registry, settings.drainMs, settings.maxBufferedBytes, () => urgent)
+    await connections.drain(() => urgent)
     server.close()
     connections.stop()
+    resumeKey.close()
+    strikes.close()
     identity.close()
+    eventLoop.stop()
     await Promise.allSettled([limits.close(), access.authorizer.close(), fanout.close(), admin?.close()])
+    await nodes.close()
     await redis?.close()
     metrics.close()
     audit.serverStopped(reason, performance.now() - startedAtMs)
@@ -154,17 +183,21 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   return {
     onFault,
     operations,
+    reload: createTlsReload(config, server, log),
     async start () {
       await access.start((reason) => { log.error({ event: 'access.unavailable', reason }) })
       // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
       await redis?.waitUntilUp(FIRST_CONNECT_MS)
       fanout.start()
+      resumeKey.start()
+      await nodes.start()
       const adminPort = await admin?.listen() ?? null
       await untilRevocationsAreKnown()
       // The native layer cannot listen once it was closed, and the process is about to end.
       if (stopping !== null) return await new Promise<never>(() => {})
       const port = await server.listen()
       state = 'running'
+      eventLoop.start()
       const insecure = config.insecureUntilMs !== null
       audit.serverStarted({ host: settings.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })
       // Keys come while the port is open already: dev mode serves its own, and readiness tells when they are there.

@@ -17,6 +17,8 @@ export interface Audit {
   messageLimited (connection: ConnectionFacts, dryRun: boolean): void
   /** `topics`: what was asked for or withdrawn; the first ten are written. */
   accessDenied (connection: ConnectionFacts, topics: readonly string[]): void
+  /** Its limits were broken too often; written by the process that bans it. */
+  addressBanned (addressKey: string, forMs: number): void
   /** Written once per outage, whoever tells of it: further calls until `limitsRestored` do nothing. */
   limitsDegraded (policy: 'local' | 'open' | 'closed', reason: string): void
   /** Does nothing unless the limits were degraded. */
@@ -26,6 +28,8 @@ export interface Audit {
   jwksFailed (issuer: string, reason: string): void
   /** Written once per address, and for the first hundred addresses only. */
   untrustedForwardedFor (ip: string): void
+  /** Others had taken this process for lost, and have written the closed lines of so many of its connections. */
+  nodeReturned (connections: number): void
   serverStarted (server: ServerFacts): void
   serverDraining (connections: number, forMs: number): void
   serverStopped (reason: string, uptimeMs: number): void
@@ -89,6 +93,9 @@ export function createAudit (options: AuditOptions): Audit {
     accessDenied (connection, topics) {
       if (denied.admit(connection.address.key, 'forbidden')) write('access.denied', accessDeniedLine(connection, topics))
     },
+    addressBanned (addressKey, forMs) {
+      write('address.banned', { event: 'address.banned', ip: addressKey, duration_ms: forMs })
+    },
     limitsDegraded (policy, reason) {
       if (degradedAtMs !== null) return
       degradedAtMs = now()
@@ -110,6 +117,7 @@ export function createAudit (options: AuditOptions): Audit {
       warnedAddresses.add(ip)
       write('forwarded_for.untrusted', { event: 'forwarded_for.untrusted', ip })
     },
+    nodeReturned (connections) { write('node.returned', { event: 'node.returned', connections }) },
     serverStarted (server) {
       write('server.started', {
         event: 'server.started',

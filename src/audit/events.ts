@@ -9,11 +9,13 @@ export const EVENT_LEVELS = {
   'connection.closed': 'info',
   'message.limited': 'warn',
   'access.denied': 'warn',
+  'address.banned': 'warn',
   'limits.degraded': 'error',
   'limits.restored': 'info',
   'jwks.refreshed': 'info',
   'jwks.failed': 'error',
   'forwarded_for.untrusted': 'warn',
+  'node.returned': 'warn',
   'server.started': 'info',
   'server.draining': 'info',
   'server.stopped': 'info'
@@ -58,14 +60,18 @@ interface EventFields {
     readonly duration_ms: number | undefined
     readonly messages_in: number | undefined
     readonly messages_out: number | undefined
+    readonly lost_node: string | undefined
   }
   'message.limited': SummaryFields | (ConnectionFields & DryRunFields & { readonly reason: RefusalName })
   'access.denied': SummaryFields | (ConnectionFields & { readonly reason: RefusalName, readonly topics: readonly string[] })
+  /** `ip` as the limits count it: a /64 for IPv6. `duration_ms`: how long the ban lasts. */
+  'address.banned': { readonly ip: string, readonly duration_ms: number }
   'limits.degraded': { readonly reason: string, readonly policy: string }
   'limits.restored': { readonly duration_ms: number }
   'jwks.refreshed': { readonly issuer: string, readonly keys: number }
   'jwks.failed': { readonly issuer: string, readonly reason: string }
   'forwarded_for.untrusted': { readonly ip: string }
+  'node.returned': { readonly connections: number }
   'server.started': {
     readonly host: string
     readonly port: number

@@ -29,6 +29,8 @@ export interface RefusedFacts {
 export interface ClosedFacts {
   /** A name from the table of refusals, or another word of our own vocabulary such as `node_lost`. */
   readonly reason: string
+  /** With `node_lost`: the process that had the connection. */
+  readonly lostNode?: string
   readonly code: number | null
   readonly durationMs: number | null
   readonly messagesIn: number | null

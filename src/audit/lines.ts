@@ -58,7 +58,8 @@ export function closedLine (connection: ConnectionFacts, closed: ClosedFacts): L
     code: closed.code ?? undefined,
     duration_ms: closed.durationMs === null ? undefined : toTenths(closed.durationMs),
     messages_in: closed.messagesIn ?? undefined,
-    messages_out: closed.messagesOut ?? undefined
+    messages_out: closed.messagesOut ?? undefined,
+    lost_node: closed.lostNode === undefined ? undefined : boundText(closed.lostNode)
   }
 }
 

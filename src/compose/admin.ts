@@ -1,3 +1,4 @@
+import { Compile } from 'typebox/compile'
 import { CannotStart } from '../cannot-start.js'
 import { parseAddress } from '../address/client-address.js'
 import type { Config } from '../config/config.js'
@@ -7,6 +8,7 @@ import { refusalAnswer, type AdminAnswer } from '../server/admin-answers.js'
 import { createAuthenticator } from '../server/admin-auth.js'
 import type { AdminRequest, AdminRoute } from '../server/admin-routes.js'
 import { answerPublish, MAX_PUBLISH_BYTES } from '../server/publish-endpoint.js'
+import { BanBodySchema, MAX_BAN_S } from '../server/request-schemas.js'
 import type { Operations } from './operations.js'
 import type { OnFault } from './report.js'
 
@@ -19,7 +21,7 @@ export interface AdminPart {
 const MAX_BODY_BYTES = 16_384
 const MAX_USER_ID_LENGTH = 2048
 const BAD_USER_ID = refusalAnswer('bad_request', 'user_id: wanted 1 to 2048 characters, or none for all')
-const MAX_BAN_S = 31_536_000
+const banBody = Compile(BanBodySchema)
 const DONE: AdminAnswer = { status: 204 }
 const UNAVAILABLE: AdminAnswer = { ...refusalAnswer('unavailable', 'Redis cannot be asked now; try again'), headers: { 'Retry-After': '1' } }
 
@@ -69,9 +71,8 @@ function banRoutes ({ orders }: Operations): AdminRoute[] {
       if (key === null) return notAnAddress
       const body = await request.readJson(MAX_BODY_BYTES)
       if (!body.ok) return body.answer
-      const seconds = typeof body.value === 'object' && body.value !== null ? (body.value as { seconds?: unknown }).seconds : undefined
-      if (typeof seconds !== 'number' || !(seconds >= 1 && seconds <= MAX_BAN_S)) return refusalAnswer('bad_request', `seconds: wanted a number from 1 to ${MAX_BAN_S}`)
-      return await ordered(orders.ban(key, seconds * 1000))
+      if (!banBody.Check(body.value)) return refusalAnswer('bad_request', `seconds: wanted a number from 1 to ${MAX_BAN_S}`)
+      return await ordered(orders.ban(key, body.value.seconds * 1000))
     }
   }, {
     method: 'DELETE',

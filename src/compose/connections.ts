@@ -5,12 +5,14 @@ import type { Config } from '../config/config.js'
 import { createRefusalAnswerer } from '../connection/answer-refusal.js'
 import { startDeadlineWheel } from '../connection/deadline-wheel.js'
 import { createDelivery } from '../connection/deliver.js'
+import { drainSessions } from '../connection/drain-sessions.js'
 import { endSession } from '../connection/end-session.js'
 import { createLifecycle, type Lifecycle } from '../connection/lifecycle.js'
 import { onDue } from '../connection/on-due.js'
 import { createOpenSession } from '../connection/open-session.js'
 import type { Registry } from '../connection/registry.js'
 import type { Report } from '../connection/report.js'
+import type { ResumeTickets } from '../connection/resume-ticket.js'
 import { startRights } from '../connection/rights.js'
 import { startRota } from '../connection/rota.js'
 import type { SessionContext } from '../connection/session-context.js'
@@ -22,6 +24,7 @@ import type { IdentityPart } from './identity.js'
 import type { Limits } from './limits.js'
 import { listLocalConnections } from './operations.js'
 import type { OnFault } from './report.js'
+import type { StrikesPart } from './strikes.js'
 import { toWelcomeLimits } from './welcome-limits.js'
 
 export interface ConnectionsDeps {
@@ -31,7 +34,11 @@ export interface ConnectionsDeps {
   readonly access: Access
   readonly report: Report
   readonly registry: Registry
+  readonly tickets: ResumeTickets
+  readonly strikes: Pick<StrikesPart, 'bannedForMs'>
   readonly onFault: OnFault
+  /** The event loop is late: nobody further is taken in. */
+  readonly isLate: () => boolean
   /** Sends to every socket of this process that joined the native topic. */
   readonly publish: (topic: string, text: string) => void
 }
@@ -42,6 +49,8 @@ export interface Connections {
   readonly handlers: Omit<FanoutHandlers, 'onInbound'>
   /** Starts taking upgrades; `isDraining` closes the door. */
   open (fanout: Fanout, identity: IdentityPart, isDraining: () => boolean): Lifecycle
+  /** Sends everybody away over the drain time; at once when `isUrgent` says so. Resolves when nobody is left. */
+  drain (isUrgent: () => boolean): Promise<void>
   /** Stops the timers. The connections must have ended. */
   stop (): void
 }
@@ -52,10 +61,12 @@ const MAX_DISCONNECTS = 10_000
 const MAX_RENEWED_PER_CALL = 500
 const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
+const LATE = refuse('overloaded', { retryAfterMs: 2000, detail: 'event loop' })
 const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights not verifiable' })
 
 /** Puts the connections of one process together. */
-export function composeConnections ({ config, node, limits, access, report, registry, onFault, publish }: ConnectionsDeps): Connections {
+export function composeConnections (deps: ConnectionsDeps): Connections {
+  const { config, node, limits, access, report, registry, tickets, strikes, onFault, isLate, publish } = deps
   const { server, limits: limitSettings } = config
   const delivery = createDelivery(publish, server.maxBufferedBytes)
   let subscriptions: Subscriptions
@@ -75,7 +86,7 @@ export function composeConnections ({ config, node, limits, access, report, regi
 
   function startTimers (context: SessionContext): void {
     const renewal = startRota(registry, limitSettings.leaseMs / RENEWALS_PER_LEASE, (sessions) => {
-      const leases = Array.from(sessions, session => session.lease)
+      const leases = [...sessions].filter(session => !session.vacated).map(session => session.lease)
       for (let i = 0; i < leases.length; i += MAX_RENEWED_PER_CALL) {
         limits.limiter.renew(leases.slice(i, i + MAX_RENEWED_PER_CALL)).catch((error: unknown) => { onFault(error, 'renew') })
       }
@@ -99,7 +110,7 @@ export function composeConnections ({ config, node, limits, access, report, regi
       onList: userId => listLocalConnections(registry, node, userId)
     },
     open (fanout, identity, isDraining) {
-      bannedForMs = fanout.control.bannedForMs
+      bannedForMs = addressKey => Math.max(fanout.control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
       subscriptions = createSubscriptions({
         authorizer: access.authorizer,
         bus: fanout.bus,
@@ -140,6 +151,7 @@ export function composeConnections ({ config, node, limits, access, report, regi
         bannedForMs: (address) => dryRun ? 0 : bannedForMs(address.key),
         isExempt,
         dryRun,
+        judgeTicket: tickets.judge,
         identify: identity.identify,
         authorizer: access.authorizer,
         rightsGeneration: () => rights.generation,
@@ -150,6 +162,7 @@ export function composeConnections ({ config, node, limits, access, report, regi
         newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
         gate: () => {
           if (isDraining()) return RESTARTING
+          if (isLate()) return LATE
           return registry.size + lifecycle.pending >= server.maxConnections ? FULL : null
         },
         answerer: createRefusalAnswerer(limitSettings.addressWindowMs),
@@ -157,6 +170,10 @@ export function composeConnections ({ config, node, limits, access, report, regi
         open: createOpenSession(context)
       })
       return lifecycle
+    },
+    async drain (isUrgent) {
+      const { drainMs, maxBufferedBytes } = server
+      await drainSessions({ registry, limiter: limits.limiter, tickets, maxBufferedBytes }, drainMs, isUrgent)
     },
     stop () { for (const stop of stops) stop() }
   }

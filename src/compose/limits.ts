@@ -2,10 +2,10 @@ import type { Audit } from '../audit/audit.js'
 import type { Config } from '../config/config.js'
 import { createAddressBlocks, rememberBlocks } from '../limits/address-blocks.js'
 import { createGuardedLimiter } from '../limits/guarded-limiter.js'
-import type { Limiter, LimitSettings } from '../limits/limiter.js'
+import type { Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory-limiter.js'
 import { createMessageBudget, type MessageBudget } from '../limits/message-budget.js'
-import { createRedisLimiter } from '../limits/redis-limiter.js'
+import { createRedisLimiter, type RecordOptions } from '../limits/redis-limiter.js'
 import type { Metrics } from '../metrics/metrics.js'
 import type { RedisConnection } from '../redis/connect.js'
 
@@ -30,6 +30,9 @@ const monotonic = (): number => performance.now()
 /** Dry-run decides on keys of its own, so that it can run beside a fleet that enforces. */
 const DRY_RUN_PREFIX = 'dry-run:'
 
+/** For whom, and with whose leave, the connections' records are kept in Redis, where the limits are in dry-run too. */
+export type KeepRecords = Omit<RecordOptions, 'prefix'>
+
 type CountRefused = (limit: 'ip' | 'user') => void
 
 /** Counts what is decided about each attempt, by whom ever: so it goes around everything that decides. */
@@ -51,17 +54,32 @@ function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: Count
   }
 }
 
+/** Lets everybody in after all, so that what is open is counted, and its record kept, from its beginning. */
+function letThrough (limiter: Limiter): Limiter {
+  return {
+    ...limiter,
+    async admit (request) {
+      const admission = await limiter.admit(request)
+      if (!admission.admitted && request.lease !== null) await limiter.renew([request.lease])
+      return admission
+    }
+  }
+}
+
 interface Store { readonly limiter: Limiter, readonly redisUp: () => boolean | null }
 
-function createStore (settings: LimitSettings, config: Config, redis: RedisConnection | null, audit: Audit): Store {
+function createStore (config: Config, redis: RedisConnection | null, audit: Audit, keepRecords: KeepRecords | null): Store {
+  const settings = config.limits
   const local = createMemoryLimiter(settings, { now: monotonic })
   if (redis === null) return { limiter: local, redisUp: () => null }
-  const prefix = (config.redis?.prefix ?? '') + (config.limits.dryRun ? DRY_RUN_PREFIX : '')
-  const policy = config.limits.onRedisDown
+  const basePrefix = config.redis?.prefix ?? ''
+  const prefix = basePrefix + (settings.dryRun ? DRY_RUN_PREFIX : '')
+  const records = keepRecords === null ? null : { ...keepRecords, prefix: basePrefix }
+  const policy = settings.onRedisDown
   // Time must be left to answer, and for the policy, when Redis hangs.
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
   const guarded = createGuardedLimiter({
-    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs }),
+    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records }),
     local,
     policy,
     now: monotonic,
@@ -71,13 +89,15 @@ function createStore (settings: LimitSettings, config: Config, redis: RedisConne
   return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded() }
 }
 
-/** Puts the limits together: the store, what is known locally, and what is counted. */
-export function composeLimits (config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics): Limits {
+/** Puts the limits together: the store, what is known locally, and what is counted. Without `keepRecords` no records are kept. */
+export function composeLimits (
+  config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics, keepRecords: KeepRecords | null = null
+): Limits {
   const { dryRun } = config.limits
-  const store = createStore(config.limits, config, redis, audit)
+  const store = createStore(config, redis, audit, keepRecords)
   const blocks = createAddressBlocks({ now: monotonic })
   const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
-  const limiter = countDecisions(dryRun ? store.limiter : rememberBlocks(store.limiter, blocks), metrics, countRefused)
+  const limiter = countDecisions(dryRun ? letThrough(store.limiter) : rememberBlocks(store.limiter, blocks), metrics, countRefused)
   const budget = createMessageBudget(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
   return {
     limiter,

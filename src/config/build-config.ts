@@ -27,7 +27,8 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
   compression: values.WS_COMPRESSION === 'shared',
   pingIntervalMs: values.WS_PING_INTERVAL_S * S,
   idleMs: values.WS_IDLE_S * S,
-  drainMs: values.WS_DRAIN_SECONDS * S
+  drainMs: values.WS_DRAIN_SECONDS * S,
+  resumeKey: values.WS_RESUME_KEY ?? null
 })
 
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({

@@ -29,7 +29,7 @@ function readPem<T> (
 }
 
 /** Reports a certificate or key that the native layer could not serve: it would end the start with a stack, or every handshake. */
-export function checkTls (values: SettingValues, report: ReportMistake): void {
+export function checkTls (values: Pick<SettingValues, Setting>, report: ReportMistake): void {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = values
   if ((certFile === undefined) !== (keyFile === undefined)) report('TLS_KEY_FILE', 'and TLS_CERT_FILE go together')
   const certificate = readPem('TLS_CERT_FILE', certFile, pem => new X509Certificate(pem), 'PEM certificate', report)

@@ -22,6 +22,8 @@ export interface Config {
     /** 0: never. */
     readonly idleMs: number
     readonly drainMs: number
+    /** Of resume tickets; null: kept in Redis. */
+    readonly resumeKey: string | null
   }
   readonly admin: { readonly host: string, readonly port: number, readonly token: string | null, readonly publishKey: string | null }
   readonly upgrade: UpgradeSettings

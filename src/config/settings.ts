@@ -47,7 +47,7 @@ export const SETTINGS = {
   WS_PING_INTERVAL_S: whole('WebSocket ping of an open connection', 25, 1, 900),
   WS_IDLE_S: seconds('close after so long without a data frame; 0: never', 0, 0),
   WS_DRAIN_SECONDS: seconds('open connections are closed over this time when the process ends', 30),
-  WS_RESUME_KEY: secret('not in force yet: key of resume tickets, at least 32 bytes; unset: made once and kept in Redis', 32),
+  WS_RESUME_KEY: secret('key of resume tickets, the same on all hosts, at least 32 bytes; unset: made once and kept in Redis; without Redis no tickets', 32),
   NODE_ID: text('name of this host in logs; random by default', { pattern: '^[A-Za-z0-9._-]{1,64}$' }),
 
   JWT_ISSUER: text('the exact `iss` of accepted tokens'),
@@ -81,8 +81,8 @@ export const SETTINGS = {
   WS_SUBSCRIBES_PER_S: limit('subscribe frames a second, per connection', 10),
   WS_MAX_FRAME_BYTES: whole('largest message', 1_048_576, 1, 67_108_864),
   WS_MAX_FILTER_IDS: whole('ids in one filter list', 50, 1, 1000),
-  WS_BAN_AFTER: whole('not in force yet: an address that breaks a limit so often in a window is banned; 0: never', 0, 0, MAX_LIMIT),
-  WS_BAN_S: seconds('not in force yet: how long such a ban lasts', 300),
+  WS_BAN_AFTER: whole('an address that breaks its connection or message limit so often within `WS_IP_WINDOW_S` is banned; 0: never', 0, 0, MAX_LIMIT),
+  WS_BAN_S: seconds('how long such a ban lasts', 300),
   WS_IP_ALLOW_LIST: list('CIDR list exempt from the address limits'),
   WS_LIMITS_MODE: choice('`dry-run`: decide, log and count, but let through', 'enforce', ['enforce', 'dry-run']),
   WS_LIMITS_ON_REDIS_DOWN: choice('what the limits do while Redis is away', 'local', ['local', 'open', 'closed']),
@@ -109,9 +109,6 @@ export const SETTINGS = {
 } as const satisfies Record<string, TSchema>
 
 export type SettingName = keyof typeof SETTINGS
-
-/** Settings that are read and checked, but change nothing so far: whoever sets one must be told. */
-export const NOT_IN_FORCE = ['WS_BAN_AFTER', 'WS_RESUME_KEY'] as const satisfies readonly SettingName[]
 
 /** The one schema of all settings. */
 export const SettingsSchema = Type.Object(

@@ -56,7 +56,7 @@ export function createRefusalAnswerer (addressWindowMs: number): RefusalAnswerer
   return {
     answer (pending, refusal, { refuseByClose, protocol, addressKey }) {
       if (refuseByClose && mayClose(refusal, addressKey)) {
-        pending.accept(protocol, (socket) => {
+        pending.accept(protocol, null, (socket) => {
           socket.end(REFUSALS[refusal.name].closeCode ?? 1011, closeReason(refusal))
           return NO_HANDLERS
         })

@@ -1,29 +1,64 @@
+import type { Limiter } from '../limits/limiter.js'
 import { refuse } from '../refusals.js'
 import { endSession } from './end-session.js'
 import type { Registry } from './registry.js'
+import type { ResumeTickets } from './resume-ticket.js'
 import { sendFrame } from './send-frame.js'
+import type { Session } from './session.js'
+
+export interface DrainDeps {
+  readonly registry: Registry
+  readonly limiter: Pick<Limiter, 'vacate'>
+  readonly tickets: Pick<ResumeTickets, 'issue'>
+  readonly maxBufferedBytes: number
+}
 
 const STEP_MS = 50
 /** Clients come back spread over so long after their close. */
 const RECONNECT_SPREAD_MS = 5000
+/** Who comes back at the time told has so much longer until the ticket ends: for slow networks, and a process that still starts. */
+const TICKET_MARGIN_MS = 60_000
+/** The slots are given back before anybody is sent away, unless the store takes longer than this to say so. */
+const VACATE_MS = 1000
 
 /**
  * Ends every open connection with 1012, evenly over `drainMs`: each is told when to come back by a `closing` frame, at
- * a random moment, so that a deploy is no stampede. Resolves when none is left.
+ * a random moment, so that a deploy is no stampede, and gets a ticket by which an office behind one address is not taken
+ * for an attack. Resolves when none is left.
  */
-export async function drainSessions (
-  registry: Registry, drainMs: number, maxBufferedBytes: number, isUrgent: () => boolean
-): Promise<void> {
+export async function drainSessions (deps: DrainDeps, drainMs: number, isUrgent: () => boolean): Promise<void> {
+  const { registry } = deps
   const endAtMs = performance.now() + drainMs
   while (registry.size > 0) {
     const stepsLeft = isUrgent() ? 1 : Math.max(1, Math.ceil((endAtMs - performance.now()) / STEP_MS))
-    let share = Math.ceil(registry.size / stepsLeft)
-    for (const session of [...registry.all()]) {
-      if (share-- === 0) break
-      const retryAfterMs = Math.floor(Math.random() * RECONNECT_SPREAD_MS)
-      sendFrame(session, { type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: retryAfterMs }, maxBufferedBytes)
-      endSession(session, refuse('restarting', { retryAfterMs }))
-    }
+    const share = chooseShare(registry, stepsLeft)
+    // Marked before anything is asked: a renewal under way must not register again what is given back.
+    for (const session of share) session.vacated = true
+    await vacate(deps, share)
+    for (const session of share) sendAway(deps, session)
     if (registry.size > 0) await new Promise<void>((resolve) => { setTimeout(resolve, STEP_MS) })
   }
+}
+
+function chooseShare (registry: Registry, stepsLeft: number): Session[] {
+  const left = [...registry.all()].filter(session => !session.vacated)
+  return left.slice(0, Math.ceil(left.length / stepsLeft))
+}
+
+/** Never rejects, and takes at most `VACATE_MS`. */
+async function vacate ({ limiter }: DrainDeps, share: readonly Session[]): Promise<void> {
+  if (share.length === 0) return
+  let timer: NodeJS.Timeout | undefined
+  const givenUp = new Promise<void>((resolve) => { timer = setTimeout(resolve, VACATE_MS) })
+  await Promise.race([limiter.vacate(share.map(session => session.lease)), givenUp])
+  clearTimeout(timer)
+}
+
+function sendAway ({ tickets, maxBufferedBytes }: DrainDeps, session: Session): void {
+  if (session.ending !== null) return
+  const retryAfterMs = Math.floor(Math.random() * RECONNECT_SPREAD_MS)
+  const resume = tickets.issue(session.identity, session.address.key, retryAfterMs + TICKET_MARGIN_MS)
+  const ticket = resume === null ? {} : { resume }
+  sendFrame(session, { type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: retryAfterMs, ...ticket }, maxBufferedBytes)
+  endSession(session, refuse('restarting', { retryAfterMs }))
 }

@@ -9,6 +9,7 @@ import type { Granted } from './authorize.js'
 import type { Identify } from './identify.js'
 import type { UpgradeRequest } from './read-request.js'
 import type { Report } from './report.js'
+import type { ResumeTickets } from './resume-ticket.js'
 import type { PendingUpgrade } from './transport.js'
 
 /** An upgrade that everything said yes to, on its way to become a session. */
@@ -30,6 +31,7 @@ export interface LifecycleDeps {
   readonly isExempt: (address: ClientAddress) => boolean
   /** The address and user limits are decided and written down, but let through. */
   readonly dryRun: boolean
+  readonly judgeTicket: ResumeTickets['judge']
   readonly identify: Identify
   readonly authorizer: Authorizer
   /** Goes up whenever rights are said to have changed. */

@@ -1,14 +1,16 @@
 import type { ClientAddress } from '../address/client-address.js'
-import type { Admission, Lease } from '../limits/limiter.js'
+import type { Admission, Lease, Resume } from '../limits/limiter.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import { authorize, isGranted, type Granted } from './authorize.js'
 import { checkOrigin } from './check-origin.js'
 import { findAddress } from './find-address.js'
 import { isIdentity } from './identify.js'
+import { writeLeaseRecord } from './lease-record.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { isRefusal, readRequest, type UpgradeRequest } from './read-request.js'
 import type { RefusedUpgrade } from './report.js'
+import type { GenuineTicket } from './resume-ticket.js'
 import type { PendingUpgrade } from './transport.js'
 import { createUpgradeDeadlines } from './upgrade-deadlines.js'
 
@@ -26,6 +28,7 @@ interface Attempt {
   readonly request: UpgradeRequest
   readonly startedMs: number
   readonly exempt: boolean
+  readonly ticket: GenuineTicket | null
   /** Answered, aborted or overdue: whatever arrives later only gives back. */
   settled: boolean
   identity: Identity | null
@@ -70,11 +73,14 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const request = readRequest(pending.head, settings)
     if (isRefusal(request)) return refuseEarly(pending, address, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)
-    const early = checkOrigin(request.origin, request.host, settings) ?? knownToBeOver(address, exempt)
-    if (early !== null) return refuseEarly(pending, address, startedMs, early, request)
+    const barred = checkOrigin(request.origin, request.host, settings) ?? bannedNow(address)
+    if (barred !== null) return refuseEarly(pending, address, startedMs, barred, request)
+    const ticket = request.resume === null || exempt ? null : deps.judgeTicket(request.resume, address.key)
+    const over = exempt || ticket !== null ? null : knownToBeOver(address)
+    if (over !== null) return refuseEarly(pending, address, startedMs, over, request)
 
     const attempt: Attempt = {
-      pending, address, request, startedMs, exempt, settled: false, identity: null, lease: null, rightsGeneration: 0
+      pending, address, request, startedMs, exempt, ticket, settled: false, identity: null, lease: null, rightsGeneration: 0
     }
     pending.onAborted = () => { abort(attempt) }
     deadlines.add(attempt)
@@ -85,10 +91,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   /** What this process knows of the address already: needs neither Redis nor cryptography. */
-  function knownToBeOver (address: ClientAddress, exempt: boolean): Refusal | null {
-    const banned = bannedNow(address)
-    if (banned !== null) return banned
-    const blockedMs = exempt ? 0 : deps.blockedForMs(address.key)
+  function knownToBeOver (address: ClientAddress): Refusal | null {
+    const blockedMs = deps.blockedForMs(address.key)
     return blockedMs > 0 ? refuse('ip_rate_limited', { retryAfterMs: blockedMs }) : null
   }
 
@@ -106,7 +110,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const granted = isIdentity(who) ? await permit(attempt, who) : who
     const full = isGranted(granted) && isIdentity(who) && deps.userIsFull(leaseOwner(attempt, who))
     const lease = isGranted(granted) && isIdentity(who) && !full ? newLease(attempt, who) : null
-    const refusal = await admit(attempt, attempt.exempt ? null : attempt.address.key, lease)
+    const refusal = await admit(attempt, countedAddress(attempt), lease, ticketOf(attempt, who))
     return refusal ?? (full ? refuseFull() : granted)
   }
 
@@ -115,11 +119,21 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     return USER_FULL
   }
 
-  /** An issuer or a database must be asked, and nobody asks them for an address that is over its limit. */
+  /** A ticket spares the address's limit beside a verified token of its own user; else it is as if there were none. */
+  const ticketOf = ({ ticket }: Attempt, who: Identity | Refusal): Resume | null =>
+    ticket !== null && isIdentity(who) && ticket.isFor(who) ? ticket.resume : null
+  const countedAddress = ({ exempt, address }: Attempt): string | null => exempt ? null : address.key
+
+  /**
+   * An issuer or a database must be asked, and nobody asks them for an address that is over its limit. With a ticket, which
+   * its holder may show a few times only, the token comes first: a ticket is spent beside a verified token, not before.
+   */
   async function decideRemotely (attempt: Attempt): Promise<Granted | Refusal> {
-    const limited = await admit(attempt, attempt.exempt ? null : attempt.address.key, null)
+    const early = attempt.ticket === null ? null : await deps.identify.wait(attempt.request.token)
+    if (attempt.settled) return OVERDUE
+    const limited = await admit(attempt, countedAddress(attempt), null, early === null ? null : ticketOf(attempt, early))
     if (limited !== null) return limited
-    const who = await deps.identify.wait(attempt.request.token)
+    const who = early ?? await deps.identify.wait(attempt.request.token)
     if (!isIdentity(who)) return who
     if (attempt.settled) return OVERDUE
     const granted = await permit(attempt, who)
@@ -149,11 +163,13 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   /** Asks the limits; on yes the attempt holds the lease, also when it was settled meanwhile. */
-  async function admit (attempt: Attempt, address: string | null, lease: Lease | null): Promise<Refusal | null> {
+  async function admit (
+    attempt: Attempt, address: string | null, lease: Lease | null, resume: Resume | null = null
+  ): Promise<Refusal | null> {
     if (address === null && lease === null) return null
     let admission: Admission
     try {
-      admission = await deps.limiter.admit({ address, resume: null, lease })
+      admission = await deps.limiter.admit({ address, resume, lease })
     } catch {
       // It may have been taken by a store whose answer was lost.
       if (lease !== null) deps.limiter.release(lease)
@@ -169,7 +185,11 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   const leaseOwner = (attempt: Attempt, who: Identity): string => who.insecure ? anonymousOwner(attempt.address.key) : who.userId
-  const newLease = (attempt: Attempt, who: Identity): Lease => ({ userId: leaseOwner(attempt, who), connectionId: deps.newConnectionId(), record: '' })
+  const newLease = (attempt: Attempt, who: Identity): Lease => ({
+    userId: leaseOwner(attempt, who),
+    connectionId: deps.newConnectionId(),
+    record: writeLeaseRecord(who, attempt.address, attempt.request.path, Date.now())
+  })
 
   /** The one exit of every attempt: the first outcome is answered, any later one only gives back. */
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {

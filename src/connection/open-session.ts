@@ -1,8 +1,8 @@
 import type { Admitted, LifecycleDeps } from './lifecycle-deps.js'
+import { encodeFrame } from '../wire/codec.js'
 import { closeSession } from './close-session.js'
 import { onDue, sessionEndMs } from './on-due.js'
 import { receive, receivePing } from './receive.js'
-import { sendFrame } from './send-frame.js'
 import { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
 import type { SocketHandlers } from './transport.js'
@@ -22,27 +22,28 @@ class SessionEvents implements SocketHandlers {
  * every closed line has one.
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
-  return (pending, admitted, durationMs) => pending.accept(admitted.request.protocol, (socket) => {
-    const { identity, address, request, lease } = admitted
+  return (pending, admitted, durationMs) => pending.accept(admitted.request.protocol, welcome(context, admitted), (socket) => {
+    const { identity, address, request, granted, lease } = admitted
     const token = context.keepTokens ? request.token ?? '' : ''
     const eventTypes = eventTypeSet(request.eventTypes)
     const session = new Session(lease.connectionId, identity, address, request.path, lease, token, eventTypes, socket, Date.now())
+    session.messagesOut++
     context.registry.add(session)
     context.report.accepted(session, durationMs)
-    greet(context, session, admitted)
+    context.subscriptions.open(session, granted, request.agents !== null || request.tasks !== null)
+    onDue(context, session, session.openedAtMs)
     return new SessionEvents(context, session)
   })
 }
 
-function greet (context: SessionContext, session: Session, { granted, request }: Admitted): void {
-  sendFrame(session, {
+/** The first frame, which leaves together with the handshake. */
+function welcome (context: SessionContext, { identity, lease }: Admitted): Uint8Array {
+  return Buffer.from(encodeFrame({
     type: 'welcome',
-    connection_id: session.connectionId,
-    user_id: session.identity.userId,
+    connection_id: lease.connectionId,
+    user_id: identity.userId,
     node: context.node,
-    expires_at: new Date(sessionEndMs(session.identity)).toISOString(),
+    expires_at: new Date(sessionEndMs(identity)).toISOString(),
     limits: context.limits
-  }, context.maxBufferedBytes)
-  context.subscriptions.open(session, granted, request.agents !== null || request.tasks !== null)
-  onDue(context, session, session.openedAtMs)
+  }))
 }

@@ -5,9 +5,19 @@ export type Query = ReadonlyMap<QueryName, string>
 
 const isKnown = (name: string): name is QueryName => (KNOWN as readonly string[]).includes(name)
 
+/** Null for a broken percent escape. */
+function decode (text: string): string | null {
+  try {
+    return text.includes('%') ? decodeURIComponent(text) : text
+  } catch {
+    return null
+  }
+}
+
 /**
  * Reads the raw query. Pairs are split before anything is decoded, so an encoded `&` or `=` inside a value stays there.
- * Returns what is wrong for a broken escape in, or two different values of, a parameter that we know.
+ * Returns what is wrong for a broken escape in, or two different values of, a parameter that we know; `resume`, which can
+ * only help, is empty then.
  */
 export function parseQuery (raw: string): Query | { readonly error: string } {
   const query = new Map<QueryName, string>()
@@ -16,16 +26,11 @@ export function parseQuery (raw: string): Query | { readonly error: string } {
     const equals = pair.indexOf('=')
     const name = equals === -1 ? pair : pair.slice(0, equals)
     if (!isKnown(name)) continue
-    const text = equals === -1 ? '' : pair.slice(equals + 1)
-    let value: string
-    try {
-      value = text.includes('%') ? decodeURIComponent(text) : text
-    } catch {
-      return { error: `${name}: broken percent escape` }
-    }
+    const value = decode(equals === -1 ? '' : pair.slice(equals + 1))
     const before = query.get(name)
-    if (before !== undefined && before !== value) return { error: `${name}: given twice` }
-    query.set(name, value)
+    const fault = value === null ? 'broken percent escape' : before !== undefined && before !== value ? 'given twice' : null
+    if (fault !== null && name !== 'resume') return { error: `${name}: ${fault}` }
+    query.set(name, fault === null ? value ?? '' : '')
   }
   return query
 }

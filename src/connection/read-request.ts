@@ -19,6 +19,8 @@ export interface UpgradeRequest {
   readonly eventTypes: Filter | null
   /** The client cannot read an HTTP status: refuse by accepting and closing. */
   readonly refuseByClose: boolean
+  /** A resume ticket as presented, unjudged; null when none was, or nothing that could be one. */
+  readonly resume: string | null
 }
 
 /** WebSocket paths, and the filters that each takes. */
@@ -29,6 +31,7 @@ export const PATHS: ReadonlyMap<string, readonly QueryName[]> = new Map([
 ])
 
 const MAX_HEAD_BYTES = 16_384
+const MAX_RESUME_LENGTH = 256
 
 const bad = (message: string): Refusal => refuse('bad_request', { message })
 export const isRefusal = (value: object): value is Refusal => 'name' in value
@@ -109,7 +112,14 @@ export function readRequest (head: UpgradeHead, settings: UpgradeSettings): Upgr
   if (token !== null && typeof token === 'object') return token
   const filters = readFilters(path, query, settings)
   if (isRefusal(filters)) return filters
-  return { path, origin: headers.origin, host: headers.host, token, protocol: offer.protocol, ...filters, refuseByClose: mode === 'close' }
+  const { origin, host } = headers
+  return { path, origin, host, token, protocol: offer.protocol, ...filters, refuseByClose: mode === 'close', resume: readResume(query) }
+}
+
+/** Whatever is wrong with it, it only fails to help. */
+function readResume (query: Query): string | null {
+  const text = query.get('resume') ?? ''
+  return text === '' || text.length > MAX_RESUME_LENGTH ? null : text
 }
 
 function readFilters (path: string, query: Query, settings: UpgradeSettings): Pick<UpgradeRequest, 'agents' | 'tasks' | 'eventTypes'> | Refusal {

@@ -35,6 +35,8 @@ export class Session {
   /** Its subscribe and unsubscribe frames under way: the next waits for the last. */
   work: Promise<void> | null = null
   workBytes = 0
+  /** Its slot was given back ahead of its end: its lease must not be renewed. */
+  vacated = false
   /** Where the deadline wheel holds it, in seconds since the epoch; 0: nowhere. */
   wheelS = 0
 

@@ -38,8 +38,11 @@ export interface PendingUpgrade {
   onAborted: (() => void) | null
   /** Answers by HTTP and closes the TCP connection. */
   refuse (status: number, headers: readonly (readonly [string, string])[], body: string): void
-  /** Completes the handshake; `onOpen` gets the socket before anything arrives on it. False when the client is gone. */
-  accept (protocol: string, onOpen: (socket: Socket) => SocketHandlers): boolean
+  /**
+   * Completes the handshake; `first` (UTF-8, or null) leaves as a text frame in the same write, and `onOpen` gets the socket
+   * before anything arrives on it. False when the client is gone.
+   */
+  accept (protocol: string, first: Uint8Array | null, onOpen: (socket: Socket) => SocketHandlers): boolean
 }
 
 /** What the native layer calls for one open socket. */

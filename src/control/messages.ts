@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
+import { DisconnectOrderSchema, RecheckOrderSchema } from '../wire/redis-messages.js'
 
 /** Longest message on the control channel, in bytes. */
 const MAX_MESSAGE_BYTES = 16_384
@@ -22,8 +23,8 @@ const sender = { v: Type.Optional(Type.Literal(1)), from: Type.Optional(Type.Str
 const passing = { ...sender, order_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })) }
 
 const message = Type.Union([
-  Type.Object({ ...passing, type: Type.Literal('disconnect'), user_id: id }),
-  Type.Object({ ...passing, type: Type.Literal('recheck'), user_id: Type.Optional(Type.Union([Type.Null(), id])) }),
+  Type.Object({ ...passing, ...DisconnectOrderSchema.properties }),
+  Type.Object({ ...passing, ...RecheckOrderSchema.properties }),
   Type.Object({ ...sender, type: Type.Literal('revoke'), revocation, duration_ms: durationMs }),
   Type.Object({ ...sender, type: Type.Literal('unrevoke'), target: Type.Object({ kind, id, issuer }) }),
   Type.Object({ ...sender, type: Type.Literal('ban'), address, duration_ms: durationMs }),

@@ -1,17 +1,9 @@
-import Type from 'typebox'
 import { Compile } from 'typebox/compile'
+import { RevocationBodySchema } from '../server/request-schemas.js'
 import type { Revocation } from './control.js'
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/
-const id = Type.Optional(Type.String({ minLength: 1, maxLength: 2048 }))
-
-const body = Compile(Type.Object({
-  jti: id,
-  sid: id,
-  sub: id,
-  issuer: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-  issued_before: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Number({ minimum: 0 })]))
-}, { additionalProperties: false }))
+const body = Compile(RevocationBodySchema)
 
 /**
  * Reads the body of `POST` and `DELETE /v1/revocations`: exactly one of `jti`, `sid`, `sub`; `issuer` by its configured

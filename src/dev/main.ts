@@ -1,7 +1,7 @@
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
 import { createGateway, type Gateway } from '../gateway.js'
-import { runProcess } from '../run-process.js'
+import { runProcess, type Runnable } from '../run-process.js'
 import { createDevIssuer } from './dev-issuer.js'
 import { createDevRoutes } from './dev-routes.js'
 
@@ -44,9 +44,10 @@ function checkDevelopment ({ server, admin }: Config): void {
   if (server.workers > 1) throw new CannotStart('development mode is one process: its keys are in its memory')
 }
 
-function withGreeting (gateway: Gateway, { server, admin }: Config): Gateway {
+function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
   return {
-    ...gateway,
+    stop: gateway.stop,
+    onFault: gateway.onFault,
     async start () {
       const ports = await gateway.start()
       const shown = inUrl(server.host)

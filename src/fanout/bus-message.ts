@@ -1,15 +1,12 @@
-import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { isDeeperThan, MAX_DEPTH } from '../wire/depth.js'
+import { EventMessageSchema } from '../wire/redis-messages.js'
 import type { BusEvent } from './bus.js'
 
 /** Largest event on the bus, in bytes of JSON. */
 export const MAX_EVENT_BYTES = 1_048_576
 
-const message = Compile(Type.Object({
-  event: Type.String({ minLength: 1, maxLength: 128 }),
-  data: Type.Unknown()
-}))
+const message = Compile(EventMessageSchema)
 
 /** Why a message from the bus was dropped: a fixed vocabulary, for the log. */
 export type InvalidMessage = 'too_large' | 'not_json' | 'wrong_shape' | 'too_deep'

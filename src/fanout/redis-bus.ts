@@ -5,6 +5,7 @@ import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-me
 import { openChannels, type RedisClient } from './channels.js'
 import { createDropReporter, type DropReport } from './drop-reporter.js'
 import { createGapTracker, type GapHandlers } from './gap.js'
+import { createLinger } from './linger.js'
 import { createPublisher } from './publisher.js'
 import { channelsOf } from './topics.js'
 
@@ -21,12 +22,16 @@ export interface RedisBusOptions extends GapHandlers {
   readonly now?: () => number
 }
 
+/** How long a topic that nobody listens to any more stays subscribed, in ms, and how many do. */
+const LINGER_MS = 1000
+const MAX_LINGERING = 20_000
+
 interface Waiter {
   resolve (): void
   reject (error: Error): void
 }
 
-/** A topic with at least one listener. */
+/** A topic with a listener, or with one a moment ago. */
 interface Listening {
   readonly topic: string
   readonly channels: readonly string[]
@@ -50,11 +55,12 @@ export function createRedisBus (options: RedisBusOptions): Bus {
   const drop = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
   const publishText = createPublisher(client, timeoutMs)
   const channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], { onMessage, onConfirmed, onLost })
+  const linger = createLinger({ drop: forget, forMs: LINGER_MS, max: MAX_LINGERING })
   let closed = false
 
   function onMessage (channel: string, payload: Buffer): void {
     const entry = byChannel.get(channel)
-    if (entry === undefined) return
+    if (entry === undefined || entry.count === 0) return
     const message = parseBusMessage(payload)
     if (typeof message === 'string') drop(message)
     else onEvent(entry.topic, message)
@@ -77,6 +83,10 @@ export function createRedisBus (options: RedisBusOptions): Bus {
     for (const channel of lost) {
       const entry = byChannel.get(channel)
       if (entry === undefined) continue
+      if (linger.take(entry.topic)) {
+        forget(entry.topic)
+        continue
+      }
       // A topic that was never heard has nothing to miss: its listeners still wait.
       if (entry.missing === 0) topics.push(entry.topic)
       entry.missing |= bitOf(entry, channel)
@@ -97,9 +107,16 @@ export function createRedisBus (options: RedisBusOptions): Bus {
 
   function leave (entry: Listening): void {
     if (--entry.count > 0) return
-    listening.delete(entry.topic)
+    if (entry.missing === 0) linger.keep(entry.topic)
+    else forget(entry.topic)
+  }
+
+  function forget (topic: string): void {
+    const entry = listening.get(topic)
+    if (entry === undefined) return
+    listening.delete(topic)
     for (const waiter of entry.waiters ?? []) waiter.reject(new Error('the topic was left'))
-    gap.regain(entry.topic)
+    gap.regain(topic)
     for (const channel of entry.channels) {
       byChannel.delete(channel)
       channels.drop(channel)
@@ -126,12 +143,12 @@ export function createRedisBus (options: RedisBusOptions): Bus {
     async subscribe (topic) {
       if (closed) throw new Error('the bus is closed')
       const entry = listening.get(topic) ?? listen(topic)
-      entry.count++
+      if (entry.count++ === 0) linger.take(topic)
       if (entry.missing !== 0) await waitForConfirmation(entry)
     },
     unsubscribe (topic) {
       const entry = listening.get(topic)
-      if (entry !== undefined) leave(entry)
+      if (entry !== undefined && entry.count > 0) leave(entry)
     },
     async publish (topic, event) {
       if (closed) throw new Error('the bus is closed')
@@ -140,6 +157,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
     },
     async close () {
       closed = true
+      linger.close()
       channels.close()
       for (const { waiters } of listening.values()) {
         for (const waiter of waiters ?? []) waiter.reject(new Error('the bus is closed'))

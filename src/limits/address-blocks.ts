@@ -37,14 +37,17 @@ export function createAddressBlocks ({ now, maxAddresses = MAX_ADDRESSES }: Addr
   }
 }
 
-/** The same limiter, which remembers in `blocks` what it is told of an address, and asks nobody about a blocked one. */
+/**
+ * The same limiter, which remembers in `blocks` what it is told of an address, and asks nobody about a blocked one, unless
+ * the attempt brings a ticket: only the limiter below knows whether that is spent.
+ */
 export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks): Limiter {
   return {
     ...limiter,
     admit: async (request) => {
-      const { address } = request
+      const { address, resume = null } = request
       if (address === null) return await limiter.admit(request)
-      const retryAfterMs = blocks.blockedForMs(address)
+      const retryAfterMs = resume === null ? blocks.blockedForMs(address) : 0
       if (retryAfterMs > 0) return { admitted: false, limit: 'address', retryAfterMs }
       const admission = await limiter.admit(request)
       if (!admission.admitted && admission.limit === 'address') blocks.block(address, admission.retryAfterMs)

@@ -1,72 +1,112 @@
 import type { LimitKeys } from './keys.js'
-import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings } from './limiter.js'
+import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from './limiter.js'
+import { RECORDS_KEPT_MS } from './record-calls.js'
 import { loadScript, type RunScript } from './scripts.js'
 import { subWindowMs } from './sub-window.js'
 
-/**
- * Decides many attempts. On a single Redis all of them in one call, which rejects as a whole; on a cluster one by one, an
- * Error standing for each that could not be decided. `undo` gets every lease that may have been taken for nothing.
- */
-export type AdmitCalls = (attempts: readonly Admit[], undo: (lease: Lease) => void) => Promise<Array<Admission | Error>>
+/** An attempt that waits for its answer. */
+export interface PendingAdmit {
+  readonly request: Admit
+  readonly resolve: (admission: Admission) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Answers many attempts: on a single Redis by one call, which fails as a whole; on a cluster by one call per key. */
+export type AdmitCalls = (attempts: readonly PendingAdmit[]) => void
 
 export interface AdmitCallOptions {
   readonly run: RunScript
   readonly keys: LimitKeys
   readonly settings: LimitSettings
-  readonly oneKeyPerCall: boolean
+  /** Where the records go along with the leases; null: nowhere. */
+  readonly recordsKey: string | null
+  /** Gets every lease that may have been taken for nothing. */
+  readonly undo: (lease: Lease) => void
 }
 
 const ADMITTED: Admission = { admitted: true }
 const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
 
-/** Makes the calls of `admit.lua`. */
-export function createAdmitCalls ({ run, keys, settings, oneKeyPerCall }: AdmitCallOptions): AdmitCalls {
+/** Decides all in one call of `admit.lua`. */
+export function createJointAdmitCalls ({ run, keys, settings, recordsKey, undo }: AdmitCallOptions): AdmitCalls {
   const script = loadScript('admit')
-  const { addressConnections, addressWindowMs, userConnections, leaseMs } = settings
-  const widthMs = subWindowMs(addressConnections, addressWindowMs, 0)
-  const fixed = [addressConnections, addressWindowMs, widthMs, userConnections, leaseMs]
-
-  const decideTogether: AdmitCalls = async (attempts, undo) => {
-    const keyList: string[] = []
-    const args: Array<string | number> = [...fixed]
-    for (const { address, lease } of attempts) {
-      if (address !== null) keyList.push(keys.address(address))
-      if (lease !== null) keyList.push(keys.user(lease.userId))
-      args.push(describe(address, lease))
+  const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
+  const fixedKeys = recordsKey === null ? [] : [recordsKey]
+  return (attempts) => {
+    const keyList = fixedKeys.slice()
+    const args = fixed.slice()
+    for (const { request: { address, resume = null, lease } } of attempts) {
+      args.push(describe(address, resume, lease))
+      if (address !== null) pushAddress(keyList, args, keys, address, resume)
+      if (lease === null) continue
+      keyList.push(keys.user(lease.userId))
+      if (recordsKey !== null) args.push(lease.record ?? '')
     }
-    try {
-      const verdicts = await run(script, keyList, args) as number[]
-      return verdicts.map(readVerdict)
-    } catch (error) {
-      // It may have run all the same, its answer lost.
-      for (const { lease } of attempts) if (lease !== null) undo(lease)
-      throw error
-    }
+    run(script, keyList, args).then((reply) => {
+      const verdicts = reply as readonly number[]
+      for (const [i, { resolve, reject }] of attempts.entries()) {
+        const verdict = verdicts[i]
+        if (verdict === undefined) reject(new Error('no answer to this attempt'))
+        else resolve(readVerdict(verdict))
+      }
+    }, (error: unknown) => {
+      for (const { request: { lease }, reject } of attempts) {
+        // It may have run all the same, its answer lost.
+        if (lease !== null) undo(lease)
+        reject(error)
+      }
+    })
   }
+}
 
-  const decidePart = async (key: string, part: string): Promise<Admission> => {
-    const [verdict] = await run(script, [key], [...fixed, part]) as [number]
+/** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` gets each lease that was taken for good. */
+export function createSeparateAdmitCalls (
+  { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey'> & { readonly keepRecord: (lease: Lease) => void }
+): AdmitCalls {
+  const script = loadScript('admit')
+  const fixed = fixedArguments(settings, 0)
+  const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
+    const [verdict] = await run(script, keyList, [...fixed, ...args]) as [number]
     return readVerdict(verdict)
   }
-  const decideApart = async ({ address, lease }: Admit, undo: (lease: Lease) => void): Promise<Admission | Error> => {
+  const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {
+    const keyList: string[] = []
+    const args: Array<string | number> = [describe(address, resume, null)]
+    pushAddress(keyList, args, keys, address, resume)
+    return await decidePart(keyList, args)
+  }
+  const decide = async ({ request: { address, resume = null, lease }, resolve, reject }: PendingAdmit): Promise<void> => {
     const [byAddress, byUser] = await Promise.allSettled([
-      address === null ? ADMITTED : decidePart(keys.address(address), describe(address, null)),
-      lease === null ? ADMITTED : decidePart(keys.user(lease.userId), describe(null, lease))
+      address === null ? ADMITTED : decideAddress(address, resume),
+      lease === null ? ADMITTED : decidePart([keys.user(lease.userId)], [describe(null, null, lease)])
     ])
     const admission = firstRefusal(byAddress, byUser)
     const mayHoldLease = byUser.status === 'rejected' || byUser.value.admitted
-    if (lease !== null && mayHoldLease && admission !== ADMITTED) undo(lease)
-    return admission
+    if (lease !== null && admission === ADMITTED) keepRecord(lease)
+    else if (lease !== null && mayHoldLease) undo(lease)
+    if (admission instanceof Error) reject(admission)
+    else resolve(admission)
   }
-
-  return oneKeyPerCall
-    ? async (attempts, undo) => await Promise.all(attempts.map(async (attempt) => await decideApart(attempt, undo)))
-    : decideTogether
+  return (attempts) => { for (const attempt of attempts) void decide(attempt) }
 }
 
-function describe (address: string | null, lease: Lease | null): string {
-  if (lease === null) return 'a'
-  return (address === null ? 'u' : 'b') + lease.connectionId
+function fixedArguments (settings: LimitSettings, recordsKeptMs: number): Array<string | number> {
+  const { addressConnections, addressWindowMs, userConnections, leaseMs } = settings
+  const widthMs = subWindowMs(addressConnections, addressWindowMs, 0)
+  return [addressConnections, addressWindowMs, widthMs, userConnections, leaseMs, recordsKeptMs]
+}
+
+function describe (address: string | null, resume: Resume | null, lease: Lease | null): string {
+  if (address === null) return `u${lease?.connectionId ?? ''}`
+  if (lease === null) return resume === null ? 'a' : 'A'
+  return (resume === null ? 'b' : 'B') + lease.connectionId
+}
+
+function pushAddress (keyList: string[], args: Array<string | number>, keys: LimitKeys, address: string, resume: Resume | null): void {
+  keyList.push(keys.address(address))
+  if (resume === null) return
+  keyList.push(keys.resume(address, resume.nonce))
+  args.push(Math.max(1, Math.ceil(resume.ttlMs)))
 }
 
 function readVerdict (verdict: number): Admission {

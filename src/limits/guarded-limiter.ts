@@ -35,7 +35,7 @@ export interface GuardedLimiter extends Limiter {
 
 const LEASES_PER_CALL = 500
 /** No user is named so: the key is written and removed again, which shows that scripts run and may write. */
-const PROBE: Lease = { userId: '', connectionId: 'probe', record: '' }
+const PROBE: Lease = { userId: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
 
 /** A limiter that Redis's absence does not stop: never more than one slow call, then the policy, until Redis is back. */
@@ -46,7 +46,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
   const admitWithout = async (request: Admit): Promise<Admission> => {
     if (policy === 'closed') throw new LimitsUnavailable('the limits cannot be checked')
     if (policy === 'local') return await local.admit(request)
-    if (request.lease !== null) await local.renew([request.lease])
+    if (request.lease !== null) local.hold(request.lease)
     return { admitted: true }
   }
   const grantWithout = async (request: GrantRequest): Promise<Grant> => {
@@ -68,7 +68,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
         outage.fail(error)
         return await admitWithout(request)
       }
-      if (admission.admitted && request.lease !== null) await local.renew([request.lease])
+      if (admission.admitted && request.lease !== null) local.hold(request.lease)
       return admission
     },
     release: (lease) => {
@@ -77,7 +77,10 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       shared.release(lease)
     },
     vacate: async (leases) => {
-      await Promise.all([local.vacate(leases), shared.vacate(leases)])
+      await local.vacate(leases)
+      const vacated = shared.vacate(leases)
+      // While Redis is away nobody waits for it, but it may be taking back these very leases at this moment.
+      if (!outage.isDown()) await vacated
     },
     renew: async (leases) => {
       await local.renew(leases)

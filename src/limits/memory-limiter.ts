@@ -1,4 +1,4 @@
-import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type Limiter, type LimitSettings } from './limiter.js'
+import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type Limiter, type LimitSettings, type Resume } from './limiter.js'
 import { createMemoryLeases } from './memory-leases.js'
 import { createMessageWindow } from './memory-messages.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from './memory-window.js'
@@ -7,7 +7,9 @@ import { createTwoGenerationMap } from './two-generation-map.js'
 export interface MemoryLimiter extends Limiter {
   /** The leases held now; what is released or lapses while the caller goes through them is left out. */
   liveLeases (): Generator<Lease>
-  /** How much is remembered: addresses and users. */
+  /** Takes note of a lease that another limiter gave. */
+  hold (lease: Lease): void
+  /** How much is remembered: addresses, users and spent tickets. */
   readonly size: number
 }
 
@@ -16,9 +18,14 @@ export interface MemoryLimiterOptions {
   readonly now: () => number
   /** Addresses remembered at once in each window; beyond that those heard of longest ago are forgotten. */
   readonly maxAddresses?: number
+  /** Spent tickets remembered at once; beyond that those spent longest ago are forgotten. */
+  readonly maxTickets?: number
 }
 
 const MAX_ADDRESSES = 200_000
+const MAX_TICKETS = 200_000
+/** So long a ticket lives at most, and so long it is remembered at least. */
+const TICKET_LIFE_MS = 120_000
 
 /** The limits of one process, in its memory: without Redis, or while Redis is away. No timers. */
 export function createMemoryLimiter (settings: LimitSettings, options: MemoryLimiterOptions): MemoryLimiter {
@@ -27,9 +34,11 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
   const enter = createAddressWindow(settings, maxAddresses)
   const messages = createMessageWindow(settings, maxAddresses)
   const leases = createMemoryLeases(settings.userConnections, settings.leaseMs)
+  const tickets = createSpentTickets(options.maxTickets ?? MAX_TICKETS)
 
-  const decide = ({ address, lease }: Admit, at: number): Admission => {
-    const waitMs = address === null ? 0 : enter(address, at)
+  const decide = ({ address, resume = null, lease }: Admit, at: number): Admission => {
+    const isSpared = address === null || (resume !== null && tickets.spend(address, resume, at))
+    const waitMs = isSpared ? 0 : enter(address, at)
     if (waitMs > 0) return { admitted: false, limit: 'address', retryAfterMs: waitMs }
     if (lease === null || leases.take(lease, at)) return { admitted: true }
     return { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
@@ -51,7 +60,8 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
     settle: (settled) => { messages.settle(settled, now()) },
     close: async () => {},
     liveLeases: () => leases.live(now()),
-    get size () { return enter.size() + messages.size() + leases.users }
+    hold: (lease) => { leases.renew(lease, now()) },
+    get size () { return enter.size() + messages.size() + leases.users + tickets.size() }
   }
 }
 
@@ -67,4 +77,18 @@ function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSett
     return 0
   }
   return Object.assign(enter, { size: () => logs.size })
+}
+
+function createSpentTickets (maxTickets: number) {
+  const spentUntil = createTwoGenerationMap<number>(maxTickets, TICKET_LIFE_MS)
+  return {
+    /** Whether nobody has spent this ticket of this address before; now it is spent. */
+    spend (address: string, { nonce, ttlMs }: Resume, now: number): boolean {
+      const ticket = `${address} ${nonce}`
+      if ((spentUntil.get(ticket) ?? 0) > now) return false
+      spentUntil.set(ticket, now + ttlMs, now)
+      return true
+    },
+    size: () => spentUntil.size
+  }
 }

@@ -1,6 +1,8 @@
 import { readLuaScript, runLuaScript, type LuaScript, type ScriptClient } from '../redis/lua-script.js'
 
-export type ScriptName = 'admit' | 'renew' | 'release' | 'take-grant' | 'settle'
+export type ScriptName =
+  | 'admit' | 'renew' | 'release' | 'take-grant' | 'settle'
+  | 'keep-records' | 'find-lost-records' | 'forget-records'
 
 /** Runs a script; rejects when Redis answers with an error, is away, or does not answer in time. */
 export type RunScript = (script: LuaScript, keys: readonly string[], args: ReadonlyArray<string | number>) => Promise<unknown>

@@ -10,6 +10,8 @@ export interface MetricSources {
   redisUp (): boolean | null
   issuers (): readonly IssuerStatus[]
   auditDropped (): number
+  /** The event loop is so late that upgrades are refused. */
+  eventLoopLate (): boolean
 }
 
 /** Registers every metric of ours except the histogram; each reads its numbers when it is scraped. */
@@ -21,6 +23,8 @@ export function registerMetrics (registry: Registry, counters: Counters, sources
 
 function registerConnections (registry: Registry, counters: Counters, sources: MetricSources): void {
   registerGauge(registry, 'portcullis_connections', 'Open WebSocket connections.', sources.connections)
+  registerGauge(registry, 'portcullis_event_loop_late', 'Whether upgrades are refused (1) because the event loop is late.',
+    () => Number(sources.eventLoopLate()))
   registerCounter(registry, 'portcullis_upgrades_total', 'WebSocket upgrades by outcome.', ['outcome'],
     () => Object.entries(counters.upgrades).map(([outcome, count]) => [{ outcome }, count]))
   registerCounter(registry, 'portcullis_refusals_total', 'Refusals by name, before and after the upgrade.', ['reason'],

@@ -1,7 +1,8 @@
+import { Compile } from 'typebox/compile'
 import type { BusEvent } from '../fanout/bus.js'
 import { formatBusMessage } from '../fanout/bus-message.js'
-import { parseTopic } from '../fanout/topics.js'
 import type { Authenticate } from './admin-auth.js'
+import { PublishBodySchema } from './request-schemas.js'
 
 /** Publishes one event to every process. Rejects when the bus cannot take it. */
 export type Publish = (topic: string, event: BusEvent) => Promise<void>
@@ -16,12 +17,13 @@ export interface PublishAnswer {
 /** Longest body of `POST /v1/publish`, in bytes. */
 export const MAX_PUBLISH_BYTES = 1_048_576
 
+const publishBody = Compile(PublishBodySchema)
+
 const bad = (message: string): PublishAnswer => ({ status: 400, body: { error: 'bad_request', message } })
 
 function readEvent (value: unknown): { topic: string, event: BusEvent } | PublishAnswer {
-  const { topic, event, data } = typeof value === 'object' && value !== null ? value as Record<string, unknown> : {}
-  if (typeof topic !== 'string' || parseTopic(topic) === null) return bad('topic: wanted agent:<id>, task:<id> or user:<id>')
-  if (typeof event !== 'string') return bad('event: wanted a name of 1 to 128 characters')
+  if (!publishBody.Check(value)) return bad('wanted: topic (agent:<id>, task:<id> or user:<id>), event (a name of 1 to 128 characters) and data')
+  const { topic, event, data } = value
   try {
     formatBusMessage({ event, data })
   } catch (error) {

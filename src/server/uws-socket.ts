@@ -10,8 +10,15 @@ export class UwsSocket implements Socket {
   private ws: WebSocket<UserData> | null = null
   private closedCode: number | null = null
 
-  /** The handshake went out. Nothing else may be done here, see `UwsUpgrade.accept`. */
-  opened (ws: WebSocket<UserData>): void { this.ws = ws }
+  /** `first`: the frame that leaves with the handshake. */
+  constructor (private first: Uint8Array | null) {}
+
+  /** The handshake is going out. Nothing more may be done here, see `UwsUpgrade.accept`. */
+  opened (ws: WebSocket<UserData>): void {
+    this.ws = ws
+    if (this.first !== null) ws.send(this.first)
+    this.first = null
+  }
 
   /** Hands the socket over, corked, so that all that is said at once leaves in one write. False when it closed before. */
   start (onOpen: (socket: Socket) => SocketHandlers): boolean {

@@ -26,15 +26,15 @@ export class UwsUpgrade implements PendingUpgrade {
   }
 
   /**
-   * Inside the cork nothing happens but the handshake: the older native layer looks, when the cork ends, at memory of the
-   * request that the upgrade has given back, and closes the socket at once (1006) if an allocation since then left a
-   * certain bit there. A socket that this still happens to counts as a client that has gone.
+   * Inside the cork nothing happens but the handshake and a frame that lies ready as bytes: the older native layer looks,
+   * when the cork ends, at memory of the request that the upgrade has given back, and closes the socket at once (1006) if
+   * an allocation since then left a certain bit there. A socket that this still happens to counts as a client that has gone.
    */
-  accept (protocol: string, onOpen: (socket: Socket) => SocketHandlers): boolean {
+  accept (protocol: string, first: Uint8Array | null, onOpen: (socket: Socket) => SocketHandlers): boolean {
     if (this.done) return false
     this.done = true
     const { secWebSocketKey, secWebSocketExtensions } = this.head.headers
-    const socket = new UwsSocket()
+    const socket = new UwsSocket(first)
     const userData: UserData = { s: socket }
     const upgrade = (): void => {
       this.res.upgrade<UserData>(userData, secWebSocketKey, protocol, secWebSocketExtensions, this.context)

@@ -1,12 +1,12 @@
-import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket_context_t } from 'uWebSockets.js'
-import { CannotStart } from '../cannot-start.js'
+import type { HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js'
 import type { FoundAddress } from '../connection/find-address.js'
 import type { PendingUpgrade, UpgradeHead } from '../connection/transport.js'
 import type { Binding } from './binding.js'
 import { copyHead } from './copy-head.js'
 import { FAULT, type HttpAnswer, type HttpRoute } from './http-route.js'
 import { createBodyReader, type BodyLimits } from './read-body.js'
-import { addRoute, answer } from './uws-route.js'
+import { createListener, type Listener, type UwsApp } from './uws-listener.js'
+import { addRoute, answer, type RouteDeps } from './uws-route.js'
 import type { UserData } from './uws-socket.js'
 import { UwsUpgrade } from './uws-upgrade.js'
 
@@ -38,15 +38,12 @@ export interface ServerHandlers {
   onFault (error: unknown): void
 }
 
-export interface Server {
-  /** Listens; resolves with the port. Rejects when the address cannot be had. */
-  listen (): Promise<number>
-  /** Sends a text frame to every socket that joined the topic. */
-  publish (topic: string, text: string): void
-  /** Takes no further connections. */
-  stopListening (): void
-  /** Drops what is still open. */
-  close (): void
+export interface Server extends Omit<Listener, 'replaceApp'> {
+  /**
+   * Has what the TLS files hold now serve all further connections; open ones stay as they are. Throws, and changes nothing,
+   * when that cannot be.
+   */
+  reloadTls (): void
 }
 
 /** The native cap sits this far above the limit, so that a client just over it can be told 1009 before the drop. */
@@ -56,10 +53,22 @@ const BUFFER_MARGIN_BYTES = 1_048_576
 
 /** Builds the native server. Nothing thrown by a handler reaches the native layer, which would end the process. */
 export function createUwsServer ({ uws }: Binding, settings: ServerSettings, handlers: ServerHandlers): Server {
+  const routeDeps: RouteDeps = {
+    proxyProtocol: settings.proxyProtocol,
+    findClient: handlers.findClient,
+    openBody: createBodyReader(settings.bodies),
+    onFault: handlers.onFault
+  }
+  const { replaceApp, ...listener } = createListener(uws, () => makeApp(uws, settings, handlers, routeDeps), settings)
+  return { ...listener, reloadTls: replaceApp }
+}
+
+function makeApp (uws: Binding['uws'], settings: ServerSettings, handlers: ServerHandlers, routeDeps: RouteDeps): UwsApp {
   const { tls } = settings
-  const app = tls === null ? uws.App() : uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile })
+  const native = tls === null ? uws.App() : uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile })
+  const app: UwsApp = { native, sockets: 0 }
   for (const path of handlers.paths) {
-    app.ws<UserData>(path, {
+    native.ws<UserData>(path, {
       maxPayloadLength: settings.maxFrameBytes + FRAME_MARGIN_BYTES,
       maxBackpressure: settings.maxBufferedBytes + BUFFER_MARGIN_BYTES,
       closeOnBackpressureLimit: true,
@@ -68,58 +77,16 @@ export function createUwsServer ({ uws }: Binding, settings: ServerSettings, han
       maxLifetime: 0,
       compression: settings.compression ? uws.SHARED_COMPRESSOR : uws.DISABLED,
       upgrade: (res, req, context) => { startUpgrade(res, req, context, handlers, settings.proxyProtocol) },
-      open: (ws) => { const { s } = ws.getUserData(); guard(handlers, () => { s.opened(ws) }) },
+      open: (ws) => { app.sockets++; const { s } = ws.getUserData(); guard(handlers, () => { s.opened(ws) }) },
       message: (ws, data, isBinary) => { const { s } = ws.getUserData(); guard(handlers, () => { s.handlers?.onMessage(data, isBinary) }) },
       ping: (ws) => { const { s } = ws.getUserData(); guard(handlers, () => { s.handlers?.onPing() }) },
       drain: (ws) => { const { s } = ws.getUserData(); guard(handlers, () => { s.handlers?.onDrain() }) },
-      close: (ws, code) => { const { s } = ws.getUserData(); guard(handlers, () => { s.closed(code) }) }
+      close: (ws, code) => { app.sockets--; const { s } = ws.getUserData(); guard(handlers, () => { s.closed(code) }) }
     })
   }
-  const routeDeps = {
-    proxyProtocol: settings.proxyProtocol,
-    findClient: handlers.findClient,
-    openBody: createBodyReader(settings.bodies),
-    onFault: handlers.onFault
-  }
-  for (const route of handlers.routes) addRoute(app, route, routeDeps)
-  app.any('/*', (res, req) => { answerOther(res, req, handlers, settings.proxyProtocol) })
-  return createListener(uws, app, settings)
-}
-
-/** The types lack the form with a host and options at once. */
-type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
-
-function createListener (uws: Binding['uws'], app: TemplatedApp, settings: ServerSettings): Server {
-  let listening: us_listen_socket | null = null
-  let closed = false
-  const stopListening = (): void => {
-    if (listening !== null) uws.us_listen_socket_close(listening)
-    listening = null
-  }
-  return {
-    listen: () => new Promise((resolve, reject) => {
-      const options = settings.exclusivePort ? uws.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusiveOption(uws) : 0
-      const listen = app.listen.bind(app) as unknown as Listen
-      listen(settings.host, settings.port, options, (socket) => {
-        if (socket === false) return reject(new CannotStart(`cannot listen on ${settings.host}:${settings.port}: the address is taken or not ours`))
-        listening = socket
-        resolve(uws.us_socket_local_port(socket as unknown as Parameters<typeof uws.us_socket_local_port>[0]))
-      })
-    }),
-    publish: (topic, text) => { app.publish(topic, text) },
-    stopListening,
-    close: () => {
-      // Closing the app before its listen socket crashes the native layer.
-      stopListening()
-      if (!closed) app.close()
-      closed = true
-    }
-  }
-}
-
-/** Both bindings export the option as a plain constant; the types show it as an enum. */
-function exclusiveOption (uws: Binding['uws']): number {
-  return (uws as unknown as { LIBUS_LISTEN_EXCLUSIVE_PORT: number }).LIBUS_LISTEN_EXCLUSIVE_PORT
+  for (const route of handlers.routes) addRoute(native, route, routeDeps)
+  native.any('/*', (res, req) => { answerOther(res, req, handlers, settings.proxyProtocol) })
+  return app
 }
 
 function guard (handlers: ServerHandlers, run: () => void): void {

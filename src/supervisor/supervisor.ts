@@ -20,6 +20,8 @@ export interface Supervisor {
   start (): Promise<void>
   /** Drains all workers. A second call ends them at once. */
   stop (reason: string): Promise<void>
+  /** Has every worker take the TLS files as they are now; each tells in the log what came of it. */
+  reload (): void
   readonly onFault: OnFault
 }
 
@@ -93,6 +95,7 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
 
   return {
     onFault,
+    reload () { for (const worker of workers.values()) worker.reload() },
     async start () {
       await checkPortIsFree(config.server.host, config.server.port)
       await admin.listen()

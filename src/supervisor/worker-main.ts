@@ -27,16 +27,18 @@ const link = openLink({
   order: async (name: keyof typeof operations.orders, ...args: readonly unknown[]) => {
     await (operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
   },
+  reload: gateway.reload,
   stop: (reason: string) => { void end(reason) }
 })
 
 process.on('uncaughtException', (error) => { onFault(error, 'uncaught') })
 process.on('unhandledRejection', (error) => { onFault(error, 'unhandled') })
-// A terminal sends SIGINT to all processes at once; the supervisor decides what it means.
-process.on('SIGINT', () => {})
+// A terminal sends these to all processes at once; the supervisor decides what they mean.
+for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
 process.on('SIGTERM', () => { void end('SIGTERM') })
-// Without its supervisor nobody would restart it, read its log or end it.
-process.on('disconnect', () => { void end('supervisor lost') })
+// Without its supervisor nobody would restart it or read its log: lines that say how connections ended would go nowhere. So
+// it dies at once, like a process that was killed, and whoever survives writes them.
+process.on('disconnect', () => { process.kill(process.pid, 'SIGKILL') })
 
 gateway.start().then(
   ({ port }) => { link.call('started', [port]).catch(() => {}) },

@@ -16,6 +16,8 @@ export interface WorkerProcess {
   started: boolean
   /** Asks it to drain and end. */
   stop (reason: string): void
+  /** Has it take the TLS files as they are now. */
+  reload (): void
   kill (): void
 }
 
@@ -41,6 +43,7 @@ export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv,
     link,
     started: false,
     stop: (reason) => { link.call('stop', [reason]).catch(() => {}) },
+    reload: () => { link.call('reload').catch(() => {}) },
     kill: () => { child.kill('SIGKILL') }
   }
   const stopWatching = watchLiveness({

@@ -1,9 +1,7 @@
 import type { TSchema } from 'typebox'
 import { isDeeperThan, MAX_DEPTH } from './depth.js'
 import { Compile } from 'typebox/compile'
-import {
-  PingFrameSchema, RefreshFrameSchema, SendFrameSchema, SubscribeFrameSchema, UnsubscribeFrameSchema, type ClientFrame, type ServerFrame
-} from './frames.js'
+import { CLIENT_FRAMES, type ClientFrame, type ServerFrame } from './frames.js'
 
 type Check = (value: unknown) => boolean
 const compile = (schema: TSchema): Check => {
@@ -12,13 +10,7 @@ const compile = (schema: TSchema): Check => {
 }
 
 /** One compiled check per frame type. A Map, so that a type named `__proto__` finds nothing. */
-const CHECKS: ReadonlyMap<unknown, Check> = new Map([
-  ['subscribe', compile(SubscribeFrameSchema)],
-  ['unsubscribe', compile(UnsubscribeFrameSchema)],
-  ['send', compile(SendFrameSchema)],
-  ['refresh', compile(RefreshFrameSchema)],
-  ['ping', compile(PingFrameSchema)]
-])
+const CHECKS: ReadonlyMap<unknown, Check> = new Map(Object.entries(CLIENT_FRAMES).map(([type, schema]) => [type, compile(schema)]))
 
 /** Reads one text frame; null when it is not JSON, of unknown type, or has a wrong, missing or unknown field. */
 export function decodeFrame (text: string): ClientFrame | null {

@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import type { SERVER_FRAMES, WelcomeLimitsSchema } from './server-frames.js'
 
 /** Subprotocol of the frames below. */
 export const SUBPROTOCOL = 'portcullis.v1'
@@ -7,23 +8,61 @@ export const SUBPROTOCOL = 'portcullis.v1'
 export const ID_PATTERN = '^[A-Za-z0-9._:-]{1,128}$'
 
 const Strict = { additionalProperties: false }
-/** What the client calls this frame; comes back in the answer. */
-const FrameId = Type.Optional(Type.String({ maxLength: 64 }))
+const FrameId = Type.Optional(Type.String({ maxLength: 64, description: 'what you call this frame; comes back in the answer' }))
 const Ids = Type.Array(Type.String({ pattern: ID_PATTERN }), { minItems: 1, maxItems: 10_000 })
 /** A list of ids, or everything that this user may see now. */
-const IdsOrAll = Type.Union([Ids, Type.Tuple([Type.Literal('*')]), Type.Literal('*')])
+const idsOrAll = (description: string) => Type.Optional(Type.Union([Ids, Type.Tuple([Type.Literal('*')]), Type.Literal('*')], { description }))
 
 export const SubscribeFrameSchema = Type.Object({
-  type: Type.Literal('subscribe'), id: FrameId, agent_ids: Type.Optional(IdsOrAll), task_ids: Type.Optional(IdsOrAll), event_types: Type.Optional(IdsOrAll)
-}, Strict)
+  type: Type.Literal('subscribe'),
+  id: FrameId,
+  agent_ids: idsOrAll('agents to listen to from now on; `"*"`: all that you may see now'),
+  task_ids: idsOrAll('tasks to listen to from now on; `"*"`: all that you may see now'),
+  event_types: idsOrAll('names of the events to get, on all topics of the connection; `"*"`: all')
+}, {
+  ...Strict,
+  description: 'Listen to more agents and tasks, or narrow the events. One of the three lists is needed; one id that you may not see refuses the whole frame.',
+  examples: [{ type: 'subscribe', id: '1', agent_ids: ['a1', 'a2'], task_ids: ['t1'] }, { type: 'subscribe', agent_ids: '*', event_types: ['status'] }]
+})
 export const UnsubscribeFrameSchema = Type.Object({
-  type: Type.Literal('unsubscribe'), id: FrameId, agent_ids: Type.Optional(IdsOrAll), task_ids: Type.Optional(IdsOrAll)
-}, Strict)
+  type: Type.Literal('unsubscribe'),
+  id: FrameId,
+  agent_ids: idsOrAll('agents to listen to no longer; `"*"`: all'),
+  task_ids: idsOrAll('tasks to listen to no longer; `"*"`: all')
+}, { ...Strict, description: 'Stop listening.', examples: [{ type: 'unsubscribe', id: '2', agent_ids: ['a2'] }] })
 export const SendFrameSchema = Type.Object({
-  type: Type.Literal('send'), id: FrameId, to: Type.String({ pattern: '^(agent|task):[A-Za-z0-9._:-]{1,128}$' }), data: Type.Unknown()
-}, Strict)
-export const RefreshFrameSchema = Type.Object({ type: Type.Literal('refresh'), id: FrameId, token: Type.String({ minLength: 1, maxLength: 16_384 }) }, Strict)
-export const PingFrameSchema = Type.Object({ type: Type.Literal('ping'), id: FrameId }, Strict)
+  type: Type.Literal('send'),
+  id: FrameId,
+  to: Type.String({ pattern: '^(agent|task):[A-Za-z0-9._:-]{1,128}$', description: 'the agent or task that it is for: `agent:<id>` or `task:<id>`' }),
+  data: Type.Unknown({ description: 'any JSON' })
+}, {
+  ...Strict,
+  description: 'A message for the back end. Needs read access to the target and the scope `ws:send` in the token.',
+  examples: [{ type: 'send', id: '3', to: 'agent:a1', data: { text: 'hello' } }]
+})
+export const RefreshFrameSchema = Type.Object({
+  type: Type.Literal('refresh'),
+  id: FrameId,
+  token: Type.String({ minLength: 1, maxLength: 16_384, description: 'a new token of the same user and issuer' })
+}, {
+  ...Strict,
+  description: 'Replace the token before it ends. A bad one, or another user\'s, ends the connection with 4401.',
+  examples: [{ type: 'refresh', id: '4', token: '<jwt>' }]
+})
+export const PingFrameSchema = Type.Object({ type: Type.Literal('ping'), id: FrameId }, {
+  ...Strict,
+  description: 'Ask for a `pong`, to measure the way there and back. It counts as a message: WebSocket pings, which do not, keep a connection alive.',
+  examples: [{ type: 'ping', id: '5' }]
+})
+
+/** Every frame that a client may send, by its type. */
+export const CLIENT_FRAMES = {
+  subscribe: SubscribeFrameSchema,
+  unsubscribe: UnsubscribeFrameSchema,
+  send: SendFrameSchema,
+  refresh: RefreshFrameSchema,
+  ping: PingFrameSchema
+} as const
 
 export type SubscribeFrame = Type.Static<typeof SubscribeFrameSchema>
 export type UnsubscribeFrame = Type.Static<typeof UnsubscribeFrameSchema>
@@ -32,23 +71,13 @@ export type RefreshFrame = Type.Static<typeof RefreshFrameSchema>
 export type PingFrame = Type.Static<typeof PingFrameSchema>
 export type ClientFrame = SubscribeFrame | UnsubscribeFrame | SendFrame | RefreshFrame | PingFrame
 
-/** The limits that a client should know, in `welcome`. */
-export interface WelcomeLimits {
-  readonly frame_bytes: number
-  readonly messages: number
-  readonly message_window_s: number
-  readonly connections: number
-  readonly filter_ids: number
-  readonly subscribes_per_s: number
-}
+/** As it is written: never changed on the way, and `undefined` is a field left out. */
+type Written<T> = T extends ReadonlyArray<infer E>
+  ? ReadonlyArray<Written<E>>
+  : T extends object
+    ? { readonly [K in keyof T]: object extends Pick<T, K> ? Written<T[K]> | undefined : Written<T[K]> }
+    : T
 
-export type ServerFrame =
-  | { readonly type: 'welcome', readonly connection_id: string, readonly user_id: string, readonly node: string, readonly expires_at: string, readonly limits: WelcomeLimits }
-  | { readonly type: 'subscribed' | 'unsubscribed', readonly id?: string | undefined, readonly agent_ids: readonly string[], readonly task_ids: readonly string[] }
-  | { readonly type: 'event', readonly topic: string, readonly event: string, readonly data: unknown, readonly ts: string }
-  | { readonly type: 'sent' | 'pong', readonly id?: string | undefined }
-  | { readonly type: 'refreshed', readonly id?: string | undefined, readonly expires_at: string }
-  | { readonly type: 'expiring', readonly expires_at: string }
-  | { readonly type: 'error', readonly id?: string | undefined, readonly error: string, readonly message: string, readonly retry_after_ms?: number }
-  | { readonly type: 'error', readonly error: 'Too Many Requests', readonly code: 429, readonly retry_after_ms: number }
-  | { readonly type: 'closing', readonly code: number, readonly error: string, readonly reconnect_after_ms: number, readonly resume?: string }
+/** The limits that a client should know, in `welcome`. */
+export type WelcomeLimits = Written<Type.Static<typeof WelcomeLimitsSchema>>
+export type ServerFrame = Written<Type.Static<typeof SERVER_FRAMES[keyof typeof SERVER_FRAMES]>>

@@ -4,17 +4,21 @@ import { createLog } from '../../src/audit/log.js'
 import { composeLimits, type Limits } from '../../src/compose/limits.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import { createMetrics } from '../../src/metrics/metrics.js'
+import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
 import { LEAST, NOW_MS } from '../config/expect-mistakes.js'
+import { startRedis } from '../support/redis.js'
 
 const ADDRESS = '192.0.2.1'
 
-/** Limits in memory: two attempts for an address, one socket for a user. */
-function startLimits (t: Test, mode: 'enforce' | 'dry-run'): { limits: Limits, decisions: (limit: string) => Promise<Record<string, number>> } {
+/** Limits in memory or in Redis: two attempts for an address, one socket for a user. */
+function startLimits (
+  t: Test, mode: 'enforce' | 'dry-run', redis: RedisConnection | null = null
+): { limits: Limits, decisions: (limit: string) => Promise<Record<string, number>> } {
   const config = loadConfig({ ...LEAST, WS_IP_CONNECTIONS: '2', WS_USER_CONNECTIONS: '1', WS_LIMITS_MODE: mode }, NOW_MS)
   const destination = { write () {} }
   const audit = createAudit({ log: createLog({ level: 'info', node: 'n1', destination }), node: 'n1', destination })
-  const metrics = createMetrics({ connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0 })
-  const limits = composeLimits(config, null, audit, metrics)
+  const metrics = createMetrics({ connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false })
+  const limits = composeLimits(config, redis, audit, metrics, { node: 'n1', mayRestore: () => true })
   t.teardown(async () => {
     await limits.close()
     metrics.close()
@@ -58,4 +62,18 @@ t.test('a dry run counts what it would refuse, and remembers nobody', async (t) 
   t.same(await decisions('user'), { allowed: 1, refused: 0, would_refuse: 1 })
   t.equal(limits.blockedForMs(ADDRESS), 0)
   t.same(await decisions('ip'), { allowed: 2, refused: 0, would_refuse: 2 })
+})
+
+t.test('a dry run counts on keys of its own, and keeps the record of everybody whom it lets in', async (t) => {
+  const redis = await startRedis(t)
+  const connection = connectRedis({ url: redis.url })
+  t.teardown(async () => { await connection.close() })
+  t.ok(await connection.waitUntilUp(5000))
+  const { limits } = startLimits(t, 'dry-run', connection)
+  const admit = async (n: number) => await limits.limiter.admit({ address: ADDRESS, lease: { ...lease(n), record: `of ${n}` } })
+  t.ok((await admit(1)).admitted)
+  t.match(await admit(2), { admitted: false, limit: 'user' })
+  t.match(await admit(3), { admitted: false, limit: 'address' })
+  t.same((await redis.client.keys('*')).sort(), ['dry-run:ws:ratelimit:ip:192.0.2.1', 'dry-run:ws:ratelimit:user:alice', 'ws:node:n1'])
+  t.same({ ...await redis.client.hgetall('ws:node:n1') }, { c1: 'of 1', c2: 'of 2', c3: 'of 3' })
 })

@@ -1,31 +1,44 @@
 import t from 'tap'
-import { drainSessions } from '../../src/connection/drain-sessions.js'
+import { drainSessions, type DrainDeps } from '../../src/connection/drain-sessions.js'
 import { createRegistry, type Registry } from '../../src/connection/registry.js'
+import type { Session } from '../../src/connection/session.js'
+import type { Lease } from '../../src/limits/limiter.js'
 import { openTestSession, type TestSocket } from './stand-ins.js'
 
-interface Filled { readonly registry: Registry, readonly sockets: TestSocket[], readonly endedAtMs: number[] }
+interface Filled {
+  readonly registry: Registry
+  readonly sessions: Session[]
+  readonly sockets: TestSocket[]
+  readonly endedAtMs: number[]
+}
 
 /** Connections that leave the registry as they are ended, and when that was. */
 function fill (count: number): Filled {
   const registry = createRegistry()
   const endedAtMs: number[] = []
+  const sessions: Session[] = []
   const sockets = Array.from({ length: count }, () => {
     const { session, socket } = openTestSession()
     registry.add(session)
+    sessions.push(session)
     const { end } = socket
     socket.end = (code, reason) => { end(code, reason); endedAtMs.push(performance.now()); registry.remove(session) }
     return socket
   })
-  return { registry, sockets, endedAtMs }
+  return { registry, sessions, sockets, endedAtMs }
 }
+
+const depsOf = (registry: Registry, more: Partial<DrainDeps> = {}): DrainDeps =>
+  ({ registry, limiter: { vacate: async () => {} }, tickets: { issue: () => null }, maxBufferedBytes: 65_536, ...more })
 
 t.test('everybody is told when to come back, at moments of their own, and closed with 1012', async (t) => {
   const { registry, sockets } = fill(40)
-  await drainSessions(registry, 0, 65_536, () => false)
+  await drainSessions(depsOf(registry), 0, () => false)
   t.equal(registry.size, 0)
   const delays = sockets.map((socket) => {
     const [frame] = socket.frames()
     t.match(frame, { type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: Number })
+    t.notOk('resume' in (frame ?? {}), 'no ticket while no key is known')
     t.same(socket.ended, { code: 1012, reason: `{"error":"restarting","retry_after_ms":${frame?.['reconnect_after_ms']}}` })
     return Number(frame?.['reconnect_after_ms'])
   })
@@ -33,10 +46,56 @@ t.test('everybody is told when to come back, at moments of their own, and closed
   t.ok(new Set(delays).size > 20, 'no stampede')
 })
 
+t.test('each gets a ticket for its user and address, which lasts a minute longer than it is told to wait', async (t) => {
+  const { registry, sockets } = fill(3)
+  const lives: number[] = []
+  const issue: DrainDeps['tickets']['issue'] = ({ userId }, addressKey, lifeMs) => `${userId}@${addressKey}#${lives.push(lifeMs)}`
+  await drainSessions(depsOf(registry, { tickets: { issue } }), 0, () => false)
+  const frames = sockets.flatMap(socket => socket.frames())
+  t.same(frames.map(frame => frame['resume']), ['alice@192.0.2.1#1', 'alice@192.0.2.1#2', 'alice@192.0.2.1#3'])
+  t.same(lives, frames.map(frame => Number(frame['reconnect_after_ms']) + 60_000))
+})
+
+t.test('the slots are given back before anybody is told, and are not to be renewed', async (t) => {
+  const { registry, sessions, sockets } = fill(3)
+  const vacated: Lease[] = []
+  let answer = (): void => {}
+  const vacate = async (leases: readonly Lease[]): Promise<void> => {
+    vacated.push(...leases)
+    t.ok(sessions.every(session => session.vacated))
+    await new Promise<void>((resolve) => { answer = resolve })
+  }
+  const drained = drainSessions(depsOf(registry, { limiter: { vacate } }), 0, () => false)
+  t.same(vacated, sessions.map(session => session.lease))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(sockets.flatMap(socket => socket.frames()), [], 'nobody is told before the answer')
+  answer()
+  await drained
+  t.ok(sockets.every(socket => socket.ended?.code === 1012))
+})
+
+t.test('a store that never answers holds nobody up for long', async (t) => {
+  const { registry } = fill(3)
+  const startedAtMs = performance.now()
+  await drainSessions(depsOf(registry, { limiter: { vacate: async () => { await new Promise(() => {}) } } }), 0, () => false)
+  t.equal(registry.size, 0)
+  t.ok(performance.now() - startedAtMs < 3000)
+})
+
+t.test('who ends by itself while slots are given back is told nothing more', async (t) => {
+  const { registry, sessions, sockets } = fill(1)
+  const vacate = async (): Promise<void> => { for (const session of sessions) session.ending = { name: 'idle', message: '' } }
+  const drained = drainSessions(depsOf(registry, { limiter: { vacate } }), 0, () => false)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same(sockets[0]?.sent, [])
+  for (const session of sessions) registry.remove(session)
+  await drained
+})
+
 t.test('the end is spread evenly over the time given', async (t) => {
   const { registry, endedAtMs } = fill(60)
   const startedAtMs = performance.now()
-  await drainSessions(registry, 500, 65_536, () => false)
+  await drainSessions(depsOf(registry), 500, () => false)
   t.ok(endedAtMs.filter(at => at === endedAtMs[0] || at - startedAtMs < 25).length <= 12, 'no burst at the start')
   t.ok((endedAtMs.at(-1) ?? 0) - startedAtMs > 250, 'it takes its time')
 })
@@ -44,7 +103,7 @@ t.test('the end is spread evenly over the time given', async (t) => {
 t.test('who is in a hurry ends all that is left at once', async (t) => {
   const { registry } = fill(100)
   let urgent = false
-  const drained = drainSessions(registry, 600_000, 65_536, () => urgent)
+  const drained = drainSessions(depsOf(registry), 600_000, () => urgent)
   t.ok(registry.size > 90)
   urgent = true
   await drained
@@ -52,6 +111,6 @@ t.test('who is in a hurry ends all that is left at once', async (t) => {
 })
 
 t.test('with nobody there it is done at once', async (t) => {
-  await drainSessions(createRegistry(), 600_000, 65_536, () => false)
+  await drainSessions(depsOf(createRegistry()), 600_000, () => false)
   t.pass()
 })

@@ -5,7 +5,7 @@ import type { Identify } from '../../src/connection/identify.js'
 import { createLifecycle, type Lifecycle } from '../../src/connection/lifecycle.js'
 import type { LifecycleDeps } from '../../src/connection/lifecycle-deps.js'
 import type { UpgradeHeaders } from '../../src/connection/transport.js'
-import type { Admission, Admit, Lease } from '../../src/limits/limiter.js'
+import type { Admission, Admit, Lease, Resume } from '../../src/limits/limiter.js'
 import { refuse } from '../../src/refusals.js'
 import { identityOf } from '../access/identity-of.js'
 import { until } from '../support/until.js'
@@ -43,6 +43,7 @@ function setUp ({ admit = () => YES, ...more }: BenchOptions = {}): Bench {
     blockedForMs: () => 0,
     bannedForMs: () => 0,
     isExempt: () => false,
+    judgeTicket: () => null,
     rightsGeneration: () => 0,
     isRevoked: () => false,
     wasDisconnected: () => false,
@@ -82,7 +83,8 @@ async function outcome (bench: Bench, query?: string, headers?: Partial<UpgradeH
 t.test('an accepted upgrade asks the limits once for address and slot, and keeps its lease', async (t) => {
   const bench = setUp()
   t.equal(await outcome(bench, 'token=t&agent_ids=a1'), 'open')
-  t.same(bench.admits, [{ address: '192.0.2.1', lease: { userId: 'alice', connectionId: 'c1' } }])
+  t.match(bench.admits, [{ address: '192.0.2.1', resume: null, lease: { userId: 'alice', connectionId: 'c1' } }])
+  t.equal(bench.admits.length, 1)
   t.same(bench.released, [])
   t.same(bench.opened, ['c1'])
 })
@@ -132,13 +134,13 @@ t.test('of several refusals the first in the order is answered', async (t) => {
 t.test('an attempt with a bad token counts against the address, and takes no slot', async (t) => {
   const bench = setUp({ identify: knows(refuse('expired_token')) })
   t.equal(await outcome(bench), 'expired_token')
-  t.same(bench.admits, [{ address: '192.0.2.1', lease: null }])
+  t.same(bench.admits, [{ address: '192.0.2.1', resume: null, lease: null }])
 })
 
 t.test('a user known to be full here is refused without asking for a slot; the attempt counts', async (t) => {
   const bench = setUp({ userIsFull: () => true })
   t.equal(await outcome(bench), 'user_connection_limit')
-  t.same(bench.admits, [{ address: '192.0.2.1', lease: null }])
+  t.same(bench.admits, [{ address: '192.0.2.1', resume: null, lease: null }])
 })
 
 t.test('a user who is full elsewhere is refused by the store and holds nothing', async (t) => {
@@ -239,7 +241,8 @@ t.test('a client that leaves during any wait leaves no lease and no answer, and 
 t.test('a client that is gone when all said yes gives its lease back', async (t) => {
   const bench = setUp({ open: () => false })
   t.equal(await outcome(bench), 'nothing')
-  t.same(bench.released, [{ userId: 'alice', connectionId: 'c1' }])
+  t.match(bench.released, [{ userId: 'alice', connectionId: 'c1' }])
+  t.equal(bench.released.length, 1)
   t.same(bench.report.lines, ['aborted'])
 })
 
@@ -309,6 +312,58 @@ t.test('rights that change while the slot is asked for are asked for again, from
   t.match(attempt.answered, { status: 403, body: /forbidden/ })
   t.equal(released.length, 1)
   t.equal(opened.length, 0)
+})
+
+const RESUME: Resume = { nonce: 'n', ttlMs: 1000 }
+const ticketOf = (userId: string): LifecycleDeps['judgeTicket'] => text => text === 'good' ? { resume: RESUME, isFor: who => who.userId === userId } : null
+
+t.test('a genuine ticket beside a verified token of its user goes with the one call, also from an address known to be over', async (t) => {
+  const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000 })
+  t.equal(await outcome(bench, 'token=t&resume=good'), 'open')
+  t.match(bench.admits, [{ address: '192.0.2.1', resume: RESUME, lease: { userId: 'alice' } }])
+  t.equal(bench.admits.length, 1)
+})
+
+t.test('any other ticket is as good as none, and costs no look at the token', async (t) => {
+  const asked: unknown[] = []
+  const identify: Identify = { now: (token) => { asked.push(token); return ALICE }, wait: async () => ALICE }
+  const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000, identify })
+  for (const ticket of ['garbage', '', '%']) t.equal(await outcome(bench, `token=t&resume=${ticket}`), 'ip_rate_limited', ticket)
+  t.same(asked, [])
+  t.same(bench.admits, [])
+})
+
+t.test('a ticket of another user, or beside a bad token, is not spent and spares nothing', async (t) => {
+  for (const options of [{ judgeTicket: ticketOf('bob') }, { judgeTicket: ticketOf('alice'), identify: knows(refuse('invalid_token')) }]) {
+    const bench = setUp({ ...options, admit: () => ADDRESS_FULL })
+    t.equal(await outcome(bench, 'token=t&resume=good'), 'ip_rate_limited')
+    t.same(bench.admits.map(({ resume }) => resume), [null])
+  }
+})
+
+t.test('with a ticket the token is verified first, then the ticket spent, and only then the database asked', async (t) => {
+  const order: string[] = []
+  const database = authorizer(false, async (_who, _token, asked) => { order.push('database'); return all(asked) })
+  const identify: Identify = { now: () => null, wait: async () => { order.push('issuer'); return ALICE } }
+  const admit = ({ address, resume, lease }: Admit): Admission => { order.push([address, resume?.nonce, lease?.userId].join(' ')); return YES }
+  const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000, authorizer: database, identify, admit })
+  t.equal(await outcome(bench, 'token=t&agent_ids=a1&resume=good'), 'open')
+  t.same(order, ['issuer', '192.0.2.1 n ', 'database', '  alice'])
+
+  order.length = 0
+  const spent = setUp({ judgeTicket: ticketOf('alice'), authorizer: database, identify, admit: (request) => { admit(request); return ADDRESS_FULL } })
+  t.equal(await outcome(spent, 'token=t&agent_ids=a1&resume=good'), 'ip_rate_limited')
+  t.same(order, ['issuer', '192.0.2.1 n '], 'spent already: the database is not asked')
+})
+
+t.test('a ticket spares neither origin nor ban nor permissions nor the user\'s slots, and nothing on the allow list needs one', async (t) => {
+  const judgeTicket = ticketOf('alice')
+  t.equal(await outcome(setUp({ judgeTicket }), 'token=t&resume=good', { origin: 'https://evil.example' }), 'forbidden')
+  t.equal(await outcome(setUp({ judgeTicket, bannedForMs: () => 9000 }), 'token=t&resume=good'), 'banned')
+  t.equal(await outcome(setUp({ judgeTicket, authorizer: authorizer(true, () => ({ agents: [], tasks: [] })) }), 'token=t&agent_ids=a1&resume=good'), 'forbidden')
+  t.equal(await outcome(setUp({ judgeTicket, admit: () => USER_FULL }), 'token=t&resume=good'), 'user_connection_limit')
+  const exempt = setUp({ judgeTicket: () => { throw new Error('nobody should ask') }, isExempt: () => true })
+  t.equal(await outcome(exempt, 'token=t&resume=good'), 'open')
 })
 
 t.test('a process that ends answers the upgrades under way', async (t) => {

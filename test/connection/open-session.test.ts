@@ -21,6 +21,7 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
       tasks: null,
       eventTypes: null,
       refuseByClose: false,
+      resume: null,
       ...more
     },
     address: ADDRESS,

@@ -36,6 +36,13 @@ t.test('a parameter given twice is an error when the two differ', async (t) => {
   t.same(read('token=a&token=%61'), { token: 'a' })
 })
 
+t.test('a resume ticket that is no parameter at all is none: it can only help', async (t) => {
+  for (const raw of ['resume=%', 'resume=%zz', 'resume=a&resume=b', 'resume=a&resume=b&resume=a', 'resume=%&resume=a', 'resume']) {
+    t.same(read(`${raw}&token=t`), { resume: '', token: 't' }, raw)
+  }
+  t.same(read('resume=a%2Db&resume=a-b'), { resume: 'a-b' })
+})
+
 t.test('a broken escape is an error that repeats nothing of the value', async (t) => {
   for (const raw of ['token=hunter2%', 'token=hunter2%zz', 'token=%C3%28hunter2', 'token=%ff']) t.equal(read(raw), 'token: broken percent escape', raw)
 })

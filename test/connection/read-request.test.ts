@@ -16,7 +16,16 @@ const numbered = (count: number): string => Array.from({ length: count }, (_, in
 
 t.test('a plain request is read with nothing but its path and host', async (t) => {
   t.same(read(''), {
-    path: '/ws', origin: '', host: 'gateway.example', token: null, protocol: '', agents: null, tasks: null, eventTypes: null, refuseByClose: false
+    path: '/ws',
+    origin: '',
+    host: 'gateway.example',
+    token: null,
+    protocol: '',
+    agents: null,
+    tasks: null,
+    eventTypes: null,
+    refuseByClose: false,
+    resume: null
   })
 })
 
@@ -114,6 +123,11 @@ t.test('fifty ids pass, fifty-one are refused, and so is whatever is no list', a
 t.test('how to be refused is `close` or nothing', async (t) => {
   t.match(read('refuse=close'), { refuseByClose: true })
   for (const query of ['refuse=', 'refuse=http', 'refuse=Close', 'refuse=close&refuse=x']) t.equal(nameOf(read(query)), 'bad_request', query)
+})
+
+t.test('a resume ticket is taken as it is, and refuses nobody', async (t) => {
+  t.match(read('resume=abc&token=t'), { resume: 'abc', token: 't' })
+  for (const query of ['', 'resume=', 'resume=%', 'resume=a&resume=b', `resume=${'a'.repeat(257)}`]) t.match(read(query), { resume: null, path: '/ws' }, query.slice(0, 20))
 })
 
 t.test('parameters that nobody knows are ignored, also broken ones', async (t) => {

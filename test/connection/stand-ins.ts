@@ -105,8 +105,9 @@ export function createTestUpgrade (head: UpgradeHead = headOf('')): TestUpgrade 
     answered: null,
     accepted: null,
     refuse: (status, headers, body) => { upgrade.answered ??= { status, headers, body } },
-    accept: (protocol, onOpen) => {
+    accept: (protocol, first, onOpen) => {
       const socket = createTestSocket()
+      if (first !== null) socket.send(Buffer.from(first).toString())
       upgrade.accepted = { protocol, socket, handlers: onOpen(socket) }
       return true
     }

@@ -74,14 +74,6 @@ t.test('a start that must fail', async (t) => {
     })
   }
 
-  await t.test('says of settings that do nothing yet that they do nothing', async (t) => {
-    const idle = { WS_BAN_AFTER: '3', WS_RESUME_KEY: 'a-resume-key-of-32-bytes-or-more' }
-    const { stderr } = await runGateway({ ...idle, PORT: 'none' })
-    for (const name of Object.keys(idle)) t.match(stderr, new RegExp(`^portcullis: ${name} is not in force yet`, 'm'))
-    t.notMatch(stderr, idle.WS_RESUME_KEY)
-    t.notMatch((await runGateway({ WS_BAN_AFTER: '0', WS_RESUME_KEY: ' ', PORT: 'none' })).stderr, /not in force/)
-  })
-
   await t.test('a port that is taken is one clear sentence', async (t) => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')

@@ -25,7 +25,9 @@ async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded>
   t.ok(await connection.waitUntilUp(5000))
   const told: string[] = []
   const limiter = createGuardedLimiter({
-    shared: createRedisLimiter(connection.commands, SETTINGS, { prefix: '', callTimeoutMs: 300 }),
+    shared: createRedisLimiter(connection.commands, SETTINGS, {
+      prefix: '', callTimeoutMs: 300, records: { prefix: '', node: 'n1', mayRestore: () => true }
+    }),
     local: createMemoryLimiter(SETTINGS, { now }),
     policy,
     now,
@@ -62,6 +64,50 @@ t.test('while Redis is away the process counts itself, leases from before includ
   t.same((await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1')).sort(), ['a', 'b', 'd', 'e'])
   t.ok((await limiter.admit(user('h'))).admitted)
   t.match(await limiter.admit(user('i')), { admitted: false, limit: 'user' })
+})
+
+t.test('records of connections from before an outage and from within it are in Redis after it', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis } = guarded
+  const lease = (connectionId: string) => ({ userId: 'alice', connectionId, record: `of ${connectionId}` })
+  for (const id of ['a', 'b']) await limiter.admit({ address: null, lease: lease(id) })
+  t.same({ ...await redis.client.hgetall('ws:node:n1') }, { a: 'of a', b: 'of b' })
+  await redis.stop()
+  for (const id of ['c', 'd']) t.ok((await limiter.admit({ address: null, lease: lease(id) })).admitted)
+  limiter.release(lease('b'))
+  limiter.release(lease('d'))
+  await redis.restart()
+  await waitUntilRestored(guarded)
+  t.same({ ...await redis.client.hgetall('ws:node:n1') }, { a: 'of a', c: 'of c' })
+})
+
+t.test('while Redis is away a ticket is spent in this process, and vacating waits for nobody', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis } = guarded
+  const withTicket = { address: ADDRESS, resume: { nonce: 'n', ttlMs: 60_000 }, lease: null }
+  for (const id of ['a', 'b', 'c', 'd', 'e']) await limiter.admit(user(id))
+  redis.pause()
+  for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: null })).admitted)
+  t.ok((await limiter.admit(withTicket)).admitted)
+  t.notOk((await limiter.admit(withTicket)).admitted)
+  const startedAt = now()
+  await limiter.vacate([user('a').lease, user('b').lease])
+  t.ok(now() - startedAt < 200, `${now() - startedAt} ms`)
+  t.ok((await limiter.admit(user('f'))).admitted)
+  redis.resume()
+  await waitUntilRestored(guarded)
+  t.same((await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1')).sort(), ['c', 'd', 'e', 'f'], 'nothing came back')
+})
+
+t.test('slots are free for other processes once vacating has resolved', async (t) => {
+  const { limiter, redis } = await startGuarded(t, 'local')
+  for (const id of ['a', 'b']) await limiter.admit(user(id))
+  await limiter.vacate([user('a').lease])
+  t.same(await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1'), ['b'])
+  redis.pause()
+  const startedAt = now()
+  await limiter.vacate([user('b').lease])
+  t.ok(now() - startedAt < 2000, 'bounded when Redis begins to hang')
 })
 
 t.test('a Redis that hangs costs one bounded wait, then nothing until it answers', async (t) => {

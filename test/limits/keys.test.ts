@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createLimitKeys } from '../../src/limits/keys.js'
+import { createLimitKeys, nodeKey } from '../../src/limits/keys.js'
 import { encodeId } from '../../src/redis/encode-id.js'
 
 t.test('ids are percent-encoded outside the unreserved characters, in upper-case UTF-8', async (t) => {
@@ -29,4 +29,24 @@ t.test('keys carry the prefix, and addresses as they are', async (t) => {
   t.equal(keys.address('2001:db8:1:2::/64'), 'p:ws:ratelimit:ip:2001:db8:1:2::/64')
   t.equal(keys.messages('192.0.2.1'), 'p:ws:ratelimit:msg:192.0.2.1')
   t.equal(keys.user('kc:alice'), 'p:ws:ratelimit:user:kc%3Aalice')
+})
+
+t.test('a ticket\'s key has the address\'s whole key as its hash tag, whatever the nonce', (t) => {
+  for (const prefix of ['', 'a:b:']) {
+    const keys = createLimitKeys(prefix)
+    for (const address of ['192.0.2.1', '2001:db8:1:2::/64']) {
+      for (const nonce of ['n-_1', '}{x}', '{', '']) {
+        const [, tag] = /\{([^}]*)\}/.exec(keys.resume(address, nonce)) ?? []
+        t.equal(tag, keys.address(address))
+      }
+    }
+  }
+  t.equal(createLimitKeys('p:').resume('192.0.2.1', 'n'), 'p:ws:resume:{p:ws:ratelimit:ip:192.0.2.1}:n')
+  t.end()
+})
+
+t.test('a node\'s name cannot shape its key', (t) => {
+  t.equal(nodeKey('p:', 'host-0-ab12'), 'p:ws:node:host-0-ab12')
+  t.equal(nodeKey('', '{a}:*'), 'ws:node:%7Ba%7D%3A%2A')
+  t.end()
 })

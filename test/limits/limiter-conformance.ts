@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { GRANT_SETTLE_MS, type Admission, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
 import type { TestClock } from './clocks.js'
+import { testTickets } from './ticket-conformance.js'
 
 export const SETTINGS: LimitSettings = {
   addressConnections: 10,
@@ -37,6 +38,8 @@ export function testLimiter (t: Test, make: MakeSubject): void {
   testHighAddressLimits(t, make)
   testSubWindowEdges(t, make)
   testUsers(t, make)
+  testVacating(t, make)
+  testTickets(t, make, SETTINGS)
   testGrants(t, make)
 }
 
@@ -171,6 +174,40 @@ function testUsers (t: Test, make: MakeSubject): void {
     limiter.release({ userId: 'alice', connectionId: 'a' })
     t.match(await limiter.admit(both('d')), { admitted: false, limit: 'address' })
     t.ok((await limiter.admit(leaseOf('alice', 'e'))).admitted)
+  })
+}
+
+function testVacating (t: Test, make: MakeSubject): void {
+  const alice = (connectionId: string) => ({ userId: 'alice', connectionId })
+
+  t.test('slots that were vacated are free, and giving them back later frees no other', async (t) => {
+    const { limiter } = await make(t, { ...SETTINGS, userConnections: 2 })
+    for (const id of ['a', 'b']) await limiter.admit(leaseOf('alice', id))
+    await limiter.vacate([alice('a'), alice('b'), alice('never')])
+    for (const id of ['c', 'd']) t.ok((await limiter.admit(leaseOf('alice', id))).admitted)
+    for (const id of ['a', 'b']) limiter.release(alice(id))
+    t.notOk((await limiter.admit(leaseOf('alice', 'e'))).admitted)
+  })
+
+  t.test('nothing under way puts a vacated lease back', async (t) => {
+    const { limiter } = await make(t, { ...SETTINGS, userConnections: 3 })
+    await limiter.admit(leaseOf('alice', 'a'))
+    const underWay = [limiter.renew([alice('a')]), limiter.admit(leaseOf('alice', 'b'))]
+    await new Promise((resolve) => setImmediate(resolve))
+    underWay.push(limiter.renew([alice('b')]), limiter.admit(leaseOf('alice', 'c')))
+    await limiter.vacate(['a', 'b', 'c'].map(alice))
+    await Promise.all(underWay)
+    t.equal(await countAdmitted(['d', 'e', 'f', 'g'].map(async (id) => await limiter.admit(leaseOf('alice', id)))), 3)
+  })
+
+  t.test('nothing under way puts back for good what was released', async (t) => {
+    const { limiter } = await make(t, { ...SETTINGS, userConnections: 1 })
+    await limiter.admit(leaseOf('alice', 'a'))
+    const renewed = limiter.renew([alice('a')])
+    limiter.release(alice('a'))
+    await renewed
+    await limiter.vacate([])
+    t.ok((await limiter.admit(leaseOf('alice', 'b'))).admitted)
   })
 }
 

@@ -2,13 +2,15 @@ import t from 'tap'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
 import { connectRedis } from '../../src/redis/connect.js'
 import { startRedisCluster } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { SETTINGS } from './limiter-conformance.js'
 
 const cluster = await startRedisCluster(t)
 const connection = connectRedis({ clusterUrls: cluster.urls })
 t.teardown(async () => { await connection.close() })
 t.ok(await connection.waitUntilUp(10_000))
-const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '' })
+const records = { prefix: '', node: 'n1', mayRestore: () => true }
+const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', records })
 
 t.test('limits hold on a cluster, over all its slots', async (t) => {
   for (let n = 0; n < 20; n++) {
@@ -29,6 +31,34 @@ t.test('a lease is undone when the address refuses', async (t) => {
   t.match(await limiter.admit({ address, lease: { userId: 'bob', connectionId: 'c' } }), { admitted: false, limit: 'address' })
   await limiter.admit({ address: null, lease: { userId: 'other', connectionId: 'c' } })
   t.equal(await connection.commands.exists('ws:ratelimit:user:bob'), 0)
+})
+
+t.test('a ticket is spent once, in the slot of its address, whichever that is', async (t) => {
+  const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '' })
+  for (let n = 0; n < 12; n++) {
+    const address = n % 2 === 0 ? `203.0.113.${100 + n}` : `2001:db8:0:${n}::/64`
+    for (let i = 0; i < 10; i++) await limiter.admit({ address, lease: null })
+    const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await (i % 2 === 0 ? limiter : other).admit({
+      address, resume: { nonce: 'once', ttlMs: 120_000 }, lease: { userId: `ticket:${n}-${i}`, connectionId: 'c' }
+    })))
+    t.equal(answers.filter(({ admitted }) => admitted).length, 1, address)
+  }
+  await other.close()
+})
+
+t.test('records are kept with their leases, and put back when they are lost', async (t) => {
+  const leases = Array.from({ length: 40 }, (_, i) => ({ userId: `kept${i}`, connectionId: `k${i}`, record: `r${i}` }))
+  const recordsThere = async (): Promise<number> => Object.keys(await connection.commands.hgetall('ws:node:n1')).length
+  for (const lease of leases) t.ok((await limiter.admit({ address: null, lease })).admitted)
+  await until('all are there', async () => await recordsThere() === 40)
+  await limiter.vacate(leases)
+  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
+  t.equal(await recordsThere(), 40)
+  await connection.commands.del('ws:node:n1')
+  await limiter.renew(leases)
+  t.equal(await recordsThere(), 40)
+  for (const lease of leases.slice(1)) limiter.release(lease)
+  await until('all but one are gone', async () => await recordsThere() === 1)
 })
 
 t.test('renewals, releases, grants and settlements reach every slot', async (t) => {

@@ -3,8 +3,10 @@ import type { Redis } from 'ioredis'
 import type { Lease, Limiter, LimitSettings } from '../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
 import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { createTestClock, runByClock, type TestClock } from './clocks.js'
 import { SETTINGS, testLimiter } from './limiter-conformance.js'
+import { testRecords } from './record-conformance.js'
 
 const redis = await startRedis(t)
 let prefixes = 0
@@ -26,6 +28,25 @@ async function listKeys (client: Redis): Promise<string[]> {
 testLimiter(t, async (t, settings) => {
   const clock = createTestClock(1_800_000_000_000)
   return { limiter: makeLimiter(t, settings, clock), clock }
+})
+
+t.test('records go with the leases', async (t) => { testRecords(t, { client: redis.client, look: redis.client }) })
+
+t.test('a ticket is spent once, by one of a hundred parallel attempts over three processes', async (t) => {
+  const processes = [0, 1, 2].map(() => makeLimiter(t, SETTINGS, undefined, 'tickets:'))
+  for (let i = 0; i < 10; i++) await processes[0]?.admit({ address: '192.0.2.1', lease: null })
+  const attempt = { address: '192.0.2.1', resume: { nonce: 'once', ttlMs: 30_000 }, lease: null }
+  const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => await processes[i % 3]?.admit(attempt)))
+  t.equal(answers.filter((answer) => answer?.admitted).length, 1)
+  const ttlMs = await redis.client.pttl('tickets:ws:resume:{tickets:ws:ratelimit:ip:192.0.2.1}:once')
+  t.ok(ttlMs > 0 && ttlMs <= 30_000, `${ttlMs} ms`)
+})
+
+t.test('a ticket is remembered for as long as it lives', async (t) => {
+  const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 1 }, undefined, 'short:')
+  await limiter.admit({ address: '192.0.2.1', lease: null })
+  t.ok((await limiter.admit({ address: '192.0.2.1', resume: { nonce: 'n', ttlMs: 0.25 }, lease: null })).admitted, 'its last moment is one')
+  await until('it is forgotten', async () => await redis.client.exists('short:ws:resume:{short:ws:ratelimit:ip:192.0.2.1}:n') === 0)
 })
 
 t.test('a hundred upgrades of one user over two processes are exactly five', async (t) => {
@@ -137,6 +158,21 @@ t.test('scripts that Redis has forgotten are sent again', async (t) => {
   t.match(await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 0 }, []), { granted: 1 })
   await redis.client.script('FLUSH')
   await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+})
+
+t.test('a renewal whose script Redis has forgotten puts back nothing that is vacated or released meanwhile', async (t) => {
+  const limiter = makeLimiter(t, SETTINGS, undefined, 'late:')
+  const [vacated, released] = [user('vacated').lease, user('released').lease]
+  for (const lease of [vacated, released]) await limiter.admit({ address: null, lease })
+  await redis.client.script('FLUSH')
+  // Now it knows the script that removes, and not the one that renews.
+  await limiter.vacate([user('never').lease])
+  const renewed = limiter.renew([vacated, released])
+  limiter.release(released)
+  await limiter.vacate([vacated])
+  await renewed
+  await limiter.close()
+  t.same(await redis.client.zrange('late:ws:ratelimit:user:alice', '0', '-1'), [])
 })
 
 t.test('after a flush the next renewal registers what is open', async (t) => {

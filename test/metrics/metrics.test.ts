@@ -3,7 +3,7 @@ import type { MetricSources } from '../../src/metrics/exposition.js'
 import { createMetrics } from '../../src/metrics/metrics.js'
 import { REFUSALS } from '../../src/refusals.js'
 
-const QUIET: MetricSources = { connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0 }
+const QUIET: MetricSources = { connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false }
 
 function startMetrics (t: Test, sources: Partial<MetricSources> = {}) {
   const metrics = createMetrics({ ...QUIET, ...sources })

@@ -20,7 +20,7 @@ function standIn (number: number, answers: Readonly<Record<string, Answer>>): St
     if (answer !== undefined) return await answer(...args)
     return await new Promise((_resolve, reject) => { setTimeout(() => { reject(new Error('no answer')) }, Math.min(timeoutMs, 50)) })
   }
-  return { number, asked, started: true, link: { call, lost: () => {} }, stop: () => {}, kill: () => {} }
+  return { number, asked, started: true, link: { call, lost: () => {} }, stop: () => {}, reload: () => {}, kill: () => {} }
 }
 function alive (number: number, answers: Readonly<Record<string, Answer>> = {}): StandIn {
   return standIn(number, { ping: () => undefined, ...answers })

@@ -32,7 +32,12 @@ export interface TestRedisOptions {
 
 export interface TestRedisCluster {
   readonly urls: readonly string[]
+  /** The masters, each with a third of the slots. */
   readonly nodes: readonly TestRedis[]
+  /** Takes over when the first master is gone, where one was asked for. */
+  readonly replica: TestRedis | null
+  /** Gives a slot with its keys to another master, as an operator does. `meanwhile` runs twice while both have a part of it. */
+  moveSlot (slot: number, from: TestRedis, to: TestRedis, meanwhile: () => Promise<void>): Promise<void>
   stop (): Promise<void>
 }
 
@@ -129,8 +134,8 @@ export async function startRedis (t: Test, options: TestRedisOptions = {}): Prom
 
 const SLOTS = 16_384
 
-/** Starts a cluster of three masters for this test and waits until each of them serves. */
-export async function startRedisCluster (t: Test): Promise<TestRedisCluster> {
+/** Starts a cluster of three masters for this test, and a replica of the first if asked, and waits until each of them serves. */
+export async function startRedisCluster (t: Test, { withReplica = false } = {}): Promise<TestRedisCluster> {
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-config-file', 'nodes.conf']
   const nodes = await Promise.all([0, 1, 2].map(async () => await startRedis(t, { args })))
   await Promise.all(nodes.map(async (node, index) => {
@@ -139,12 +144,17 @@ export async function startRedisCluster (t: Test): Promise<TestRedisCluster> {
     await node.client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
     await node.client.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: last - first }, (_, n) => first + n))
   }))
-  for (const node of nodes.slice(1)) await nodes[0]?.client.call('CLUSTER', 'MEET', '127.0.0.1', node.port)
-  for (const node of nodes) await waitForCluster(node.client, nodes.length)
+  const replica = withReplica ? await startRedis(t, { args }) : null
+  const all = replica === null ? nodes : [...nodes, replica]
+  for (const node of all.slice(1)) await nodes[0]?.client.call('CLUSTER', 'MEET', '127.0.0.1', node.port)
+  for (const node of all) await waitForCluster(node.client, all.length)
+  if (replica !== null && nodes[0] !== undefined) await replicate(replica, nodes[0])
   return {
     urls: nodes.map((node) => node.url),
     nodes,
-    stop: async () => { await Promise.all(nodes.map(async (node) => { await node.stop() })) }
+    replica,
+    moveSlot: async (slot, from, to, meanwhile) => { await moveSlot(nodes, { slot, from, to }, meanwhile) },
+    stop: async () => { await Promise.all(all.map(async (node) => { await node.stop() })) }
   }
 }
 
@@ -153,4 +163,27 @@ async function waitForCluster (client: Redis, size: number): Promise<void> {
     const state = String(await client.call('CLUSTER', 'INFO'))
     return state.includes('cluster_state:ok') && state.includes(`cluster_known_nodes:${size}`)
   })
+}
+
+async function nodeId ({ client }: TestRedis): Promise<string> {
+  return String(await client.call('CLUSTER', 'MYID'))
+}
+
+async function replicate (replica: TestRedis, master: TestRedis): Promise<void> {
+  await replica.client.call('CLUSTER', 'REPLICATE', await nodeId(master))
+  await until('the replica follows', async () => (await replica.client.info('replication')).includes('master_link_status:up'))
+}
+
+interface SlotMove { readonly slot: number, readonly from: TestRedis, readonly to: TestRedis }
+
+async function moveSlot (nodes: readonly TestRedis[], { slot, from, to }: SlotMove, meanwhile: () => Promise<void>): Promise<void> {
+  const [fromId, toId] = [await nodeId(from), await nodeId(to)]
+  await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId)
+  await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId)
+  await meanwhile()
+  const keys = await from.client.call('CLUSTER', 'GETKEYSINSLOT', slot, 1000) as string[]
+  for (const key of keys) await from.client.call('MIGRATE', '127.0.0.1', to.port, key, 0, 5000)
+  await meanwhile()
+  // The new owner first, or both would send clients to each other.
+  for (const { client } of [to, from, ...nodes.filter((node) => node !== to && node !== from)]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
 }

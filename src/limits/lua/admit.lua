@@ -1,15 +1,20 @@
--- Decides upgrade attempts: the address's window first, then the user's slots.
+-- Decides upgrade attempts: the address's window first, then the user's slots; keeps the records of those who got one.
 --
--- Fixed: 0 KEYS, 5 ARGV. Each attempt: 1-2 KEYS, 1 ARGV.
--- KEYS  of each attempt, those that it asks for:
+-- Fixed: 0-1 KEYS, 6 ARGV. Each attempt: 1-3 KEYS, 1-3 ARGV.
+-- KEYS  [1] the node's records, a hash by connection id; only where records are kept
+--       of each attempt, those that it asks for:
 --         address  a list of the last `limit` times in ms (limit up to 1000), else a hash of sub-windows
+--         ticket   there while this ticket of this address is spent
 --         user     a sorted set of connection ids, scored by the time at which their lease ends
 -- ARGV  [1] limit per address and window
 --       [2] the window, ms
 --       [3] the width of a sub-window, ms; 0: the window is exact
 --       [4] slots per user
 --       [5] a lease, ms
---       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both)
+--       [6] how long records stay after the last one came, ms; 0: none are kept
+--       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
+--       `A` or `B<connection id>` and for how many ms it stays spent; if it asks for a slot, and records are kept, its
+--       record, which may be empty
 -- Returns one integer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots.
 --
 -- include: clock.lua
@@ -20,7 +25,8 @@ local window = tonumber(ARGV[2])
 local width = tonumber(ARGV[3])
 local slots = tonumber(ARGV[4])
 local lease = tonumber(ARGV[5])
-local FIXED = 5
+local keep = tonumber(ARGV[6])
+local FIXED = 6
 
 -- Counts an attempt and returns 0, or returns the wait. A refused attempt does not count.
 local function enter_exact (key)
@@ -60,19 +66,41 @@ local function take_slot (key, id)
 end
 
 local enter = width == 0 and enter_exact or enter_counted
-local verdicts = {}
-local next_key = 1
-for i = FIXED + 1, #ARGV do
-  local kind = string.sub(ARGV[i], 1, 1)
+local key_at, argument_at = keep > 0 and 1 or 0, FIXED
+local function next_key ()
+  key_at = key_at + 1
+  return KEYS[key_at]
+end
+local function next_argument ()
+  argument_at = argument_at + 1
+  return ARGV[argument_at]
+end
+
+local verdicts, records = {}, {}
+while argument_at < #ARGV do
+  local asked = next_argument()
+  local kind = string.sub(asked, 1, 1)
   local verdict = 0
   if kind ~= 'u' then
-    verdict = enter(KEYS[next_key])
-    next_key = next_key + 1
+    local address = next_key()
+    local has_ticket = kind == 'A' or kind == 'B'
+    local is_spared = has_ticket and redis.call('SET', next_key(), 1, 'NX', 'PX', next_argument())
+    if not is_spared then verdict = enter(address) end
   end
-  if kind ~= 'a' then
-    if verdict == 0 then verdict = take_slot(KEYS[next_key], string.sub(ARGV[i], 2)) end
-    next_key = next_key + 1
+  if kind ~= 'a' and kind ~= 'A' then
+    local user, id = next_key(), string.sub(asked, 2)
+    local record = keep > 0 and next_argument() or ''
+    if verdict == 0 then verdict = take_slot(user, id) end
+    if verdict == 0 and record ~= '' then
+      records[#records + 1] = id
+      records[#records + 1] = record
+    end
   end
   verdicts[#verdicts + 1] = verdict
+end
+if #records > 0 then
+  -- Not `call`: whatever is wrong with the records refuses nobody.
+  redis.pcall('HSET', KEYS[1], unpack(records))
+  redis.call('PEXPIRE', KEYS[1], keep)
 end
 return verdicts

@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url'
+import { untilQuiet } from '../measure/cpu.js'
+import { runRounds } from '../measure/rounds.js'
+import { startScript } from '../servers/child.js'
+import { startRedis } from '../servers/redis.js'
+
+export const title = 'Redis CPU per operation of the limits, 64 at once; many keys (exact windows) or one (sub-windows), beside a PING each'
+const OPERATIONS = 10_000
+/** In this order: what one takes the next ones renew and give back. */
+const KINDS = ['admit', 'renew', 'release', 'takeGrant', 'settle']
+const SCRIPTS = {
+  admit: 'admit.lua',
+  renew: 'renew.lua, 500 a call',
+  release: 'release.lua, 500 a call',
+  takeGrant: 'take-grant.lua',
+  settle: 'settle.lua, 500 a call'
+}
+
+export async function run (scope, { rounds, operations = OPERATIONS, progress }) {
+  const redis = await startRedis(scope)
+  const client = await startScript(fileURLToPath(new URL('../servers/limiter-client.js', import.meta.url)), { REDIS_URL: redis.url })
+  scope.onEnd(client.stop)
+  const subject = (name, request, more) => {
+    const measure = async () => {
+      const [calls, before] = [await redis.scriptCalls(), redis.cpuUs()]
+      const { cpuUs } = await client.ask({ ...request, count: operations })
+      await untilQuiet([redis.pid])
+      const redisUs = redis.cpuUs() - before
+      return {
+        value: redisUs / operations,
+        extra: { 'client µs': cpuUs / operations, 'script calls': (await redis.scriptCalls() - calls) / operations }
+      }
+    }
+    return { name, measure, ...more }
+  }
+  const keysOf = oneKey => oneKey ? 'one key' : 'many keys'
+  const ours = oneKey => KINDS.map(operation => subject(`${SCRIPTS[operation]}, ${keysOf(oneKey)}`, { operation, oneKey }))
+  const subjects = [subject('PING', { operation: 'pingEach', oneKey: false }, { control: 'floor' }), ...ours(false), ...ours(true)]
+  for (const { name, measure } of subjects) {
+    progress(`warming up: ${name}`)
+    await measure()
+  }
+  return await runRounds(subjects, { rounds, unit: 'µs', progress })
+}

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { untilQuiet } from './cpu.js'
+
+/** Options of Node for a server that is to collect its garbage before its memory is read. */
+export const COLLECTING = ['--expose-gc', '--import', fileURLToPath(new URL('../servers/collect-garbage.js', import.meta.url))]
+
+/**
+ * Resident memory of a process started with `COLLECTING`, in bytes, once it is quiet and has collected its garbage.
+ * @param {{ pid: number, signal: (signal: NodeJS.Signals) => void }} server
+ */
+export async function readRssBytes (server) {
+  await untilQuiet([server.pid])
+  server.signal('SIGUSR2')
+  await untilQuiet([server.pid])
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]) * 1024
+}
+
+/** Files that this process, and so its children, may have open. */
+export function maxOpenFiles () {
+  return Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0)
+}
+
+/** @param {number} connections that one process is to hold */
+export function requireOpenFiles (connections) {
+  const needed = connections + 200
+  const may = maxOpenFiles()
+  if (may < needed) throw new Error(`this case needs ${needed} open files in a process and may have ${may}: raise it with ulimit -n`)
+}

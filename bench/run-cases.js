@@ -1,0 +1,30 @@
+import { createScope } from './measure/scope.js'
+import { renderTable } from './output/table.js'
+
+/** Every case, in the order in which `npm run bench` runs them. */
+export const CASES = ['upgrade', 'verify', 'limits', 'message', 'fanout', 'idle', 'hold', 'ramp', 'kids', 'growth', 'start']
+
+/**
+ * Runs cases one after the other and prints a table of each.
+ * @param {readonly string[]} names
+ * @param {{ rounds: number, operations?: number, before?: string, short: boolean }} settings `operations` of a round, else the
+ * case's own; `before`: another checkout, built, to measure beside this one; `short`: without the usual stack
+ */
+export async function runCases (names, settings) {
+  const progress = text => { if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`) }
+  const results = {}
+  for (const name of names) {
+    const { title, run } = await import(`./cases/${name}.js`)
+    const scope = createScope()
+    try {
+      const startedAt = performance.now()
+      const rows = await run(scope, { ...settings, progress })
+      results[name] = { title, rows }
+      const seconds = Math.round((performance.now() - startedAt) / 1000)
+      process.stdout.write(`\n${name}: ${title}; ${settings.rounds} interleaved rounds, ${seconds} s\n${renderTable(rows)}`)
+    } finally {
+      await scope.end()
+    }
+  }
+  return results
+}

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startProgram } from './child.js'
+import { AUDIENCE } from './issuer.js'
+import { createLogLines } from './log-lines.js'
+
+const START_TIMEOUT_MS = 15_000
+/** As high as a limit may be. */
+export const UNLIMITED = '1000000000'
+
+/**
+ * The gateway as `npm start` runs it, its log in a real file and its standard output in /dev/null, as an operator with a
+ * log file would have it. Resolves when the port is open and the keys are there.
+ * @param {{ onEnd: (end: () => unknown) => void }} scope
+ * @param {object} options
+ * @param {{ url: string, jwksUrl: string }} options.issuer
+ * @param {{ url: string } | null} options.redis
+ * @param {Record<string, string>} [options.env]
+ * @param {string} [options.root] the checkout whose build is run; default this one
+ * @param {string[]} [options.execArgv] options of Node
+ */
+export async function startGateway (scope, { issuer, redis, env = {}, root, execArgv = [] }) {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-bench-'))
+  const log = join(folder, 'portcullis.log')
+  const main = join(root ?? fileURLToPath(new URL('../../', import.meta.url)), 'dist/main.js')
+  const startedAt = performance.now()
+  const child = startProgram(process.execPath, [...execArgv, main], {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ADMIN_PORT: '0',
+    JWT_ISSUER: issuer.url,
+    JWT_AUDIENCE: AUDIENCE,
+    JWT_JWKS_URI: issuer.jwksUrl,
+    LOG_FILE: log,
+    LOG_FILE_MAX_MB: '100000',
+    ...(redis === null ? {} : { REDIS_URL: redis.url }),
+    ...env
+  })
+  const lines = createLogLines(log)
+  scope.onEnd(async () => {
+    await child.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const started = await untilReady(child, lines, startedAt)
+  return { ...child, ...started, lines }
+}
+
+async function untilReady (child, lines, startedAt) {
+  let text = ''
+  let port
+  while (performance.now() - startedAt < START_TIMEOUT_MS) {
+    if (child.ended) throw new Error('the gateway did not start')
+    text += lines.text()
+    port ??= /"event":"server.started"[^\n]*?"port":(\d+)/.exec(text)?.[1]
+    if (port !== undefined && text.includes('"event":"jwks.refreshed"')) {
+      return { port: Number(port), readyMs: performance.now() - startedAt }
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 2) })
+  }
+  throw new Error(`the gateway was not ready in ${START_TIMEOUT_MS} ms`)
+}

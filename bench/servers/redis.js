@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { ensureServer } from '../../scripts/ensure-server.js'
+import { startProgram } from './child.js'
+import { findFreePort } from './free-port.js'
+
+const TRIES = 5
+
+/**
+ * A private Redis that keeps nothing on disk, and a client that looks into it.
+ * @param {{ onEnd: (end: () => unknown) => void }} scope
+ */
+export async function startRedis (scope) {
+  const program = ensureServer('redis')
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-bench-redis-'))
+  scope.onEnd(() => { rmSync(folder, { recursive: true, force: true }) })
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = await findFreePort()
+    const child = startProgram(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder], {})
+    const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => child.ended ? null : 20, maxRetriesPerRequest: null })
+    client.on('error', () => {})
+    await new Promise((resolve) => { client.once('ready', resolve).once('end', resolve) })
+    if (client.status === 'ready') {
+      scope.onEnd(async () => {
+        client.disconnect()
+        await child.stop()
+      })
+      return { url: `redis://127.0.0.1:${port}`, port, client, pid: child.pid, cpuUs: child.cpuUs, scriptCalls: () => countScripts(client) }
+    }
+    client.disconnect()
+    await child.stop()
+  }
+  throw new Error('no free port for Redis')
+}
+
+/** Script calls that Redis has run. @param {Redis} client */
+async function countScripts (client) {
+  const info = await client.info('commandstats')
+  return [...info.matchAll(/^cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/gm)].reduce((total, [, calls]) => total + Number(calls), 0)
+}

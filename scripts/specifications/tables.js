@@ -1,0 +1,80 @@
+// Markdown tables made from the code.
+import { COMMON_FIELDS, EVENT_REFERENCE, FIELD_REFERENCE } from '../../dist/audit/event-reference.js'
+import { EVENT_LEVELS } from '../../dist/audit/events.js'
+import { REFUSALS } from '../../dist/refusals.js'
+import { CLIENT_FRAMES } from '../../dist/wire/frames.js'
+import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
+import { AUTHENTICATION, CLOSE_CODES, RATE_LIMITS } from './words.js'
+
+const escape = text => text.replaceAll('|', '\\|')
+const row = cells => `| ${cells.map(escape).join(' | ')} |`
+const table = (head, rows) => [row(head), `|${'---|'.repeat(head.length)}`, ...rows.map(row)]
+
+function typeOf (schema) {
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(' or ')
+  if (Array.isArray(schema.items)) return `\`${JSON.stringify(schema.items.map(item => item.const))}\``
+  if (schema.type === 'array') return 'list of strings'
+  if (schema.format === 'date-time') return 'ISO time'
+  if (schema.type === 'string') return schema.maxLength === undefined ? 'string' : `string, at most ${schema.maxLength}`
+  return schema.type ?? 'any JSON'
+}
+
+function fieldRows (schema, prefix = '') {
+  return Object.entries(schema.properties).flatMap(([name, field]) => {
+    if (name === 'type') return []
+    const needed = schema.required.includes(name) ? 'always' : 'optional'
+    const nested = field.type === 'object' ? fieldRows(field, `${prefix}${name}.`) : []
+    return [[`\`${prefix}${name}\``, typeOf(field), needed, field.description ?? ''], ...nested]
+  })
+}
+
+function frameSection (direction, [name, schema]) {
+  const fields = fieldRows(schema)
+  return [
+    `#### \`${name}\``,
+    '',
+    `${direction}. ${schema.description}`,
+    '',
+    ...(fields.length === 0 ? [] : [...table(['field', 'type', 'there', 'meaning'], fields), '']),
+    '```json',
+    ...schema.examples.map(example => JSON.stringify(example)),
+    '```',
+    ''
+  ]
+}
+
+const framesOf = (direction, frames) => Object.entries(frames).flatMap(entry => frameSection(direction, entry)).slice(0, -1)
+
+function logEvents () {
+  const undescribed = Object.keys(EVENT_LEVELS).filter(event => EVENT_REFERENCE[event] === undefined)
+  if (undescribed.length > 0) throw new Error(`src/audit/event-reference.ts says nothing of ${undescribed.join(', ')}`)
+  return table(['event', 'level', 'when', 'fields'], Object.entries(EVENT_REFERENCE).map(([event, { level, when, fields }]) =>
+    [`\`${event}\``, level, when, fields.map(field => `\`${field}\``).join(' ')]))
+}
+
+function refusals () {
+  const beforeOpen = Object.entries(REFUSALS).filter(([, { status }]) => status !== null)
+  return table(
+    ['status', '`error`', 'meaning', 'come back?', 'as a close with `refuse=close`'],
+    beforeOpen.map(([name, { status, message, reconnect, closable, closeCode }]) =>
+      [String(status), `\`${name}\``, message, reconnect, closable ? String(closeCode) : 'no'])
+  )
+}
+
+/** The marked sections of each document. */
+export const SECTIONS = {
+  'PROTOCOL.md': {
+    authentication: AUTHENTICATION.flatMap((paragraph, index) => index === 0 ? [paragraph] : ['', paragraph]),
+    limits: RATE_LIMITS,
+    refusals: refusals(),
+    'client frames': framesOf('Client to server', CLIENT_FRAMES),
+    'server frames': framesOf('Server to client', SERVER_FRAMES),
+    'close codes': table(['code', '`error`', 'meaning', 'what to do'],
+      CLOSE_CODES.map(({ code, error, meaning, what_to_do: whatToDo }) => [String(code), error === null ? '–' : `\`${error}\``, meaning, whatToDo]))
+  },
+  'LOGS.md': {
+    events: logEvents(),
+    fields: table(['field', 'meaning'], [...new Set([...COMMON_FIELDS, ...Object.keys(FIELD_REFERENCE)])].map(field => [`\`${field}\``, FIELD_REFERENCE[field]]))
+  }
+}

@@ -1,0 +1,52 @@
+import { AccessError } from '../../access/access-error.js'
+import { createPostgrestClient } from '../../access/postgrest-client.js'
+import { parseQualifiedName } from '../../access/qualified-name.js'
+import { CannotStart } from '../../cannot-start.js'
+import { composeAccess } from '../../compose/access.js'
+import type { Config } from '../../config/config.js'
+import { fail, ok, type Verdict } from './verdict.js'
+
+const PART = 'database'
+const TIMEOUT_MS = 5000
+
+/** Opens a connection and inspects it, exactly as a start and every later connection do. */
+async function checkPostgres (config: Config): Promise<Verdict> {
+  const access = composeAccess(config)
+  let away: string | null = null
+  try {
+    await access.start((reason) => { away = reason })
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error
+    return fail(PART, error.message)
+  } finally {
+    await access.authorizer.close()
+  }
+  const { pgRole, pgAgents, pgTasks } = config.access
+  return away === null
+    ? ok(PART, `Postgres answers; row level security protects ${pgAgents} and ${pgTasks} from the role ${pgRole}`)
+    : fail(PART, `Postgres: ${String(away)}: host, port, name, login or pg_hba.conf`)
+}
+
+/** Reads one id of each table with the anon key alone: no rows are a good answer, as the key is nobody's. */
+async function checkPostgrest (supabase: NonNullable<Config['access']['supabase']>, tables: readonly string[]): Promise<Verdict[]> {
+  const readIds = createPostgrestClient(supabase)
+  return await Promise.all(tables.map(async (table) => {
+    try {
+      await readIds({
+        table: parseQualifiedName(table), filter: 'limit=1', token: supabase.anonKey, counted: false, signal: AbortSignal.timeout(TIMEOUT_MS)
+      })
+      return ok(PART, `PostgREST answers for ${table}`)
+    } catch (error) {
+      if (!(error instanceof AccessError)) throw error
+      return fail(PART, `${table}: ${error.message}: SUPABASE_URL, SUPABASE_ANON_KEY, and whether the project exposes the table's schema`)
+    }
+  }))
+}
+
+/** Tries the back end that decides what users may see. */
+export async function checkDatabase (config: Config): Promise<Verdict[]> {
+  const { authorizer, supabase, pgAgents, pgTasks } = config.access
+  if (authorizer === 'postgres') return [await checkPostgres(config)]
+  if (authorizer === 'supabase' && supabase !== null) return await checkPostgrest(supabase, [pgAgents, pgTasks])
+  return [ok(PART, 'none: the token says what its user may see')]
+}

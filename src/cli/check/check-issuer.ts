@@ -1,0 +1,75 @@
+import type { Config } from '../../config/config.js'
+import { createDeadline } from '../../tokens/fetch-json.js'
+import { fetchKeys, type KeyFetchFault } from '../../tokens/fetch-keys.js'
+import { createIntrospector } from '../../tokens/introspect.js'
+import type { IssuerConfig } from '../../tokens/issuer-config.js'
+import { buildKeySet, type SkippedKeys } from '../../tokens/key-set.js'
+import { measureClock } from './measure-clock.js'
+import { fail, ok, warn, type Verdict } from './verdict.js'
+
+const FAULTS: Readonly<Record<KeyFetchFault, string>> = {
+  timeout: 'did not answer within JWKS_TIMEOUT_MS',
+  network: 'cannot be reached: name, port, TLS certificate or firewall',
+  redirect: 'answered with a redirect, which is not followed: name the address it leads to',
+  status: 'answered with another status than 200: is the address right?',
+  too_large: 'sent more than a key document may be',
+  not_json: 'sent no JSON object: is the address right?',
+  bad_document: 'sent a document without what belongs in it',
+  too_many_keys: 'publishes more than 100 keys',
+  no_usable_key: 'publishes no key that can be used',
+  wrong_issuer: 'names another issuer in its discovery document: the setting must be exactly what `iss` says, with or without its last slash',
+  insecure_uri: 'names an address for its keys that is not https'
+}
+
+/** The kids and algorithms of a published set; the kids are public, and bounded by the import. */
+function describeKeys (published: readonly unknown[], issuer: IssuerConfig): { readonly count: number, readonly text: string, readonly skipped: SkippedKeys } {
+  const { keys, skipped } = buildKeySet(published, issuer, new Map())
+  const names = [...keys.byFingerprint.values()].map(({ keyId, verifiers }) =>
+    `${keyId === null ? 'no kid' : JSON.stringify(keyId)} (${[...verifiers.keys()].join(', ')})`)
+  return { count: keys.size, text: names.join(', '), skipped }
+}
+
+async function checkKeys (issuer: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
+  const deadline = createDeadline(timeoutMs)
+  const fetched = await fetchKeys(issuer, deadline.signal)
+  deadline.abort()
+  const where = issuer.jwksUri ?? `${issuer.issuer} (discovery)`
+  if (!fetched.ok) return [fail(part, `keys: ${where} ${FAULTS[fetched.fault]}`)]
+  const { count, text, skipped } = describeKeys(fetched.published, issuer)
+  const unused = Object.entries(skipped).map(([reason, number]) => `${number} ${reason.replaceAll('_', ' ')}`).join(', ')
+  // Keycloak publishes a key for encryption beside the others: what is not used is no fault while something is.
+  const aside = unused === '' ? '' : `; not used: ${unused}`
+  if (count > 0) return [ok(part, `keys: ${text}${aside}`)]
+  if (issuer.hmacSecret !== null) return [ok(part, `keys: the shared secret alone (HS256)${aside}`)]
+  return [fail(part, `keys: none that may sign ${issuer.algorithms.join(', ')}${aside}`)]
+}
+
+async function checkClock (issuer: IssuerConfig, { jwks, clockToleranceMs }: Config['tokens'], part: string): Promise<Verdict[]> {
+  const aheadMs = await measureClock(issuer, jwks.timeoutMs)
+  if (aheadMs === null) return []
+  const seconds = Math.round(Math.abs(aheadMs) / 1000)
+  // The header has whole seconds.
+  if (Math.abs(aheadMs) <= clockToleranceMs + 1000) return [ok(part, `clock: ${seconds} s apart`)]
+  const side = aheadMs > 0 ? 'ahead of' : 'behind'
+  return [warn(part, `clock: ${seconds} s ${side} this host's, beyond JWT_CLOCK_TOLERANCE_S: ${aheadMs > 0 ? 'fresh tokens are refused' : 'tokens end early here'}`)]
+}
+
+async function checkIntrospection ({ introspection }: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
+  if (introspection === null) return []
+  const introspector = createIntrospector(introspection, timeoutMs)
+  // No token at all: an issuer that knows this client answers that it is not active (RFC 7662 section 2.2).
+  const fault = await introspector.ask('portcullis-check')
+  introspector.close()
+  return [fault === 'introspection_unavailable'
+    ? fail(part, `introspection: ${introspection.endpoint} gave no answer: KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET must be those of a confidential client`)
+    : ok(part, 'introspection: answers')]
+}
+
+/** Fetches one issuer's keys as the gateway would, compares clocks, and tries introspection where it is on. */
+export async function checkIssuer (issuer: IssuerConfig, tokens: Config['tokens']): Promise<Verdict[]> {
+  const part = `issuer ${issuer.name}`
+  const { timeoutMs } = tokens.jwks
+  const keys = await checkKeys(issuer, timeoutMs, part)
+  const rest = await Promise.all([checkClock(issuer, tokens, part), checkIntrospection(issuer, timeoutMs, part)])
+  return [...keys, ...rest.flat()]
+}

@@ -1,0 +1,31 @@
+import { ConfigError, loadConfig, unknownSettings } from '../../config/load-config.js'
+import type { Config } from '../../config/config.js'
+import { fail, ok, warn, type Verdict } from './verdict.js'
+
+export interface CheckedSettings {
+  /** Null: a start would refuse these settings. */
+  readonly config: Config | null
+  readonly verdicts: readonly Verdict[]
+}
+
+function warnings (config: Config): Verdict[] {
+  const risky: ReadonlyArray<readonly [boolean, string]> = [
+    [config.insecureUntilMs !== null, 'ALLOW_INSECURE_WS: connections without a token are let in until ALLOW_INSECURE_WS_UNTIL'],
+    [config.limits.dryRun, 'WS_LIMITS_MODE=dry-run: the limits refuse nobody'],
+    [config.upgrade.anyOrigin, 'WS_ALLOWED_ORIGINS=*: a page of any origin may connect'],
+    [config.limits.onRedisDown === 'open' && config.redis !== null, 'WS_LIMITS_ON_REDIS_DOWN=open: without Redis nothing is limited']
+  ]
+  return risky.filter(([holds]) => holds).map(([, reason]) => warn('settings', reason))
+}
+
+/** Reads the settings as a start does, and names each fault, each unknown name, and what is allowed but risky. */
+export function checkSettings (env: NodeJS.ProcessEnv): CheckedSettings {
+  const unknown = unknownSettings(env).map(name => warn('settings', `${name} is no setting: it is ignored`))
+  try {
+    const config = loadConfig(env)
+    return { config, verdicts: [ok('settings', 'a start accepts them'), ...unknown, ...warnings(config)] }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return { config: null, verdicts: [...error.errors.map(({ setting, reason }) => fail('settings', `${setting}: ${reason}`)), ...unknown] }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Config } from '../../config/config.js'
+import { checkDatabase } from './check-database.js'
+import { checkIssuer } from './check-issuer.js'
+import { checkRedis } from './check-redis.js'
+import { checkSettings } from './check-settings.js'
+import { checkCertificate } from './check-certificate.js'
+import { fail, formatJson, formatLines, isGood, type Verdict } from './verdict.js'
+
+export interface CheckOutput {
+  readonly json: boolean
+  readonly write: (text: string) => void
+}
+
+/** Everything outside the process that the configuration names, looked at side by side. */
+async function checkSurroundings (config: Config): Promise<Verdict[]> {
+  const parts = await Promise.all([
+    ...config.tokens.issuers.map(async issuer => await checkIssuer(issuer, config.tokens)),
+    checkRedis(config),
+    checkDatabase(config)
+  ])
+  return [...parts.flat(), ...checkCertificate(config.server.tls, Date.now())]
+}
+
+/**
+ * Looks at the settings as a start would, and at what they name; writes a verdict and its reason for each. Resolves with
+ * the exit code: 0, or 1 when something failed.
+ */
+export async function runCheck (env: NodeJS.ProcessEnv, { json, write }: CheckOutput): Promise<number> {
+  const { config, verdicts } = checkSettings(env)
+  const all = config === null
+    ? [...verdicts, fail('everything else', 'was not looked at: the settings come first')]
+    : [...verdicts, ...await checkSurroundings(config)]
+  write(json ? formatJson(all) : formatLines(all))
+  return isGood(all) ? 0 : 1
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError, Option } from 'commander'
+
+const MAX_URL_LENGTH = 2048
+
+function readUrl (text: string): URL {
+  const url = text.length <= MAX_URL_LENGTH && URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new InvalidArgumentError('wanted an http or https URL.')
+  if (url.username !== '' || url.password !== '') throw new InvalidArgumentError('wanted a URL without credentials.')
+  return url
+}
+
+/** Reads a number of seconds from `least` to `most`. */
+const readSeconds = (least: number, most: number) => (text: string): number => {
+  const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN
+  if (!(seconds >= least && seconds <= most)) throw new InvalidArgumentError(`wanted seconds from ${least} to ${most}.`)
+  return seconds
+}
+
+const urlOption = (meaning: string, fallback: string): Option =>
+  new Option('--url <url>', meaning).argParser(readUrl).default(new URL(fallback), fallback)
+
+// Each command loads its own parts only: `token` needs no native layer, `start` no terminal.
+const program = new Command('portcullis').description('A WebSocket gateway.').enablePositionalOptions()
+
+program.command('start', { isDefault: true })
+  .description('run the gateway on the settings in the environment; what is done without a command')
+  .action(async () => {
+    const { startServer } = await import('./start.js')
+    startServer(process.env)
+  })
+
+program.command('check')
+  .description('read the settings as `start` does, and try the issuers, Redis, the database and the TLS files; exit code 1 when one fails')
+  .option('--json', 'write one JSON object')
+  .action(async ({ json }: { json?: true }) => {
+    const { runCheck } = await import('./check/run-check.js')
+    process.exitCode = await runCheck(process.env, { json: json === true, write: (text) => { process.stdout.write(text) } })
+  })
+
+program.command('token')
+  .description('print a token of the issuer of a running development gateway (npm run dev)')
+  .addOption(urlOption('its main port', 'http://127.0.0.1:9001'))
+  .option('--sub <user>', 'whose token', 'alice')
+  .option('--agents <ids>', 'comma list, or * for all', 'a1,a2')
+  .option('--tasks <ids>', 'comma list, or * for all', 't1')
+  .option('--scope <scopes>', 'separated by spaces', 'ws:send')
+  .option('--ttl <seconds>', 'how long it is good', readSeconds(1, 86_400), 3600)
+  .action(async ({ url, ...claims }: { url: URL, sub: string, agents: string, tasks: string, scope: string, ttl: number }) => {
+    const { fetchToken } = await import('./token.js')
+    const answer = await fetchToken(url, { ...claims, ttl: String(Math.floor(claims.ttl)) })
+    if (answer.ok) process.stdout.write(`${answer.token}\n`)
+    else program.error(`portcullis: ${answer.reason}`)
+  })
+
+program.command('top')
+  .description('show live what a gateway does, from its admin port; q ends')
+  .addOption(urlOption('its admin port', 'http://127.0.0.1:9002'))
+  .option('--interval <seconds>', 'time between two readings', readSeconds(0.1, 60), 1)
+  .option('--once', 'print one frame and end')
+  .action(async ({ url, interval, once }: { url: URL, interval: number, once?: true }) => {
+    const { printFrame, runTop } = await import('./top/run-top.js')
+    const options = { url, intervalMs: interval * 1000 }
+    process.exitCode = once === true ? await printFrame(options, process.stdout) : await runTop(options, process)
+  })
+
+await program.parseAsync()

@@ -1,0 +1,102 @@
+import type { Ids } from './frames.js'
+import type { Backoff } from './reconnect-delay.js'
+import { MAX_TIMER_MS } from './reconnect-delay.js'
+import { findSocketConstructor, pageAddress, type SocketConstructor } from './surroundings.js'
+import { checkLists, type Filters } from './topics.js'
+
+/** Why a token is asked for: a connection, a connection after the last token was refused, or the last one ends soon. */
+export type TokenReason = 'connect' | 'refused' | 'refresh'
+
+/** Gives a token, or null when nobody is signed in, which ends the client. A failure is tried again with back-off. */
+export type TokenSource = (ask: { readonly reason: TokenReason, readonly signal: AbortSignal }) => string | null | Promise<string | null>
+
+export interface ClientOptions extends Filters {
+  /** `wss://…/ws`; `https:` stands for `wss:`, and in a page it may be relative. */
+  readonly url: string
+  readonly token: TokenSource
+  /** Names of the events to receive; all when absent. */
+  readonly eventTypes?: Ids
+  /** Where the token travels: `protocol` (default) keeps it out of URLs, and so of logs. */
+  readonly carrier?: 'protocol' | 'query'
+  /** Ends the client when it aborts. */
+  readonly signal?: AbortSignal
+  /** Needed in Node 20 and 21: `WebSocket` of the package `ws`. */
+  readonly WebSocket?: SocketConstructor
+  /** Requests that may wait for their answers at once, with or without a connection. Default 100. */
+  readonly maxPending?: number
+  /** So long may an answer, a token callback and a `welcome` take. Default 15000 ms. */
+  readonly timeoutMs?: number
+  /** A ping after so long without a frame, and a new connection when it is not answered. Each counts as a message. Default 0: never. */
+  readonly keepAliveMs?: number
+  /** First and longest random wait before a new attempt. Default 1000 and 30000 ms. */
+  readonly backoff?: Partial<Backoff>
+  /** A connection that was open for so long starts the back-off anew. Default 10000 ms. */
+  readonly stableMs?: number
+  /** How long before its end a token is replaced, but at half of its life at the latest. Default 60000 ms. */
+  readonly refreshBeforeMs?: number
+}
+
+/** The options with nothing left open. */
+export interface ClientSettings {
+  readonly url: URL
+  readonly token: TokenSource
+  readonly filters: Filters
+  readonly eventTypes: Ids
+  readonly carrier: 'protocol' | 'query'
+  readonly Socket: SocketConstructor
+  readonly maxPending: number
+  readonly timeoutMs: number
+  readonly keepAliveMs: number
+  readonly backoff: Backoff
+  readonly stableMs: number
+  readonly refreshBeforeMs: number
+}
+
+function readUrl (text: string): URL {
+  let url: URL
+  try {
+    url = new URL(text, pageAddress())
+  } catch {
+    // The platform's own error quotes the address, and a token may stand in it.
+    throw new TypeError('url: not an address')
+  }
+  if (url.searchParams.has('token')) throw new TypeError('url: the token comes from the token callback')
+  if (url.protocol === 'http:') url.protocol = 'ws:'
+  if (url.protocol === 'https:') url.protocol = 'wss:'
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new TypeError('url: ws: or wss:')
+  url.hash = ''
+  return url
+}
+
+function readNumber (name: string, value: number | undefined, fallback: number, least: number): number {
+  const number = value ?? fallback
+  if (!(number >= least && number <= MAX_TIMER_MS)) throw new RangeError(`${name}: ${least} to ${MAX_TIMER_MS}`)
+  return number
+}
+
+/** Checks the options. Throws `TypeError`, `RangeError`, or the `RequestError` of a malformed list. */
+export function readOptions (options: ClientOptions): ClientSettings {
+  const { agents, tasks, eventTypes, carrier = 'protocol', backoff = {} } = options
+  const Socket = options.WebSocket ?? findSocketConstructor()
+  if (Socket === undefined) throw new TypeError('WebSocket: there is none here; give the one of the package ws')
+  if (typeof options.token !== 'function') throw new TypeError('token: a function that gives the token')
+  if (carrier !== 'protocol' && carrier !== 'query') throw new TypeError('carrier: protocol or query')
+  checkLists({ agents, tasks, eventTypes })
+  return {
+    url: readUrl(options.url),
+    token: options.token,
+    filters: { ...(agents === undefined ? {} : { agents }), ...(tasks === undefined ? {} : { tasks }) },
+    eventTypes: eventTypes ?? '*',
+    carrier,
+    Socket,
+    maxPending: readNumber('maxPending', options.maxPending, 100, 1),
+    timeoutMs: readNumber('timeoutMs', options.timeoutMs, 15_000, 1),
+    keepAliveMs: readNumber('keepAliveMs', options.keepAliveMs, 0, 0),
+    backoff: {
+      baseMs: readNumber('backoff.baseMs', backoff.baseMs, 1000, 1),
+      capMs: readNumber('backoff.capMs', backoff.capMs, 30_000, 1)
+    },
+    stableMs: readNumber('stableMs', options.stableMs, 10_000, 0),
+    refreshBeforeMs: readNumber('refreshBeforeMs', options.refreshBeforeMs, 60_000, 0)
+  }
+}

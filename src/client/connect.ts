@@ -1,0 +1,94 @@
+import { readOptions, type ClientOptions } from './client-options.js'
+import { ownEnding } from './close-policy.js'
+import { createConnectionLoop, type ClientState } from './connection-loop.js'
+import type { Ids, ServerFrame, SubscribedFrame, UnsubscribedFrame } from './frames.js'
+import { createListeners } from './listeners.js'
+import { RequestError } from './request-error.js'
+import { createRequests } from './requests.js'
+import type { Denied } from './resubscribe.js'
+import { checkLists, checkTarget, toFilterLists, toTopics, type Filters } from './topics.js'
+import { createWanted } from './wanted.js'
+
+/** What a client tells: its state, topics that it lost the right to, and every frame of the gateway by its type. */
+export type Signals<Events extends object = Record<string, unknown>> =
+  & { [Type in ServerFrame['type']]: Extract<ServerFrame<Events>, { type: Type }> }
+  & { state: ClientState, denied: Denied }
+
+/** One client of a gateway: always connected as far as it can be, to all that was subscribed. */
+export interface Client<Events extends object = Record<string, unknown>> {
+  readonly state: ClientState
+  /** Returns what takes the listener away again. */
+  on<Name extends keyof Signals<Events>> (name: Name, listener: (signal: Signals<Events>[Name]) => void): () => void
+  /** Resolves once every later event will arrive, on this connection and all after it. `eventTypes` counts for all topics. */
+  subscribe (filters: Filters & { readonly eventTypes?: Ids }): Promise<SubscribedFrame>
+  unsubscribe (filters: Filters): Promise<UnsubscribedFrame>
+  /** Resolves once the gateway has stored the message for the back end. Never repeated by itself. */
+  send (to: `agent:${string}` | `task:${string}`, data: unknown): Promise<void>
+  /** Final. What waits for an answer is rejected. */
+  close (): void
+}
+
+/**
+ * Connects, and stays connected until `close`, the signal, or a close of the gateway that forbids to come back. All three requests reject
+ * with a `RequestError`. Throws at once on options that cannot work.
+ */
+export function connect<Events extends object = Record<string, unknown>> (options: ClientOptions): Client<Events> {
+  const settings = readOptions(options)
+  const requests = createRequests(settings)
+  const wanted = createWanted(settings.filters)
+  const listeners = createListeners<Signals<Events>>()
+  let state: ClientState = { status: 'connecting' }
+  let eventTypes = settings.eventTypes
+  const loop = createConnectionLoop({
+    settings,
+    requests,
+    wanted,
+    eventTypes: () => eventTypes,
+    onState: setState,
+    // The frame is told to those who listen to its type.
+    onFrame: (frame) => { listeners.tell(frame.type, frame as Signals<Events>[typeof frame.type]) },
+    onDenied: (denied) => { listeners.tell('denied', denied as Signals<Events>['denied']) }
+  })
+  const close = (): void => { loop.end(ownEnding('closed')) }
+
+  function setState (next: ClientState): void {
+    state = next
+    listeners.tell('state', next as Signals<Events>['state'])
+    if (next.status === 'closed') options.signal?.removeEventListener('abort', close)
+  }
+  // Not before the caller could add its listeners.
+  queueMicrotask(() => {
+    if (options.signal?.aborted === true) close()
+    else if (state.status !== 'closed') loop.start()
+  })
+  options.signal?.addEventListener('abort', close)
+
+  return {
+    get state () { return state },
+    on: listeners.on,
+    async subscribe ({ eventTypes: narrowed, ...filters }) {
+      checkLists({ ...filters, eventTypes: narrowed })
+      const lists = { ...toFilterLists(toTopics(filters)), ...(narrowed === undefined ? {} : { event_types: narrowed }) }
+      if (Object.keys(lists).length === 0) throw new RequestError('bad_request', 'nothing to subscribe to')
+      const answer = await requests.ask({ type: 'subscribe', ...lists }, 'repeatable') as SubscribedFrame
+      wanted.add(filters)
+      wanted.confirm(answer)
+      eventTypes = narrowed ?? eventTypes
+      return answer
+    },
+    async unsubscribe (filters) {
+      checkLists({ ...filters })
+      wanted.remove(filters)
+      const answer = await requests.ask({ type: 'unsubscribe', ...toFilterLists(toTopics(filters)) }, 'repeatable') as UnsubscribedFrame
+      // A subscribe that was asked for earlier has been confirmed meanwhile.
+      wanted.remove(filters)
+      return answer
+    },
+    async send (to, data) {
+      checkTarget(to)
+      if (['undefined', 'function', 'symbol'].includes(typeof data)) throw new RequestError('bad_request', 'data: no JSON')
+      await requests.ask({ type: 'send', to, data }, 'once')
+    },
+    close
+  }
+}

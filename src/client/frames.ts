@@ -1,0 +1,81 @@
+/** Subprotocol of the frames below. */
+export const SUBPROTOCOL = 'portcullis.v1'
+
+/** Ids that the gateway knows, or everything that this user may see now. */
+export type Ids = readonly string[] | '*'
+
+export type ClientFrame =
+  | { readonly type: 'subscribe', readonly id?: string, readonly agent_ids?: Ids, readonly task_ids?: Ids, readonly event_types?: Ids }
+  | { readonly type: 'unsubscribe', readonly id?: string, readonly agent_ids?: Ids, readonly task_ids?: Ids }
+  | { readonly type: 'send', readonly id?: string, readonly to: string, readonly data: unknown }
+  | { readonly type: 'refresh', readonly id?: string, readonly token: string }
+  | { readonly type: 'ping', readonly id?: string }
+
+/** The limits that the gateway tells in `welcome`. */
+export interface WelcomeLimits {
+  readonly frame_bytes: number
+  readonly messages: number
+  readonly message_window_s: number
+  readonly connections: number
+  readonly filter_ids: number
+  readonly subscribes_per_s: number
+}
+
+/** First frame of every connection; times are ISO 8601, of the gateway's clock. */
+export interface WelcomeFrame {
+  readonly type: 'welcome'
+  readonly connection_id: string
+  readonly user_id: string
+  readonly node: string
+  readonly expires_at: string
+  readonly limits: WelcomeLimits
+}
+
+interface Listing { readonly id?: string | undefined, readonly agent_ids: readonly string[], readonly task_ids: readonly string[] }
+export interface SubscribedFrame extends Listing { readonly type: 'subscribed' }
+export interface UnsubscribedFrame extends Listing { readonly type: 'unsubscribed' }
+interface Acknowledgement { readonly id?: string | undefined }
+export interface SentFrame extends Acknowledgement { readonly type: 'sent' }
+export interface PongFrame extends Acknowledgement { readonly type: 'pong' }
+export interface RefreshedFrame extends Acknowledgement { readonly type: 'refreshed', readonly expires_at: string }
+export interface ExpiringFrame { readonly type: 'expiring', readonly expires_at: string }
+export interface ClosingFrame {
+  readonly type: 'closing'
+  readonly code: number
+  readonly error: string
+  readonly reconnect_after_ms: number
+  readonly resume?: string
+}
+export type ErrorFrame =
+  | { readonly type: 'error', readonly id?: string | undefined, readonly error: string, readonly message: string, readonly retry_after_ms?: number }
+  | { readonly type: 'error', readonly error: 'Too Many Requests', readonly code: 429, readonly retry_after_ms: number }
+
+/** What a back end publishes: one member per event name when `Events` names them. */
+export type EventFrame<Events extends object = Record<string, unknown>> = {
+  [Name in keyof Events & string]: {
+    readonly type: 'event', readonly topic: string, readonly event: Name, readonly data: Events[Name], readonly ts: string
+  }
+}[keyof Events & string]
+
+export type ServerFrame<Events extends object = Record<string, unknown>> =
+  | WelcomeFrame | SubscribedFrame | UnsubscribedFrame | EventFrame<Events> | SentFrame | PongFrame | RefreshedFrame
+  | ExpiringFrame | ErrorFrame | ClosingFrame
+
+export const SERVER_FRAME_TYPES = [
+  'welcome', 'subscribed', 'unsubscribed', 'event', 'sent', 'pong', 'refreshed', 'expiring', 'error', 'closing'
+] as const satisfies ReadonlyArray<ServerFrame['type']>
+
+const isKnown = (type: unknown): boolean => (SERVER_FRAME_TYPES as readonly unknown[]).includes(type)
+
+/** Reads one frame of the gateway; null for what this version does not know, which later versions of it may send. */
+export function readFrame (data: unknown): ServerFrame | null {
+  if (typeof data !== 'string') return null
+  try {
+    const frame = JSON.parse(data) as { type?: unknown, limits?: unknown } | null
+    if (typeof frame !== 'object' || frame === null || !isKnown(frame.type)) return null
+    if (frame.type === 'welcome' && (typeof frame.limits !== 'object' || frame.limits === null)) return null
+    return frame as ServerFrame
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,80 @@
+import type { ClientFrame, ServerFrame } from './frames.js'
+import { RequestError } from './request-error.js'
+import { toFilterLists } from './topics.js'
+import type { Wanted } from './wanted.js'
+
+/** Topics that the gateway no longer lets this user see. */
+export interface Denied {
+  readonly topics: readonly string[]
+  /** The gateway's name for it: `forbidden`, or `bad_request` for more than it takes. */
+  readonly reason: string
+}
+
+export interface ResubscribeOptions {
+  readonly wanted: Wanted
+  /** Ids that a list may hold. */
+  readonly maxIds: number
+  readonly ask: (frame: ClientFrame) => Promise<ServerFrame>
+  readonly onDenied: (denied: Denied) => void
+  /** Aborts when the connection has ended. */
+  readonly ended: AbortSignal
+}
+
+/** Each frame counts as a message: to find the denied ids costs no more than so many on top. */
+const MAX_HALVINGS = 12
+/** Waits that the gateway may ask for before the connection is given up. */
+const MAX_WAITS = 10
+
+function pause (ms: number, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms)
+    function done (): void {
+      clearTimeout(timer)
+      ended.removeEventListener('abort', done)
+      resolve()
+    }
+    ended.addEventListener('abort', done)
+  })
+}
+
+/** The gateway denies a whole frame for one id in it: halves tell which. */
+function halve (topics: readonly string[]): string[][] {
+  const middle = Math.ceil(topics.length / 2)
+  return [topics.slice(0, middle), topics.slice(middle)]
+}
+
+/**
+ * Subscribes a new connection to all that is wanted, one frame after the other. What is denied is told, and not wanted any more; all else
+ * is confirmed when this resolves. Rejects when the connection ends first, or does not answer.
+ */
+export async function resubscribe ({ wanted, maxIds, ask, onDenied, ended }: ResubscribeOptions): Promise<void> {
+  const chunks = wanted.chunks(maxIds)
+  let [halvings, waits] = [0, 0]
+
+  async function settle (topics: string[], error: unknown): Promise<void> {
+    if (!(error instanceof RequestError)) throw error
+    if (error.reason === 'forbidden' || error.reason === 'bad_request') {
+      if (topics.length > 1 && halvings++ < MAX_HALVINGS) {
+        chunks.unshift(...halve(topics))
+        return
+      }
+      wanted.drop(topics)
+      return onDenied({ topics, reason: error.reason })
+    }
+    if (error.retryAfterMs === null || waits++ >= MAX_WAITS) throw error
+    chunks.unshift(topics)
+    await pause(error.retryAfterMs, ended)
+  }
+
+  for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+    // Meanwhile the application may have left some.
+    const topics = chunk.filter(topic => wanted.has(topic))
+    if (topics.length === 0) continue
+    try {
+      const answer = await ask({ type: 'subscribe', ...toFilterLists(topics) })
+      if (answer.type === 'subscribed') wanted.confirm(answer)
+    } catch (error) {
+      await settle(topics, error)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import type { ClientFrame, Ids } from './frames.js'
+import { RequestError } from './request-error.js'
+
+/** What to listen to. At least one list, none empty. */
+export interface Filters {
+  readonly agents?: Ids
+  readonly tasks?: Ids
+}
+
+const ID = /^[A-Za-z0-9._:-]{1,128}$/
+const TARGET = /^(agent|task):[A-Za-z0-9._:-]{1,128}$/
+
+const bad = (message: string): RequestError => new RequestError('bad_request', message)
+
+function checkIds (name: string, ids: Ids | undefined): void {
+  if (ids === undefined || ids === '*') return
+  if (!Array.isArray(ids) || ids.length === 0) throw bad(`${name}: a list of ids that is not empty, or '*'`)
+  for (const id of ids as readonly unknown[]) {
+    if (typeof id !== 'string' || !ID.test(id)) throw bad(`${name}: an id is 1 to 128 of A-Z a-z 0-9 . _ : -`)
+  }
+}
+
+/** Throws on what the gateway would count as a malformed frame: the third of those within a minute ends a connection. */
+export function checkLists (lists: Readonly<Record<string, Ids | undefined>>): void {
+  for (const [name, ids] of Object.entries(lists)) checkIds(name, ids)
+}
+
+/** The same for the target of a `send`. */
+export function checkTarget (to: unknown): void {
+  if (typeof to !== 'string' || !TARGET.test(to)) throw bad('to: agent:<id> or task:<id>')
+}
+
+/** Topics are written `agent:<id>`, `task:<id>`; no id is `*`, which stands for all. */
+export function toTopics ({ agents = [], tasks = [] }: Filters): string[] {
+  const named = (kind: string, ids: Ids): string[] => (ids === '*' ? ['*'] : [...new Set(ids)]).map(id => `${kind}:${id}`)
+  return [...named('agent', agents), ...named('task', tasks)]
+}
+
+type FilterLists = Pick<Extract<ClientFrame, { type: 'subscribe' }>, 'agent_ids' | 'task_ids'>
+
+/** The lists of a frame. An empty one is left out, as the gateway refuses it. */
+export function toFilterLists (topics: readonly string[]): FilterLists {
+  const idsOf = (prefix: string): Ids => {
+    const ids = topics.filter(topic => topic.startsWith(prefix)).map(topic => topic.slice(prefix.length))
+    return ids.includes('*') ? '*' : ids
+  }
+  const [agents, tasks] = [idsOf('agent:'), idsOf('task:')]
+  return { ...(agents.length > 0 ? { agent_ids: agents } : {}), ...(tasks.length > 0 ? { task_ids: tasks } : {}) }
+}

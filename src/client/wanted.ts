@@ -1,0 +1,58 @@
+import { toTopics, type Filters } from './topics.js'
+
+interface Listing { readonly agent_ids: readonly string[], readonly task_ids: readonly string[] }
+
+/** What the application listens to, whatever connection there is. */
+export interface Wanted {
+  add (filters: Filters): void
+  remove (filters: Filters): void
+  /** These are denied: they are not asked for again. */
+  drop (topics: readonly string[]): void
+  has (topic: string): boolean
+  /** What the gateway said that is subscribed: only `*` needs it, to take single ids out of it later. */
+  confirm (listing: Listing): void
+  /** All topics in lists of at most `maxIds` of each kind; `*` covers all of its kind. */
+  chunks (maxIds: number): string[][]
+}
+
+const KINDS = ['agent:', 'task:'] as const
+
+/** Remembers what is subscribed, so that a new connection can have the same. */
+export function createWanted (initial: Filters): Wanted {
+  const topics = new Set(toTopics(initial))
+  /** What `*` came to. */
+  const listed = new Set<string>()
+  const ofKind = (set: ReadonlySet<string>, kind: string): string[] => [...set].filter(topic => topic.startsWith(kind))
+
+  /** All but one: from then on it is a list, or the one would be back with the next connection. */
+  function openStar (kind: string): void {
+    if (!topics.delete(`${kind}*`)) return
+    for (const topic of ofKind(listed, kind)) topics.add(topic)
+  }
+  function removeOne (topic: string): void {
+    const kind = topic.slice(0, topic.indexOf(':') + 1)
+    if (topic === `${kind}*`) for (const one of ofKind(topics, kind)) topics.delete(one)
+    else openStar(kind)
+    topics.delete(topic)
+    listed.delete(topic)
+  }
+  return {
+    add (filters) { for (const topic of toTopics(filters)) topics.add(topic) },
+    remove (filters) { for (const topic of toTopics(filters)) removeOne(topic) },
+    drop (denied) { for (const topic of denied) topics.delete(topic) },
+    has: topic => topics.has(topic),
+    confirm (listing) {
+      for (const [kind, ids] of [['agent:', listing.agent_ids], ['task:', listing.task_ids]] as const) {
+        if (topics.has(`${kind}*`)) for (const id of ids) listed.add(kind + id)
+      }
+    },
+    chunks (maxIds) {
+      const chunks: string[][] = []
+      for (const kind of KINDS) {
+        const all = topics.has(`${kind}*`) ? [`${kind}*`] : ofKind(topics, kind)
+        for (let n = 0; n * maxIds < all.length; n++) (chunks[n] ??= []).push(...all.slice(n * maxIds, (n + 1) * maxIds))
+      }
+      return chunks
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { parseAddress, type ClientAddress } from '../address/client-address.js'
+import type { Identity } from '../tokens/identity.js'
+
+/** What is kept beside a lease: all that a survivor of this process needs to write the connection's closed line. Nothing secret. */
+export interface LeaseRecord {
+  readonly userId: string
+  readonly address: ClientAddress
+  readonly issuer: string | null
+  readonly path: string
+  readonly insecure: boolean
+  /** Ms since the epoch, by the clock of the process that has the connection. */
+  readonly acceptedAtMs: number
+}
+
+/** Writes the record of a connection that is about to be let in: one flat JSON array, made once per upgrade. */
+export function writeLeaseRecord (identity: Identity, { ip }: ClientAddress, path: string, acceptedAtMs: number): string {
+  const { userId, issuer, insecure } = identity
+  return JSON.stringify([userId, ip, insecure ? null : issuer, path, insecure ? 1 : 0, acceptedAtMs])
+}
+
+/** Reads a record that some process wrote; null for what this version does not know. */
+export function parseLeaseRecord (text: string): LeaseRecord | null {
+  const [userId, ip, issuer, path, insecure, acceptedAtMs, ...more] = parseArray(text)
+  const address = typeof ip === 'string' ? parseAddress(ip) : null
+  if (typeof userId !== 'string' || address === null || (typeof issuer !== 'string' && issuer !== null)) return null
+  if (typeof path !== 'string' || typeof acceptedAtMs !== 'number' || more.length > 0) return null
+  return { userId, address, issuer, path, insecure: insecure === 1, acceptedAtMs }
+}
+
+function parseArray (text: string): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) ? value : []
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,49 @@
+/** Topics that nobody listens to any more, kept for a while for whoever comes back. */
+export interface Linger {
+  /** Keeps a topic; it is dropped when its time is over or too many are kept. */
+  keep (topic: string): void
+  /** Somebody listens again; false when it is not kept. */
+  take (topic: string): boolean
+  /** Forgets all without dropping them. */
+  close (): void
+}
+
+export interface LingerOptions {
+  readonly drop: (topic: string) => void
+  /** Least time that a topic is kept, in ms; at most twice that. */
+  readonly forMs: number
+  readonly max: number
+}
+
+/**
+ * A user who reconnects, or whose connections are short, would cost a SUBSCRIBE and an UNSUBSCRIBE each time: the dearest
+ * part of an upgrade after its signature. Two generations and one timer, however many topics.
+ */
+export function createLinger ({ drop, forMs, max }: LingerOptions): Linger {
+  let young = new Set<string>()
+  let old = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
+
+  function age (): void {
+    timer = undefined
+    for (const topic of old) drop(topic)
+    old = young
+    young = new Set()
+    if (old.size > 0) arm()
+  }
+  const arm = (): void => { timer ??= setTimeout(age, forMs).unref() }
+
+  return {
+    keep (topic) {
+      if (young.size + old.size >= max) return drop(topic)
+      young.add(topic)
+      arm()
+    },
+    take: topic => young.delete(topic) || old.delete(topic),
+    close () {
+      clearTimeout(timer)
+      young.clear()
+      old.clear()
+    }
+  }
+}

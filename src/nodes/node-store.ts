@@ -1,0 +1,129 @@
+import { waitAtMost } from '../fanout/bounded-wait.js'
+import type { RedisClient } from '../fanout/channels.js'
+import { readLuaScript, runLuaScript, type LuaScript } from '../redis/lua-script.js'
+import { createNodeKeys } from './node-keys.js'
+
+export interface NodeStoreOptions {
+  readonly client: RedisClient
+  /** Before every key; that of the limiter, which keeps the records. */
+  readonly prefix: string
+  /** The name of this process. */
+  readonly node: string
+  /** A node counts as alive for so long after each heartbeat. */
+  readonly leaseMs: number
+  /** How long one call may take. */
+  readonly timeoutMs: number
+}
+
+export interface Beat {
+  /** Ms on Redis's clock. */
+  readonly aliveUntilMs: number
+  /** This node was overdue, or is not known: others may have claimed its connections. */
+  readonly lapsed: boolean
+}
+
+/** Some of a lost node's records, each given to one claimant only. */
+export interface ClaimedPage {
+  /** Where to go on; null: that was all. */
+  readonly cursor: string | null
+  /** The node's own clock at its last heartbeat, in ms since the epoch; null: not known. */
+  readonly seenAtMs: number | null
+  readonly records: ReadonlyArray<{ readonly connectionId: string, readonly record: string }>
+}
+
+/** The time a node may be overdue before its connections are claimed: half a lease. */
+const graceMs = (leaseMs: number): number => Math.ceil(leaseMs / 2)
+const RECORDS_LIFE_MS = 86_400_000
+/** A process that was stopped for longer than this may write closed lines that others have written. */
+const CLAIMED_LIFE_MS = 3_600_000
+const RECORDS_PER_CLAIM = 100
+const IDS_PER_CALL = 500
+const MAX_LOST = 20
+
+const load = (name: string): LuaScript => readLuaScript(new URL(`./lua/${name}.lua`, import.meta.url))
+const scripts = {
+  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), strike: load('strike'), listIds: load('list-ids')
+}
+
+export type NodeStore = ReturnType<typeof createNodeStore>
+
+/** The nodes in Redis. Every call touches one slot, and rejects when Redis does not answer in time. */
+export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: NodeStoreOptions) {
+  const keys = createNodeKeys(prefix)
+  const own = { records: keys.records(node), claimed: keys.claimed(node) }
+  const grace = graceMs(leaseMs)
+  const bounded = async <T>(work: Promise<T>): Promise<T> => await waitAtMost(work, timeoutMs, 'a call about nodes')
+  const run = async (script: LuaScript, onKeys: readonly string[], args: ReadonlyArray<string | number>): Promise<unknown> =>
+    await bounded(runLuaScript(client, script, onKeys, args))
+
+  return {
+    /** Notes with this node's records that it is alive. */
+    async beat (): Promise<Beat> {
+      const args = [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
+      const [aliveUntilMs, lapsed] = await run(scripts.beat, [own.records, own.claimed], args) as [number, number]
+      return { aliveUntilMs, lapsed: lapsed === 1 }
+    },
+    /** Notes the same in the index of all nodes, where others look. */
+    async enlist (aliveUntilMs: number): Promise<void> {
+      await run(scripts.enlist, [keys.index], [node, aliveUntilMs, RECORDS_LIFE_MS])
+    },
+    /** Up to 20 other nodes that are overdue; none when `goodUntilMs` (Redis's clock) has passed. */
+    async findLost (goodUntilMs: number): Promise<string[]> {
+      const names = await run(scripts.findLost, [keys.index], [grace, goodUntilMs, MAX_LOST + 1]) as string[]
+      return names.filter(name => name !== node)
+    },
+    /** Takes about 100 records of a lost node. Null: it is alive, or `goodUntilMs` (Redis's clock) has passed. */
+    async claim (lost: string, goodUntilMs: number, cursor: string): Promise<ClaimedPage | null> {
+      const args = [grace, goodUntilMs, cursor, RECORDS_PER_CLAIM, CLAIMED_LIFE_MS]
+      const reply = await run(scripts.claim, [keys.records(lost), keys.claimed(lost)], args) as string[] | null
+      return reply === null ? null : readClaimedPage(reply)
+    },
+    /** Takes a node whose records are all claimed off the index, unless it came back. */
+    async strike (lost: string): Promise<void> {
+      await run(scripts.strike, [keys.index], [lost, grace])
+    },
+    /** This node's connections that others have claimed. */
+    async readClaimed (): Promise<string[]> {
+      return await readPages(async cursor => await bounded(client.sscan(own.claimed, cursor, 'COUNT', IDS_PER_CALL)))
+    },
+    /** Forgets claimed connections that have ended. */
+    async unclaim (connectionIds: readonly string[]): Promise<void> {
+      for (const part of split(connectionIds)) await bounded(client.srem(own.claimed, ...part))
+    },
+    /** This node's connections that have a record. */
+    async listRecords (): Promise<string[]> {
+      return await readPages(async (cursor) => {
+        const [next = '0', ...ids] = await run(scripts.listIds, [own.records], [cursor, IDS_PER_CALL]) as string[]
+        return [next, ids]
+      })
+    },
+    async removeRecords (connectionIds: readonly string[]): Promise<void> {
+      for (const part of split(connectionIds)) await bounded(client.hdel(own.records, ...part))
+    },
+    /** Leaves nothing of this node behind. */
+    async leave (): Promise<void> {
+      await bounded(Promise.all([client.del(own.records), client.del(own.claimed), client.zrem(keys.index, node)]))
+    }
+  }
+}
+
+function readClaimedPage ([cursor, seenAt, ...flat]: readonly string[]): ClaimedPage {
+  const records = Array.from({ length: flat.length / 2 }, (_, n) => ({ connectionId: flat[2 * n] ?? '', record: flat[2 * n + 1] ?? '' }))
+  return { cursor: cursor === '0' || cursor === undefined ? null : cursor, seenAtMs: seenAt === '' ? null : Number(seenAt), records }
+}
+
+/** Follows a cursor to its end. An id may be seen twice. */
+async function readPages (readPage: (cursor: string) => Promise<[string, string[]]>): Promise<string[]> {
+  const all: string[] = []
+  let cursor = '0'
+  do {
+    const [next, ids] = await readPage(cursor)
+    for (const id of ids) all.push(id)
+    cursor = next
+  } while (cursor !== '0')
+  return all
+}
+
+function split (ids: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(ids.length / IDS_PER_CALL) }, (_, n) => ids.slice(n * IDS_PER_CALL, (n + 1) * IDS_PER_CALL))
+}

@@ -1,0 +1,54 @@
+import Type from 'typebox'
+
+/** Bodies of HTTP answers, for the documents; a test holds them to what the server really answers. */
+
+export const RefusalBodySchema = Type.Object({
+  error: Type.String({ description: 'a name from the table of refusals, or of this endpoint' }),
+  message: Type.String({ description: 'for people; may change' }),
+  retry_after_s: Type.Optional(Type.Integer({ minimum: 1, description: 'as the `Retry-After` header' }))
+}, { description: 'Why not.' })
+
+export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'The process lives.', examples: [{ status: 'ok' }] })
+
+export const ReadinessSchema = Type.Object({
+  status: Type.Enum(['ready', 'not_ready']),
+  reasons: Type.Array(Type.Enum(['starting', 'draining', 'no_issuer_keys', 'redis']), { description: 'why traffic should not come here; empty when ready' }),
+  issuers_without_keys: Type.Array(Type.String(), { description: 'names of the issuers whose tokens cannot be checked now' })
+}, { description: 'Whether traffic may be sent here.', examples: [{ status: 'ready', reasons: [], issuers_without_keys: [] }] })
+
+export const ListedConnectionSchema = Type.Object({
+  connection_id: Type.String(),
+  user_id: Type.String(),
+  issuer: Type.String({ description: 'configured name of the issuer' }),
+  node: Type.String({ description: 'the process that holds it' }),
+  ip: Type.String(),
+  path: Type.String(),
+  opened_at: Type.String({ format: 'date-time' }),
+  expires_at: Type.String({ format: 'date-time' }),
+  topics: Type.Integer({ minimum: 0, description: 'topics it listens to, the user\'s own among them' }),
+  messages_in: Type.Integer({ minimum: 0 }),
+  messages_out: Type.Integer({ minimum: 0 })
+}, { description: 'One open connection.' })
+
+export const ConnectionListSchema = Type.Object({ connections: Type.Array(ListedConnectionSchema) }, {
+  description: 'The open connections of one user, over all processes that answered.',
+  examples: [{
+    connections: [{
+      connection_id: '290dcfb65e-1',
+      user_id: 'alice',
+      issuer: 'oidc',
+      node: 'gate-1-4f0a1c',
+      ip: '198.51.100.7',
+      path: '/ws',
+      opened_at: '2026-11-21T22:21:03.000Z',
+      expires_at: '2026-11-21T22:26:03.000Z',
+      topics: 3,
+      messages_in: 12,
+      messages_out: 40
+    }]
+  }]
+})
+
+export const PublishedSchema = Type.Object({ accepted: Type.Literal(true) }, {
+  description: 'The bus has the event.', examples: [{ accepted: true }]
+})

@@ -1,0 +1,131 @@
+import Type from 'typebox'
+import { REFUSALS } from '../refusals.js'
+
+/**
+ * What the server sends, as schemas: the types of what is written come from them, and so do the documents. A client
+ * should ignore fields that it does not know.
+ */
+
+const FrameId = Type.Optional(Type.String({ maxLength: 64, description: 'the `id` of the frame that this answers; absent when that had none' }))
+const expiresAt = Type.String({ format: 'date-time', description: 'when the token, and with it the connection, ends' })
+const retryAfterMs = Type.Integer({ minimum: 0, description: 'how long until another try can succeed, in ms' })
+const agentIds = Type.Array(Type.String(), { description: 'agents that this frame is about' })
+const taskIds = Type.Array(Type.String(), { description: 'tasks that this frame is about' })
+const refusalName = Type.String({ enum: Object.keys(REFUSALS), description: 'what was refused and why: a name from the table of refusals' })
+
+/** The limits that a client should know, in `welcome`. */
+export const WelcomeLimitsSchema = Type.Object({
+  frame_bytes: Type.Integer({ minimum: 1, description: 'largest message, in bytes' }),
+  messages: Type.Integer({ minimum: 1, description: 'messages per client address in one window' }),
+  message_window_s: Type.Number({ exclusiveMinimum: 0, description: 'length of that window, in seconds' }),
+  connections: Type.Integer({ minimum: 1, description: 'open connections per user' }),
+  filter_ids: Type.Integer({ minimum: 1, description: 'ids in one filter list' }),
+  subscribes_per_s: Type.Integer({ minimum: 1, description: '`subscribe` frames a second, per connection' })
+}, { description: 'what this connection may do' })
+
+export const WelcomeFrameSchema = Type.Object({
+  type: Type.Literal('welcome'),
+  connection_id: Type.String({ description: 'name of this connection, as in the operator\'s log' }),
+  user_id: Type.String({ description: 'who you are' }),
+  node: Type.String({ description: 'the server process' }),
+  expires_at: expiresAt,
+  limits: WelcomeLimitsSchema
+}, {
+  description: 'First of all frames, once.',
+  examples: [{
+    type: 'welcome',
+    connection_id: '290dcfb65e-1',
+    user_id: 'alice',
+    node: 'gate-1-4f0a1c',
+    expires_at: '2026-11-21T22:26:03.000Z',
+    limits: { frame_bytes: 1_048_576, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 }
+  }]
+})
+
+export const SubscribedFrameSchema = Type.Object({ type: Type.Literal('subscribed'), id: FrameId, agent_ids: agentIds, task_ids: taskIds }, {
+  description: 'Answers `subscribe`, and filters in the URL. Every event published after it arrives.',
+  examples: [{ type: 'subscribed', id: '1', agent_ids: ['a1', 'a2'], task_ids: ['t1'] }]
+})
+
+export const UnsubscribedFrameSchema = Type.Object({ type: Type.Literal('unsubscribed'), id: FrameId, agent_ids: agentIds, task_ids: taskIds }, {
+  description: 'Answers `unsubscribe`. No event of these comes after it.',
+  examples: [{ type: 'unsubscribed', id: '2', agent_ids: ['a2'], task_ids: [] }]
+})
+
+export const EventFrameSchema = Type.Object({
+  type: Type.Literal('event'),
+  topic: Type.String({ description: '`agent:<id>`, `task:<id>`, or `user:<user_id>` for what is about you' }),
+  event: Type.String({ minLength: 1, maxLength: 128, description: 'the event\'s name' }),
+  data: Type.Unknown({ description: 'any JSON, as the back end published it' }),
+  ts: Type.String({ format: 'date-time', description: 'when this server process received it' })
+}, {
+  description: 'Something happened to an agent or task that you listen to, or to you. In order per topic, at most once.',
+  examples: [{ type: 'event', topic: 'agent:a1', event: 'status', data: { state: 'busy' }, ts: '2026-11-21T22:21:04.120Z' }]
+})
+
+export const SentFrameSchema = Type.Object({ type: Type.Literal('sent'), id: FrameId }, {
+  description: 'Answers `send`: the message is stored for the back end.',
+  examples: [{ type: 'sent', id: '3' }]
+})
+
+export const PongFrameSchema = Type.Object({ type: Type.Literal('pong'), id: FrameId }, {
+  description: 'Answers `ping`.',
+  examples: [{ type: 'pong', id: '5' }]
+})
+
+export const RefreshedFrameSchema = Type.Object({ type: Type.Literal('refreshed'), id: FrameId, expires_at: expiresAt }, {
+  description: 'Answers `refresh`: the new token is in force.',
+  examples: [{ type: 'refreshed', id: '4', expires_at: '2026-11-21T22:31:03.000Z' }]
+})
+
+export const ExpiringFrameSchema = Type.Object({ type: Type.Literal('expiring'), expires_at: expiresAt }, {
+  description: '30 s before the token ends; at the end the connection closes with 4401. Send `refresh`.',
+  examples: [{ type: 'expiring', expires_at: '2026-11-21T22:26:03.000Z' }]
+})
+
+export const ErrorFrameSchema = Type.Object({
+  type: Type.Literal('error'),
+  id: FrameId,
+  error: refusalName,
+  message: Type.String({ description: 'for people; may change' }),
+  retry_after_ms: Type.Optional(retryAfterMs)
+}, {
+  description: 'A frame was refused, or a right was withdrawn. The connection goes on.',
+  examples: [{ type: 'error', id: '6', error: 'forbidden', message: 'not allowed, or no such thing' }]
+})
+
+export const TooManyRequestsFrameSchema = Type.Object({
+  type: Type.Literal('error'),
+  error: Type.Literal('Too Many Requests'),
+  code: Type.Literal(429),
+  retry_after_ms: retryAfterMs
+}, {
+  description: 'Your address sent too many messages. The connection closes with 4429 right after.',
+  examples: [{ type: 'error', error: 'Too Many Requests', code: 429, retry_after_ms: 41_250 }]
+})
+
+export const ClosingFrameSchema = Type.Object({
+  type: Type.Literal('closing'),
+  code: Type.Integer({ minimum: 1000, maximum: 4999, description: 'the close code that follows' }),
+  error: refusalName,
+  reconnect_after_ms: Type.Integer({ minimum: 0, description: 'wait so long before you come back, in ms' }),
+  resume: Type.Optional(Type.String({ description: 'present it once, as `?resume=` beside a token, when you come back: it spares you the limit on connection attempts' }))
+}, {
+  description: 'The server is about to close this connection, in an orderly way.',
+  examples: [{ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 2310 }]
+})
+
+/** Every frame that the server sends, by the name that documents give it. */
+export const SERVER_FRAMES = {
+  welcome: WelcomeFrameSchema,
+  subscribed: SubscribedFrameSchema,
+  unsubscribed: UnsubscribedFrameSchema,
+  event: EventFrameSchema,
+  sent: SentFrameSchema,
+  refreshed: RefreshedFrameSchema,
+  pong: PongFrameSchema,
+  expiring: ExpiringFrameSchema,
+  error: ErrorFrameSchema,
+  too_many_requests: TooManyRequestsFrameSchema,
+  closing: ClosingFrameSchema
+} as const

@@ -1,0 +1,39 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+/** For each item of the threat list, by group: the tests that fail without its defence, as `[file, title]`. */
+type Coverage = Readonly<Record<string, Readonly<Record<string, ReadonlyArray<readonly [string, string]>>>>>
+
+const TEST = new URL('../', import.meta.url)
+const coverage = JSON.parse(readFileSync(new URL('coverage.json', import.meta.url), 'utf8')) as Coverage
+const GROUPS = { token: 40, keys: 15, upgrade: 14, limits: 20, frames: 18, access: 13, issuers: 4, operations: 7 }
+
+/** The titles in a file as they stand in its source: those of a table with its holes. */
+function titlesIn (file: string): string[] {
+  const path = fileURLToPath(new URL(file, TEST))
+  if (!existsSync(path)) return []
+  const titles = readFileSync(path, 'utf8').matchAll(/\.test\((['`])((?:\\.|(?!\1)[^\\])*)\1|^ {2}\['((?:\\.|[^'\\])*)',/gm)
+  return [...titles].map(([, , title, row]) => (title ?? row ?? '').replaceAll("\\'", "'"))
+}
+
+t.test('every group of threats is there, with its items', async (t) => {
+  t.same(Object.keys(coverage), Object.keys(GROUPS))
+  for (const [group, least] of Object.entries(GROUPS)) {
+    const count = Object.keys(coverage[group] ?? {}).length
+    t.ok(count >= least, `${group} has ${count} items`)
+  }
+})
+
+t.test('every item names a test that is there', async (t) => {
+  const known = new Map<string, readonly string[]>()
+  for (const [item, proofs] of Object.entries(coverage).flatMap(([group, items]) => Object.entries(items).map(([item, proofs]) => [`${group}: ${item}`, proofs] as const))) {
+    if (proofs.length === 0) t.fail(`${item} names none`)
+    for (const [file, title] of proofs) {
+      const titles = known.get(file) ?? titlesIn(file)
+      known.set(file, titles)
+      if (!titles.includes(title)) t.fail(`${item}: ${file} has no test '${title}'`)
+    }
+  }
+  t.ok(known.size > 30, `${known.size} files are named`)
+})

@@ -1,0 +1,56 @@
+import t from 'tap'
+import { connect, freshAddress, type TestClient } from '../support/client.js'
+import { startGateway, trust } from '../support/gateway.js'
+import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { startRedis } from '../support/redis.js'
+import { present, presentRefused } from './present.js'
+
+t.test('one issuer that mints the subjects of another', async (t) => {
+  const [redis, main, guests] = await Promise.all([startRedis(t), startIssuer(t), startIssuer(t)])
+  const further = [{ name: 'guests', issuer: guests.issuer, audience: guests.audience, jwks_uri: guests.jwksUri }]
+  const gateway = await startGateway(t, { ...trust(main), ISSUERS: JSON.stringify(further), REDIS_URL: redis.url })
+  await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'guests')
+  const open = async (issuer: TestIssuer, sub: string): Promise<{ client: TestClient, userId: unknown }> => {
+    const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub })}`, { from: freshAddress() })
+    return { client, userId: (await client.nextOf('welcome'))['user_id'] }
+  }
+
+  await t.test('makes another user of each, also with the name of an issuer in the subject', async (t) => {
+    t.equal((await open(main, 'alice')).userId, 'oidc:alice')
+    t.equal((await open(guests, 'alice')).userId, 'guests:alice')
+    t.equal((await open(guests, 'oidc:alice')).userId, 'guests:oidc:alice')
+  })
+
+  await t.test('takes none of the other\'s slots', async (t) => {
+    for (let slot = 0; slot < 5; slot++) await open(guests, 'victim')
+    t.equal((await present(t, gateway, guests.sign({ sub: 'victim' }))).status, 429)
+    for (let slot = 0; slot < 5; slot++) await open(main, 'victim')
+    t.same((await redis.client.keys('ws:ratelimit:user:*victim')).toSorted(), ['ws:ratelimit:user:guests%3Avictim', 'ws:ratelimit:user:oidc%3Avictim'])
+  })
+
+  await t.test('hears none of the other\'s events', async (t) => {
+    const [theirs, own] = [(await open(main, 'reader')).client, (await open(guests, 'reader')).client]
+    const spelled = (await open(guests, 'oidc:reader')).client
+    const publish = async (topic: string): Promise<void> => { await redis.client.publish(`ws:topic:${topic}`, JSON.stringify({ event: 'told', data: topic })) }
+    await publish('user:oidc%3Areader')
+    await publish('user:guests%3Areader')
+    await publish('user:guests%3Aoidc%3Areader')
+    t.equal((await theirs.nextOf('event'))['data'], 'user:oidc%3Areader')
+    t.equal((await own.nextOf('event'))['data'], 'user:guests%3Areader')
+    t.equal((await spelled.nextOf('event'))['data'], 'user:guests%3Aoidc%3Areader')
+    for (const client of [theirs, own, spelled]) {
+      client.send({ type: 'ping' })
+      t.equal((await client.next()).type, 'pong', 'and nothing else came')
+    }
+  })
+
+  await t.test('cannot take over a socket of the other by a refresh', async (t) => {
+    const { client } = await open(main, 'owner')
+    client.send({ type: 'refresh', token: guests.sign({ sub: 'owner' }) })
+    t.equal((await client.closed).code, 4401)
+  })
+
+  await t.test('cannot speak for it with keys of its own', async (t) => {
+    t.equal(await presentRefused(t, gateway, guests.sign({ iss: main.issuer, aud: main.audience }, { header: { kid: main.newestKey().kid } })), '401 invalid_token signature')
+  })
+})

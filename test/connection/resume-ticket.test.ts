@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import t from 'tap'
+import { createResumeTickets, MAX_TICKET_LIFE_MS, type ResumeTickets } from '../../src/connection/resume-ticket.js'
+import type { Identity } from '../../src/tokens/identity.js'
+import { identityOf } from '../access/identity-of.js'
+
+const KEY = randomBytes(32)
+const ALICE = identityOf('alice')
+const OFFICE = '192.0.2.1'
+const NOW = 1_800_000_000_000
+
+const makeTickets = (at = NOW, key: Buffer | null = KEY): ResumeTickets => createResumeTickets({ key: () => key, now: () => at })
+const issue = (identity: Identity = ALICE, address = OFFICE, lifeMs = 60_000): string => makeTickets().issue(identity, address, lifeMs) ?? ''
+
+t.test('a ticket is genuine at any process with the key, for its own user and address', async (t) => {
+  const text = issue()
+  t.match(text, /^[A-Za-z0-9_-]{116}$/, 'nothing in it needs an escape in a URL')
+  const ticket = makeTickets(NOW + 59_999).judge(text, OFFICE)
+  t.ok(ticket?.isFor(ALICE))
+  t.match(ticket?.resume.nonce, /^[A-Za-z0-9_-]{22}$/)
+  t.notOk(ticket?.isFor(identityOf('bob')))
+  t.notOk(ticket?.isFor(identityOf('alice', {}, { issuer: 'other' })))
+  t.notOk(ticket?.isFor({ ...ALICE, insecure: true }), 'without a token nobody is who the ticket is for')
+})
+
+t.test('it is worth nothing at another address, under another key, or when it has ended', async (t) => {
+  const text = issue()
+  for (const address of ['192.0.2.2', '192.0.2.11', '192.0.2', '', '2001:db8::/64']) t.equal(makeTickets().judge(text, address), null, address)
+  t.equal(makeTickets(NOW, randomBytes(32)).judge(text, OFFICE), null)
+  t.equal(makeTickets(NOW, null).judge(text, OFFICE), null)
+  t.equal(makeTickets(NOW + 60_000).judge(text, OFFICE), null)
+})
+
+t.test('it never lives longer than two minutes, nor is one believed that would', async (t) => {
+  const text = issue(ALICE, OFFICE, 3_600_000)
+  t.ok(makeTickets(NOW + MAX_TICKET_LIFE_MS - 1).judge(text, OFFICE))
+  t.equal(makeTickets(NOW + MAX_TICKET_LIFE_MS).judge(text, OFFICE), null)
+  t.equal(makeTickets(NOW - 1).judge(text, OFFICE), null, 'made by a clock that is ahead: its nonce would be forgotten before it ends')
+})
+
+t.test('its nonce is remembered for longer than it lives, and for two minutes at most', async (t) => {
+  t.equal(makeTickets().judge(issue(), OFFICE)?.resume.ttlMs, 70_000)
+  t.equal(makeTickets(NOW + 59_999).judge(issue(), OFFICE)?.resume.ttlMs, 10_001)
+  t.equal(makeTickets().judge(issue(ALICE, OFFICE, MAX_TICKET_LIFE_MS), OFFICE)?.resume.ttlMs, 120_000)
+})
+
+t.test('no bit of it can be changed', async (t) => {
+  const text = issue()
+  const bytes = Buffer.from(text, 'base64url')
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const changed = Buffer.from(bytes)
+    changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+    if (makeTickets().judge(changed.toString('base64url'), OFFICE) !== null) t.fail(`bit ${bit}`)
+  }
+  for (const noise of ['', 'garbage', `${text}A`, text.slice(1), `${text}=`, ` ${text}`, text.replace(/./, '+'), 'A'.repeat(116), 'é'.repeat(116)]) {
+    t.equal(makeTickets().judge(noise, OFFICE), null, noise)
+  }
+})
+
+t.test('no two users of whatever issuers share a ticket', async (t) => {
+  const names = fc.string({ unit: 'binary', maxLength: 4 })
+  const holders: Array<readonly [string, string]> = [['\ud800', 'x'], ['\udfff', 'x'], ['\ufffd', 'x'], ['a', 'bc'], ['ab', 'c'], ['', 'abc'], ['abc', '']]
+  const held = ([issuer, userId]: readonly [string, string]): Identity => identityOf(userId, {}, { issuer })
+  for (const mine of holders) {
+    const ticket = makeTickets().judge(issue(held(mine)), OFFICE)
+    for (const other of holders) t.equal(ticket?.isFor(held(other)), other === mine, JSON.stringify([mine, other]))
+  }
+  fc.assert(fc.property(names, names, names, names, (issuer, user, otherIssuer, otherUser) => {
+    const ticket = makeTickets().judge(issue(held([issuer, user])), OFFICE)
+    return ticket?.isFor(held([otherIssuer, otherUser])) === (issuer === otherIssuer && user === otherUser)
+  }))
+})
+
+t.test('every ticket is one of its own', async (t) => {
+  const nonces = Array.from({ length: 100 }, () => makeTickets().judge(issue(), OFFICE)?.resume.nonce)
+  t.equal(new Set(nonces).size, 100)
+})
+
+t.test('a process believes one ticket a few times only: it is spent beside a verified token, not before', async (t) => {
+  const tickets = makeTickets()
+  const text = issue()
+  const believed = Array.from({ length: 50 }, () => tickets.judge(text, OFFICE)).filter(ticket => ticket !== null).length
+  t.equal(believed, 5)
+  t.ok(tickets.judge(issue(), OFFICE), 'others are not concerned')
+})
+
+t.test('none is made without a key, or for a break-glass connection', async (t) => {
+  t.equal(makeTickets(NOW, null).issue(ALICE, OFFICE, 60_000), null)
+  t.equal(makeTickets().issue({ ...ALICE, insecure: true }, OFFICE, 60_000), null)
+})

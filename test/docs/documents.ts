@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
+export type JsonObject = { readonly [name: string]: Json }
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+export function readDocument (file: string): string {
+  return readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8')
+}
+
+/** The object at a path of names inside a document; fails the test when there is none. */
+export function objectAt (document: Json, ...path: readonly string[]): JsonObject {
+  let at: Json | undefined = document
+  for (const name of path) {
+    at = isObject(at) ? at[name] : undefined
+  }
+  if (!isObject(at)) throw new Error(`no object at ${path.join('.')}`)
+  return at
+}
+
+export function isObject (value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What a `$ref` inside a document means; anything else is itself. */
+export function follow (document: Json, value: JsonObject): JsonObject {
+  const ref = value['$ref']
+  return typeof ref === 'string' ? objectAt(document, ...ref.slice(2).split('/').map(name => name.replaceAll('~1', '/'))) : value
+}
+
+/** The code blocks of one language in a Markdown document. */
+export function codeBlocks (text: string, language: string): string[] {
+  return [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].filter(([, found]) => found === language).map(([,, block = '']) => block)
+}

@@ -1,0 +1,146 @@
+import t from 'tap'
+import { createHeartbeat, type Heartbeat } from '../../src/nodes/heartbeat.js'
+import type { Beat } from '../../src/nodes/node-store.js'
+import type { Lifetime } from '../support/gateway.js'
+
+const LEASE_MS = 60_000
+const TIMEOUT_MS = 1000
+
+interface World {
+  readonly heartbeat: Heartbeat
+  nowMs: number
+  up: boolean
+  /** What happens when a heartbeat is sent. */
+  answer: () => Promise<Beat>
+  /** What was called. */
+  readonly calls: string[]
+  change: (up: boolean) => void
+}
+
+/** A heartbeat on a clock of the test's, and a Redis that answers as told. */
+function start (t: Lifetime): World {
+  const calls: string[] = []
+  const world: Omit<World, 'heartbeat'> = {
+    nowMs: 1_000_000, up: true, calls, change: () => {}, answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
+  }
+  const heartbeat = createHeartbeat({
+    store: {
+      beat: async () => { calls.push('beat'); return await world.answer() },
+      enlist: async () => { calls.push('enlist') }
+    },
+    redis: {
+      isUp: () => world.up,
+      onChange: (listener) => { world.change = listener; return () => { calls.push('unwatched') } },
+      waitUntilUp: async () => world.up
+    },
+    leaseMs: LEASE_MS,
+    timeoutMs: TIMEOUT_MS,
+    now: () => world.nowMs,
+    onReturn: async () => { calls.push('return') },
+    onBeat: () => { calls.push('beaten') },
+    onTrouble: () => { calls.push('trouble') }
+  })
+  t.teardown(async () => { await heartbeat.stop() })
+  return Object.assign(world, { heartbeat })
+}
+
+t.test('a process is current for a lease from when its last heartbeat was sent, not from when it was answered', async (t) => {
+  const world = start(t)
+  t.equal(world.heartbeat.isCurrent(), false)
+  world.answer = async () => { world.nowMs += 20_000; return { aliveUntilMs: 0, lapsed: true } }
+  await world.heartbeat.beat()
+  t.equal(world.heartbeat.isCurrent(), true)
+  world.nowMs += LEASE_MS - 20_000
+  t.equal(world.heartbeat.isCurrent(), true)
+  world.nowMs += 1
+  t.equal(world.heartbeat.isCurrent(), false)
+})
+
+t.test('after a silence, or when Redis says so, it is asked what others have claimed before the process is current again', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  t.same(world.calls.splice(0), ['beat', 'return', 'enlist', 'beaten'], 'a first heartbeat follows a silence')
+  await world.heartbeat.beat()
+  t.same(world.calls.splice(0), ['beat', 'enlist', 'beaten'])
+  world.answer = async () => ({ aliveUntilMs: 0, lapsed: true })
+  await world.heartbeat.beat()
+  t.same(world.calls.splice(0), ['beat', 'return', 'enlist', 'beaten'])
+  world.answer = async () => ({ aliveUntilMs: 0, lapsed: false })
+  world.nowMs += LEASE_MS + 1
+  await world.heartbeat.beat()
+  t.same(world.calls.splice(0), ['beat', 'return', 'enlist', 'beaten'], 'the answer that told of it may have been lost')
+})
+
+t.test('a failure in time cuts the process off until a heartbeat is answered', async (t) => {
+  const world = start(t)
+  world.answer = async () => { world.nowMs += TIMEOUT_MS; throw new Error('no answer') }
+  await world.heartbeat.beat()
+  t.same(world.calls.splice(0), ['beat', 'trouble'])
+  t.equal(world.heartbeat.isCutOff(), true)
+  world.answer = async () => ({ aliveUntilMs: 0, lapsed: false })
+  await world.heartbeat.beat()
+  t.equal(world.heartbeat.isCutOff(), false)
+  world.up = false
+  await world.heartbeat.beat()
+  t.equal(world.heartbeat.isCutOff(), true)
+})
+
+t.test('a failure found after the process stood still says nothing of Redis: it asks again', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  world.calls.length = 0
+  let failures = 0
+  world.answer = async () => {
+    if (failures++ > 0) return { aliveUntilMs: 0, lapsed: true }
+    world.nowMs += 10 * LEASE_MS
+    throw new Error('the timer was over when it woke')
+  }
+  await world.heartbeat.verify()
+  t.same(world.calls, ['beat', 'trouble', 'beat', 'return', 'enlist', 'beaten'])
+  t.equal(world.heartbeat.isCutOff(), false)
+  t.equal(world.heartbeat.isCurrent(), true)
+})
+
+t.test('a process that goes on standing still is cut off in the end', async (t) => {
+  const world = start(t)
+  world.answer = async () => { world.nowMs += 10 * LEASE_MS; throw new Error('again') }
+  await world.heartbeat.verify()
+  t.equal(world.heartbeat.isCutOff(), true)
+})
+
+t.test('a stop while the answer travels makes the answer old: verifying beats once more', async (t) => {
+  const world = start(t)
+  let beats = 0
+  world.answer = async () => {
+    if (beats++ === 0) world.nowMs += 2 * LEASE_MS
+    return { aliveUntilMs: 0, lapsed: false }
+  }
+  await world.heartbeat.verify()
+  t.equal(beats, 2)
+  t.equal(world.heartbeat.isCurrent(), true)
+})
+
+t.test('others may be taken for lost after a lease of heartbeats without a gap, and no longer than half a lease after the last', async (t) => {
+  const world = start(t)
+  const beatAfter = async (ms: number): Promise<number | null> => {
+    world.nowMs += ms
+    await world.heartbeat.beat()
+    return world.heartbeat.mayClaimUntilMs()
+  }
+  t.equal(world.heartbeat.mayClaimUntilMs(), null)
+  for (const may of [null, null, null, 5000 + LEASE_MS / 2, 5000 + LEASE_MS / 2]) t.equal(await beatAfter(LEASE_MS / 3), may)
+  t.equal(await beatAfter(LEASE_MS / 3 * 2 + 1), null, 'two heartbeats were missed: the others may have missed as many')
+  for (const may of [null, null, 5000 + LEASE_MS / 2]) t.equal(await beatAfter(LEASE_MS / 3), may)
+})
+
+t.test('it beats as soon as Redis is back, one beat at a time, and no more once it has stopped', async (t) => {
+  const world = start(t)
+  world.change(true)
+  await Promise.all([world.heartbeat.beat(), world.heartbeat.beat()])
+  t.same(world.calls.splice(0), ['beat', 'return', 'enlist', 'beaten'])
+  world.change(false)
+  t.same(world.calls.splice(0), ['trouble'])
+  await world.heartbeat.stop()
+  await world.heartbeat.verify()
+  t.same(world.calls, ['unwatched'])
+})

@@ -1,0 +1,65 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { Lifetime } from './gateway.js'
+
+/** A TCP relay between the gateway and something it depends on, with faults at will. */
+export interface TcpProxy {
+  readonly port: number
+  /** Connections taken so far. */
+  readonly connections: () => number
+  /** Whatever the other side says from now on arrives so much later, in ms, in order. */
+  delayReplies (delayMs: number): void
+  /** Further connections go to this port. */
+  retarget (port: number): void
+  /** Breaks every open connection. */
+  cut (): void
+}
+
+/** Starts a relay to a port on loopback; it ends with the test. */
+export async function startTcpProxy (t: Lifetime, targetPort: number): Promise<TcpProxy> {
+  const open = new Set<Socket>()
+  const timers = new Set<NodeJS.Timeout>()
+  let connections = 0
+  let target = targetPort
+  let delayMs = 0
+
+  function later (run: () => void): void {
+    if (delayMs === 0) return run()
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      run()
+    }, delayMs)
+    timers.add(timer)
+  }
+  const server = createServer((near) => {
+    connections++
+    const far = connect(target, '127.0.0.1')
+    for (const [socket, other] of [[near, far], [far, near]] as const) {
+      open.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        open.delete(socket)
+        other.destroy()
+      })
+    }
+    near.on('data', (bytes) => { far.write(bytes) })
+    far.on('data', (bytes) => { later(() => { near.write(bytes) }) })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cut = (): void => { for (const socket of open) socket.destroy() }
+  t.teardown(async () => {
+    for (const timer of timers) clearTimeout(timer)
+    cut()
+    server.close()
+    await once(server, 'close')
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    delayReplies: (ms) => { delayMs = ms },
+    retarget: (port) => { target = port },
+    cut
+  }
+}
