@@ -9,7 +9,7 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 export async function fetchToken (base: URL, claims: Readonly<Record<string, string>>): Promise<TokenAnswer> {
   const url = new URL('/dev/token', base)
   url.search = new URLSearchParams(claims).toString()
-  const page = await readPage(url, MAX_BYTES)
+  const page = await readPage(url, { maxBytes: MAX_BYTES })
   if (!page.ok) return { ok: false, reason: `${page.reason}: is the development gateway running (npm run dev)?` }
   if (page.status === 404) return { ok: false, reason: `${url.origin} has no development issuer: only npm run dev hands out tokens` }
   const token = page.text.trim()

@@ -11,10 +11,17 @@ export interface FoundAddress {
   readonly untrustedHeader: boolean
 }
 
+/** A client that reset its connection before it was looked at has no address any more; nobody will read the answer. */
+const GONE: FoundAddress = {
+  address: { ip: 'unknown', key: 'unknown' },
+  refusal: refuse('bad_request', { message: 'the connection is gone' }),
+  untrustedHeader: false
+}
 const GARBAGE = refuse('bad_request', { message: 'X-Forwarded-For is malformed' })
 
 /** Finds who is really there: the TCP peer, unless it is a proxy that we were told to believe. */
 export function findAddress (head: UpgradeHead, settings: UpgradeSettings): FoundAddress {
+  if (head.peer.byteLength === 0) return GONE
   const { trustedProxies } = settings
   const { forwardedFor } = head.headers
   const isTrusted = (address: ClientAddress): boolean => trustedProxies !== null && isListed(address, trustedProxies)

@@ -56,6 +56,16 @@ function registerDependencies (registry: Registry, sources: MetricSources): void
       for (const { name, ageS } of sources.issuers()) if (ageS !== null) age.set({ issuer: name }, ageS)
     }
   })
+  const usable = new Gauge({
+    name: 'portcullis_issuer_usable',
+    help: 'Whether tokens of each issuer can be checked (1): its keys are at hand and not too old.',
+    labelNames: ['issuer'],
+    registers: [registry],
+    collect () {
+      usable.reset()
+      for (const issuer of sources.issuers()) usable.set({ issuer: issuer.name }, Number(issuer.usable))
+    }
+  })
   registerCounter(registry, 'portcullis_jwks_fetches_total', 'Fetches of signing keys by issuer and outcome.', ['issuer', 'outcome'],
     () => sources.issuers().flatMap(({ name, fetches }): Sample[] => [
       [{ issuer: name, outcome: 'ok' }, fetches.ok], [{ issuer: name, outcome: 'failed' }, fetches.failed]

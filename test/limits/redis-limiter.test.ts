@@ -3,7 +3,6 @@ import type { Redis } from 'ioredis'
 import type { Lease, Limiter, LimitSettings } from '../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
 import { startRedis } from '../support/redis.js'
-import { until } from '../support/until.js'
 import { createTestClock, runByClock, type TestClock } from './clocks.js'
 import { SETTINGS, testLimiter } from './limiter-conformance.js'
 import { testRecords } from './record-conformance.js'
@@ -31,23 +30,6 @@ testLimiter(t, async (t, settings) => {
 })
 
 t.test('records go with the leases', async (t) => { testRecords(t, { client: redis.client, look: redis.client }) })
-
-t.test('a ticket is spent once, by one of a hundred parallel attempts over three processes', async (t) => {
-  const processes = [0, 1, 2].map(() => makeLimiter(t, SETTINGS, undefined, 'tickets:'))
-  for (let i = 0; i < 10; i++) await processes[0]?.admit({ address: '192.0.2.1', lease: null })
-  const attempt = { address: '192.0.2.1', resume: { nonce: 'once', ttlMs: 30_000 }, lease: null }
-  const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => await processes[i % 3]?.admit(attempt)))
-  t.equal(answers.filter((answer) => answer?.admitted).length, 1)
-  const ttlMs = await redis.client.pttl('tickets:ws:resume:{tickets:ws:ratelimit:ip:192.0.2.1}:once')
-  t.ok(ttlMs > 0 && ttlMs <= 30_000, `${ttlMs} ms`)
-})
-
-t.test('a ticket is remembered for as long as it lives', async (t) => {
-  const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 1 }, undefined, 'short:')
-  await limiter.admit({ address: '192.0.2.1', lease: null })
-  t.ok((await limiter.admit({ address: '192.0.2.1', resume: { nonce: 'n', ttlMs: 0.25 }, lease: null })).admitted, 'its last moment is one')
-  await until('it is forgotten', async () => await redis.client.exists('short:ws:resume:{short:ws:ratelimit:ip:192.0.2.1}:n') === 0)
-})
 
 t.test('a hundred upgrades of one user over two processes are exactly five', async (t) => {
   const both = [makeLimiter(t, SETTINGS, undefined, 'two:'), makeLimiter(t, SETTINGS, undefined, 'two:')]

@@ -39,7 +39,7 @@ function checkVersion (part: string, version: string, isCluster: boolean): Verdi
 /** A key that is evicted takes its count, ban or revocation with it. */
 function checkMemory (part: string, info: ReadonlyMap<string, string>): Verdict {
   const policy = (info.get('maxmemory_policy') ?? '').replace(/[^\w-]/g, '').slice(0, 30)
-  if (info.get('maxmemory') === '0') return warn(part, 'memory: no maxmemory, so that Redis may grow until its host ends it; set one, with maxmemory-policy noeviction')
+  if (info.get('maxmemory') === '0') return ok(part, 'memory: no maxmemory, so nothing is evicted')
   return policy === 'noeviction'
     ? ok(part, 'memory: bounded, nothing is evicted')
     : warn(part, `memory: maxmemory-policy is ${policy}: counts, bans and revocations may be evicted; set noeviction`)

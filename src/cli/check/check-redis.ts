@@ -44,7 +44,7 @@ async function checkChannels ({ commands }: RedisConnection, prefix: string): Pr
   const topic = `user:portcullis-check-${randomUUID()}`
   let hear = (): void => {}
   const heard = new Promise<void>((resolve) => { hear = resolve })
-  const bus = createRedisBus({ client: commands, prefix, onEvent: () => { hear() }, onGap: () => {}, onGapEnd: () => {} })
+  const bus = createRedisBus({ client: commands, prefix, onEvent: () => { hear() } })
   try {
     await bus.subscribe(topic)
     await bus.publish(topic, { event: 'check', data: null })

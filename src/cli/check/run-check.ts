@@ -1,3 +1,4 @@
+import { escapeControls } from '../../audit/log-text.js'
 import type { Config } from '../../config/config.js'
 import { checkDatabase } from './check-database.js'
 import { checkIssuer } from './check-issuer.js'
@@ -30,6 +31,7 @@ export async function runCheck (env: NodeJS.ProcessEnv, { json, write }: CheckOu
   const all = config === null
     ? [...verdicts, fail('everything else', 'was not looked at: the settings come first')]
     : [...verdicts, ...await checkSurroundings(config)]
-  write(json ? formatJson(all) : formatLines(all))
+  // A key's kid, and what else comes from outside, must not reach a terminal as a command to it.
+  write(escapeControls(json ? formatJson(all) : formatLines(all)))
   return isGood(all) ? 0 : 1
 }
