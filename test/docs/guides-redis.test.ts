@@ -1,0 +1,191 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { Redis } from 'ioredis'
+import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
+import { startGateway, trust, type TestGateway } from '../support/gateway.js'
+import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
+import { readDocument } from './documents.js'
+import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
+
+const GUIDE = readDocument('guides/redis.md')
+const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
+const MANY = 100
+/** Sizes differ a little between versions and allocators. */
+const TOLERANCE = 0.25
+
+/** A Redis with the guide's users; only the one for everything is left, for looking into it. */
+async function startWithUsers (t: Test): Promise<{ redis: TestRedis, urlOf: (user: 'portcullis' | 'backend') => string }> {
+  const file = join(t.testdir({}), 'users.acl')
+  await writeFile(file, replaceAllOf(readGuideFile('redis-users.acl'), { 'user default off': 'user default on nopass ~* &* +@all' }))
+  const redis = await startRedis(t, { args: ['--aclfile', file] })
+  const passwords = { portcullis: 'change-me-gateway', backend: 'change-me-backend' }
+  return { redis, urlOf: user => `redis://${user}:${passwords[user]}@127.0.0.1:${redis.port}` }
+}
+
+async function denials ({ client }: TestRedis): Promise<string[]> {
+  const log = await client.call('ACL', 'LOG') as unknown[][]
+  return log.map(entry => [entry[entry.indexOf('reason') + 1], entry[entry.indexOf('object') + 1], entry[entry.indexOf('username') + 1]].join(' '))
+}
+
+async function bytesOf ({ client }: TestRedis, key: string): Promise<number> {
+  return Number(await client.call('MEMORY', 'USAGE', key, 'SAMPLES', '0'))
+}
+
+async function keyLike ({ client }: TestRedis, pattern: string): Promise<string> {
+  let found = ''
+  await until(`there is a key ${pattern}`, async () => {
+    found = (await client.keys(pattern))[0] ?? ''
+    return found !== ''
+  })
+  return found
+}
+
+interface Stage { readonly redis: TestRedis, readonly issuer: TestIssuer, readonly gateway: TestGateway }
+
+const uuidOf = (n: number): string => `3f0c6f1e-8f43-4f0a-9d3b-${String(n).padStart(12, '0')}`
+let users = 0
+async function open (t: Test, { issuer, gateway }: Stage, { sub = uuidOf(++users), from = freshAddress(), ticket = '' } = {}): Promise<TestClient> {
+  const token = issuer.sign({ sub, agents: ['a1'], scope: 'ws:send' })
+  const client = await connect(t, gateway, `/ws${ticket === '' ? '' : `?resume=${ticket}`}`, { from, headers: { authorization: `Bearer ${token}` } })
+  await client.nextOf('welcome')
+  return client
+}
+
+async function order ({ gateway }: Stage, method: string, path: string, body: unknown): Promise<void> {
+  const response = await gateway.admin(path, { method, headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, body: JSON.stringify(body) })
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`)
+}
+
+/** What the guide says of each kind: the bytes that one takes. */
+const SAID = new Map([...GUIDE.matchAll(/^\| `([^`]+)`.*\| (\d+) \|$/gm)].map(([, key = '', bytes]) => [key, Number(bytes)]))
+
+/** Makes one of each kind by what clients and operators do, and measures it. */
+const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<number>>> = {
+  'ws:ratelimit:ip:<address>': async (t, { redis, gateway }) => {
+    const from = freshAddress()
+    for (let i = 0; i < 10; i++) await connectRefused(t, gateway, '/ws', { from })
+    return await bytesOf(redis, `ws:ratelimit:ip:${from}`)
+  },
+  'ws:ratelimit:user:<user_id>': async (t, stage) => {
+    const sub = uuidOf(++users)
+    for (let i = 0; i < 5; i++) await open(t, stage, { sub })
+    return await bytesOf(stage.redis, `ws:ratelimit:user:${sub}`)
+  },
+  'ws:ratelimit:msg:<address>': async (t, stage) => {
+    const from = freshAddress()
+    const client = await open(t, stage, { from })
+    for (let i = 0; i < 100; i++) client.send({ type: 'ping', id: String(i) })
+    for (let i = 0; i < 100; i++) await client.nextOf('pong')
+    return await bytesOf(stage.redis, `ws:ratelimit:msg:${from}`)
+  },
+  'ws:node:<node>': async (t, stage) => {
+    const key = await keyLike(stage.redis, 'ws:node:*')
+    const [bytes, records] = [await bytesOf(stage.redis, key), await stage.redis.client.hlen(key)]
+    for (let i = 0; i < MANY; i++) await open(t, stage)
+    return Math.round((await bytesOf(stage.redis, key) - bytes) / (await stage.redis.client.hlen(key) - records))
+  },
+  'ws:ban:<address>': async (_t, stage) => {
+    await order(stage, 'PUT', '/v1/bans/198.51.100.1', { seconds: 600 })
+    return await bytesOf(stage.redis, 'ws:ban:198.51.100.1')
+  },
+  'ws:bans': async (_t, stage) => {
+    for (let i = 0; i < MANY; i++) await order(stage, 'PUT', `/v1/bans/198.51.100.${i}`, { seconds: 600 })
+    return Math.round(await bytesOf(stage.redis, 'ws:bans') / MANY)
+  },
+  'ws:revocations': async (_t, stage) => {
+    for (let i = 0; i < MANY; i++) await order(stage, 'POST', '/v1/revocations', { jti: uuidOf(i) })
+    return Math.round(await bytesOf(stage.redis, 'ws:revocations') / MANY)
+  },
+  'ws:inbound': async (t, stage) => {
+    for (let n = 0; n < MANY / 50; n++) {
+      const client = await open(t, stage)
+      for (let i = 0; i < 50; i++) client.send({ type: 'send', to: 'agent:a1', data: 'x'.repeat(200) })
+      for (let i = 0; i < 50; i++) await client.nextOf('sent')
+    }
+    return Math.round(await bytesOf(stage.redis, 'ws:inbound') / MANY)
+  },
+  'ws:strikes:<address>': async (t, { redis, gateway }) => {
+    const from = freshAddress()
+    for (let i = 0; i < 11; i++) await connectRefused(t, gateway, '/ws', { from })
+    return await bytesOf(redis, await keyLike(redis, `ws:strikes:${from}`))
+  },
+  'ws:resume:{…}:<nonce>': async (t, stage) => {
+    const old = await startGateway(t, { ...settingsOf(stage.issuer), REDIS_URL: stage.redis.url })
+    const [sub, from] = [uuidOf(++users), freshAddress()]
+    await until('the key of tickets is there', async () => await stage.redis.client.exists('ws:resume-key') === 1)
+    const client = await open(t, { ...stage, gateway: old }, { sub, from })
+    old.signal('SIGTERM')
+    const { resume } = await client.nextOf('closing')
+    await open(t, stage, { sub, from, ticket: String(resume) })
+    return await bytesOf(stage.redis, await keyLike(stage.redis, 'ws:resume:*'))
+  }
+}
+
+const settingsOf = (issuer: TestIssuer): Record<string, string> => ({ ...trust(issuer), ADMIN_TOKEN, WS_BAN_AFTER: '1000' })
+
+t.test('with the guide\'s users', { timeout: 100_000 }, async (t) => {
+  const issuer = await startIssuer(t)
+  const { redis, urlOf } = await startWithUsers(t)
+  const gateway = await startGateway(t, { ...settingsOf(issuer), REDIS_URL: urlOf('portcullis') })
+  const stage = { redis, issuer, gateway }
+
+  await t.test('each kind of key takes as much as the guide says', async (t) => {
+    const measured: Record<string, number> = {}
+    for (const [kind, measure] of Object.entries(MEASURES)) measured[kind] = await measure(t, stage)
+    t.comment(JSON.stringify(measured))
+    t.same([...SAID.keys()], Object.keys(MEASURES))
+    for (const [kind, bytes] of Object.entries(measured)) {
+      t.ok(Math.abs(bytes - (SAID.get(kind) ?? 0)) <= bytes * TOLERANCE, `${kind}: ${bytes}`)
+    }
+  })
+
+  await t.test('the back end publishes and reads what was sent, and can do no more', async (t) => {
+    const backend = new Redis(urlOf('backend'))
+    t.teardown(() => { backend.disconnect() })
+    const client = await open(t, stage)
+    client.send({ type: 'subscribe', agent_ids: ['a1'] })
+    await client.nextOf('subscribed')
+    await backend.publish('ws:topic:agent:a1', JSON.stringify({ event: 'status', data: 1 }))
+    t.match(await client.nextOf('event'), { event: 'status' })
+    await backend.xgroup('CREATE', 'ws:inbound', 'workers', '0')
+    const read = await backend.xreadgroup('GROUP', 'workers', 'one', 'COUNT', '1', 'STREAMS', 'ws:inbound', '>') as [string, [string, string[]][]][]
+    const id = read[0]?.[1][0]?.[0] ?? ''
+    t.equal(await backend.xack('ws:inbound', 'workers', id) + await backend.xdel('ws:inbound', id), 2)
+    await backend.publish('ws:control', JSON.stringify({ type: 'recheck', user_id: 'alice' }))
+    t.same(await denials(redis), [], 'nothing that either needed was denied')
+    await t.rejects(backend.get('ws:resume-key'), /NOPERM/)
+    await t.rejects(backend.publish('ws:other', ''), /NOPERM/)
+    await t.rejects(backend.zrem('ws:bans', '198.51.100.1'), /NOPERM/)
+  })
+
+  await t.test('the gateway\'s user reaches nothing beside its own keys and channels', async (t) => {
+    const client = new Redis(urlOf('portcullis'))
+    t.teardown(() => { client.disconnect() })
+    await t.rejects(client.get('session:1'), /NOPERM/)
+    await t.rejects(client.eval('return redis.call("GET", "session:1")', 0), /NOPERM|permission/i)
+    await t.rejects(client.subscribe('orders'), /NOPERM/)
+    for (const command of ['KEYS *', 'FLUSHALL', 'CONFIG GET maxmemory', 'ACL WHOAMI']) {
+      const [name = '', ...args] = command.split(' ')
+      await t.rejects(client.call(name, ...args), /NOPERM/, command)
+    }
+  })
+
+  await t.test('the commands of the guide print what it shows', async (t) => {
+    await runGuide(t, 'redis.md', { replace: { 'redis-cli ': `redis-cli -p ${redis.port} ` } })
+  })
+})
+
+t.test('a full Redis is an outage that ends', async (t) => {
+  const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
+  const gateway = await startGateway(t, { ...settingsOf(issuer), REDIS_URL: redis.url })
+  const stage = { redis, issuer, gateway }
+  await open(t, stage)
+  await redis.client.config('SET', 'maxmemory', '1')
+  await open(t, stage)
+  await gateway.waitForLog('limits.degraded')
+  await redis.client.config('SET', 'maxmemory', '0')
+  await gateway.waitForLog('limits.restored', undefined, 20_000)
+})
