@@ -1,5 +1,5 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
-//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|nginx|caddy
+//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -11,6 +11,8 @@ const servers = {
   pgbouncer: { program: 'pgbouncer', package: 'pgbouncer', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
   jq: { program: 'jq', package: 'jq', folders: () => [] },
   chromium: { program: 'chromium', package: 'chromium', folders: () => [] },
+  prometheus: { program: 'prometheus', package: 'prometheus', folders: () => [] },
+  promtool: { program: 'promtool', package: 'prometheus', folders: () => [] },
   nginx: { program: 'nginx', package: 'nginx', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
   caddy: { program: 'caddy', package: 'caddy', folders: () => [] }
 }
@@ -63,7 +65,7 @@ function install (server) {
 
 /**
  * The path of the server program, installed first when it is missing and may be.
- * @param {'redis' | 'postgres' | 'pgbouncer' | 'jq' | 'chromium' | 'nginx' | 'caddy'} name
+ * @param {'redis' | 'postgres' | 'pgbouncer' | 'jq' | 'chromium' | 'prometheus' | 'promtool' | 'nginx' | 'caddy'} name
  * @returns {string}
  */
 export function ensureServer (name) {
@@ -82,7 +84,7 @@ export function ensureServer (name) {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const name = process.argv[2] ?? ''
   if (!Object.hasOwn(servers, name)) {
-    console.error('usage: node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|nginx|caddy')
+    console.error('usage: node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy')
     process.exit(2)
   }
   try {

@@ -16,7 +16,7 @@ t.test('every module can be imported, does nothing by that, and shares a process
 })
 
 t.test('every program refuses to start on a wrong setting, and says which', async (t) => {
-  t.match(PROGRAMS, ['dev/main.js', 'main.js'])
+  t.match(PROGRAMS, ['cli/main.js', 'dev/main.js', 'main.js'])
   for (const file of PROGRAMS) {
     t.intercept(process, 'env', { value: { ...process.env, PORT: 'not a port' } })
     const written = t.capture(process.stderr, 'write')

@@ -1,5 +1,6 @@
 import type { Passage } from '../limits/message-budget.js'
 import { refuse } from '../refusals.js'
+import { turnIntoPong } from '../wire/turn-into-pong.js'
 import { endSession } from './end-session.js'
 import { handleFrame, refuseFrame } from './handle-frame.js'
 import { sendText } from './send-frame.js'
@@ -22,17 +23,19 @@ const FRAME_OVERHEAD_BYTES = 64
  */
 export function receive (context: SessionContext, session: Session, data: ArrayBuffer, isBinary: boolean): void {
   if (session.ending !== null) return
-  session.lastDataAtMs = Date.now()
+  if (context.idleMs > 0) session.lastDataAtMs = Date.now()
   session.messagesIn++
   if (data.byteLength > context.limits.frame_bytes) return endSession(session, TOO_LARGE)
-  // Null stands for a frame that can only be malformed: binary. The text is copied, as the buffer dies with this call.
-  const text = isBinary ? null : Buffer.from(data).toString()
   if (session.waiting === null && (context.isExempt(session.address) || context.budget.spend(session.address.key))) {
     context.report.messageAllowed()
-    return understand(context, session, text)
+    if (!isBinary && turnIntoPong(new Uint8Array(data))) return sendText(session, data, context.maxBufferedBytes)
+    return understand(context, session, copyText(data, isBinary))
   }
-  waitForGrant(context, session, text)
+  waitForGrant(context, session, copyText(data, isBinary))
 }
+
+/** Null stands for a frame that can only be malformed: binary. The text is copied, as the buffer dies with the call it came by. */
+const copyText = (data: ArrayBuffer, isBinary: boolean): string | null => isBinary ? null : Buffer.from(data).toString()
 
 const heldBytes = (text: string | null): number => FRAME_OVERHEAD_BYTES + (text?.length ?? 0)
 

@@ -7,14 +7,15 @@ import type { Session } from './session.js'
 const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
 
 /**
- * Sends encoded text. A client that leaves more than `maxBufferedBytes` unread is ended while the close frame still gets
- * through; nothing before it is missing.
+ * Sends an encoded frame, as text or UTF-8. A client that leaves more than `maxBufferedBytes` unread is ended while the
+ * close frame still gets through; nothing before it is missing.
  */
-export function sendText (session: Session, text: string, maxBufferedBytes: number): void {
+export function sendText (session: Session, frame: string | ArrayBuffer, maxBufferedBytes: number): void {
   if (session.ending !== null) return
   session.messagesOut++
-  const taken = session.socket.send(text)
-  if (taken) {
+  const outcome = session.socket.send(frame)
+  if (outcome === 'sent') return
+  if (outcome === 'buffered') {
     if (session.socket.bufferedBytes() > maxBufferedBytes) endSession(session, TOO_SLOW)
     return
   }

@@ -13,6 +13,7 @@ export class Session {
   /** How much of that the metrics have counted. */
   countedIn = 0
   countedOut = 0
+  /** Kept up only where idle connections are ended. */
   lastDataAtMs: number
   /** When the token in use was presented. */
   identitySinceMs: number

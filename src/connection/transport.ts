@@ -55,10 +55,13 @@ export interface SocketHandlers {
   onClose (code: number): void
 }
 
+/** Whether what was sent went out at once, waits for the client to read, or was lost at the hard backpressure cap. */
+export type SendOutcome = 'sent' | 'buffered' | 'dropped'
+
 /** One open WebSocket. After it closed, its methods do nothing. */
 export interface Socket {
-  /** Sends a text frame. False when the native layer had to drop it (the hard backpressure cap): the socket is about to close. */
-  send (text: string): boolean
+  /** Sends a text frame, given as text or as its UTF-8. One that was dropped is the last: the socket is about to close. */
+  send (frame: string | ArrayBuffer): SendOutcome
   /** Unsent bytes; 0 once closed. */
   bufferedBytes (): number
   /** Sends a close frame with a reason of at most 123 bytes (RFC 6455 section 5.5) and closes. */

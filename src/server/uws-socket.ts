@@ -1,8 +1,11 @@
 import type { WebSocket } from 'uWebSockets.js'
-import type { Socket, SocketHandlers } from '../connection/transport.js'
+import type { SendOutcome, Socket, SocketHandlers } from '../connection/transport.js'
 
 /** What the native layer keeps for a socket. It copies this object shallowly, so the state is one step away. */
 export interface UserData { readonly s: UwsSocket }
+
+/** By what the native `send` returns. */
+const OUTCOMES: readonly SendOutcome[] = ['buffered', 'sent', 'dropped']
 
 /** One native socket. The native object must not be touched once it has closed, so it is forgotten then. */
 export class UwsSocket implements Socket {
@@ -36,7 +39,7 @@ export class UwsSocket implements Socket {
     this.handlers = null
   }
 
-  send (text: string): boolean { return this.ws === null || this.ws.send(text) !== 2 }
+  send (frame: string | ArrayBuffer): SendOutcome { return this.ws === null ? 'sent' : OUTCOMES[this.ws.send(frame)] ?? 'sent' }
   bufferedBytes (): number { return this.ws === null ? 0 : this.ws.getBufferedAmount() }
   end (code: number, reason: string): void { this.ws?.end(code, reason) }
   ping (): void { this.ws?.ping() }

@@ -28,3 +28,38 @@ t.test('an empty bucket is nobody\'s turn', async (t) => {
   t.teardown(() => { rota.stop() })
   await until('its turn came', () => visits === 1)
 })
+
+t.test('a busy event loop does not stretch a round', async (t) => {
+  const registry = createRegistry()
+  for (let n = 0; n < BUCKETS; n++) registry.add(openTestSession().session)
+  const periodMs = 20 * BUCKETS
+  const busyMs = periodMs / 4
+  const visitedAtMs: number[] = []
+  const rota = startRota(registry, periodMs, () => { visitedAtMs.push(performance.now()) })
+  t.teardown(() => { rota.stop() })
+  const startedAtMs = performance.now()
+  await until('two rounds are done', () => {
+    const endMs = performance.now() + busyMs
+    while (performance.now() < endMs) { /* no timer fires */ }
+    return visitedAtMs.length >= 2 * BUCKETS
+  })
+  const tookMs = performance.now() - startedAtMs
+  t.ok(tookMs < 4 * periodMs, `${tookMs} ms for two rounds of ${periodMs} ms; one bucket a turn would take ${2 * BUCKETS * busyMs} ms`)
+})
+
+t.test('after a long pause nobody is visited more than once', async (t) => {
+  const registry = createRegistry()
+  for (let n = 0; n < BUCKETS; n++) registry.add(openTestSession().session)
+  let visits = 0
+  let visitsAtOnce = 0
+  const rota = startRota(registry, 2 * BUCKETS, () => {
+    visits++
+    // Runs before the next timer.
+    setImmediate(() => { if (visitsAtOnce === 0) visitsAtOnce = visits })
+  })
+  t.teardown(() => { rota.stop() })
+  const endMs = performance.now() + 20 * BUCKETS
+  while (performance.now() < endMs) { /* ten rounds are missed */ }
+  await until('there were visits', () => visitsAtOnce > 0)
+  t.equal(visitsAtOnce, BUCKETS)
+})

@@ -82,7 +82,11 @@ export function createTestSocket (): TestSocket {
     full: false,
     pings: 0,
     frames: () => sent.map(text => JSON.parse(text) as Record<string, unknown>),
-    send: (text) => { if (!socket.full) sent.push(text); return !socket.full },
+    send: (frame) => {
+      if (socket.full) return 'dropped'
+      sent.push(typeof frame === 'string' ? frame : Buffer.from(frame).toString())
+      return socket.buffered > 0 ? 'buffered' : 'sent'
+    },
     bufferedBytes: () => socket.buffered,
     end: (code, reason) => { socket.ended ??= { code, reason } },
     ping: () => { socket.pings++ },

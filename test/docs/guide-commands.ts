@@ -36,7 +36,7 @@ export function replaceAllOf (text: string, replace: Readonly<Record<string, str
 /** Whether the output is what the guide shows; `…` stands there for what differs from run to run. */
 export function isAsShown (shown: string, real: string): boolean {
   const pattern = shown.trimEnd().split('…').map(part => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('[^]*?')
-  return new RegExp(`^${pattern}\\n?$`).test(real)
+  return new RegExp(`^${pattern}\\s*$`).test(real)
 }
 
 /** Runs the blocks of a guide marked `sh test`, in order and in one shell, and compares what they print with what it shows. */

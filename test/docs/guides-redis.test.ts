@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { Redis } from 'ioredis'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
@@ -10,9 +12,10 @@ import { until } from '../support/until.js'
 import { readDocument } from './documents.js'
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
 
+const SRC = fileURLToPath(new URL('../../src/', import.meta.url))
 const GUIDE = readDocument('guides/redis.md')
 const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
-const MANY = 100
+const MANY = 200
 /** Sizes differ a little between versions and allocators. */
 const TOLERANCE = 0.25
 
@@ -27,7 +30,8 @@ async function startWithUsers (t: Test): Promise<{ redis: TestRedis, urlOf: (use
 
 async function denials ({ client }: TestRedis): Promise<string[]> {
   const log = await client.call('ACL', 'LOG') as unknown[][]
-  return log.map(entry => [entry[entry.indexOf('reason') + 1], entry[entry.indexOf('object') + 1], entry[entry.indexOf('username') + 1]].join(' '))
+  // Redis 7.2 knows CLIENT SETINFO, which drivers send and whose refusal they ignore; 7.0 would not read a file that names it.
+  return log.filter(entry => entry[entry.indexOf('object') + 1] !== 'client|setinfo').map(entry => [entry[entry.indexOf('reason') + 1], entry[entry.indexOf('object') + 1], entry[entry.indexOf('username') + 1]].join(' '))
 }
 
 async function bytesOf ({ client }: TestRedis, key: string): Promise<number> {
@@ -154,6 +158,8 @@ t.test('with the guide\'s users', { timeout: 100_000 }, async (t) => {
     const read = await backend.xreadgroup('GROUP', 'workers', 'one', 'COUNT', '1', 'STREAMS', 'ws:inbound', '>') as [string, [string, string[]][]][]
     const id = read[0]?.[1][0]?.[0] ?? ''
     t.equal(await backend.xack('ws:inbound', 'workers', id) + await backend.xdel('ws:inbound', id), 2)
+    await order(stage, 'DELETE', '/v1/bans/198.51.100.1', {})
+    await order(stage, 'DELETE', '/v1/revocations', { jti: uuidOf(1) })
     await backend.publish('ws:control', JSON.stringify({ type: 'recheck', user_id: 'alice' }))
     t.same(await denials(redis), [], 'nothing that either needed was denied')
     await t.rejects(backend.get('ws:resume-key'), /NOPERM/)
@@ -165,7 +171,7 @@ t.test('with the guide\'s users', { timeout: 100_000 }, async (t) => {
     const client = new Redis(urlOf('portcullis'))
     t.teardown(() => { client.disconnect() })
     await t.rejects(client.get('session:1'), /NOPERM/)
-    await t.rejects(client.eval('return redis.call("GET", "session:1")', 0), /NOPERM|permission/i)
+    await t.rejects(client.eval('return redis.call("GET", "session:1")', 0), /NOPERM|can't access at least one of the keys/)
     await t.rejects(client.subscribe('orders'), /NOPERM/)
     for (const command of ['KEYS *', 'FLUSHALL', 'CONFIG GET maxmemory', 'ACL WHOAMI']) {
       const [name = '', ...args] = command.split(' ')
@@ -174,8 +180,18 @@ t.test('with the guide\'s users', { timeout: 100_000 }, async (t) => {
   })
 
   await t.test('the commands of the guide print what it shows', async (t) => {
+    await open(t, stage)
     await runGuide(t, 'redis.md', { replace: { 'redis-cli ': `redis-cli -p ${redis.port} ` } })
   })
+})
+
+t.test('the gateway\'s user may do all that its scripts do', (t) => {
+  const granted = readGuideFile('redis-users.acl').split('\n').find(line => line.startsWith('user portcullis '))?.split(' ') ?? []
+  const scripts = (readdirSync(SRC, { recursive: true }) as string[]).filter(file => file.endsWith('.lua')).map(file => readFileSync(SRC + file, 'utf8'))
+  const called = new Set(scripts.flatMap(text => [...text.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, name = '']) => name.toLowerCase())))
+  t.ok(called.size > 20)
+  t.same([...called].filter(name => !granted.includes(`+${name}`)), [])
+  t.end()
 })
 
 t.test('a full Redis is an outage that ends', async (t) => {

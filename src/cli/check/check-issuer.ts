@@ -21,8 +21,10 @@ const FAULTS: Readonly<Record<KeyFetchFault, string>> = {
   insecure_uri: 'names an address for its keys that is not https'
 }
 
+interface KeyNames { readonly count: number, readonly text: string, readonly skipped: SkippedKeys }
+
 /** The kids and algorithms of a published set; the kids are public, and bounded by the import. */
-function describeKeys (published: readonly unknown[], issuer: IssuerConfig): { readonly count: number, readonly text: string, readonly skipped: SkippedKeys } {
+function describeKeys (published: readonly unknown[], issuer: IssuerConfig): KeyNames {
   const { keys, skipped } = buildKeySet(published, issuer, new Map())
   const names = [...keys.byFingerprint.values()].map(({ keyId, verifiers }) =>
     `${keyId === null ? 'no kid' : JSON.stringify(keyId)} (${[...verifiers.keys()].join(', ')})`)

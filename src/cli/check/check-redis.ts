@@ -83,9 +83,15 @@ export async function checkRedis (config: Config): Promise<Verdict[]> {
   const { url, clusterUrls, prefix } = config.redis
   const redis = connectRedis({ ...(url === null ? {} : { url }), clusterUrls })
   let failure: OutageReason = 'unreachable'
-  redis.commands.on('error', (error: unknown) => { failure = nameFailure(error) })
+  // The first failure tells enough; the client would try for ever.
+  const failed = new Promise<false>((resolve) => {
+    redis.commands.once('error', (error: unknown) => {
+      failure = nameFailure(error)
+      resolve(false)
+    })
+  })
   try {
-    if (!await redis.waitUntilUp(CONNECT_MS)) return [fail(PART, FAILURES[failure])]
+    if (!await Promise.race([redis.waitUntilUp(CONNECT_MS), failed])) return [fail(PART, FAILURES[failure])]
     return await checkConnected(redis, config, prefix)
   } catch (error) {
     return [fail(PART, FAILURES[nameFailure(error)])]

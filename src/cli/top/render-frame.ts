@@ -115,8 +115,10 @@ function fit (line: string, columns: number): string {
  * Draws one frame: at most `rows` lines of at most `columns` characters. Rates need the reading before; `failure` tells
  * why the newest one is missing.
  */
-export function renderFrame (origin: string, reading: Reading | null, previous: Reading | null, screen: Screen, failure: string | null = null): string[] {
-  const state = failure ?? reading?.readiness ?? 'waiting'
-  const lines = [`portcullis top   ${origin}   ${state}`, '', ...(reading === null ? [] : body(reading, previous)), '', 'q ends; refusals, closes and limits count from the start']
+export function renderFrame (
+  origin: string, reading: Reading | null, previous: Reading | null, screen: Screen, failure: string | null = null
+): string[] {
+  const state = failure === null ? reading?.readiness ?? 'waiting' : 'NO ANSWER'
+  const lines = [`portcullis top   ${origin}   ${state}`, failure ?? '', ...(reading === null ? [] : body(reading, previous)), '', 'q ends; refusals, closes and limits count from the start']
   return lines.slice(0, screen.rows).map(line => fit(line, screen.columns))
 }

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+
+const PROGRAM = fileURLToPath(new URL('run.js', import.meta.url))
+
+interface Summary {
+  readonly operations: Readonly<Record<string, number>>
+  readonly faults: Readonly<Record<string, number>>
+  readonly invariants: Readonly<Record<string, { readonly checks: number, readonly violations: number }>>
+  readonly violations: readonly unknown[]
+}
+
+async function runChaos (t: Test, args: readonly string[]): Promise<{ code: number | null, output: string, summary: Summary }> {
+  const folder = await mkdtemp(join(tmpdir(), 'portcullis-chaos-test-'))
+  const file = join(folder, 'summary.json')
+  const child = spawn(process.execPath, [PROGRAM, ...args, '--json', file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
+  const ended = once(child, 'close') as Promise<[number | null]>
+  t.teardown(async () => {
+    // Not SIGKILL: it ends what it has started.
+    child.kill('SIGTERM')
+    await ended
+    await rm(folder, { recursive: true, force: true })
+  })
+  const [code] = await ended
+  return { code, output, summary: JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Summary }
+}
+
+t.test('while faults strike, and after them, every invariant holds', { timeout: 110_000 }, async (t) => {
+  const { code, output, summary } = await runChaos(t, ['--minutes', '0.2', '--seed', '4', '--clients', '40'])
+  t.equal(code, 0, output)
+  t.same(summary.violations, [])
+  t.ok(Object.keys(summary.faults).length >= 4, 'several kinds of faults struck')
+  const checks = Object.entries(summary.invariants)
+  t.ok(checks.length > 15)
+  for (const [name, { checks: count }] of checks) t.ok(count > 0, name)
+  t.ok((summary.operations['attempts: open'] ?? 0) > 50, 'there were connections')
+  t.ok((summary.operations['limits seen full: user'] ?? 0) > 0, 'users had as many sockets as they may')
+})
+
+t.test('arguments that make no sense are refused', async (t) => {
+  const { code, output } = await runChaos(t, ['--minutes', '-1'])
+  t.equal(code, 1)
+  t.match(output, /--minutes.*it is a number from/)
+})
