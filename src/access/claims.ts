@@ -12,6 +12,8 @@ interface Rights {
 
 const NO_IDS: readonly string[] = []
 const NO_RIGHT: Right = new Set<string>()
+/** Claims with more ids than this are read once and kept as long as their token is; fewer are read anew, which is cheaper than memory. */
+const MAX_READ_ANEW = 32
 const NO_RIGHTS: Rights = { agents: NO_RIGHT, tasks: NO_RIGHT }
 
 /**
@@ -19,16 +21,15 @@ const NO_RIGHTS: Rights = { agents: NO_RIGHT, tasks: NO_RIGHT }
  * An absent or malformed claim allows nothing; entries that are no ids are ignored. Answers at once and never throws.
  */
 export function createClaimsAuthorizer (): Authorizer {
-  // An identity is shared by every connection with the same token: its claims are read once, and forgotten with it.
+  // An identity is shared by every connection with the same token.
   const known = new WeakMap<Identity, Rights>()
 
   function rightsOf (identity: Identity): Rights {
     if (identity.insecure) return NO_RIGHTS
-    let rights = known.get(identity)
-    if (rights === undefined) {
-      rights = { agents: readRight(identity.claims['agents']), tasks: readRight(identity.claims['tasks']) }
-      known.set(identity, rights)
-    }
+    const remembered = known.get(identity)
+    if (remembered !== undefined) return remembered
+    const rights = { agents: readRight(identity.claims['agents']), tasks: readRight(identity.claims['tasks']) }
+    if (sizeOf(rights.agents) + sizeOf(rights.tasks) > MAX_READ_ANEW) known.set(identity, rights)
     return rights
   }
 
@@ -54,6 +55,8 @@ function readRight (claim: unknown): Right {
   if (entries.length === 1 && entries[0] === '*') return '*'
   return new Set(entries.filter((entry): entry is string => typeof entry === 'string' && isId(entry)))
 }
+
+const sizeOf = (right: Right): number => right === '*' ? 0 : right.size
 
 /** The allowed part of what is asked; null when all is asked of a right that cannot be listed. */
 function select (right: Right, asked: readonly string[] | '*'): readonly string[] | null {

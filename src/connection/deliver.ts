@@ -4,6 +4,7 @@ import { encodeFrame } from '../wire/codec.js'
 import { endSession } from './end-session.js'
 import { sendText } from './send-frame.js'
 import type { Session } from './session.js'
+import { SessionGroup } from './session-group.js'
 
 /**
  * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to
@@ -30,7 +31,7 @@ export interface Delivery {
  * event types gets them one by one instead. A connection uses one way only, so its order is the topic's.
  */
 export function createDelivery (publish: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
-  const listeners = new Map<string, Set<Session>>()
+  const listeners = new Map<string, SessionGroup>()
   let published = new Set<string>()
 
   /**
@@ -41,7 +42,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
     const topics = published
     published = new Set()
     for (const topic of topics) {
-      for (const session of listeners.get(topic) ?? []) {
+      for (const session of listeners.get(topic)?.members() ?? []) {
         if (session.eventTypes === null && session.socket.bufferedBytes() > maxBufferedBytes) endSession(session, TOO_SLOW)
       }
     }
@@ -55,18 +56,18 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
   return {
     attach (session, topic) {
       if (session.topics.has(topic)) return false
-      session.topics.add(topic)
-      const sessions = listeners.get(topic)
-      if (sessions === undefined) listeners.set(topic, new Set([session]))
-      else sessions.add(session)
+      const group = listeners.get(topic) ?? new SessionGroup(topic)
+      group.add(session)
+      listeners.set(group.name, group)
+      session.topics.add(group.name)
       if (session.eventTypes === null) session.socket.subscribe(topic)
       return true
     },
     detach (session, topic) {
       if (!session.topics.delete(topic)) return false
-      const sessions = listeners.get(topic)
-      sessions?.delete(session)
-      if (sessions?.size === 0) listeners.delete(topic)
+      const group = listeners.get(topic)
+      group?.remove(session)
+      if (group?.size === 0) listeners.delete(topic)
       if (session.eventTypes === null) session.socket.unsubscribe(topic)
       return true
     },
@@ -81,12 +82,12 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       }
     },
     deliver (topic, { event, data }) {
-      const sessions = listeners.get(topic)
-      if (sessions === undefined) return
+      const group = listeners.get(topic)
+      if (group === undefined) return
       const text = encodeFrame({ type: 'event', topic, event, data, ts: new Date().toISOString() })
       let shared = false
-      // A copy is not needed: ending a session removes it from the set, which an iterator of a Set allows.
-      for (const session of sessions) {
+      // A copy is not needed: ending a session removes it from the group, which is allowed.
+      for (const session of group.members()) {
         if (session.eventTypes === null) {
           shared = true
           session.messagesOut++

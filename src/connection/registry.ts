@@ -1,4 +1,5 @@
 import type { Session } from './session.js'
+import { SessionGroup } from './session-group.js'
 
 /** Periodic work visits one bucket at a time, so it spreads over its period instead of coming in one burst. */
 export const BUCKETS = 16
@@ -21,33 +22,32 @@ const NONE: ReadonlySet<Session> = new Set()
 
 /** `userId` here is the lease's: for `anonymous` connections it tells addresses apart. */
 export function createRegistry (): Registry {
-  const byId = new Map<string, { session: Session, bucket: number }>()
-  const byUser = new Map<string, Set<Session>>()
+  const byId = new Map<string, Session>()
+  const byUser = new Map<string, SessionGroup>()
   const buckets = Array.from({ length: BUCKETS }, () => new Set<Session>())
   let next = 0
   return {
     add (session) {
-      const bucket = next++ % BUCKETS
-      byId.set(session.connectionId, { session, bucket })
-      buckets[bucket]?.add(session)
-      const own = byUser.get(session.lease.userId)
-      if (own === undefined) byUser.set(session.lease.userId, new Set([session]))
-      else own.add(session)
+      session.bucket = next++ % BUCKETS
+      byId.set(session.connectionId, session)
+      buckets[session.bucket]?.add(session)
+      const { userId } = session.lease
+      const own = byUser.get(userId) ?? new SessionGroup(userId)
+      own.add(session)
+      byUser.set(userId, own)
     },
     remove (session) {
-      const entry = byId.get(session.connectionId)
-      if (entry === undefined) return false
-      byId.delete(session.connectionId)
-      buckets[entry.bucket]?.delete(session)
+      if (!byId.delete(session.connectionId)) return false
+      buckets[session.bucket]?.delete(session)
       const own = byUser.get(session.lease.userId)
-      own?.delete(session)
+      own?.remove(session)
       if (own?.size === 0) byUser.delete(session.lease.userId)
       return true
     },
     get size () { return byId.size },
     countOf: userId => byUser.get(userId)?.size ?? 0,
-    ofUser: userId => byUser.get(userId) ?? NONE,
-    * all () { for (const { session } of byId.values()) yield session },
+    ofUser: userId => byUser.get(userId)?.members() ?? NONE,
+    all: () => byId.values(),
     bucket: index => buckets[index] ?? NONE
   }
 }

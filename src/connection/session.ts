@@ -4,6 +4,9 @@ import type { Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import type { Socket } from './transport.js'
 
+/** Shared by all that never sent one. */
+const NO_BAD_FRAMES: readonly [number, number] = [-Infinity, -Infinity]
+
 /** One open connection. Plain state: the steps that act on it are functions in their own files. */
 export class Session {
   /** Why it ends or has ended; null while it is open. */
@@ -25,7 +28,7 @@ export class Session {
   waiting: Array<string | null> | null = null
   waitingBytes = 0
   /** When the last two malformed frames came. */
-  badFrameAtMs: [number, number] = [-Infinity, -Infinity]
+  badFrameAtMs = NO_BAD_FRAMES
   pingWindowStartMs = 0
   pingsInWindow = 0
   /** Topics it listens to. */
@@ -40,6 +43,8 @@ export class Session {
   vacated = false
   /** Where the deadline wheel holds it, in seconds since the epoch; 0: nowhere. */
   wheelS = 0
+  /** In which part of the registry it is. */
+  bucket = 0
 
   constructor (
     readonly connectionId: string,

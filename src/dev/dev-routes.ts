@@ -1,10 +1,33 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import type { LimitSettings } from '../limits/limiter.js'
+import { REFUSALS, type Reconnect } from '../refusals.js'
 import type { HttpAnswer, HttpRoute } from '../server/http-route.js'
 import type { DevClaims, DevIssuer } from './dev-issuer.js'
 
+/** What the console page shows of the process that serves it. */
+export interface ConsoleSettings {
+  /** Sent as `X-Publish-Key`; null: nothing can be published over HTTP. */
+  readonly publishKey: string | null
+  readonly limits: Pick<LimitSettings, 'addressConnections' | 'addressWindowMs' | 'userConnections' | 'messages' | 'messageWindowMs'>
+}
+
+const DEFAULT_CONSOLE: ConsoleSettings = {
+  publishKey: 'dev-publish-key-for-loopback-only',
+  limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }
+}
 const DEFAULT_TTL_S = 3600
 const MAX_TTL_S = 86_400
+
+/** Advice for people, for each way of coming back. */
+const WHAT_TO_DO: Readonly<Record<Reconnect, string>> = {
+  no: 'Do not come back the same way: the answer would be the same. Change what you ask for first.',
+  'with a new token': 'Get a new token, then connect again.',
+  'after the delay': 'Wait for the stated delay, then try again.',
+  'with back-off': 'Try again after a moment, and wait longer after each failure.',
+  yes: 'Connect again.'
+}
 
 const answer = (status: number, type: string, body: string, more: HttpAnswer['headers'] = []): HttpAnswer => ({
   status, headers: [['Content-Type', `${type}; charset=utf-8`], ['Cache-Control', 'no-store'], ['X-Content-Type-Options', 'nosniff'], ...more], body
@@ -34,9 +57,41 @@ function readClaims (query: URLSearchParams): DevClaims | string {
   }
 }
 
-/** The endpoints that only dev mode has: the page, tokens for the asking, and the keys that verify them. */
-export function createDevRoutes (issuer: DevIssuer): HttpRoute[] {
+/** What the page must know and a browser is not told elsewhere: the refusals' meaning, limits, and the key to publish with. */
+function describeConsole ({ publishKey, limits }: ConsoleSettings): string {
+  const refusals = Object.entries(REFUSALS).map(([name, { status, closeCode, closable, message, reconnect }]) => ({
+    name, status, close_code: closeCode, closable, message, reconnect, what_to_do: WHAT_TO_DO[reconnect]
+  }))
+  return JSON.stringify({
+    refusals,
+    publish_key: publishKey,
+    limits: {
+      attempts: limits.addressConnections,
+      attempt_window_s: limits.addressWindowMs / 1000,
+      connections: limits.userConnections,
+      messages: limits.messages,
+      message_window_s: limits.messageWindowMs / 1000
+    }
+  })
+}
+
+/** Only the page's own script and style run, so that nothing in a frame can; by hash, for the page is the same for all (CSP Level 3). */
+function contentPolicy (page: string): string {
+  const hashOf = (element: string): string => {
+    const text = new RegExp(`<${element}[^>]*>([^]*?)</${element}>`).exec(page)?.[1] ?? ''
+    return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
+  }
+  return [
+    "default-src 'none'", `script-src ${hashOf('script')}`, `style-src ${hashOf('style')}`, "connect-src 'self'", 'img-src data:',
+    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
+  ].join('; ')
+}
+
+/** The endpoints that only dev mode has: the page and what it shows, tokens for the asking, and the keys that verify them. */
+export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings = DEFAULT_CONSOLE): HttpRoute[] {
   const page = readFileSync(new URL('./console.html', import.meta.url), 'utf8')
+  const pageHeaders = [['Content-Security-Policy', contentPolicy(page)], ['Referrer-Policy', 'no-referrer']] as const
+  const facts = describeConsole(settings)
   const route = (path: string, handle: (query: URLSearchParams) => HttpAnswer): HttpRoute => ({
     method: 'GET',
     path,
@@ -46,7 +101,8 @@ export function createDevRoutes (issuer: DevIssuer): HttpRoute[] {
       : answer(403, 'application/json', '{"error":"forbidden","message":"dev mode answers on loopback names only"}')
   })
   return [
-    route('/', () => answer(200, 'text/html', page, [['Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:"]])),
+    route('/', () => answer(200, 'text/html', page, pageHeaders)),
+    route('/dev/console.json', () => answer(200, 'application/json', facts)),
     route('/dev/jwks.json', () => answer(200, 'application/json', issuer.jwks())),
     route('/dev/token', (query) => {
       const claims = readClaims(query)

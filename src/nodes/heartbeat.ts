@@ -49,7 +49,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
   let aliveUntilMs = 0
   let steadySinceMs = Infinity
   let inDoubt = false
-  let cutOff = false
+  let cutOffAtMs = -Infinity
   let underWay: Promise<void> | null = null
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -68,7 +68,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
     if (silentMs > 2 * periodMs) steadySinceMs = beatAtMs
     sentAtMs = beatAtMs
     aliveUntilMs = beat.aliveUntilMs
-    cutOff = false
+    cutOffAtMs = -Infinity
   }
 
   /** False: this process stood still meanwhile, so a failure says nothing of Redis. */
@@ -81,7 +81,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
     } catch {
       options.onTrouble()
       const stalled = now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
-      if (!stalled) cutOff = true
+      if (!stalled) cutOffAtMs = now()
       return !stalled
     }
   }
@@ -90,7 +90,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
     const startedAtMs = now()
     let known = false
     for (let tries = 0; !known && tries < MAX_TRIES; tries++) known = await tryOnce()
-    if (!known) cutOff = true
+    if (!known) cutOffAtMs = now()
     underWay = null
     if (stopped) return
     const delayMs = periodMs * (0.85 + Math.random() * 0.15) - (now() - startedAtMs)
@@ -106,10 +106,12 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
   async function verify (): Promise<void> {
     await beat()
     // Stopped again while the answer travelled: once more.
-    if (!stopped && !cutOff && !isCurrent()) await verify()
+    if (!stopped && !isCutOff() && !isCurrent()) await verify()
   }
 
   const isCurrent = (): boolean => !inDoubt && now() - sentAtMs <= leaseMs
+  // Each beat that fails says so anew: a process that stood still since then knows nothing.
+  const isCutOff = (): boolean => now() - cutOffAtMs <= leaseMs
   const unwatch = redis.onChange((up) => {
     if (up) void beat()
     else options.onTrouble()
@@ -119,7 +121,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
     beat,
     verify,
     isCurrent,
-    isCutOff: () => cutOff,
+    isCutOff,
     mayClaimUntilMs: () => now() - steadySinceMs >= leaseMs ? aliveUntilMs - leaseMs / 2 : null,
     async stop () {
       stopped = true

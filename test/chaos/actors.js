@@ -16,6 +16,7 @@ import { AGENTS, ALLOWED_NETWORK, PROXY_ADDRESS, TASKS } from './terms.js'
 
 const USERS = 14
 const HEAVY_USERS = 4
+const CROWDED_ADDRESS = '127.50.0.1'
 
 /** Which topics a token with these claims lets its user hear. @param {Actor['rights']} rights */
 export function topicsOf ({ agents, tasks }) {
@@ -37,7 +38,7 @@ function choosePlace (random, index) {
     const address = `203.0.113.${1 + random.below(3)}`
     return { from: PROXY_ADDRESS, forwardedFor: address, address, isAllowed: false }
   }
-  if (isCrowded(index)) return direct(`127.50.0.${1 + random.below(2)}`)
+  if (isCrowded(index)) return direct(CROWDED_ADDRESS)
   if (index % 5 === 2) return direct(`${ALLOWED_NETWORK}0.${1 + index}`, true)
   return direct(`127.51.${random.below(3)}.${1 + index}`)
 }

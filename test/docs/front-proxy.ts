@@ -30,7 +30,9 @@ async function stop (child: ChildProcess): Promise<void> {
 }
 
 /** Starts a proxy in the foreground and waits until it listens; ends it with the test. Resolves with what reads its standard error. */
-export async function startProxy (t: Lifetime, program: string, args: readonly string[], port: number, env: Readonly<Record<string, string>> = {}): Promise<() => string> {
+export async function startProxy (
+  t: Lifetime, program: string, args: readonly string[], port: number, env: Readonly<Record<string, string>> = {}
+): Promise<() => string> {
   const child = spawn(program, args, { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
@@ -53,7 +55,8 @@ export interface ThroughProxy {
 
 /** Opens a WebSocket; resolves with it once it is open, or with the status and body of the refusal. */
 export async function openThrough (t: Lifetime, path: string, { base, certFile, from = '127.0.0.1', headers = {}, protocols = [] }: ThroughProxy): Promise<WebSocket | { status: number, body: string, retryAfter: string | undefined }> {
-  const socket = new WebSocket(base + path, protocols, { localAddress: from, headers, ...(certFile === undefined ? {} : { ca: readFileSync(certFile) }) })
+  const trusted = certFile === undefined ? {} : { ca: readFileSync(certFile) }
+  const socket = new WebSocket(base + path, protocols, { localAddress: from, headers, ...trusted })
   t.teardown(() => { socket.terminate() })
   return await new Promise((resolve, reject) => {
     socket.once('open', () => { resolve(socket) })

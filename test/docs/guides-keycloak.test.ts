@@ -57,7 +57,8 @@ async function judgeSample (t: Test, token: string, clientId: string): Promise<{
 
 t.test('the samples have the form in which Keycloak writes them', (t) => {
   t.match(partOf(ACCESS_TOKEN, 0), /^\{"alg":"RS256","typ" : "JWT","kid" : "[\w-]{43}"\}$/)
-  const keys = CERTS.keys.map(({ kid, kty, alg, use, x5c, ...rest }) => ({ kty, alg, use, chain: (x5c as string[]).length, more: Object.keys(rest) }))
+  const keys = CERTS.keys.map(({ kid, kty, alg, use, x5c, ...rest }) =>
+    ({ kty, alg, use, chain: (x5c as string[]).length, more: Object.keys(rest) }))
   const more = ['x5t', 'x5t#S256', 'n', 'e']
   t.same(keys, [{ kty: 'RSA', alg: 'RSA-OAEP', use: 'enc', chain: 1, more }, { kty: 'RSA', alg: 'RS256', use: 'sig', chain: 1, more }])
   t.same([claimsOf(ACCESS_TOKEN)['typ'], claimsOf(ID_TOKEN)['typ']], ['Bearer', 'ID'])
@@ -98,7 +99,8 @@ function mintTokens (issuer: TestIssuer, form: URLSearchParams): Record<string, 
   const isKnown = user?.credentials.some(({ value }) => value === form.get('password')) === true
   if (client?.directAccessGrantsEnabled !== true || user === undefined || !isKnown || form.get('grant_type') !== 'password') return null
   const asked = (form.get('scope') ?? '').split(' ').filter(scope => client.optionalClientScopes.includes(scope))
-  const mappers = REALM.clientScopes.filter(({ name }) => [...client.defaultClientScopes, ...asked].includes(name)).flatMap(({ protocolMappers }) => protocolMappers)
+  const scopes = [...client.defaultClientScopes, ...asked]
+  const mappers = REALM.clientScopes.filter(({ name }) => scopes.includes(name)).flatMap(({ protocolMappers }) => protocolMappers)
   const audiences = mappers.flatMap(({ config }) => config['included.client.audience'] ?? [])
   const lists = mappers.filter(({ config }) => config['multivalued'] === 'true' && config['claim.name'] !== undefined && config['claim.name'] in user.attributes)
   const typed = (typ: string, more: Record<string, unknown>): string => {

@@ -62,7 +62,8 @@ t.test('behind the guide\'s nginx', { timeout: 110_000 }, async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), TRUSTED_PROXIES: '127.0.0.1/32', WS_PING_INTERVAL_S: '1', WS_USER_CONNECTIONS: '100' })
   const nginx = await startNginx(t, gateway.port, { 'proxy_read_timeout    90s': 'proxy_read_timeout 3s' })
-  const through = (more: Partial<ThroughProxy> = {}): ThroughProxy => ({ base: nginx.base, certFile: nginx.certFile, from: freshAddress(), ...more })
+  const { base, certFile } = nginx
+  const through = (more: Partial<ThroughProxy> = {}): ThroughProxy => ({ base, certFile, from: freshAddress(), ...more })
 
   await t.test('the commands of the guide print what it shows', async (t) => {
     await runGuide(t, 'nginx.md', { replace: { 'https://gateway.example.com': `https://127.0.0.1:${nginx.port}` }, env: { CURL_CA_BUNDLE: nginx.certFile } })
