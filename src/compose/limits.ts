@@ -39,8 +39,7 @@ type CountRefused = (limit: 'ip' | 'user') => void
 function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: CountRefused): Limiter {
   return {
     ...limiter,
-    async admit (request) {
-      const admission = await limiter.admit(request)
+    admit: (request) => limiter.admit(request).then((admission) => {
       const refusedBy = admission.admitted ? null : admission.limit
       if (refusedBy === 'address') {
         countRefused('ip')
@@ -50,7 +49,7 @@ function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: Count
       if (refusedBy === 'user') countRefused('user')
       else if (request.lease !== null) metrics.limitDecision('user', 'allowed')
       return admission
-    }
+    })
   }
 }
 

@@ -69,7 +69,10 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
   })
   let claims: Claims | null = null
   return {
-    closed: lines.closed,
+    closed (connection, closed) {
+      if (connection.connectionId !== null) records.ended(connection.connectionId)
+      lines.closed(connection, closed)
+    },
     mayRestore: heartbeat.isCurrent,
     async start () {
       const firstBeat = heartbeat.beat()

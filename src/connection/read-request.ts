@@ -75,17 +75,17 @@ function readBearer (header: string): string[] | Refusal {
 
 function findToken (query: Query, offer: Offer, headers: UpgradeHeaders, settings: UpgradeSettings): string | null | Refusal {
   const { carriers } = settings
-  const candidates = new Set<string>()
+  const candidates: string[] = []
   const inQuery = query.get('token') ?? ''
-  if (carriers.has('query') && inQuery !== '') candidates.add(inQuery)
+  if (carriers.has('query') && inQuery !== '') candidates.push(inQuery)
   if (carriers.has('header') && headers.authorization !== '') {
     const tokens = readBearer(headers.authorization)
     if (!Array.isArray(tokens)) return tokens
-    for (const token of tokens) candidates.add(token)
+    candidates.push(...tokens)
   }
-  if (carriers.has('protocol')) for (const token of offer.tokens) candidates.add(token)
-  if (candidates.size > 1) return bad('two tokens that differ')
-  return candidates.values().next().value ?? null
+  if (carriers.has('protocol')) candidates.push(...offer.tokens)
+  const [token = null] = candidates
+  return candidates.some(other => other !== token) ? bad('two tokens that differ') : token
 }
 
 function readFilter (name: QueryName, query: Query, settings: UpgradeSettings): Filter | null | Refusal {

@@ -8,6 +8,7 @@ import { authorize, isGranted, MAX_TOPICS, type Filters, type Granted } from './
 import type { Delivery } from './deliver.js'
 import { endSession } from './end-session.js'
 import { refuseFrame } from './handle-frame.js'
+import { createListening } from './listening.js'
 import { checkFilter, eventTypeSet, isFilterError, type Filter, type FilterError } from './parse-filter.js'
 import { isRefusal, PATHS } from './read-request.js'
 import type { Report } from './report.js'
@@ -55,34 +56,12 @@ const topicsOf = ({ agents, tasks }: Granted): string[] =>
 /** Makes the subscriptions of one process. */
 export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   const { authorizer, bus, delivery, inbound, report, rights } = deps
+  const { listen, listenHoweverLong, stopListening } = createListening(bus, delivery)
   const tell = (session: Session, frame: ServerFrame): void => { sendFrame(session, frame, deps.maxBufferedBytes) }
   const tellError = (session: Session, id: string | undefined, { name, message, retryAfterMs }: Refusal): void => {
     tell(session, { type: 'error', id, error: name, message, ...(retryAfterMs === undefined ? {} : { retry_after_ms: Math.ceil(retryAfterMs) }) })
   }
 
-  /**
-   * Attaches before the bus confirms: an event may come early, none may be missed. A topic that the connection holds
-   * already is confirmed anew, as the bus may have lost it. Only topics that were new are undone on failure.
-   */
-  async function listen (session: Session, topics: readonly string[]): Promise<boolean> {
-    const fresh = new Set(topics.filter(topic => delivery.attach(session, topic)))
-    const results = await Promise.allSettled(topics.map(async (topic) => {
-      try {
-        await bus.subscribe(topic)
-      } finally {
-        if (!fresh.has(topic)) bus.unsubscribe(topic)
-      }
-    }))
-    // What was withdrawn meanwhile has been left already, and is no reason to fail the rest.
-    if (results.every((result, n) => result.status === 'fulfilled' || !session.topics.has(topics[n] ?? ''))) return true
-    stopListening(session, fresh)
-    return false
-  }
-  function stopListening (session: Session, topics: Iterable<string>): void {
-    for (const topic of topics) {
-      if (delivery.detach(session, topic)) bus.unsubscribe(topic)
-    }
-  }
   /** One after the other per connection, so that an `unsubscribe` never overtakes the `subscribe` before it. */
   function inOrder (session: Session, work: () => Promise<void>): void {
     const guarded = async (): Promise<void> => {
@@ -196,7 +175,8 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       }
       if (!wasAsked) return
       inOrder(session, async () => {
-        if (!await listen(session, topicsOf(granted))) return endSession(session, UNAVAILABLE)
+        // Nobody is sent away because Redis is: `subscribed` comes when it confirms.
+        await listenHoweverLong(session, topicsOf(granted))
         tellSubscribed(session, undefined, granted)
       })
     },

@@ -44,14 +44,15 @@ export function createAddressBlocks ({ now, maxAddresses = MAX_ADDRESSES }: Addr
 export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks): Limiter {
   return {
     ...limiter,
-    admit: async (request) => {
+    admit: (request) => {
       const { address, resume = null } = request
-      if (address === null) return await limiter.admit(request)
+      if (address === null) return limiter.admit(request)
       const retryAfterMs = resume === null ? blocks.blockedForMs(address) : 0
-      if (retryAfterMs > 0) return { admitted: false, limit: 'address', retryAfterMs }
-      const admission = await limiter.admit(request)
-      if (!admission.admitted && admission.limit === 'address') blocks.block(address, admission.retryAfterMs)
-      return admission
+      if (retryAfterMs > 0) return Promise.resolve({ admitted: false, limit: 'address', retryAfterMs })
+      return limiter.admit(request).then((admission) => {
+        if (!admission.admitted && admission.limit === 'address') blocks.block(address, admission.retryAfterMs)
+        return admission
+      })
     }
   }
 }

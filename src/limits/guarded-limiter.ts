@@ -59,18 +59,16 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
   }
 
   return {
-    admit: async (request) => {
-      if (outage.isDown()) return await admitWithout(request)
-      let admission: Admission
-      try {
-        admission = await shared.admit(request)
-      } catch (error) {
+    // Each attempt comes by here and through the limiters around this one: an async function for each is a fifth of its garbage.
+    admit: (request) => outage.isDown()
+      ? admitWithout(request)
+      : shared.admit(request).then((admission) => {
+        if (admission.admitted && request.lease !== null) local.hold(request.lease)
+        return admission
+      }, async (error: unknown) => {
         outage.fail(error)
         return await admitWithout(request)
-      }
-      if (admission.admitted && request.lease !== null) local.hold(request.lease)
-      return admission
-    },
+      }),
     release: (lease) => {
       local.release(lease)
       // Also while Redis is away: it may be taking back this very lease at this moment.

@@ -69,7 +69,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
     : createJointAdmitCalls({ ...admitOptions, recordsKey: records?.key ?? null })
 
   return {
-    admit: async (request) => await new Promise((resolve, reject) => {
+    admit: (request) => new Promise((resolve, reject) => {
       if (request.address === null && request.lease === null) resolve({ admitted: true })
       else if (!batch.admit({ request, resolve, reject })) reject(new Error('the limiter is closed'))
     }),

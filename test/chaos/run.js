@@ -75,7 +75,7 @@ async function run (world, { minutes, seed, workers, clients }) {
   await faults.stop()
   say('no further fault')
   await checkRecovery(world)
-  await sleep(CALM_MS)
+  await sleep(Math.min(CALM_MS, durationMs))
   const endMs = Date.now()
   memory.stop()
   await endInOrder(world, load, backEnd)

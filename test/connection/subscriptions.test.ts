@@ -107,11 +107,33 @@ t.test('an anonymous connection has no topic of its own', async (t) => {
   t.equal(bench.session.topics.size, 0)
 })
 
-t.test('filters of the URL that the bus cannot carry end the connection', async (t) => {
-  const bench = setUp({ confirm: async (topic) => { if (topic !== 'user:alice') throw new Error('away') } })
-  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: [] }, true)
+t.test('filters of the URL wait for a bus that is away, however often it says no', async (t) => {
+  let refusals = 2
+  const bench = setUp({ confirm: async (topic) => { if (topic === 'agent:a1' && refusals-- > 0) throw new Error('away') } })
+  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true)
   await idle(bench)
-  t.match(bench.socket.ended, { code: 4503 })
+  t.equal(bench.socket.ended, null)
+  t.same(bench.socket.frames(), [{ type: 'subscribed', agent_ids: ['a1', 'a2'], task_ids: [] }])
+  t.same([...bench.counts], [['user:alice', 1], ['agent:a1', 1], ['agent:a2', 1]])
+})
+
+t.test('who ends, or loses a right, while the bus is away holds nothing when it is back', async (t) => {
+  let away = true
+  const bench = setUp({ confirm: async (topic) => { if (away && topic !== 'user:alice') throw new Error('away') } })
+  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true)
+  bench.context.subscriptions.withdraw(bench.session, ['agent:a1'])
+  away = false
+  await idle(bench)
+  t.match(bench.socket.frames().at(-1), { type: 'subscribed', agent_ids: ['a2'] })
+  t.same([...bench.session.topics], ['user:alice', 'agent:a2'])
+
+  away = true
+  const gone = setUp({ confirm: async () => { if (away) throw new Error('away') } })
+  gone.context.subscriptions.open(gone.session, { agents: ['a1'], tasks: [] }, true)
+  closeSession(gone.context, gone.session, 1006)
+  away = false
+  await idle(gone)
+  t.equal(gone.counts.size + gone.session.topics.size, 0)
 })
 
 t.test('a subscription is granted whole, or not at all and the connection is kept', async (t) => {

@@ -144,3 +144,13 @@ t.test('it beats as soon as Redis is back, one beat at a time, and no more once 
   await world.heartbeat.verify()
   t.same(world.calls, ['unwatched'])
 })
+
+t.test('that Redis is away is not known any more by a process that stood still since', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  world.up = false
+  await world.heartbeat.beat()
+  t.equal(world.heartbeat.isCutOff(), true)
+  world.nowMs += LEASE_MS + 1
+  t.equal(world.heartbeat.isCutOff(), false, 'the others may have claimed its connections meanwhile')
+})

@@ -44,6 +44,18 @@ t.test('records in Redis', async (t) => {
     t.same(await kept(), ['', 'open', 'pending'])
   })
 
+  await t.test('those that ended around the trouble go with the next heartbeat, and without trouble nobody asks Redis', async (t) => {
+    const { records } = start()
+    for (const id of ['before', 'during', 'open']) await redis.client.hset(KEY, id, 'r')
+    records.ended('before')
+    await records.tend()
+    t.same(await kept(), ['before', 'during', 'open'], 'its own removal went well, as far as anybody knows')
+    records.ended('during')
+    records.distrust()
+    await records.tend()
+    t.same(await kept(), ['before', 'open'])
+  })
+
   await t.test('without any trouble they are looked at all the same, now and then', async (t) => {
     const { world, records } = start()
     await redis.client.hset(KEY, 'over', 'r')
