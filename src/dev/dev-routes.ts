@@ -13,10 +13,6 @@ export interface ConsoleSettings {
   readonly limits: Pick<LimitSettings, 'addressConnections' | 'addressWindowMs' | 'userConnections' | 'messages' | 'messageWindowMs'>
 }
 
-const DEFAULT_CONSOLE: ConsoleSettings = {
-  publishKey: 'dev-publish-key-for-loopback-only',
-  limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }
-}
 const DEFAULT_TTL_S = 3600
 const MAX_TTL_S = 86_400
 
@@ -88,7 +84,7 @@ function contentPolicy (page: string): string {
 }
 
 /** The endpoints that only dev mode has: the page and what it shows, tokens for the asking, and the keys that verify them. */
-export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings = DEFAULT_CONSOLE): HttpRoute[] {
+export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings): HttpRoute[] {
   const page = readFileSync(new URL('./console.html', import.meta.url), 'utf8')
   const pageHeaders = [['Content-Security-Policy', contentPolicy(page)], ['Referrer-Policy', 'no-referrer']] as const
   const facts = describeConsole(settings)

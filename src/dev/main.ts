@@ -78,7 +78,7 @@ runProcess((config) => {
   checkDevelopment(config)
   return withGreeting(createGateway(config, {
     worker: 1,
-    routes: createDevRoutes(issuer),
+    routes: createDevRoutes(issuer, { publishKey: config.admin.publishKey, limits: config.limits }),
     onInbound: (message) => { process.stderr.write(`inbound ${JSON.stringify(message)}\n`) }
   }), config)
 }, env)

@@ -28,7 +28,7 @@ t.test('what is for operators and back ends', async (t) => {
   const onMain = async (request: string): Promise<number | undefined> => (await exchange(t, gateway, request, freshAddress()))?.status
 
   await t.test('is not on the main port, with whatever secret', async (t) => {
-    const paths = ['/metrics', '/healthz', '/readyz', '/v1/connections?user_id=alice', '/v1/revocations', '/v1/bans/192.0.2.1', '/v1/users/alice/connections', '/dev/token', '/dev/jwks.json', '/']
+    const paths = ['/metrics', '/healthz', '/readyz', '/v1/connections?user_id=alice', '/v1/revocations', '/v1/bans/192.0.2.1', '/v1/users/alice/connections', '/dev/token', '/dev/jwks.json', '/dev/console.json', '/']
     for (const path of paths) {
       for (const method of ['GET', 'DELETE', 'PUT']) {
         t.equal(await onMain(`${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Length: 0\r\n\r\n`), 404, `${method} ${path}`)

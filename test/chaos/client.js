@@ -5,8 +5,6 @@ const HANDSHAKE_MS = 15_000
 const WELCOME_FIRST = 'welcome is the first frame'
 const NO_STRANGE_EVENT = 'no event reaches a client without the right to it'
 const EXPLAINED_END = 'no socket ends but by its client, a signal of ours, or a refusal that it earned'
-const UNAVAILABLE = 4503
-const FIRST_TOPICS_MS = 3000
 /** After a refresh that takes a right away, events may still be on their way for so long. */
 const WITHDRAWAL_MS = 1000
 
@@ -27,7 +25,7 @@ const EARNED = new Set([4400, 4429, 4403, 4401, 1012, 1000, 1005])
  * One open connection as its user sees it; checks every frame.
  * @typedef {ReturnType<typeof watch>} Open
  */
-function watch (socket, attempt, sentAtMs, { ledger, steadiness, tally }) {
+function watch (socket, attempt, sentAtMs, { ledger, tally }) {
   let rights = attempt.rights
   let narrowedAtMs = -Infinity
   let ownEnd = false
@@ -75,11 +73,6 @@ function watch (socket, attempt, sentAtMs, { ledger, steadiness, tally }) {
       state.comeBackInMs = frame.reconnect_after_ms
     }
   }
-  /** Redis did not confirm its first topics in time: nobody may think that he listens when he does not. */
-  function neverHeard () {
-    const { welcomeAtMs, endAtMs } = state.seen
-    return code === UNAVAILABLE && endAtMs - welcomeAtMs < FIRST_TOPICS_MS && !steadiness.wasSteady(sentAtMs, endAtMs)
-  }
   socket.on('message', (data) => { onFrame(JSON.parse(String(data))) })
 
   return {
@@ -115,7 +108,7 @@ function watch (socket, attempt, sentAtMs, { ledger, steadiness, tally }) {
       tally.count('operations', `closed: ${code}`)
       if (ownEnd || state.seen === null) return
       const { node, endAtMs } = state.seen
-      const explained = EARNED.has(code) || ledger.node(node).killedAtMs < Infinity || neverHeard()
+      const explained = EARNED.has(code) || ledger.node(node).killedAtMs < Infinity
       tally.check(EXPLAINED_END, explained, () => ({
         text: `${state.id} of ${attempt.userId} on ${node} ended with ${code} at ${new Date(endAtMs).toISOString()}`,
         lines: ledger.connections.get(state.id)?.closed ?? []

@@ -4,7 +4,10 @@ import { createDevRoutes } from '../../src/dev/dev-routes.js'
 import type { HttpAnswer } from '../../src/server/http-route.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
-const routes = createDevRoutes(issuer)
+const routes = createDevRoutes(issuer, {
+  publishKey: null,
+  limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }
+})
 
 async function get (path: string, query = '', host = '127.0.0.1:9001'): Promise<HttpAnswer> {
   const route = routes.find(route => route.path === path)
