@@ -28,21 +28,23 @@ const VACATE_MS = 1000
  */
 export async function drainSessions (deps: DrainDeps, drainMs: number, isUrgent: () => boolean): Promise<void> {
   const { registry } = deps
-  const endAtMs = performance.now() + drainMs
+  let lastMs = performance.now()
+  const endAtMs = lastMs + drainMs
+  let due = 0
   while (registry.size > 0) {
-    const stepsLeft = isUrgent() ? 1 : Math.max(1, Math.ceil((endAtMs - performance.now()) / STEP_MS))
-    const share = chooseShare(registry, stepsLeft)
+    const nowMs = performance.now()
+    const left = [...registry.all()].filter(session => !session.vacated)
+    // What falls to the time since the last step, fractions carried on: few connections are spread like many.
+    due = isUrgent() || nowMs >= endAtMs ? left.length : due + left.length * (nowMs - lastMs) / (endAtMs - lastMs)
+    lastMs = nowMs
+    const share = left.slice(0, Math.floor(due))
+    due -= share.length
     // Marked before anything is asked: a renewal under way must not register again what is given back.
     for (const session of share) session.vacated = true
     await vacate(deps, share)
     for (const session of share) sendAway(deps, session)
     if (registry.size > 0) await new Promise<void>((resolve) => { setTimeout(resolve, STEP_MS) })
   }
-}
-
-function chooseShare (registry: Registry, stepsLeft: number): Session[] {
-  const left = [...registry.all()].filter(session => !session.vacated)
-  return left.slice(0, Math.ceil(left.length / stepsLeft))
 }
 
 /** Never rejects, and takes at most `VACATE_MS`. */

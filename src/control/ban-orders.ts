@@ -49,9 +49,10 @@ export function createBanOrders ({ order, durationMs, onHeld, retryMs = RETRY_MS
 
   return {
     ban (address) {
-      order(address, durationMs).catch(() => {
+      // In force here before anybody is asked: an order may take its time to fail, and the address goes on meanwhile.
+      held.add({ address, remainingMs: durationMs })
+      order(address, durationMs).then(() => { held.remove(address) }, () => {
         if (closed) return
-        held.add({ address, remainingMs: durationMs })
         onHeld(address)
         retryLater()
       })

@@ -25,6 +25,8 @@ export interface RedisBusOptions extends GapHandlers {
 /** How long a topic that nobody listens to any more stays subscribed, in ms, and how many do. */
 const LINGER_MS = 1000
 const MAX_LINGERING = 20_000
+/** Made once: most who leave before the confirmation wait for nothing, and a stack trace costs more than they do. */
+const LEFT = new Error('the topic was left')
 
 interface Waiter {
   resolve (): void
@@ -115,7 +117,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
     const entry = listening.get(topic)
     if (entry === undefined) return
     listening.delete(topic)
-    for (const waiter of entry.waiters ?? []) waiter.reject(new Error('the topic was left'))
+    for (const waiter of entry.waiters ?? []) waiter.reject(LEFT)
     gap.regain(topic)
     for (const channel of entry.channels) {
       byChannel.delete(channel)

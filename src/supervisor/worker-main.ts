@@ -6,7 +6,14 @@ import { openLink } from './link.js'
 const gateway = createGateway(loadConfig(process.env), { worker: Number(process.env['PORTCULLIS_WORKER']), adminElsewhere: true })
 const { operations, onFault } = gateway
 
-async function end (reason: string): Promise<void> {
+const asked = { signal: 0, supervisor: 0 }
+/**
+ * Whoever signals all processes of a group reaches a worker twice, by the signal and by its supervisor: that is one wish to
+ * drain. Only the same one asking again is in a hurry.
+ */
+async function end (by: keyof typeof asked, reason: string): Promise<void> {
+  const isFirst = asked.signal + asked.supervisor === 0
+  if (++asked[by] === 1 && !isFirst) return
   try {
     await gateway.stop(reason)
     process.exit(0)
@@ -28,14 +35,14 @@ const link = openLink({
     await (operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
   },
   reload: gateway.reload,
-  stop: (reason: string) => { void end(reason) }
+  stop: (reason: string) => { void end('supervisor', reason) }
 })
 
 process.on('uncaughtException', (error) => { onFault(error, 'uncaught') })
 process.on('unhandledRejection', (error) => { onFault(error, 'unhandled') })
 // A terminal sends these to all processes at once; the supervisor decides what they mean.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
-process.on('SIGTERM', () => { void end('SIGTERM') })
+process.on('SIGTERM', () => { void end('signal', 'SIGTERM') })
 // Without its supervisor nobody would restart it or read its log: lines that say how connections ended would go nowhere. So
 // it dies at once, like a process that was killed, and whoever survives writes them.
 process.on('disconnect', () => { process.kill(process.pid, 'SIGKILL') })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { connect } from '../support/client.js'
-import { findFreePort, startGateway, trust } from '../support/gateway.js'
+import { findFreePort } from '../support/free-port.js'
+import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { runCli } from './run-cli.js'
 

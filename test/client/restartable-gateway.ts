@@ -1,4 +1,5 @@
-import { findFreePort, startGateway, trust, type Lifetime, type TestGateway } from '../support/gateway.js'
+import { findFreePort } from '../support/free-port.js'
+import { startGateway, trust, type Lifetime, type TestGateway } from '../support/gateway.js'
 import type { TestIssuer } from '../support/issuer.js'
 
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'

@@ -100,6 +100,14 @@ t.test('the end is spread evenly over the time given', async (t) => {
   t.ok((endedAtMs.at(-1) ?? 0) - startedAtMs > 250, 'it takes its time')
 })
 
+t.test('a few are spread over the time like many', async (t) => {
+  const { registry, endedAtMs } = fill(3)
+  const startedAtMs = performance.now()
+  await drainSessions(depsOf(registry), 600, () => false)
+  t.ok((endedAtMs[0] ?? 0) - startedAtMs >= 200, 'the first after its share of the time')
+  t.ok((endedAtMs.at(-1) ?? 0) - startedAtMs >= 500, 'the last near the end')
+})
+
 t.test('who is in a hurry ends all that is left at once', async (t) => {
   const { registry } = fill(100)
   let urgent = false

@@ -3,7 +3,8 @@ import t, { type Test } from 'tap'
 import type { Browser, Locator, Page, ViewportSize } from 'playwright-core'
 import { REFUSALS } from '../../src/refusals.js'
 import { startBrowser } from '../client/browser.js'
-import { findFreePort, startGateway, type Lifetime } from '../support/gateway.js'
+import { findFreePort } from '../support/free-port.js'
+import { startGateway, type Lifetime } from '../support/gateway.js'
 import { until } from '../support/until.js'
 
 const DESKTOP: ViewportSize = { width: 1200, height: 630 }
@@ -176,6 +177,7 @@ t.test('the console page', { timeout: 110_000 }, async (t) => {
     await view.field('mint', 'user (sub)').fill(HOSTILE + 'w'.repeat(100))
     await connect(view)
     await view.see(view.row(1), HOSTILE)
+    await view.see(view.frames, /"type":"subscribed"/)
     await view.field('publish', 'event').fill(HOSTILE)
     await view.field('publish', 'data (JSON)').fill(JSON.stringify({ [HOSTILE]: HOSTILE, wide: 'w'.repeat(5000) }))
     await view.press('Publish')

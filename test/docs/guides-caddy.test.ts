@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { freshAddress } from '../support/client.js'
-import { findFreePort, startGateway, trust } from '../support/gateway.js'
+import { findFreePort } from '../support/free-port.js'
+import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'
 import { findProxy, openThrough, outcomeThrough, signToLength, startProxy, type ThroughProxy } from './front-proxy.js'
@@ -76,7 +77,7 @@ t.test('behind the guide\'s Caddy', { timeout: 90_000 }, async (t) => {
     await until('Caddy\'s own default writes one', async () => /bearer\.eyJ/.test(await usual.logs()))
   })
 
-  await t.test('a drain\'s close code reaches the client, and with no gateway there is 502, without the token in a log', async (t) => {
+  await t.test('a drain\'s close code reaches the client, and with no gateway there is 502 or 503, without the token in a log', async (t) => {
     const opened = await openThrough(t, '/ws', through({ headers: { authorization: `Bearer ${issuer.sign({ sub: 'drained' })}` } }))
     if (!(opened instanceof WebSocket)) throw new Error(`refused: ${opened.status}`)
     const code = new Promise(resolve => { opened.once('close', resolve) })
@@ -84,7 +85,8 @@ t.test('behind the guide\'s Caddy', { timeout: 90_000 }, async (t) => {
     t.equal(await code, 1012)
     await gateway.exited
     const token = issuer.sign({ sub: 'unlucky' })
-    t.match(await present(t, caddy.base, token), ['502', /50[23]/, /50[23]/])
+    // 503 once Caddy has marked its upstream as down, which the drain itself may have brought about.
+    t.match(await present(t, caddy.base, token), [/50[23]/, /50[23]/, /50[23]/])
     await until('the lines are written', async () => (await caddy.logs()).includes('http.log.error'))
     t.notMatch(await caddy.logs(), /eyJ/)
   })

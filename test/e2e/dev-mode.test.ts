@@ -3,7 +3,8 @@ import { request } from 'node:http'
 import t from 'tap'
 import WebSocket from 'ws'
 import { connect, connectRefused } from '../support/client.js'
-import { findFreePort, runGateway, startGateway } from '../support/gateway.js'
+import { findFreePort } from '../support/free-port.js'
+import { runGateway, startGateway } from '../support/gateway.js'
 
 const program = 'dist/dev/main.js'
 

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { connectRefused, freshAddress } from '../support/client.js'
-import { findFreePort, startGateway, trust, type TestGateway } from '../support/gateway.js'
+import { findFreePort } from '../support/free-port.js'
+import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { countLines, holdSockets, openOne, readMetric } from '../support/held-sockets.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'

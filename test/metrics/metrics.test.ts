@@ -3,7 +3,9 @@ import type { MetricSources } from '../../src/metrics/exposition.js'
 import { createMetrics } from '../../src/metrics/metrics.js'
 import { REFUSALS } from '../../src/refusals.js'
 
-const QUIET: MetricSources = { connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false }
+const QUIET: MetricSources = {
+  connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false
+}
 
 function startMetrics (t: Test, sources: Partial<MetricSources> = {}) {
   const metrics = createMetrics({ ...QUIET, ...sources })

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import { findFreePort } from './free-port.js'
 
 export interface Lifetime { teardown (end: () => unknown): unknown }
 
@@ -30,17 +30,6 @@ export interface TestGateway {
 
 /** A machine that runs three test files at once may take long to start one process more. */
 const START_MS = 30_000
-
-/** A port that was free a moment ago. */
-export async function findFreePort (): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Runs a built program of the gateway to its end, with exactly these settings: for starts that must fail. */
 export async function runGateway (env: Readonly<Record<string, string>>, program = 'dist/main.js'): Promise<{ code: number | null, stderr: string }> {

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import { chooseFreePort, findAccount, type TestPostgres } from './postgres.js'
+import { findAccount, type TestPostgres } from './postgres.js'
+import { findFreePort } from './free-port.js'
 
 const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
 
@@ -18,7 +19,7 @@ export async function findPgbouncer (): Promise<string> {
 
 /** Starts a transaction pooler with a single server connection, which all its clients share; ended at the test's teardown. */
 export async function startPgbouncer (t: Test, program: string, server: TestPostgres): Promise<Pick<TestPostgres, 'url'>> {
-  const port = await chooseFreePort()
+  const port = await findFreePort()
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-pgbouncer-'))
   await chmod(folder, 0o755)
   const [settings, users] = [join(folder, 'pgbouncer.ini'), join(folder, 'users.txt')]

@@ -1,13 +1,13 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import type { Test } from 'tap'
+import { findFreePort } from './free-port.js'
 
 /** A private Postgres of one test file: own port, own folder, nothing kept; ended at the test's teardown. */
 export interface TestPostgres {
@@ -50,17 +50,6 @@ export async function findAccount (): Promise<Account> {
   throw new Error('the tests need an unprivileged account to run Postgres as')
 }
 
-/** A port that was free a moment ago. */
-export async function chooseFreePort (): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** Starts the server and waits until it says that it is ready. */
 async function launch (program: string, folder: string, port: number, account: Account): Promise<ChildProcess> {
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=16MB', 'max_connections=60']
@@ -99,7 +88,7 @@ export async function startPostgres (t: Test): Promise<TestPostgres> {
   const initArgs = ['-D', folder, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--locale=C', '--encoding=UTF8']
   await run(join(dirname(program), 'initdb'), initArgs, { ...account, cwd: folder })
 
-  const port = await chooseFreePort()
+  const port = await findFreePort()
   let server = await launch(program, folder, port, account)
   const url = (role: string, database = 'postgres'): string => `postgres://${role}@127.0.0.1:${port}/${database}`
   const connectAdmin = (database: string): postgres.Sql => postgres(url('postgres', database), { max: 1, onnotice: () => {} })

@@ -1,7 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +8,7 @@ import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { until } from './until.js'
+import { findFreePort } from './free-port.js'
 
 /** A private Redis of one test: own port, own folder, nothing kept; ended at the test's teardown. */
 export interface TestRedis {
@@ -49,17 +49,6 @@ async function findProgram (): Promise<string> {
   return stdout.trim()
 }
 
-/** A port that was free a moment ago; a cluster's second port, 10000 above, must exist too. */
-async function chooseFreePort (): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port <= 55_535 ? port : await chooseFreePort()
-}
-
 class AddressInUse extends Error {}
 
 /** Starts one process and waits until it says that it is ready. */
@@ -89,7 +78,7 @@ async function launch (folder: string, port: number, args: readonly string[]): P
 }
 
 async function launchOnFreePort (folder: string, args: readonly string[]): Promise<{ child: ChildProcess, port: number }> {
-  const port = await chooseFreePort()
+  const port = await findFreePort()
   try {
     return { child: await launch(folder, port, args), port }
   } catch (error) {
