@@ -8,6 +8,8 @@ function explain (error: unknown): string {
   return error instanceof Error ? error.stack ?? error.message : String(error)
 }
 
+const ECHO_MS = 500
+
 /** What runs in this process: one gateway, or the supervisor of several. */
 export interface Runnable {
   start (): Promise<unknown>
@@ -37,9 +39,11 @@ export function runProcess (create: (config: Config) => Runnable, env: NodeJS.Pr
   // A log file that has reached the largest size allowed to the process is a failed write, not the end of every connection.
   process.on('SIGXFSZ', () => {})
 
+  const isEcho = createEchoFilter(env['npm_lifecycle_event'] !== undefined)
   let signals = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
+      if (isEcho()) return
       if (++signals > 1) return onSecondSignal(running)
       running.stop(signal).then(() => process.exit(0), () => process.exit(1))
     })
@@ -50,6 +54,25 @@ export function runProcess (create: (config: Config) => Runnable, env: NodeJS.Pr
     process.stderr.write(`portcullis: ${explain(error)}\n`)
     process.exit(1)
   })
+}
+
+/**
+ * Under npm a signal to the whole group, such as Ctrl-C, comes twice: from whoever sent it, and passed on by npm. That is
+ * one wish to end. Only one is taken for the other's echo, and only soon after it.
+ */
+function createEchoFilter (underNpm: boolean): () => boolean {
+  let firstAtMs: number | null = null
+  let heard = !underNpm
+  return () => {
+    const nowMs = performance.now()
+    if (firstAtMs === null) {
+      firstAtMs = nowMs
+      return false
+    }
+    if (heard || nowMs - firstAtMs > ECHO_MS) return false
+    heard = true
+    return true
+  }
 }
 
 /** Whoever asks twice does not want to wait. A supervisor ends its workers first. */

@@ -65,6 +65,19 @@ t.test('a second signal ends it at once', async (t) => {
   t.not(await gateway.exited, 0)
 })
 
+t.test('under npm a signal that comes twice, from its sender and passed on by npm, is one; a third ends it at once', async (t) => {
+  const issuer = await startIssuer(t)
+  const gateway = await startGateway(t, { ...trust(issuer), WS_DRAIN_SECONDS: '600', npm_lifecycle_event: 'start' })
+  const [client] = await openMany(t, gateway, [issuer.sign({ sub: 'user' })])
+  gateway.signal('SIGINT')
+  await gateway.waitForLog('server.draining')
+  gateway.signal('SIGINT')
+  t.equal(await Promise.race([gateway.exited, (await gateway.admin('/readyz')).status]), 503, 'it is still draining')
+  t.ok(client)
+  gateway.signal('SIGINT')
+  t.equal(await gateway.exited, 130)
+})
+
 t.test('what operators see', async (t) => {
   const issuer = await startIssuer(t)
   issuer.behave('all', 'drop')
