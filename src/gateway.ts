@@ -21,7 +21,7 @@ import { createResumeTickets } from './connection/resume-ticket.js'
 import { createMetrics, type MetricsJson } from './metrics/metrics.js'
 import { connectRedis } from './redis/connect.js'
 import { refuse } from './refusals.js'
-import { judgeReadiness } from './server/admin-readiness.js'
+import { judgeReadiness, type Readiness } from './server/admin-readiness.js'
 import { loadBinding } from './server/binding.js'
 import type { HttpRoute } from './server/http-route.js'
 import { createEventLoopWatch } from './server/event-loop-delay.js'
@@ -77,6 +77,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     redisUp: () => limits.redisUp(),
     issuers: () => identity.tokens.status(),
     auditDropped: () => destination.dropped(),
+    ready: () => readiness().ready,
     eventLoopLate: () => eventLoop.isLate()
   })
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
@@ -120,13 +121,14 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   })
 
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
+  const readiness = (): Readiness => judgeReadiness({
+    started: state !== 'starting' && fanout.control.loaded,
+    draining: state === 'draining',
+    issuers: identity.tokens.status(),
+    redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
+  })
   const operations: Gateway['operations'] = {
-    readiness: () => judgeReadiness({
-      started: state !== 'starting' && fanout.control.loaded,
-      draining: state === 'draining',
-      issuers: identity.tokens.status(),
-      redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
-    }),
+    readiness,
     async renderMetrics () {
       countOpenSessions()
       return await metrics.render()
@@ -176,7 +178,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
   async function untilRevocationsAreKnown (): Promise<void> {
     await untilLoaded(FIRST_CONNECT_MS)
     if (!isWorker || !mayStillLoad()) return
-    log.warn({ event: 'worker.waiting', worker: options.worker })
+    log.warn({ event: 'worker.waiting', worker: options.worker, reason: 'revocations and bans are not read yet: Redis' })
     await untilLoaded(Infinity)
   }
 
@@ -187,7 +189,8 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     async start () {
       await access.start((reason) => { log.error({ event: 'access.unavailable', reason }) })
       // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
-      await redis?.waitUntilUp(FIRST_CONNECT_MS)
+      // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.
+      if (await redis?.waitUntilUp(FIRST_CONNECT_MS) === false) limits.noteRedisAway()
       fanout.start()
       resumeKey.start()
       await nodes.start()

@@ -72,7 +72,7 @@ export const EVENT_REFERENCE = {
   'resume_key.unreadable': { level: 'warn', when: 'the key of resume tickets in Redis cannot be read', fields: [] },
   'insecure.open': { level: 'warn', when: 'break-glass lets connections in without a token; every minute', fields: ['insecure', 'until'] },
   'insecure.ended': { level: 'warn', when: 'break-glass is over', fields: ['until'] },
-  'worker.waiting': { level: 'warn', when: 'a worker has not read revocations and bans yet, and takes no connections until it has', fields: ['worker'] },
+  'worker.waiting': { level: 'warn', when: 'a worker has not read revocations and bans yet, and takes no connections until it has', fields: ['worker', 'reason'] },
   'worker.started': { level: 'info', when: 'a worker takes connections', fields: ['worker', 'port'] },
   'worker.hung': { level: 'error', when: 'a worker does not answer, and is ended', fields: ['worker'] },
   'worker.exited': { level: 'error', when: 'a worker ended by itself, and is started again', fields: ['worker', 'code', 'signal', 'restart_in_ms'] },

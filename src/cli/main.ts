@@ -23,7 +23,7 @@ const urlOption = (meaning: string, fallback: string): Option =>
 // Each command loads its own parts only: `token` needs no native layer, `start` no terminal.
 const program = new Command('portcullis').description('A WebSocket gateway.').enablePositionalOptions()
 
-program.command('start', { isDefault: true })
+program.command('start')
   .description('run the gateway on the settings in the environment; what is done without a command')
   .action(async () => {
     const { startServer } = await import('./start.js')
@@ -64,4 +64,10 @@ program.command('top')
     process.exitCode = once === true ? await printFrame(options, process.stdout) : await runTop(options, process)
   })
 
-await program.parseAsync()
+program.on('command:*', ([name = '']: string[]) => {
+  program.error(`portcullis: unknown command '${name}'; the commands are ${program.commands.map(command => command.name()).join(', ')}`)
+})
+
+// Not as commander's default command, which takes the name of an unknown one for its own argument.
+const args = process.argv.slice(2)
+await program.parseAsync(args.length === 0 ? ['start'] : args, { from: 'user' })

@@ -52,6 +52,9 @@ type Name = keyof typeof CLOSE_POLICY
 const isName = (name: unknown): name is Name => typeof name === 'string' && Object.hasOwn(CLOSE_POLICY, name)
 const NAMES = Object.keys(CLOSE_POLICY).filter(isName)
 
+/** Whether a gateway brought it about, by a close that tells why. */
+export const isGatewayEnding = ({ name }: Pick<Ending, 'name'>): boolean => isName(name)
+
 function readReason (reason: string): { error?: unknown, retry_after_ms?: unknown } {
   try {
     return (JSON.parse(reason) as { error?: unknown, retry_after_ms?: unknown } | null) ?? {}

@@ -1,7 +1,8 @@
 import { askToken } from './ask-token.js'
 import type { ClientSettings, TokenReason } from './client-options.js'
 import { ownEnding, type Ending } from './close-policy.js'
-import type { ClosingFrame, Ids, ServerFrame, WelcomeFrame } from './frames.js'
+import type { Ids, ServerFrame, WelcomeFrame } from './frames.js'
+import { createKeptTicket } from './kept-ticket.js'
 import { openLink, type Link } from './link.js'
 import { reconnectDelayMs } from './reconnect-delay.js'
 import type { Requests } from './requests.js'
@@ -38,16 +39,6 @@ export interface ConnectionLoop {
 
 /** Tokens refused one after the other before the client gives up: the user has to sign in again. */
 const MAX_REFUSED_TOKENS = 5
-/** Life of a resume ticket. */
-const TICKET_MS = 120_000
-
-/** What the last connection left for the next. */
-interface Legacy { readonly ticket: string | undefined, readonly receivedAtMs: number, readonly reconnectAtMs: number }
-
-const toLegacy = (frame: ClosingFrame): Legacy => {
-  const receivedAtMs = performance.now()
-  return { ticket: frame.resume, receivedAtMs, reconnectAtMs: receivedAtMs + Math.max(0, frame.reconnect_after_ms) }
-}
 
 /** One connection after the other, as the gateway's closes allow it. */
 export function createConnectionLoop (options: ConnectionLoopOptions): ConnectionLoop {
@@ -62,7 +53,9 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
   let refusedTokens = 0
   let failures = 0
   let openedAtMs = Infinity
-  let legacy: Legacy | null = null
+  const ticket = createKeptTicket()
+  /** When the last `closing` frame allows to come back; null once an attempt was made. */
+  let reconnectAtMs: number | null = null
   let allowedAtMs = 0
   const unwatch = watchOnline(onOnline)
 
@@ -88,9 +81,8 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
     if (next === null) return signOut()
     if (next === refusedToken) return settle({ ...ownEnding('token_failed'), reconnect: 'with a new token' })
     token = next
-    const ticket = legacy?.ticket !== undefined && performance.now() - legacy.receivedAtMs < TICKET_MS ? legacy.ticket : null
-    legacy = null
-    link = openLink({ settings, token, ticket, eventTypes: options.eventTypes(), onFrame: receive, onEnd: settle })
+    reconnectAtMs = null
+    link = openLink({ settings, token, ticket: ticket.present(), eventTypes: options.eventTypes(), onFrame: receive, onEnd: settle })
   }
   function tryNow (): void {
     timer = undefined
@@ -99,11 +91,15 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
 
   function receive (frame: ServerFrame): void {
     if (frame.type === 'welcome' && session === null && link !== null) session = greet(link, frame)
-    if (frame.type === 'closing') legacy = toLegacy(frame)
+    if (frame.type === 'closing') {
+      ticket.keep(frame.resume)
+      reconnectAtMs = performance.now() + Math.max(0, frame.reconnect_after_ms)
+    }
     session?.receive(frame)
     options.onFrame(frame)
   }
   function greet (to: Link, welcome: WelcomeFrame): Session {
+    ticket.drop()
     openedAtMs = performance.now()
     refusedToken = null
     refusedTokens = 0
@@ -123,6 +119,7 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
   function settle (because: Ending): void {
     session?.stop()
     session = link = null
+    ticket.noteEnd(because)
     if (because.reconnect === 'with a new token') {
       refusedToken = token
       if (++refusedTokens >= MAX_REFUSED_TOKENS) return end(because)
@@ -134,7 +131,7 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
   }
   function waitThenTry (because: Ending): void {
     const now = performance.now()
-    const closingMs = legacy === null ? 0 : Math.max(0, legacy.reconnectAtMs - now)
+    const closingMs = reconnectAtMs === null ? 0 : Math.max(0, reconnectAtMs - now)
     const toldMs = Math.max(closingMs, because.retryAfterMs ?? 0)
     const delayMs = reconnectDelayMs({
       toldMs, isSpread: closingMs > 0, failures: failures++, backoff: settings.backoff, random: Math.random()

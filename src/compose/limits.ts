@@ -21,6 +21,8 @@ export interface Limits {
   readonly noteUserFull: () => void
   /** Null: without Redis. False also while it hangs or refuses to write. */
   readonly redisUp: () => boolean | null
+  /** Redis was not reached at the start: the policy decides, and says so, before anybody connects. */
+  readonly noteRedisAway: () => void
   close (): Promise<void>
 }
 
@@ -65,12 +67,12 @@ function letThrough (limiter: Limiter): Limiter {
   }
 }
 
-interface Store { readonly limiter: Limiter, readonly redisUp: () => boolean | null }
+type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
 
 function createStore (config: Config, redis: RedisConnection | null, audit: Audit, keepRecords: KeepRecords | null): Store {
   const settings = config.limits
   const local = createMemoryLimiter(settings, { now: monotonic })
-  if (redis === null) return { limiter: local, redisUp: () => null }
+  if (redis === null) return { limiter: local, redisUp: () => null, noteRedisAway: () => {} }
   const basePrefix = config.redis?.prefix ?? ''
   const prefix = basePrefix + (settings.dryRun ? DRY_RUN_PREFIX : '')
   const records = keepRecords === null ? null : { ...keepRecords, prefix: basePrefix }
@@ -85,7 +87,7 @@ function createStore (config: Config, redis: RedisConnection | null, audit: Audi
     onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
     onRestored: () => { audit.limitsRestored() }
   })
-  return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded() }
+  return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
 }
 
 /** Puts the limits together: the store, what is known locally, and what is counted. Without `keepRecords` no records are kept. */
@@ -102,6 +104,7 @@ export function composeLimits (
     limiter,
     budget,
     redisUp: store.redisUp,
+    noteRedisAway: store.noteRedisAway,
     blockedForMs (addressKey) {
       const forMs = dryRun ? 0 : blocks.blockedForMs(addressKey)
       if (forMs > 0) countRefused('ip')

@@ -4,7 +4,9 @@ import { isIP } from 'node:net'
 import type { LimitSettings } from '../limits/limiter.js'
 import { REFUSALS, type Reconnect } from '../refusals.js'
 import type { HttpAnswer, HttpRoute } from '../server/http-route.js'
+import { crossOriginHeaders, type AllowedOrigins } from './cross-origin.js'
 import type { DevClaims, DevIssuer } from './dev-issuer.js'
+import { EXAMPLE_PAGE } from './example-page.js'
 
 /** What the console page shows of the process that serves it. */
 export interface ConsoleSettings {
@@ -12,6 +14,15 @@ export interface ConsoleSettings {
   readonly publishKey: string | null
   readonly limits: Pick<LimitSettings, 'addressConnections' | 'addressWindowMs' | 'userConnections' | 'messages' | 'messageWindowMs'>
 }
+
+/** What pages under development get. */
+export interface PageSettings {
+  /** The client's modules by file name. */
+  readonly clientFiles: ReadonlyMap<string, string>
+  readonly allowed: AllowedOrigins
+}
+
+type Headers = HttpAnswer['headers']
 
 const DEFAULT_TTL_S = 3600
 const MAX_TTL_S = 86_400
@@ -25,7 +36,7 @@ const WHAT_TO_DO: Readonly<Record<Reconnect, string>> = {
   yes: 'Connect again.'
 }
 
-const answer = (status: number, type: string, body: string, more: HttpAnswer['headers'] = []): HttpAnswer => ({
+const answer = (status: number, type: string, body: string, more: Headers = []): HttpAnswer => ({
   status, headers: [['Content-Type', `${type}; charset=utf-8`], ['Cache-Control', 'no-store'], ['X-Content-Type-Options', 'nosniff'], ...more], body
 })
 
@@ -71,38 +82,56 @@ function describeConsole ({ publishKey, limits }: ConsoleSettings): string {
   })
 }
 
-/** Only the page's own script and style run, so that nothing in a frame can; by hash, for the page is the same for all (CSP Level 3). */
-function contentPolicy (page: string): string {
+/**
+ * Only the page's own script and style run, and the modules of `imports`, so that nothing in a frame can; by hash, for the page is the same
+ * for all (CSP Level 3).
+ */
+function pageHeaders (page: string, imports = ''): Headers {
   const hashOf = (element: string): string => {
     const text = new RegExp(`<${element}[^>]*>([^]*?)</${element}>`).exec(page)?.[1] ?? ''
     return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
   }
-  return [
-    "default-src 'none'", `script-src ${hashOf('script')}`, `style-src ${hashOf('style')}`, "connect-src 'self'", 'img-src data:',
+  const policy = [
+    "default-src 'none'", `script-src ${hashOf('script')}${imports}`, `style-src ${hashOf('style')}`, "connect-src 'self'", 'img-src data:',
     "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
   ].join('; ')
+  return [['Content-Security-Policy', policy], ['Referrer-Policy', 'no-referrer']]
 }
 
-/** The endpoints that only dev mode has: the page and what it shows, tokens for the asking, and the keys that verify them. */
-export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings): HttpRoute[] {
-  const page = readFileSync(new URL('./console.html', import.meta.url), 'utf8')
-  const pageHeaders = [['Content-Security-Policy', contentPolicy(page)], ['Referrer-Policy', 'no-referrer']] as const
-  const facts = describeConsole(settings)
-  const route = (path: string, handle: (query: URLSearchParams) => HttpAnswer): HttpRoute => ({
+function answerToken (issuer: DevIssuer, query: URLSearchParams, headers: Headers): HttpAnswer {
+  const claims = readClaims(query)
+  return typeof claims === 'string'
+    ? answer(400, 'application/json', JSON.stringify({ error: 'bad_request', message: claims }), headers)
+    : answer(200, 'text/plain', issuer.sign(claims), headers)
+}
+
+/** A route for loopback names; `across` are the headers for what pages of other origins may read. */
+function devRoute (path: string, allowed: AllowedOrigins, handle: (query: URLSearchParams, across: Headers) => HttpAnswer): HttpRoute {
+  return {
     method: 'GET',
     path,
     maxBodyBytes: 0,
     handle: ({ headers, query }) => isLocalHost(headers.get('host') ?? '')
-      ? handle(new URLSearchParams(query))
+      ? handle(new URLSearchParams(query), crossOriginHeaders(headers.get('origin') ?? '', allowed))
       : answer(403, 'application/json', '{"error":"forbidden","message":"dev mode answers on loopback names only"}')
-  })
+  }
+}
+
+/**
+ * The endpoints that only dev mode has: the console and what it shows, an example page, the client's modules, tokens for the asking, and
+ * the keys that verify them. The pages that may connect may read the modules and the tokens.
+ */
+export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings, { clientFiles, allowed }: PageSettings): HttpRoute[] {
+  const page = readFileSync(new URL('./console.html', import.meta.url), 'utf8')
+  const [ofConsole, ofExample] = [pageHeaders(page), pageHeaders(EXAMPLE_PAGE, " 'self'")]
+  const facts = describeConsole(settings)
+  const route = (path: string, handle: Parameters<typeof devRoute>[2]): HttpRoute => devRoute(path, allowed, handle)
   return [
-    route('/', () => answer(200, 'text/html', page, pageHeaders)),
+    route('/', () => answer(200, 'text/html', page, ofConsole)),
+    route('/dev/example', () => answer(200, 'text/html', EXAMPLE_PAGE, ofExample)),
     route('/dev/console.json', () => answer(200, 'application/json', facts)),
     route('/dev/jwks.json', () => answer(200, 'application/json', issuer.jwks())),
-    route('/dev/token', (query) => {
-      const claims = readClaims(query)
-      return typeof claims === 'string' ? answer(400, 'application/json', JSON.stringify({ error: 'bad_request', message: claims })) : answer(200, 'text/plain', issuer.sign(claims))
-    })
+    route('/dev/token', (query, across) => answerToken(issuer, query, across)),
+    ...[...clientFiles].map(([name, text]) => route(`/client/${name}`, (_query, across) => answer(200, 'text/javascript', text, across)))
   ]
 }

@@ -2,6 +2,7 @@ import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
 import { createGateway, type Gateway } from '../gateway.js'
 import { runProcess, type Runnable } from '../run-process.js'
+import { readClientFiles } from './client-files.js'
 import { createDevIssuer } from './dev-issuer.js'
 import { createDevRoutes } from './dev-routes.js'
 
@@ -57,6 +58,8 @@ function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
         'Portcullis, development mode: everything in this process, on loopback only.',
         '',
         `  page      http://${shown}:${ports.port}/`,
+        `  example   http://${shown}:${ports.port}/dev/example (the source is the smallest page with the client)`,
+        `  client    http://${shown}:${ports.port}/client/connect.js (for pages of WS_ALLOWED_ORIGINS too)`,
         `  gateway   ws://${shown}:${ports.port}/ws`,
         `  tokens    http://${shown}:${ports.port}/dev/token?sub=alice&agents=a1,a2&tasks=t1&scope=ws:send&ttl=300`,
         ports.adminPort === null ? '' : `  admin     http://${inUrl(admin.host)}:${ports.adminPort}/metrics (healthz, readyz; bearer ${settings.ADMIN_TOKEN})`,
@@ -78,7 +81,9 @@ runProcess((config) => {
   checkDevelopment(config)
   return withGreeting(createGateway(config, {
     worker: 1,
-    routes: createDevRoutes(issuer, { publishKey: config.admin.publishKey, limits: config.limits }),
+    routes: createDevRoutes(issuer, { publishKey: config.admin.publishKey, limits: config.limits }, {
+      clientFiles: readClientFiles(new URL('../client/', import.meta.url)), allowed: config.upgrade
+    }),
     onInbound: (message) => { process.stderr.write(`inbound ${JSON.stringify(message)}\n`) }
   }), config)
 }, env)

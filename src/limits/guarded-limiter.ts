@@ -31,6 +31,8 @@ export interface GuardedLimiterOptions {
 export interface GuardedLimiter extends Limiter {
   /** True while the policy decides. */
   isDegraded (): boolean
+  /** Redis is known to be away before anything was asked of it. */
+  noteAway (): void
 }
 
 const LEASES_PER_CALL = 500
@@ -104,7 +106,8 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       outage.close()
       await Promise.all([shared.close(), local.close()])
     },
-    isDegraded: outage.isDown
+    isDegraded: outage.isDown,
+    noteAway () { outage.fail(new Error('Connection is closed')) }
   }
 }
 

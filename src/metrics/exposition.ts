@@ -10,6 +10,8 @@ export interface MetricSources {
   redisUp (): boolean | null
   issuers (): readonly IssuerStatus[]
   auditDropped (): number
+  /** As `/readyz` says. */
+  ready (): boolean
   /** The event loop is so late that upgrades are refused. */
   eventLoopLate (): boolean
 }
@@ -23,6 +25,7 @@ export function registerMetrics (registry: Registry, counters: Counters, sources
 
 function registerConnections (registry: Registry, counters: Counters, sources: MetricSources): void {
   registerGauge(registry, 'portcullis_connections', 'Open WebSocket connections.', sources.connections)
+  registerGauge(registry, 'portcullis_ready', 'Whether traffic may be sent to this process, as /readyz says.', () => Number(sources.ready()))
   registerGauge(registry, 'portcullis_event_loop_late', 'Whether upgrades are refused (1) because the event loop is late.',
     () => Number(sources.eventLoopLate()))
   registerCounter(registry, 'portcullis_upgrades_total', 'WebSocket upgrades by outcome.', ['outcome'],

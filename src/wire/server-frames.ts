@@ -109,7 +109,7 @@ export const ClosingFrameSchema = Type.Object({
   code: Type.Integer({ minimum: 1000, maximum: 4999, description: 'the close code that follows' }),
   error: refusalName,
   reconnect_after_ms: Type.Integer({ minimum: 0, description: 'wait so long before you come back, in ms' }),
-  resume: Type.Optional(Type.String({ description: 'present it once, as `?resume=` beside a token, when you come back: it spares you the limit on connection attempts' }))
+  resume: Type.Optional(Type.String({ description: 'present it, as `?resume=` beside a token, until you are let in again, within two minutes: it spares you the limit on connection attempts' }))
 }, {
   description: 'The server is about to close this connection, in an orderly way.',
   examples: [{ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 2310 }]

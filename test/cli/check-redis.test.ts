@@ -3,6 +3,7 @@ import { trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
 import { runBuiltCheck, runCheck } from './run-cli.js'
+import { until } from '../support/until.js'
 
 const issuer = await startIssuer(t)
 const checkWith = async (env: Readonly<Record<string, string>>) => await runCheck({ ...trust(issuer), ...env })
@@ -90,7 +91,9 @@ t.test('a cluster: each node is looked at; one of them alone, or a part of the s
   const alone = await checkWith({ REDIS_URL: cluster.urls[0] ?? '' })
   t.equal(alone.code, 1)
   t.match(alone.find('redis', 'mode'), { verdict: 'fail', reason: 'REDIS_CLUSTER_URLS instead of REDIS_URL' })
-  await cluster.nodes[0]?.client.call('CLUSTER', 'DELSLOTSRANGE', '0', '5000')
+  const first = cluster.nodes[0]?.client
+  await first?.call('CLUSTER', 'DELSLOTSRANGE', '0', '5000')
+  await until('the cluster knows', async () => String(await first?.call('CLUSTER', 'INFO')).includes('cluster_state:fail'))
   const partial = await checkWith({ REDIS_CLUSTER_URLS: cluster.urls[0] ?? '' })
   t.equal(partial.code, 1)
 })

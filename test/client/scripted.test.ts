@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
+import WebSocket from 'ws'
 import type { ClientState } from '../../src/client/connection-loop.js'
 import type { Denied } from '../../src/client/resubscribe.js'
+import { findFreePort } from '../support/free-port.js'
 import { until } from '../support/until.js'
 import { observe, reasonOf } from './observed-client.js'
 import { obey, startScriptedServer, type Peer } from './scripted-server.js'
@@ -11,7 +13,7 @@ import { obey, startScriptedServer, type Peer } from './scripted-server.js'
 const token = (): string => 'a.b.c'
 const lastOf = (states: readonly ClientState[], status: ClientState['status']): ClientState | undefined => states.findLast(state => state.status === status)
 
-t.test('`closing` is honoured: not sooner than told, and the resume ticket presented once', async (t) => {
+t.test('`closing` is honoured: not sooner than told, and the resume ticket not presented again after a refusal by name', async (t) => {
   const server = await startScriptedServer(t, (peer, n) => {
     if (n === 2) return peer.close(1013, { error: 'overloaded' })
     peer.welcome()
@@ -29,6 +31,29 @@ t.test('`closing` is honoured: not sooner than told, and the resume ticket prese
   t.match(wait, { because: { name: 'restarting', code: 1012 } })
   t.ok(wait?.status === 'waiting' && wait.retryInMs > 300 && wait.retryInMs <= 400, 'no jitter on top: the gateway has spread its clients')
   t.same(server.peers.map(peer => peer.query.get('token')), [null, null, null], 'no token in an address')
+})
+
+t.test('the resume ticket is kept over attempts that reach no gateway, and not presented again after `welcome`', async (t) => {
+  const server = await startScriptedServer(t, (peer) => {
+    peer.welcome()
+    if (server.peers.length > 1) return peer.close(4408, { error: 'idle' })
+    peer.send({ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 20, resume: 'ticket1' })
+    peer.close(1012, { error: 'restarting' })
+  })
+  const presented: Array<string | null> = []
+  const nowhere = `ws://127.0.0.1:${await findFreePort()}/ws`
+  class SocketThatIsRefusedTwice extends WebSocket {
+    constructor (url: string, protocols: string[]) {
+      presented.push(new URL(url).searchParams.get('resume'))
+      const isRefused = presented.length === 2 || presented.length === 3
+      super(isRefused ? nowhere : url, protocols)
+    }
+  }
+  const { states } = observe(t, { url: server.url, token, WebSocket: SocketThatIsRefusedTwice })
+  await until('a fifth attempt', () => presented.length >= 5)
+  t.same(presented.slice(0, 5), [null, 'ticket1', 'ticket1', 'ticket1', null])
+  const waits = states.flatMap(state => state.status === 'waiting' ? [state.because.name] : [])
+  t.same(waits.slice(0, 4), ['restarting', 'connection_lost', 'connection_lost', 'idle'])
 })
 
 t.test('`closing` counts when its connection then breaks instead of closing', async (t) => {

@@ -18,7 +18,7 @@ function startLimits (
   const destination = { write () {} }
   const audit = createAudit({ log: createLog({ level: 'info', node: 'n1', destination }), node: 'n1', destination })
   const metrics = createMetrics({
-    connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false
+    connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const limits = composeLimits(config, redis, audit, metrics, { node: 'n1', mayRestore: () => true })
   t.teardown(async () => {

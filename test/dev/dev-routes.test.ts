@@ -1,18 +1,22 @@
 import t from 'tap'
+import { readClientFiles } from '../../src/dev/client-files.js'
 import { createDevIssuer } from '../../src/dev/dev-issuer.js'
 import { createDevRoutes } from '../../src/dev/dev-routes.js'
-import type { HttpAnswer } from '../../src/server/http-route.js'
+import type { HttpAnswer, HttpRoute } from '../../src/server/http-route.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
-const routes = createDevRoutes(issuer, {
+const PAGE = 'http://localhost:5173'
+const clientFiles = readClientFiles(new URL('../../dist/client/', import.meta.url))
+const createRoutes = (anyOrigin: boolean, origins: readonly string[]): HttpRoute[] => createDevRoutes(issuer, {
   publishKey: null,
   limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }
-})
+}, { clientFiles, allowed: { anyOrigin, origins: new Set(origins) } })
+const listed = createRoutes(false, [PAGE])
 
-async function get (path: string, query = '', host = '127.0.0.1:9001'): Promise<HttpAnswer> {
+async function get (path: string, query = '', { host = '127.0.0.1:9001', origin = '', routes = listed } = {}): Promise<HttpAnswer> {
   const route = routes.find(route => route.path === path)
   if (route === undefined) throw new Error(`no ${path}`)
-  const headers = new Map(host === '' ? [] : [['host', host]])
+  const headers = new Map([['host', host], ['origin', origin]].filter((line): line is [string, string] => line[1] !== ''))
   const address = { ip: '127.0.0.1', key: '127.0.0.1' }
   return await route.handle({ path, query, headers, address, readBody: async () => ({ ok: true, text: '' }) })
 }
@@ -38,9 +42,9 @@ t.test('a lifetime that is no number, or too long, is refused', async (t) => {
 
 t.test('a page whose name was made to lead to loopback gets nothing', async (t) => {
   for (const host of ['evil.example', 'evil.example:9001', '127.0.0.1.evil.example', 'localhost.evil.example', '', '192.0.2.1:9001', '[::2]:9001', '0.0.0.0:9001']) {
-    for (const { path } of routes) t.equal((await get(path, '', host)).status, 403, `${host} ${path}`)
+    for (const { path } of listed) t.equal((await get(path, '', { host })).status, 403, `${host} ${path}`)
   }
-  for (const host of ['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001']) t.equal((await get('/dev/token', '', host)).status, 200, host)
+  for (const host of ['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001']) t.equal((await get('/dev/token', '', { host })).status, 200, host)
 })
 
 t.test('the console page stands alone: no other origin is loaded or called', async (t) => {
@@ -54,4 +58,22 @@ t.test('the console page stands alone: no other origin is loaded or called', asy
 t.test('the keys are those that verify the tokens', async (t) => {
   const answer = await get('/dev/jwks.json')
   t.equal(answer.body, issuer.jwks())
+})
+
+t.test('only a page that may connect may read tokens and the client across origins', async (t) => {
+  const across = async (path: string, origin: string, routes?: HttpRoute[]): Promise<[string | undefined, string | undefined]> => {
+    const { headers } = await get(path, 'ttl=soon', { origin, ...(routes === undefined ? {} : { routes }) })
+    const { 'Access-Control-Allow-Origin': allowed, Vary: vary } = Object.fromEntries(headers)
+    return [allowed, vary]
+  }
+  for (const path of ['/dev/token', '/client/connect.js']) {
+    t.same(await across(path, PAGE), [PAGE, 'Origin'], path)
+    for (const origin of ['', 'null', '*', `${PAGE}/`, `${PAGE}0`, 'https://localhost:5173', 'http://LOCALHOST:5173', 'http://evil.example']) {
+      t.same(await across(path, origin), [undefined, 'Origin'], `${path} ${origin}`)
+    }
+    for (const origin of [PAGE, 'null', '']) t.same(await across(path, origin, createRoutes(true, ['*'])), ['*', undefined], `any: ${path} ${origin}`)
+    t.same(await across(path, 'http://127.0.0.1:9001', createRoutes(false, [])), [undefined, 'Origin'], `none: ${path}`)
+  }
+  for (const path of ['/', '/dev/example', '/dev/console.json', '/dev/jwks.json']) t.same(await across(path, PAGE), [undefined, undefined], path)
+  t.same((await get('/dev/token', '', { origin: PAGE, host: 'evil.example' })).headers.filter(([name]) => name.startsWith('Access-')), [])
 })

@@ -12,6 +12,7 @@ import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { createClock, describe, startVerifier } from '../tokens/fixture.js'
 import { readDocument } from './documents.js'
 import { readGuideFile, runGuide } from './guide-commands.js'
+import { until } from '../support/until.js'
 
 interface Mapper { readonly protocolMapper: string, readonly config: Readonly<Record<string, string>> }
 interface Scope { readonly name: string, readonly protocolMappers: readonly Mapper[] }
@@ -146,6 +147,7 @@ t.test('the guide from start to end', { timeout: 60_000 }, async (t) => {
   await t.test('its commands print what it shows', async (t) => {
     const replace = { 'http://127.0.0.1:8080/realms/portcullis/protocol/openid-connect/token': tokenEndpoint, '127.0.0.1:9001': `127.0.0.1:${gateway.port}` }
     await runGuide(t, 'keycloak.md', { replace })
+    await until('the lines are written', () => gateway.log.filter(line => line.event === 'connection.refused').length > 1)
     t.equal(gateway.log.filter(line => line.event === 'connection.accepted').length, 1)
     const refused = gateway.log.filter(line => line.event === 'connection.refused').map(line => `${String(line['reason'])} ${String(line['detail'])}`)
     t.same(refused[1], 'invalid_token token_type')

@@ -4,7 +4,7 @@ import { createMetrics } from '../../src/metrics/metrics.js'
 import { REFUSALS } from '../../src/refusals.js'
 
 const QUIET: MetricSources = {
-  connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false
+  connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
 }
 
 function startMetrics (t: Test, sources: Partial<MetricSources> = {}) {

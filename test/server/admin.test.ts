@@ -15,7 +15,7 @@ const AUTHORIZED = { headers: { Authorization: `Bearer ${SECRET}` } }
 async function startAdmin (t: Test, more: Partial<AdminOptions> = {}) {
   const faults: Array<[unknown, string]> = []
   const metrics = createMetrics({
-    connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, eventLoopLate: () => false
+    connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const admin = await createAdminServer({
     host: '127.0.0.1',
