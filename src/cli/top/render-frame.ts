@@ -63,7 +63,14 @@ function keysText (reading: Reading): string {
     const issuer = labels['issuer'] ?? ''
     ages.set(issuer, Math.max(value, ages.get(issuer) ?? 0))
   }
-  const listed = [...ages].slice(0, MAX_LISTED).map(([issuer, age]) => `${issuer} ${age.toFixed(0)} s`)
+  // An issuer that never gave its keys has no age: it comes first, as it is what matters.
+  const usable = new Map<string, number>()
+  for (const { labels, value } of samplesOf(reading, 'portcullis_issuer_usable')) {
+    const issuer = labels['issuer'] ?? ''
+    usable.set(issuer, Math.min(value, usable.get(issuer) ?? 1))
+  }
+  const without = [...usable].filter(([, value]) => value === 0).map(([issuer]) => `${issuer} NONE`)
+  const listed = [...without, ...[...ages].map(([issuer, age]) => `${issuer} ${age.toFixed(0)} s`)].slice(0, MAX_LISTED)
   return listed.length === 0 ? 'no keys loaded' : listed.join('   ')
 }
 

@@ -57,6 +57,14 @@ t.test('what needs attention is told: degraded limits, a late event loop, lost l
   t.equal(rowOf(frame, 'Limits'), 'ip refused 4')
 })
 
+t.test('an issuer without keys in any worker is named first', async (t) => {
+  const frame = renderFrame(ORIGIN, readingAt(1, [
+    'portcullis_jwks_age_seconds{issuer="kc",worker="1"} 20', 'portcullis_issuer_usable{issuer="kc",worker="1"} 1',
+    'portcullis_issuer_usable{issuer="sb",worker="1"} 1', 'portcullis_issuer_usable{issuer="sb",worker="2"} 0'
+  ]), null, SCREEN)
+  t.equal(rowOf(frame, 'Issuer keys'), 'sb NONE   kc 20 s')
+})
+
 t.test('whatever the page says, a frame fits its screen and holds nothing that a terminal obeys', async (t) => {
   const hostile = readingAt(1, Array.from({ length: 300 }, (_, n) => `portcullis_refusals_total{reason="\u001b[2J\u009b1m${'x'.repeat(200)}${n}"} ${n}`), 'not ready: \u001b]0;title\u0007')
   for (const screen of [SCREEN, { columns: 20, rows: 5 }, { columns: 1, rows: 1 }]) {
