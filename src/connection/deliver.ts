@@ -14,6 +14,13 @@ const KEEP = 'keep'
 
 const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
 
+/**
+ * The few sockets of one user get that user's events one by one: the native topic that every connection would need for
+ * it costs more, in time and memory, than it saves. The native layer keeps the order of both ways at each socket.
+ */
+const isPersonal = (topic: string): boolean => topic.startsWith('user:')
+const joinsNatively = (session: Session, topic: string): boolean => session.eventTypes === null && !isPersonal(topic)
+
 /** Carries events from the bus to the sockets of this process. */
 export interface Delivery {
   /** Starts the events of a topic for a connection; false when it listens already. */
@@ -28,7 +35,7 @@ export interface Delivery {
 
 /**
  * Events go out by the native `publish`, which shares one frame among all subscribers; a connection that narrows its
- * event types gets them one by one instead. A connection uses one way only, so its order is the topic's.
+ * event types gets them one by one instead. A connection uses one way only for a topic, so its order is the topic's.
  */
 export function createDelivery (publish: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
   const listeners = new Map<string, SessionGroup>()
@@ -60,7 +67,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       group.add(session)
       listeners.set(group.name, group)
       session.topics.add(group.name)
-      if (session.eventTypes === null) session.socket.subscribe(topic)
+      if (joinsNatively(session, topic)) session.socket.subscribe(topic)
       return true
     },
     detach (session, topic) {
@@ -68,7 +75,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       const group = listeners.get(topic)
       group?.remove(session)
       if (group?.size === 0) listeners.delete(topic)
-      if (session.eventTypes === null) session.socket.unsubscribe(topic)
+      if (joinsNatively(session, topic)) session.socket.unsubscribe(topic)
       return true
     },
     narrow (session, eventTypes) {
@@ -77,6 +84,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       if (wasShared === (eventTypes === null)) return
       if (wasShared) session.socket.subscribe(KEEP)
       for (const topic of session.topics) {
+        if (isPersonal(topic)) continue
         if (wasShared) session.socket.unsubscribe(topic)
         else session.socket.subscribe(topic)
       }
@@ -88,10 +96,10 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       let shared = false
       // A copy is not needed: ending a session removes it from the group, which is allowed.
       for (const session of group.members()) {
-        if (session.eventTypes === null) {
+        if (joinsNatively(session, topic)) {
           shared = true
           session.messagesOut++
-        } else if (session.eventTypes.has(event)) {
+        } else if (session.eventTypes?.has(event) !== false) {
           sendText(session, text, maxBufferedBytes)
         }
       }

@@ -52,6 +52,20 @@ t.test('who names event types gets those only, in the topic\'s order, and others
   t.equal(some.socket.topics.size, 0, 'it gets nothing by publish, so nothing twice')
 })
 
+t.test('a user\'s own topic needs no native one: each of the user\'s sockets gets the event once, narrowed or not', async (t) => {
+  const [first, second, narrowed] = [openTestSession(), openTestSession(), openTestSession('alice', { eventTypes: ['b'] })]
+  const delivery = deliverTo([first.socket, second.socket, narrowed.socket])
+  for (const { session } of [first, second, narrowed]) delivery.attach(session, 'user:i:alice')
+  t.same([first, second].map(({ socket }) => socket.topics.size), [0, 0])
+  delivery.narrow(second.session, new Set(['b']))
+  delivery.narrow(second.session, null)
+  t.notOk(second.socket.topics.has('user:i:alice'), 'nor after it has narrowed and widened its event types')
+  delivery.deliver('user:i:alice', { event: 'a', data: 1 })
+  t.same(delivery.published, [])
+  t.same([first, second, narrowed].map(({ socket }) => eventsOf(socket).length), [1, 1, 0])
+  t.equal(first.session.messagesOut, 1)
+})
+
 t.test('narrowing and widening changes the way on every topic, and loses and doubles nothing', async (t) => {
   const { session, socket } = openTestSession()
   const delivery = deliverTo([socket])

@@ -59,6 +59,18 @@ t.test('two processes, 500 sockets each, 20 topics a socket: each gets exactly i
   t.equal(wrong.length, 0, 'every socket has each of its topics complete and in order, and nothing else')
 })
 
+t.test('events of a shared topic and of the user\'s own go out in different ways, and arrive in the order of Redis', async (t) => {
+  const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
+  const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, REDIS_URL: redis.url })
+  const listener = listen(t, gateway, issuer.sign({ sub: 'alice', agents: ['a1'] }), ['a1'])
+  await listener.subscribed
+  const all = redis.client.pipeline()
+  for (let n = 0; n < 300; n++) all.publish(n % 3 === 0 ? 'ws:topic:user:alice' : 'ws:topic:agent:a1', JSON.stringify({ event: 'count', data: n }))
+  await all.exec()
+  await until('every event arrived', () => listener.got.length >= 300)
+  t.same(listener.got.map(({ n }) => n), [...Array(300).keys()])
+})
+
 t.test('events and subscriptions of one process', async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, PUBLISH_KEY })
