@@ -33,6 +33,7 @@ const RETRY_MS = 1000
 const REPORT_INTERVAL_MS = 60_000
 const PRESENCE_CHECK_MS = 1000
 const FILE_MODE = 0o640
+const NEWLINE = Buffer.from('\n')
 
 /** Writes chunks to a rotated file and opens it again, by itself, after any failure. */
 export function createFileSink ({ file, report, now }: FileSinkOptions): FileSink {
@@ -90,9 +91,9 @@ export function createFileSink ({ file, report, now }: FileSinkOptions): FileSin
   return {
     async writeChunk (chunk) {
       const target = await currentStream()
-      const text = tornTail ? `\n${chunk}` : chunk
+      const bytes = tornTail ? Buffer.concat([NEWLINE, chunk]) : chunk
       tornTail = false
-      await writeText(target, text)
+      await writeBytes(target, bytes)
       failing = false
     },
     async close () {
@@ -135,9 +136,9 @@ async function isPresent (path: string): Promise<boolean> {
   return await stat(path).then(() => true, () => false)
 }
 
-async function writeText (stream: RotatingFileStream, text: string): Promise<void> {
+async function writeBytes (stream: RotatingFileStream, bytes: Buffer): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    stream.write(text, (error) => {
+    stream.write(bytes, (error) => {
       if (error) reject(error)
       else resolve()
     })

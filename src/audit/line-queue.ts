@@ -1,5 +1,7 @@
-/** Hands one chunk of whole lines to the operating system. Resolves when it was taken, rejects when it is lost. */
-export type WriteChunk = (chunk: string) => Promise<void>
+import { encodeLines } from './log-text.js'
+
+/** Hands one chunk of whole lines, in UTF-8, to the operating system. Resolves when it was taken, rejects when it is lost. */
+export type WriteChunk = (chunk: Buffer) => Promise<void>
 
 /** Takes log lines at once and writes them in batches, in order, one write at a time. */
 export interface LineQueue {
@@ -17,18 +19,17 @@ export interface LineQueueOptions {
   readonly maxQueuedChars: number
   /** A chunk is closed once it is this long, so that a file is rotated near its limit. Default 64 Ki. */
   readonly chunkChars?: number
+  /**
+   * Least time between the beginnings of two writes, in ms, unless a chunk is full or a flush waits: under load a write, with
+   * its trip through libuv's pool, costs as much as ten lines. What comes alone is written at once. Default 5.
+   */
+  readonly gatherMs?: number
 }
 
 interface Chunk { text: string, lines: number }
 
-/**
- * Least time between the beginnings of two writes, in ms, unless a chunk is full or a flush waits: under load a write, with
- * its trip through libuv's pool, costs as much as ten lines. What comes alone is written at once.
- */
-const GATHER_MS = 5
-
 /** Makes a queue whose memory is bounded whatever the sink does. */
-export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_536 }: LineQueueOptions): LineQueue {
+export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_536, gatherMs = 5 }: LineQueueOptions): LineQueue {
   const closed: Chunk[] = []
   let open: Chunk = { text: '', lines: 0 }
   let queuedChars = 0
@@ -48,7 +49,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
 
   /** Waits until enough has come for a write, or long enough. */
   async function gather (): Promise<void> {
-    const restMs = writtenAtMs + GATHER_MS - performance.now()
+    const restMs = writtenAtMs + gatherMs - performance.now()
     if (restMs <= 0 || closed.length > 0 || flushes > 0) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, restMs)
@@ -68,7 +69,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
       if (chunk === undefined) break
       writtenAtMs = performance.now()
       try {
-        await writeChunk(chunk.text)
+        await writeChunk(encodeLines(chunk.text))
       } catch {
         dropped += chunk.lines
       }

@@ -1,7 +1,6 @@
 import { createFileSink, type LogFile } from './file-sink.js'
 import { createLineQueue, withinMs } from './line-queue.js'
 import { createStdoutSink } from './stdout-sink.js'
-import { escapeControls } from './log-text.js'
 
 export interface LogDestinationOptions {
   /** Write to standard output. */
@@ -45,8 +44,7 @@ export function createLogDestination (options: LogDestinationOptions): LogDestin
 
   return {
     write (line) {
-      const safe = escapeControls(line)
-      for (const queue of queues) queue.write(safe)
+      for (const queue of queues) queue.write(line)
     },
     flush,
     dropped: () => queues.reduce((total, queue) => total + queue.dropped(), 0),

@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer'
+
 /** Longest text from a client or a dependency in one field of a log line, in UTF-16 units. */
 export const MAX_TEXT = 256
 
@@ -7,6 +9,7 @@ const TOKEN_START = 'eyJ'
 const PLAIN_PATH = /^(?:\/[\w.~-]{0,24}){1,8}$/
 const PLAIN_SEGMENT = /^[\w.~-]*$/
 
+const DEL = 0x7f
 /**
  * DEL, the C1 controls (0x9b starts a terminal command like ESC [ does), line separators, byte order marks and the
  * marks that reverse the direction of text. JSON may hold all of them as they are; a terminal or a viewer obeys them.
@@ -16,6 +19,15 @@ const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff
 /** Writes characters that could disturb a reader's terminal or line splitter as `\uXXXX`. The line is JSON before and after. */
 export function escapeControls (line: string): string {
   return line.search(UNSAFE) === -1 ? line : line.replace(UNSAFE, escapeCharacter)
+}
+
+/**
+ * The bytes of log lines as they may be shown, in UTF-8. Whether there is anything to escape is asked for a whole chunk of
+ * lines at once: all that `escapeControls` looks for lies outside ASCII, but for DEL.
+ */
+export function encodeLines (lines: string): Buffer {
+  const bytes = Buffer.from(lines)
+  return isAscii(bytes) && !bytes.includes(DEL) ? bytes : Buffer.from(escapeControls(lines))
 }
 
 function escapeCharacter (character: string): string {

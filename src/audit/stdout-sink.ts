@@ -30,8 +30,8 @@ function createStreamSink (stream: NodeJS.WriteStream): WriteChunk {
 }
 
 /** Writes the whole chunk, whatever part of it the system takes at once. */
-async function writeToDescriptor (chunk: string): Promise<void> {
-  let rest = Buffer.from(chunk)
+async function writeToDescriptor (chunk: Buffer): Promise<void> {
+  let rest = chunk
   while (rest.length > 0) rest = rest.subarray(await writeOnce(rest))
 }
 

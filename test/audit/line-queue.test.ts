@@ -8,8 +8,8 @@ function createHeldSink () {
   return {
     chunks,
     waiting,
-    writeChunk (chunk: string): Promise<void> {
-      chunks.push(chunk)
+    writeChunk (chunk: Buffer): Promise<void> {
+      chunks.push(String(chunk))
       return new Promise((resolve, reject) => { waiting.push({ resolve, reject }) })
     }
   }
@@ -22,7 +22,7 @@ async function turn (): Promise<void> {
 
 t.test('the lines of one turn of the event loop are one write, in order', async (t) => {
   const sink = createHeldSink()
-  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000 })
+  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000, gatherMs: 0 })
   queue.write('a\n')
   queue.write('b\n')
   t.same(sink.chunks, [], 'nothing is written while the caller runs')
@@ -32,7 +32,7 @@ t.test('the lines of one turn of the event loop are one write, in order', async 
 
 t.test('one write is in flight at a time, and what came meanwhile follows', async (t) => {
   const sink = createHeldSink()
-  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000 })
+  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000, gatherMs: 0 })
   queue.write('a\n')
   await turn()
   queue.write('b\n')
@@ -43,9 +43,30 @@ t.test('one write is in flight at a time, and what came meanwhile follows', asyn
   t.same(sink.chunks, ['a\n', 'b\n'])
 })
 
+t.test('what comes soon after a write waits for company, until a chunk is full or somebody flushes', async (t) => {
+  const chunks: string[] = []
+  const writeChunk = async (chunk: Buffer): Promise<void> => { chunks.push(String(chunk)) }
+  const queue = createLineQueue({ writeChunk, maxQueuedChars: 1000, chunkChars: 8, gatherMs: 60_000 })
+  queue.write('a\n')
+  await turn()
+  t.same(chunks, ['a\n'], 'what comes alone goes at once')
+  queue.write('b\n')
+  await turn()
+  queue.write('c\n')
+  await turn()
+  t.same(chunks.length, 1)
+  await queue.flush(60_000)
+  t.same(chunks, ['a\n', 'b\nc\n'])
+  queue.write('d\n')
+  await turn()
+  queue.write('eeeeee\n')
+  await turn()
+  t.same(chunks.at(-1), 'd\neeeeee\n', 'a full chunk waits for nothing')
+})
+
 t.test('a chunk is closed at its length, so that one write is never long', async (t) => {
   const chunks: string[] = []
-  const queue = createLineQueue({ writeChunk: async (chunk) => { chunks.push(chunk) }, maxQueuedChars: 1000, chunkChars: 6 })
+  const queue = createLineQueue({ writeChunk: async (chunk) => { chunks.push(String(chunk)) }, maxQueuedChars: 1000, chunkChars: 6 })
   for (const line of ['aa\n', 'bb\n', 'cc\n', 'dd\n', 'ee\n']) queue.write(line)
   await queue.flush(1000)
   t.same(chunks, ['aa\nbb\n', 'cc\ndd\n', 'ee\n'])
@@ -53,7 +74,7 @@ t.test('a chunk is closed at its length, so that one write is never long', async
 
 t.test('lines beyond the bound are dropped and counted, and there is room again once a write ends', async (t) => {
   const sink = createHeldSink()
-  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 10 })
+  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 10, gatherMs: 0 })
   for (let i = 0; i < 100; i++) queue.write('12345\n')
   t.equal(queue.dropped(), 99)
   await turn()
@@ -68,7 +89,7 @@ t.test('lines beyond the bound are dropped and counted, and there is room again 
 
 t.test('the lines of a failed write are counted as dropped, and the next write goes on', async (t) => {
   const sink = createHeldSink()
-  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000 })
+  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000, gatherMs: 0 })
   queue.write('a\n')
   queue.write('b\n')
   await turn()
@@ -81,7 +102,7 @@ t.test('the lines of a failed write are counted as dropped, and the next write g
 
 t.test('flush waits for everything queued, and no longer than it is told when the sink hangs', async (t) => {
   const sink = createHeldSink()
-  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000 })
+  const queue = createLineQueue({ writeChunk: sink.writeChunk, maxQueuedChars: 1000, gatherMs: 0 })
   await queue.flush(60_000)
   queue.write('a\n')
   await queue.flush(10)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { boundText, escapeControls, redactPath } from '../../src/audit/log-text.js'
+import { boundText, encodeLines, escapeControls, redactPath } from '../../src/audit/log-text.js'
 
 const JWT = 'eyJhbGciOiJSUzI1NiIsImtpZCI6ImExIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZS1zaWduYXR1cmU'
 
@@ -11,6 +11,7 @@ t.test('every character that JSON leaves raw and a terminal or viewer obeys is e
       const line = escapeControls(JSON.stringify({ value }))
       t.match(line, /^[\x20-\x7e]+$/, `U+${code.toString(16)} is not written raw`)
       t.equal((JSON.parse(line) as { value: string }).value, value)
+      t.equal(String(encodeLines(JSON.stringify({ value }))), line, 'nor in what is handed to the system')
     }
   }
 })
@@ -18,6 +19,7 @@ t.test('every character that JSON leaves raw and a terminal or viewer obeys is e
 t.test('ordinary text in any script is left as it is', async (t) => {
   const line = JSON.stringify({ value: 'Zoë Жанна 李 🙂 "quoted" \\' })
   t.equal(escapeControls(line), line)
+  t.equal(String(encodeLines(line)), line)
 })
 
 t.test('text is cut at its bound', async (t) => {
