@@ -12,6 +12,11 @@ export interface LeaseRecord {
   readonly acceptedAtMs: number
 }
 
+/** Whose slots a connection takes. No token can hold NUL in its subject, so no user can take or fill those of `anonymous`. */
+export function leaseOwner ({ insecure, userId }: Identity, { key }: ClientAddress): string {
+  return insecure ? `anonymous\0${key}` : userId
+}
+
 /** Writes the record of a connection that is about to be let in: one flat JSON array, made once per upgrade. */
 export function writeLeaseRecord (identity: Identity, { ip }: ClientAddress, path: string, acceptedAtMs: number): string {
   const { userId, issuer, insecure } = identity

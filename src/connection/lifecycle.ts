@@ -6,7 +6,7 @@ import { authorize, isGranted, type Granted } from './authorize.js'
 import { checkOrigin } from './check-origin.js'
 import { findAddress } from './find-address.js'
 import { isIdentity } from './identify.js'
-import { writeLeaseRecord } from './lease-record.js'
+import { leaseOwner, writeLeaseRecord } from './lease-record.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { isRefusal, readRequest, type UpgradeRequest } from './read-request.js'
 import type { RefusedUpgrade } from './report.js'
@@ -47,9 +47,9 @@ const ACCESS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'access'
 const OVERLOADED = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
 /** Rights that change more often than this during one upgrade are a fault of the back end. */
 const MAX_PERMIT_TRIES = 5
+/** The answer to an attempt that neither limit is asked about. */
+const UNLIMITED: Promise<null> = Promise.resolve(null)
 const NO_WISH = { refuseByClose: false, protocol: '' }
-/** No token can hold NUL in its subject, so no user can take or fill these slots. */
-const anonymousOwner = (addressKey: string): string => `anonymous\0${addressKey}`
 
 /** Runs each upgrade through its steps in the one order that decides which refusal is answered. */
 export function createLifecycle (deps: LifecycleDeps): Lifecycle {
@@ -84,10 +84,12 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     }
     pending.onAborted = () => { abort(attempt) }
     deadlines.add(attempt)
-    decide(attempt).then(
-      (outcome) => { settle(attempt, outcome) },
-      (error: unknown) => { report.fault(error, 'upgrade'); settle(attempt, FAULT) }
-    )
+    const fail = (error: unknown): void => { report.fault(error, 'upgrade'); settle(attempt, FAULT) }
+    try {
+      decide(attempt).then((outcome) => { settle(attempt, outcome) }, fail)
+    } catch (error) {
+      fail(error)
+    }
   }
 
   /** What this process knows of the address already: needs neither Redis nor cryptography. */
@@ -101,19 +103,22 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     return bannedMs > 0 ? refuse('banned', { retryAfterMs: bannedMs }) : null
   }
 
-  async function decide (attempt: Attempt): Promise<Granted | Refusal> {
+  /** May throw. Not async, nor is `admit`: every upgrade waits here, and what each such function keeps meanwhile outlives a scavenge. */
+  function decide (attempt: Attempt): Promise<Granted | Refusal> {
     const { request } = attempt
     const who = deps.identify.now(request.token)
     const asksBackEnd = !deps.authorizer.local && (request.agents !== null || request.tasks !== null)
-    if (who === null || (isIdentity(who) && asksBackEnd)) return await decideRemotely(attempt)
-    // Everything but the limits is decided here and now, so address and slot go in one call.
-    const asked = isIdentity(who) ? permit(attempt, who) : who
-    // An await that waits for nothing is dear here, where every upgrade comes by.
-    const granted = asked instanceof Promise ? await asked : asked
-    const full = isGranted(granted) && isIdentity(who) && deps.userIsFull(leaseOwner(attempt, who))
+    if (who === null || (isIdentity(who) && asksBackEnd)) return decideRemotely(attempt)
+    const granted = isIdentity(who) ? permit(attempt, who) : who
+    return granted instanceof Promise ? granted.then(answer => decideLimits(attempt, who, answer)) : decideLimits(attempt, who, granted)
+  }
+
+  /** Everything but the limits is decided, so address and slot go in one call. */
+  function decideLimits (attempt: Attempt, who: Identity | Refusal, granted: Granted | Refusal): Promise<Granted | Refusal> {
+    const full = isGranted(granted) && isIdentity(who) && deps.userIsFull(leaseOwner(who, attempt.address))
     const lease = isGranted(granted) && isIdentity(who) && !full ? newLease(attempt, who) : null
-    const refusal = await admit(attempt, countedAddress(attempt), lease, ticketOf(attempt, who))
-    return refusal ?? (full ? refuseFull() : granted)
+    return admit(attempt, countedAddress(attempt), lease, ticketOf(attempt, who))
+      .then(refusal => refusal ?? (full ? refuseFull() : granted))
   }
 
   function refuseFull (): Refusal {
@@ -141,7 +146,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const granted = await permit(attempt, who)
     if (!isGranted(granted)) return granted
     if (attempt.settled) return OVERDUE
-    if (deps.userIsFull(leaseOwner(attempt, who))) return refuseFull()
+    if (deps.userIsFull(leaseOwner(who, attempt.address))) return refuseFull()
     return await admit(attempt, null, newLease(attempt, who)) ?? await stillGranted(attempt, who, granted)
   }
 
@@ -166,18 +171,16 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   /** Asks the limits; on yes the attempt holds the lease, also when it was settled meanwhile. */
-  async function admit (
-    attempt: Attempt, address: string | null, lease: Lease | null, resume: Resume | null = null
-  ): Promise<Refusal | null> {
-    if (address === null && lease === null) return null
-    let admission: Admission
-    try {
-      admission = await deps.limiter.admit({ address, resume, lease })
-    } catch {
+  function admit (attempt: Attempt, address: string | null, lease: Lease | null, resume: Resume | null = null): Promise<Refusal | null> {
+    if (address === null && lease === null) return UNLIMITED
+    return deps.limiter.admit({ address, resume, lease }).then(admission => takeAdmission(attempt, lease, admission), () => {
       // It may have been taken by a store whose answer was lost.
       if (lease !== null) deps.limiter.release(lease)
       return LIMITS_AWAY
-    }
+    })
+  }
+
+  function takeAdmission (attempt: Attempt, lease: Lease | null, admission: Admission): Refusal | null {
     if (!admission.admitted) {
       const refusal = refuse(admission.limit === 'address' ? 'ip_rate_limited' : 'user_connection_limit', { retryAfterMs: admission.retryAfterMs })
       if (!deps.dryRun) return refusal
@@ -187,9 +190,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     return null
   }
 
-  const leaseOwner = (attempt: Attempt, who: Identity): string => who.insecure ? anonymousOwner(attempt.address.key) : who.userId
   const newLease = (attempt: Attempt, who: Identity): Lease => ({
-    userId: leaseOwner(attempt, who),
+    userId: leaseOwner(who, attempt.address),
     connectionId: deps.newConnectionId(),
     record: writeLeaseRecord(who, attempt.address, attempt.request.path, Date.now())
   })

@@ -16,22 +16,60 @@ interface Held {
   readonly endsAt: number
 }
 
+/** What one user holds. Most hold one lease, and a Map costs more than all else here, so the second makes it. */
+class UserLeases {
+  private only: Held | null = null
+  private several: Map<string, Held> | null = null
+
+  get size (): number { return this.several?.size ?? (this.only === null ? 0 : 1) }
+
+  has (connectionId: string): boolean {
+    return this.several?.has(connectionId) ?? this.only?.lease.connectionId === connectionId
+  }
+
+  put (held: Held): void {
+    const { connectionId } = held.lease
+    if (this.several === null && (this.only === null || this.has(connectionId))) {
+      this.only = held
+      return
+    }
+    this.several ??= new Map(this.only === null ? [] : [[this.only.lease.connectionId, this.only]])
+    this.only = null
+    this.several.set(connectionId, held)
+  }
+
+  remove (connectionId: string): void {
+    if (this.several !== null) this.several.delete(connectionId)
+    else if (this.has(connectionId)) this.only = null
+  }
+
+  dropLapsed (now: number): void {
+    if (this.only !== null && this.only.endsAt <= now) this.only = null
+    if (this.several === null) return
+    for (const [connectionId, { endsAt }] of this.several) {
+      if (endsAt <= now) this.several.delete(connectionId)
+    }
+  }
+
+  all (): Iterable<Held> { return this.several?.values() ?? (this.only === null ? [] : [this.only]) }
+}
+
 /** How many users are looked at, at each lease, for leases that have all lapsed. */
 const CHECKED_PER_LEASE = 2
 
 /** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by what holds leases: open sockets. */
 export function createMemoryLeases (slots: number, leaseMs: number): MemoryLeases {
-  const byUser = new Map<string, Map<string, Held>>()
+  const byUser = new Map<string, UserLeases>()
   let round = byUser.entries()
 
   const put = (lease: Lease, now: number): void => {
     dropSomeLapsed(now)
     let held = byUser.get(lease.userId)
     if (held === undefined) {
-      held = new Map()
+      held = new UserLeases()
       byUser.set(lease.userId, held)
     }
-    held.set(lease.connectionId, { lease, endsAt: now + leaseMs })
+    held.put({ lease, endsAt: now + leaseMs })
   }
   /** Goes round all users, a few at a time: a lease that nobody gives back or renews must not stay for ever. */
   const dropSomeLapsed = (now: number): void => {
@@ -42,7 +80,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
         return
       }
       const [userId, held] = next.value
-      dropLapsed(held, now)
+      held.dropLapsed(now)
       if (held.size === 0) byUser.delete(userId)
     }
   }
@@ -51,7 +89,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     take (lease, now) {
       const held = byUser.get(lease.userId)
       if (held !== undefined) {
-        dropLapsed(held, now)
+        held.dropLapsed(now)
         if (held.size >= slots && !held.has(lease.connectionId)) return false
       }
       put(lease, now)
@@ -60,19 +98,14 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     renew: put,
     release ({ userId, connectionId }) {
       const held = byUser.get(userId)
-      if (held?.delete(connectionId) === true && held.size === 0) byUser.delete(userId)
+      held?.remove(connectionId)
+      if (held?.size === 0) byUser.delete(userId)
     },
     * live (now) {
       for (const held of byUser.values()) {
-        for (const { lease, endsAt } of held.values()) if (endsAt > now) yield lease
+        for (const { lease, endsAt } of held.all()) if (endsAt > now) yield lease
       }
     },
     get users () { return byUser.size }
-  }
-}
-
-function dropLapsed (held: Map<string, Held>, now: number): void {
-  for (const [connectionId, { endsAt }] of held) {
-    if (endsAt <= now) held.delete(connectionId)
   }
 }
