@@ -1,6 +1,7 @@
 import type { Config } from './config/config.js'
 import { loadConfig, unknownSettings } from './config/load-config.js'
 import { CannotStart } from './cannot-start.js'
+import { tuneHeap } from './tune-heap.js'
 
 /** What an operator must mend before a start can succeed is said in a sentence; anything else with its stack. */
 function explain (error: unknown): string {
@@ -24,6 +25,7 @@ export interface Runnable {
  * The first SIGTERM or SIGINT drains, a second one ends at once. SIGHUP reloads the TLS files.
  */
 export function runProcess (create: (config: Config) => Runnable, env: NodeJS.ProcessEnv): void {
+  tuneHeap()
   let running: Runnable
   try {
     for (const name of unknownSettings(env)) process.stderr.write(`portcullis: unknown setting ${name} is ignored\n`)

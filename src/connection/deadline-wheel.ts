@@ -1,4 +1,5 @@
 import type { Session } from './session.js'
+import { SessionList } from './session-list.js'
 
 const SECOND_MS = 1000
 
@@ -12,7 +13,7 @@ export interface DeadlineWheel {
 
 /** Calls `onDue` soon after the second a connection was scheduled for; the connection is off the wheel by then. */
 export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => void, now: () => number = Date.now): DeadlineWheel {
-  const slots = new Map<number, Set<Session>>()
+  const slots = new Map<number, SessionList>()
   let lastS = Math.floor(now() / SECOND_MS)
   let timer: NodeJS.Timeout
 
@@ -49,7 +50,7 @@ export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => 
 
   const remove = (session: Session): void => {
     const slot = slots.get(session.wheelS)
-    slot?.delete(session)
+    slot?.remove(session)
     if (slot?.size === 0) slots.delete(session.wheelS)
     session.wheelS = 0
   }
@@ -60,8 +61,9 @@ export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => 
       if (!Number.isSafeInteger(second)) return
       session.wheelS = second
       const slot = slots.get(second)
-      if (slot === undefined) slots.set(second, new Set([session]))
-      else slot.add(session)
+      const list = slot ?? new SessionList('wheelPlace')
+      if (slot === undefined) slots.set(second, list)
+      list.add(session)
     },
     remove,
     stop: () => { clearTimeout(timer) }

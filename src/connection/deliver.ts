@@ -5,6 +5,7 @@ import { endSession } from './end-session.js'
 import { sendText } from './send-frame.js'
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
+import { SweptMap } from '../limits/swept-map.js'
 
 /**
  * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to
@@ -38,7 +39,7 @@ export interface Delivery {
  * event types gets them one by one instead. A connection uses one way only for a topic, so its order is the topic's.
  */
 export function createDelivery (publish: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
-  const listeners = new Map<string, SessionGroup>()
+  const listeners = new SweptMap(topic => new SessionGroup(topic))
   let published = new Set<string>()
 
   /**
@@ -63,9 +64,8 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
   return {
     attach (session, topic) {
       if (session.topics.has(topic)) return false
-      const group = listeners.get(topic) ?? new SessionGroup(topic)
+      const group = listeners.open(topic)
       group.add(session)
-      listeners.set(group.name, group)
       session.topics.add(group.name)
       if (joinsNatively(session, topic)) session.socket.subscribe(topic)
       return true
@@ -74,7 +74,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       if (!session.topics.delete(topic)) return false
       const group = listeners.get(topic)
       group?.remove(session)
-      if (group?.size === 0) listeners.delete(topic)
+      if (group?.size === 0) listeners.noteEmpty()
       if (joinsNatively(session, topic)) session.socket.unsubscribe(topic)
       return true
     },

@@ -2,15 +2,14 @@ import type { ClientAddress } from '../address/client-address.js'
 import type { Admission, Lease, Resume } from '../limits/limiter.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
+import { describe, type Attempt } from './attempt.js'
 import { authorize, isGranted, type Granted } from './authorize.js'
 import { checkOrigin } from './check-origin.js'
 import { findAddress } from './find-address.js'
 import { isIdentity } from './identify.js'
 import { leaseOwner, writeLeaseRecord } from './lease-record.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
-import { isRefusal, readRequest, type UpgradeRequest } from './read-request.js'
-import type { RefusedUpgrade } from './report.js'
-import type { GenuineTicket } from './resume-ticket.js'
+import { isRefusal, readRequest } from './read-request.js'
 import type { PendingUpgrade } from './transport.js'
 import { createUpgradeDeadlines } from './upgrade-deadlines.js'
 
@@ -19,22 +18,6 @@ export interface Lifecycle {
   /** Answers every upgrade under way: the process ends. */
   refusePending (refusal: Refusal): void
   readonly pending: number
-}
-
-/** An upgrade under way. What it holds is given back when it ends in anything but a session. */
-interface Attempt {
-  readonly pending: PendingUpgrade
-  readonly address: ClientAddress
-  readonly request: UpgradeRequest
-  readonly startedMs: number
-  readonly exempt: boolean
-  readonly ticket: GenuineTicket | null
-  /** Answered, aborted or overdue: whatever arrives later only gives back. */
-  settled: boolean
-  identity: Identity | null
-  lease: Lease | null
-  /** What `rightsGeneration` was when the permissions were asked for. */
-  rightsGeneration: number
 }
 
 const USER_FULL = refuse('user_connection_limit', { retryAfterMs: 5000 })
@@ -80,10 +63,10 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     if (over !== null) return refuseEarly(pending, address, startedMs, over, request)
 
     const attempt: Attempt = {
-      pending, address, request, startedMs, exempt, ticket, settled: false, identity: null, lease: null, rightsGeneration: 0
+      pending, address, request, startedMs, exempt, ticket, settled: false, deadline: null, identity: null, lease: null, rightsGeneration: 0
     }
     pending.onAborted = () => { abort(attempt) }
-    deadlines.add(attempt)
+    attempt.deadline = deadlines.add(attempt)
     const fail = (error: unknown): void => { report.fault(error, 'upgrade'); settle(attempt, FAULT) }
     try {
       decide(attempt).then((outcome) => { settle(attempt, outcome) }, fail)
@@ -199,8 +182,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   /** The one exit of every attempt: the first outcome is answered, any later one only gives back. */
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {
     if (attempt.settled) return giveBack(attempt)
-    attempt.settled = true
-    deadlines.remove(attempt)
+    end(attempt)
     const { pending, request, address, identity, lease } = attempt
     const durationMs = performance.now() - attempt.startedMs
     const overtaken = isGranted(outcome) && identity !== null ? overtakenBy(attempt, identity) : null
@@ -226,20 +208,19 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
 
   function abort (attempt: Attempt): void {
     if (attempt.settled) return
-    attempt.settled = true
-    deadlines.remove(attempt)
+    end(attempt)
     report.aborted(describe(attempt, performance.now() - attempt.startedMs, false))
     giveBack(attempt)
+  }
+
+  function end (attempt: Attempt): void {
+    attempt.settled = true
+    if (attempt.deadline !== null) deadlines.remove(attempt.deadline)
   }
 
   function giveBack (attempt: Attempt): void {
     if (attempt.lease !== null) deps.limiter.release(attempt.lease)
     attempt.lease = null
-  }
-
-  function describe ({ address, request, identity }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
-    const { userId, issuer, insecure } = identity ?? { userId: null, issuer: null, insecure: false }
-    return { address, path: request.path, userId, issuer, durationMs, byClose, insecure }
   }
 
   return {

@@ -1,5 +1,4 @@
-import type { Session } from './session.js'
-import { BUCKETS, type Registry } from './registry.js'
+import { BUCKETS, type Registry, type Sessions } from './registry.js'
 
 /** Periodic work over all open connections with one timer for the process, not one per connection. */
 export interface Rota { stop (): void }
@@ -8,7 +7,7 @@ export interface Rota { stop (): void }
  * Calls `visit` with each bucket of connections once per `periodMs`, evenly spread. A round takes its period by the clock,
  * not by the turns of the event loop: in a busy process leases would lapse while their sockets are open.
  */
-export function startRota (registry: Registry, periodMs: number, visit: (sessions: ReadonlySet<Session>) => void): Rota {
+export function startRota (registry: Registry, periodMs: number, visit: (sessions: Sessions) => void): Rota {
   const stepMs = periodMs / BUCKETS
   let bucket = 0
   let visitedUntilMs = performance.now()

@@ -43,8 +43,11 @@ export class Session {
   vacated = false
   /** Where the deadline wheel holds it, in seconds since the epoch; 0: nowhere. */
   wheelS = 0
-  /** In which part of the registry it is. */
+  /** Its place among those of the same second there. */
+  wheelPlace = -1
+  /** In which part of the registry it is, and its place there. */
   bucket = 0
+  bucketPlace = -1
 
   constructor (
     readonly connectionId: string,

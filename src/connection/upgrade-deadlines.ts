@@ -1,41 +1,81 @@
+/** One upgrade under way, where it waits for its deadline. */
+export interface Deadline<T> {
+  readonly item: T
+  readonly atMs: number
+  before: Deadline<T> | null
+  after: Deadline<T> | null
+}
+
 /** Upgrades under way, in the order in which they fall due. One timer for all of them. */
 export interface UpgradeDeadlines<T> {
-  add (item: T): void
-  remove (item: T): void
+  /** Gives what `remove` wants. */
+  add (item: T): Deadline<T>
+  /** Does nothing when it is not there any more. */
+  remove (deadline: Deadline<T>): void
   /** Those under way now; they may be removed meanwhile. */
   all (): T[]
   readonly size: number
 }
 
-/** Calls `onDue` for each item that is still there `deadlineMs` after it was added. `now`: monotonic, in ms. */
+/**
+ * Calls `onDue` for each item that is still there `deadlineMs` after it was added. `now`: monotonic, in ms.
+ *
+ * A linked list, as all wait equally long. Not a Map: the tables that it outgrows point on to the next ones, and one that
+ * has grown old keeps all that came later, contents and all, from the scavenger.
+ */
 export function createUpgradeDeadlines<T> (
   deadlineMs: number, onDue: (item: T) => void, now: () => number = () => performance.now()
 ): UpgradeDeadlines<T> {
-  // Insertion order is due order, as all wait equally long.
-  const dueAt = new Map<T, number>()
+  let first: Deadline<T> | null = null
+  let last: Deadline<T> | null = null
+  let size = 0
   let timer: NodeJS.Timeout | null = null
 
-  const sweep = (): void => {
+  function add (item: T): Deadline<T> {
+    const deadline: Deadline<T> = { item, atMs: now() + deadlineMs, before: last, after: null }
+    if (last === null) first = deadline
+    else last.after = deadline
+    last = deadline
+    size++
+    arm()
+    return deadline
+  }
+
+  function remove (deadline: Deadline<T>): void {
+    const { before, after } = deadline
+    if (before === null && first !== deadline) return
+    if (before === null) first = after
+    else before.after = after
+    if (after === null) last = before
+    else after.before = before
+    // What points on would be such a chain as well.
+    deadline.before = null
+    deadline.after = null
+    size--
+  }
+
+  function sweep (): void {
     timer = null
     const nowMs = now()
     try {
-      for (const [item, atMs] of dueAt) {
-        if (atMs > nowMs) break
-        dueAt.delete(item)
-        onDue(item)
+      for (let due = first; due !== null && due.atMs <= nowMs; due = first) {
+        remove(due)
+        onDue(due.item)
       }
     } finally {
       arm()
     }
   }
-  const arm = (): void => {
-    const first = dueAt.values().next()
-    if (timer === null && first.done !== true) timer = setTimeout(sweep, Math.max(1, first.value - now())).unref()
+
+  function arm (): void {
+    if (timer === null && first !== null) timer = setTimeout(sweep, Math.max(1, first.atMs - now())).unref()
   }
-  return {
-    add (item) { dueAt.set(item, now() + deadlineMs); arm() },
-    remove (item) { dueAt.delete(item) },
-    all: () => [...dueAt.keys()],
-    get size () { return dueAt.size }
+
+  function all (): T[] {
+    const items: T[] = []
+    for (let next = first; next !== null; next = next.after) items.push(next.item)
+    return items
   }
+
+  return { add, remove, all, get size () { return size } }
 }

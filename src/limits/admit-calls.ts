@@ -1,4 +1,5 @@
 import type { LimitKeys } from './keys.js'
+import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from './limiter.js'
 import { RECORDS_KEPT_MS } from './record-calls.js'
 import { loadScript, type RunScript } from './scripts.js'
@@ -11,8 +12,11 @@ export interface PendingAdmit {
   readonly reject: (error: unknown) => void
 }
 
-/** Answers many attempts: on a single Redis by one call, which fails as a whole; on a cluster by one call per key. */
-export type AdmitCalls = (attempts: readonly PendingAdmit[]) => void
+/** Gives leases back, then answers attempts. Rejects when that fails; the attempts have been told the same. */
+export type JointAdmitCall = (released: readonly Lease[], attempts: readonly PendingAdmit[]) => Promise<void>
+
+/** Answers attempts, each by itself. */
+export type SeparateAdmitCalls = (attempts: readonly PendingAdmit[]) => void
 
 export interface AdmitCallOptions {
   readonly run: RunScript
@@ -27,22 +31,21 @@ export interface AdmitCallOptions {
 const ADMITTED: Admission = { admitted: true }
 const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
 
-/** Decides all in one call of `admit.lua`. */
-export function createJointAdmitCalls ({ run, keys, settings, recordsKey, undo }: AdmitCallOptions): AdmitCalls {
+/** Decides all in one call of `admit.lua`, for a single Redis. */
+export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }: AdmitCallOptions): JointAdmitCall {
   const script = loadScript('admit')
   const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
   const fixedKeys = recordsKey === null ? [] : [recordsKey]
-  return (attempts) => {
+  return (released, attempts) => {
     const keyList = fixedKeys.slice()
-    const args = fixed.slice()
+    const args = [...fixed, joinIds(released)]
+    for (const { userId } of released) keyList.push(keys.user(userId))
     for (const { request: { address, resume = null, lease } } of attempts) {
-      args.push(describe(address, resume, lease))
+      args.push(describe(address, resume, lease, recordsKey !== null))
       if (address !== null) pushAddress(keyList, args, keys, address, resume)
-      if (lease === null) continue
-      keyList.push(keys.user(lease.userId))
-      if (recordsKey !== null) args.push(lease.record ?? '')
+      if (lease !== null) keyList.push(keys.user(lease.userId))
     }
-    run(script, keyList, args).then((reply) => {
+    return run(script, keyList, args).then((reply) => {
       const verdicts = reply as readonly number[]
       for (const [i, { resolve, reject }] of attempts.entries()) {
         const verdict = verdicts[i]
@@ -55,6 +58,7 @@ export function createJointAdmitCalls ({ run, keys, settings, recordsKey, undo }
         if (lease !== null) undo(lease)
         reject(error)
       }
+      throw error
     })
   }
 }
@@ -62,23 +66,23 @@ export function createJointAdmitCalls ({ run, keys, settings, recordsKey, undo }
 /** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` gets each lease that was taken for good. */
 export function createSeparateAdmitCalls (
   { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey'> & { readonly keepRecord: (lease: Lease) => void }
-): AdmitCalls {
+): SeparateAdmitCalls {
   const script = loadScript('admit')
   const fixed = fixedArguments(settings, 0)
   const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
-    const [verdict] = await run(script, keyList, [...fixed, ...args]) as [number]
+    const [verdict] = await run(script, keyList, [...fixed, '', ...args]) as [number]
     return readVerdict(verdict)
   }
   const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {
     const keyList: string[] = []
-    const args: Array<string | number> = [describe(address, resume, null)]
+    const args: Array<string | number> = [describe(address, resume, null, false)]
     pushAddress(keyList, args, keys, address, resume)
     return await decidePart(keyList, args)
   }
   const decide = async ({ request: { address, resume = null, lease }, resolve, reject }: PendingAdmit): Promise<void> => {
     const [byAddress, byUser] = await Promise.allSettled([
       address === null ? ADMITTED : decideAddress(address, resume),
-      lease === null ? ADMITTED : decidePart([keys.user(lease.userId)], [describe(null, null, lease)])
+      lease === null ? ADMITTED : decidePart([keys.user(lease.userId)], [describe(null, null, lease, false)])
     ])
     const admission = firstRefusal(byAddress, byUser)
     const mayHoldLease = byUser.status === 'rejected' || byUser.value.admitted
@@ -96,10 +100,11 @@ function fixedArguments (settings: LimitSettings, recordsKeptMs: number): Array<
   return [addressConnections, addressWindowMs, widthMs, userConnections, leaseMs, recordsKeptMs]
 }
 
-function describe (address: string | null, resume: Resume | null, lease: Lease | null): string {
-  if (address === null) return `u${lease?.connectionId ?? ''}`
+function describe (address: string | null, resume: Resume | null, lease: Lease | null, withRecord: boolean): string {
   if (lease === null) return resume === null ? 'a' : 'A'
-  return (resume === null ? 'b' : 'B') + lease.connectionId
+  const kind = address === null ? 'u' : resume === null ? 'b' : 'B'
+  const { connectionId, record = '' } = lease
+  return withRecord && record !== '' ? `${kind}${connectionId} ${record}` : kind + connectionId
 }
 
 function pushAddress (keyList: string[], args: Array<string | number>, keys: LimitKeys, address: string, resume: Resume | null): void {

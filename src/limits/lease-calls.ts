@@ -34,7 +34,7 @@ export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, 
     await Promise.all(split(leases, leasesPerCall).map(async (part) => {
       const keyList = userKeys(part)
       if (recordsKey !== null) keyList.push(recordsKey)
-      await run(releaseScript, keyList, idsOf(part))
+      await run(releaseScript, keyList, [joinIds(part)])
     }))
   }
   const userKeys = (leases: readonly Lease[]): string[] => leases.map(({ userId }) => keys.user(userId))
@@ -52,6 +52,11 @@ export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, 
       await Promise.all([...split(leases, leasesPerCall).map(renewPart), restored])
     }
   }
+}
+
+/** The leases' ids in the one argument that `release.lua` and `admit.lua` take them in: each argument has its price. */
+export function joinIds (leases: readonly Lease[]): string {
+  return idsOf(leases).join(' ')
 }
 
 function idsOf (leases: readonly Lease[]): string[] {

@@ -6,6 +6,7 @@
 /** One open (or opening) socket of one user: what the user's slots count. */
 export interface Lease {
   readonly userId: string
+  /** This process's own, without a space. */
   readonly connectionId: string
   /**
    * What the store keeps beside the lease until it is released: all that whoever survives this process needs to write the
@@ -82,8 +83,9 @@ export interface Limiter {
   /** Decides one upgrade attempt. Rejects only when the store cannot answer. */
   admit (request: Admit): Promise<Admission>
   /**
-   * Gives one lease back, in a batch at the end of the tick, before that tick's admits: so a lease is given back once its
-   * `admit` has settled, not before. Giving back twice is giving back once; never rejects (a lost release lapses with its lease).
+   * Gives one lease back, in a batch at the end of the tick or later, with the admits that wait, and before them: so a lease
+   * is given back once its `admit` has settled, not before. Giving back twice is giving back once; never rejects (a lost
+   * release lapses with its lease).
    */
   release (lease: Lease): void
   /**

@@ -1,4 +1,5 @@
 import type { Lease } from './limiter.js'
+import { SweptMap } from './swept-map.js'
 
 /** The leases of this process's users. */
 export interface MemoryLeases {
@@ -38,9 +39,12 @@ class UserLeases {
     this.several.set(connectionId, held)
   }
 
-  remove (connectionId: string): void {
-    if (this.several !== null) this.several.delete(connectionId)
-    else if (this.has(connectionId)) this.only = null
+  /** False when it is not held. */
+  remove (connectionId: string): boolean {
+    if (this.several !== null) return this.several.delete(connectionId)
+    if (!this.has(connectionId)) return false
+    this.only = null
+    return true
   }
 
   dropLapsed (now: number): void {
@@ -59,29 +63,24 @@ const CHECKED_PER_LEASE = 2
 
 /** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by what holds leases: open sockets. */
 export function createMemoryLeases (slots: number, leaseMs: number): MemoryLeases {
-  const byUser = new Map<string, UserLeases>()
-  let round = byUser.entries()
+  const byUser = new SweptMap(() => new UserLeases())
+  let round: Iterator<UserLeases> = byUser.all()
 
   const put = (lease: Lease, now: number): void => {
     dropSomeLapsed(now)
-    let held = byUser.get(lease.userId)
-    if (held === undefined) {
-      held = new UserLeases()
-      byUser.set(lease.userId, held)
-    }
-    held.put({ lease, endsAt: now + leaseMs })
+    byUser.open(lease.userId).put({ lease, endsAt: now + leaseMs })
   }
   /** Goes round all users, a few at a time: a lease that nobody gives back or renews must not stay for ever. */
   const dropSomeLapsed = (now: number): void => {
     for (let checked = 0; checked < CHECKED_PER_LEASE; checked++) {
       const next = round.next()
       if (next.done === true) {
-        round = byUser.entries()
+        round = byUser.all()
         return
       }
-      const [userId, held] = next.value
-      held.dropLapsed(now)
-      if (held.size === 0) byUser.delete(userId)
+      if (next.value.size === 0) continue
+      next.value.dropLapsed(now)
+      if (next.value.size === 0) byUser.noteEmpty()
     }
   }
 
@@ -98,14 +97,13 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     renew: put,
     release ({ userId, connectionId }) {
       const held = byUser.get(userId)
-      held?.remove(connectionId)
-      if (held?.size === 0) byUser.delete(userId)
+      if (held?.remove(connectionId) === true && held.size === 0) byUser.noteEmpty()
     },
     * live (now) {
-      for (const held of byUser.values()) {
+      for (const held of byUser.all()) {
         for (const { lease, endsAt } of held.all()) if (endsAt > now) yield lease
       }
     },
-    get users () { return byUser.size }
+    get users () { return [...byUser.all()].filter(({ size }) => size > 0).length }
   }
 }

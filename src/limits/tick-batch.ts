@@ -1,60 +1,80 @@
 import type { PendingAdmit } from './admit-calls.js'
 import type { Lease } from './limiter.js'
 
-/** Collects what one tick brings; sends it at the tick's end. */
+/** What goes out together: first the records, then the releases, then the admits. */
+export interface Turn {
+  /** Leases whose admission did not keep their record along with them. */
+  readonly admitted: Lease[]
+  readonly released: Lease[]
+  readonly asked: PendingAdmit[]
+}
+
+/** Collects what comes in one tick, and while the turn before is out; sends it at the tick's end. */
 export interface TickBatch {
   /** False: closed, and nobody will answer. */
   admit (attempt: PendingAdmit): boolean
   release (lease: Lease): void
-  /** For a lease whose admission did not keep its record along with it. */
   keep (lease: Lease): void
-  /** Sends now what there is. */
+  /** Sends now what there is, whatever is out. */
   flush (): void
   /** Sends what there is; takes no more. */
   close (): void
 }
 
-/** Who sends, in this order; called only when there is something to send. */
-export interface TickBatchTargets {
-  keep (leases: readonly Lease[]): void
-  release (leases: readonly Lease[]): void
-  admit (attempts: readonly PendingAdmit[]): void
-}
-
-/** Makes an empty batch. */
-export function createTickBatch (targets: TickBatchTargets): TickBatch {
-  let admitted: Lease[] = []
-  let released: Lease[] = []
-  let asked: PendingAdmit[] = []
+/**
+ * Makes an empty batch. `send` gets a turn that is not empty; what it returns settles once the turn is answered, and rejects
+ * when the store has failed. While `maxInFlight` turns are out, what comes waits.
+ */
+export function createTickBatch (send: (turn: Turn) => Promise<void>, maxInFlight: number): TickBatch {
+  let waiting = createTurn()
+  let inFlight = 0
   let flushing: NodeJS.Immediate | undefined
   let closed = false
 
   const flush = (): void => {
     clearImmediate(flushing)
     flushing = undefined
-    const now = { admitted, released, asked }
-    admitted = []
-    released = []
-    asked = []
-    if (now.admitted.length > 0) targets.keep(now.admitted)
-    if (now.released.length > 0) targets.release(now.released)
-    if (now.asked.length > 0) targets.admit(now.asked)
+    if (isEmpty(waiting)) return
+    const turn = waiting
+    waiting = createTurn()
+    inFlight++
+    send(turn).then(goOn, (error: unknown) => {
+      // A store that does not answer is not asked for them: they would wait as long once more to hear the same.
+      for (const { reject } of waiting.asked.splice(0)) reject(error)
+      goOn()
+    })
+  }
+  const goOn = (): void => {
+    inFlight--
+    if (!isEmpty(waiting)) flushLater()
+  }
+  // Not at once, in `goOn` either: those who were just answered, and what else this tick reads, may go along.
+  const flushLater = (): void => {
+    if (inFlight < maxInFlight) flushing ??= setImmediate(flush)
   }
   /** Whether it was taken. */
   const add = <T>(list: T[], item: T): boolean => {
     if (closed) return false
     list.push(item)
-    flushing ??= setImmediate(flush)
+    flushLater()
     return true
   }
   return {
-    admit: (attempt) => add(asked, attempt),
-    release: (lease) => { add(released, lease) },
-    keep: (lease) => { add(admitted, lease) },
+    admit: (attempt) => add(waiting.asked, attempt),
+    release: (lease) => { add(waiting.released, lease) },
+    keep: (lease) => { add(waiting.admitted, lease) },
     flush,
     close () {
       flush()
       closed = true
     }
   }
+}
+
+function createTurn (): Turn {
+  return { admitted: [], released: [], asked: [] }
+}
+
+function isEmpty ({ admitted, released, asked }: Turn): boolean {
+  return admitted.length + released.length + asked.length === 0
 }

@@ -24,10 +24,9 @@ t.test('what was answered in time never falls due, and frees its place at once',
   let nowMs = 0
   const due: string[] = []
   const deadlines = createUpgradeDeadlines<string>(5, (item) => { due.push(item) }, () => nowMs)
-  for (const item of ['a', 'b', 'c']) deadlines.add(item)
-  deadlines.remove('a')
-  deadlines.remove('b')
-  deadlines.remove('b')
+  const [a, b] = ['a', 'b', 'c'].map(item => deadlines.add(item))
+  t.ok(a && b)
+  for (const deadline of [b, a, b, a]) if (deadline !== undefined) deadlines.remove(deadline)
   t.equal(deadlines.size, 1)
   nowMs = 100
   await until('the last fell due', () => due.length > 0)
@@ -37,8 +36,19 @@ t.test('what was answered in time never falls due, and frees its place at once',
 t.test('a hundred thousand pass through and leave nothing', async (t) => {
   const deadlines = createUpgradeDeadlines<number>(60_000, () => {})
   for (let item = 0; item < 100_000; item++) {
-    deadlines.add(item)
-    deadlines.remove(item)
+    deadlines.remove(deadlines.add(item))
   }
   t.equal(deadlines.size, 0)
+})
+
+t.test('any of them may go first, and the rest stays in order', async (t) => {
+  const deadlines = createUpgradeDeadlines<number>(60_000, () => {})
+  const added = Array.from({ length: 6 }, (_, item) => deadlines.add(item))
+  for (const [gone, left] of [[2, [0, 1, 3, 4, 5]], [5, [0, 1, 3, 4]], [0, [1, 3, 4]], [3, [1, 4]], [4, [1]], [1, []]] as const) {
+    const deadline = added[gone]
+    if (deadline !== undefined) deadlines.remove(deadline)
+    t.same(deadlines.all(), left)
+  }
+  deadlines.add(7)
+  t.same(deadlines.all(), [7])
 })

@@ -14,11 +14,11 @@ const names: ScriptName[] = [
 
 /** How many there are, from fewest to most. */
 type Range = readonly [number, number]
+interface Counts { readonly keys: Range, readonly arguments: Range }
 interface Header {
-  readonly fixedKeys: Range
-  readonly fixedArguments: Range
-  readonly keys: Range
-  readonly arguments: Range
+  readonly fixed: Counts
+  /** Of each kind of items, in the order in which they come. */
+  readonly each: readonly Counts[]
 }
 
 function readRange (text: string | undefined): Range {
@@ -26,21 +26,22 @@ function readRange (text: string | undefined): Range {
   return [fewest, most]
 }
 
+const COUNTS = '(\\d+(?:-\\d+)?) KEYS, (\\d+(?:-\\d+)?) ARGV\\.'
+
 function readHeader (text: string): Header {
-  const range = '(\\d+(?:-\\d+)?)'
-  const line = new RegExp(`^-- Fixed: ${range} KEYS, (\\d+) ARGV\\. Each \\w+: ${range} KEYS, ${range} ARGV\\.$`, 'm')
-  const found = line.exec(text)
-  if (found === null) throw new Error('a script without its header')
-  return { fixedKeys: readRange(found[1]), fixedArguments: readRange(found[2]), keys: readRange(found[3]), arguments: readRange(found[4]) }
+  const line = new RegExp(`^-- Fixed: ${COUNTS}(?: Each \\w+: ${COUNTS})+$`, 'm').exec(text)
+  if (line === null) throw new Error('a script without its header')
+  const counts = [...line[0].matchAll(new RegExp(COUNTS, 'g'))].map(([, keys, count]) => ({ keys: readRange(keys), arguments: readRange(count) }))
+  const [fixed, ...each] = counts as [Counts, ...Counts[]]
+  return { fixed, each }
 }
 
-/** Whether `count` is what a header says of `items`. */
-function isWithin (count: number, [fixedLeast, fixedMost]: Range, [least, most]: Range, items: number): boolean {
-  return count >= fixedLeast + items * least && count <= fixedMost + items * most
-}
-
-function fits ({ keys, arguments: count }: Sent, header: Header, items: number): boolean {
-  return isWithin(keys, header.fixedKeys, header.keys, items) && isWithin(count, header.fixedArguments, header.arguments, items)
+/** Whether what was sent is what a header says of so many items of each kind. */
+function fits (sent: Sent, { fixed, each }: Header, items: readonly number[]): boolean {
+  return (['keys', 'arguments'] as const).every((what) => [0, 1].every((end) => {
+    const bound = each.reduce((sum, counts, kind) => sum + (items[kind] ?? 0) * (counts[what][end] ?? NaN), fixed[what][end] ?? NaN)
+    return end === 0 ? sent[what] >= bound : sent[what] <= bound
+  }))
 }
 
 t.test('every script in the folder is one that is used', async (t) => {
@@ -48,7 +49,13 @@ t.test('every script in the folder is one that is used', async (t) => {
   t.same(files.sort(), [...names, 'strike'].map((name) => `${name}.lua`).sort())
 })
 
-interface Sent { readonly sha: string, readonly keys: number, readonly arguments: number }
+interface Sent {
+  readonly sha: string
+  readonly keys: number
+  readonly arguments: number
+  /** How many leases a call of `admit.lua` gives back. */
+  readonly released: number
+}
 
 /** What one item and three items of each script are sent as. */
 async function recordCalls (
@@ -59,7 +66,8 @@ async function recordCalls (
   const recorder: ScriptClient = {
     isCluster,
     evalsha: async (sha, keyCount, ...rest) => {
-      sent.push({ sha, keys: keyCount, arguments: rest.length - keyCount })
+      const released = String(rest[keyCount + 6]).split(' ').filter((id) => id !== '').length
+      sent.push({ sha, keys: keyCount, arguments: rest.length - keyCount, released })
       return await redis.client.evalsha(sha, keyCount, ...rest)
     },
     eval: async (text, keyCount, ...rest) => await redis.client.eval(text, keyCount, ...rest)
@@ -76,6 +84,9 @@ async function recordCalls (
     await redis.client.flushall()
     await limiter.renew(leases)
     for (const lease of leases) limiter.release(lease)
+    await limiter.vacate([])
+    for (const lease of leases) limiter.release(lease)
+    await Promise.all(leases.map(async (lease) => await limiter.admit({ address: null, lease })))
     await limiter.takeGrant({ address, demand: 1, spare: 1 }, settled)
     limiter.settle(settled)
     await limiter.vacate([])
@@ -95,17 +106,20 @@ t.test('each header states how many KEYS and ARGV the limiter really sends, for 
       const header = readHeader(loadScript(name).text)
       // On a cluster a call is about as many as share a key and a moment.
       const itemsInCall = isCluster ? [1, 2, 3].slice(0, items) : [items]
+      const released = name === 'admit' ? call.released : 0
       seen.add(`${name}, ${items}`)
-      t.ok(itemsInCall.some((count) => fits(call, header, count)), `${name}: ${call.keys} KEYS, ${call.arguments} ARGV`)
+      if (released > 0) seen.add(`admit after release, ${released}`)
+      t.ok(itemsInCall.some((count) => fits(call, header, name === 'admit' ? [released, count] : [count])), `${name}: ${call.keys} KEYS, ${call.arguments} ARGV`)
     })
   }
-  t.same([...seen].sort(), names.flatMap((name) => [`${name}, 1`, `${name}, 3`]).sort(), 'all of them were sent')
+  const expected = [...names, 'admit after release'].flatMap((name) => [`${name}, 1`, `${name}, 3`])
+  t.same([...seen].sort(), expected.sort(), 'all of them were sent')
 })
 
 t.test('each script names its fixed ARGV one by one in header and text, and no further', async (t) => {
   for (const name of [...names, 'strike']) {
     const own = readFileSync(new URL(`../../src/limits/lua/${name}.lua`, import.meta.url), 'utf8')
-    const { fixedArguments: [fixedArguments] } = readHeader(own)
+    const { fixed: { arguments: [fixedArguments] } } = readHeader(own)
     const expected = Array.from({ length: fixedArguments }, (_, i) => i + 1)
     const inHeader = [...own.matchAll(/^--(?: {7}| ARGV {2})\[(\d+)\]/gm)].map(([, index]) => Number(index))
     const inText = [...own.matchAll(/\bARGV\[(\d+)\]/g)].map(([, index]) => Number(index))

@@ -1,7 +1,9 @@
--- Decides upgrade attempts: the address's window first, then the user's slots; keeps the records of those who got one.
+-- Gives leases back, then decides upgrade attempts: the address's window first, then the user's slots; keeps the records of
+-- those who got one.
 --
--- Fixed: 0-1 KEYS, 6 ARGV. Each attempt: 1-3 KEYS, 1-3 ARGV.
+-- Fixed: 0-1 KEYS, 7 ARGV. Each release: 1 KEYS, 0 ARGV. Each attempt: 1-3 KEYS, 1-2 ARGV.
 -- KEYS  [1] the node's records, a hash by connection id; only where records are kept
+--       of each release, the user's sorted set
 --       of each attempt, those that it asks for:
 --         address  a list of the last `limit` times in ms (limit up to 1000), else a hash of sub-windows
 --         ticket   there while this ticket of this address is spent
@@ -12,13 +14,15 @@
 --       [4] slots per user
 --       [5] a lease, ms
 --       [6] how long records stay after the last one came, ms; 0: none are kept
+--       [7] the connection ids that are released, a space between two
 --       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
---       `A` or `B<connection id>` and for how many ms it stays spent; if it asks for a slot, and records are kept, its
---       record, which may be empty
+--       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
+--       with a ticket, next, for how many ms it stays spent
 -- Returns one integer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots.
 --
 -- include: clock.lua
 -- include: sub-windows.lua
+-- include: leases.lua
 
 local limit = tonumber(ARGV[1])
 local window = tonumber(ARGV[2])
@@ -26,7 +30,8 @@ local width = tonumber(ARGV[3])
 local slots = tonumber(ARGV[4])
 local lease = tonumber(ARGV[5])
 local keep = tonumber(ARGV[6])
-local FIXED = 6
+local released = read_ids(ARGV[7])
+local FIXED = 7
 
 -- Counts an attempt and returns 0, or returns the wait. A refused attempt does not count.
 local function enter_exact (key)
@@ -76,10 +81,13 @@ local function next_argument ()
   return ARGV[argument_at]
 end
 
+-- First, so that a user who goes and comes again at once finds the slot free.
+give_back(released, key_at, keep > 0 and KEYS[1])
+key_at = key_at + #released
 local verdicts, records = {}, {}
 while argument_at < #ARGV do
   local asked = next_argument()
-  local kind = string.sub(asked, 1, 1)
+  local kind, id, record_at = string.match(asked, '^(.)([^ ]*) ?()')
   local verdict = 0
   if kind ~= 'u' then
     local address = next_key()
@@ -88,12 +96,11 @@ while argument_at < #ARGV do
     if not is_spared then verdict = enter(address) end
   end
   if kind ~= 'a' and kind ~= 'A' then
-    local user, id = next_key(), string.sub(asked, 2)
-    local record = keep > 0 and next_argument() or ''
+    local user = next_key()
     if verdict == 0 then verdict = take_slot(user, id) end
-    if verdict == 0 and record ~= '' then
+    if verdict == 0 and record_at <= #asked then
       records[#records + 1] = id
-      records[#records + 1] = record
+      records[#records + 1] = string.sub(asked, record_at)
     end
   end
   verdicts[#verdicts + 1] = verdict

@@ -1,15 +1,12 @@
--- Gives leases back. Removing what is not there changes nothing, so giving back twice is giving back once.
+-- Gives leases back.
 --
--- Fixed: 0-1 KEYS, 0 ARGV. Each lease: 1 KEYS, 1 ARGV.
+-- Fixed: 0-1 KEYS, 1 ARGV. Each lease: 1 KEYS, 0 ARGV.
 -- KEYS  of each lease, the user's sorted set
 --       after them, if their records go as well, the node's records
--- ARGV  of each lease, the connection id
+-- ARGV  [1] the connection ids, a space between two
 -- Returns how many leases were there.
+--
+-- include: leases.lua
 
-local removed = 0
-for i, id in ipairs(ARGV) do
-  removed = removed + redis.call('ZREM', KEYS[i], id)
-end
-local records = KEYS[#ARGV + 1]
-if records then redis.call('HDEL', records, unpack(ARGV)) end
-return removed
+local ids = read_ids(ARGV[1])
+return give_back(ids, 0, KEYS[#ids + 1])

@@ -1,0 +1,31 @@
+import type { ClientAddress } from '../address/client-address.js'
+import type { Lease } from '../limits/limiter.js'
+import type { Identity } from '../tokens/identity.js'
+import type { UpgradeRequest } from './read-request.js'
+import type { RefusedUpgrade } from './report.js'
+import type { GenuineTicket } from './resume-ticket.js'
+import type { PendingUpgrade } from './transport.js'
+import type { Deadline } from './upgrade-deadlines.js'
+
+/** An upgrade under way. What it holds is given back when it ends in anything but a session. */
+export interface Attempt {
+  readonly pending: PendingUpgrade
+  readonly address: ClientAddress
+  readonly request: UpgradeRequest
+  readonly startedMs: number
+  readonly exempt: boolean
+  readonly ticket: GenuineTicket | null
+  /** Answered, aborted or overdue: whatever arrives later only gives back. */
+  settled: boolean
+  deadline: Deadline<Attempt> | null
+  identity: Identity | null
+  lease: Lease | null
+  /** What `rightsGeneration` was when the permissions were asked for. */
+  rightsGeneration: number
+}
+
+/** What is written of one that did not become a connection. */
+export function describe ({ address, request, identity }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
+  const { userId, issuer, insecure } = identity ?? { userId: null, issuer: null, insecure: false }
+  return { address, path: request.path, userId, issuer, durationMs, byClose, insecure }
+}

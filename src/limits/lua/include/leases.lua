@@ -1,0 +1,18 @@
+-- The connection ids of a text that has a space between two.
+local function read_ids (text)
+  local ids = {}
+  for id in string.gmatch(text, '[^ ]+') do ids[#ids + 1] = id end
+  return ids
+end
+
+-- Gives leases back, whose users' keys come after the first `key_at`, and returns how many were there. Removing what is not
+-- there changes nothing, so giving back twice is giving back once.
+local function give_back (ids, key_at, records)
+  local removed = 0
+  for i, id in ipairs(ids) do
+    removed = removed + redis.call('ZREM', KEYS[key_at + i], id)
+  end
+  -- Not `call`: whatever is wrong with the records holds up nobody who comes in the same call.
+  if records and #ids > 0 then redis.pcall('HDEL', records, unpack(ids)) end
+  return removed
+end
