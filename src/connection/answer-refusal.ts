@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { REFUSALS, type Refusal } from '../refusals.js'
 import { closeReason } from '../wire/close-reason.js'
+import { quote } from '../wire/quote.js'
 import type { PendingUpgrade, SocketHandlers } from './transport.js'
 
 /** Addresses remembered as told once by close that they are over their limit. */
@@ -23,12 +24,13 @@ function challenge (refusal: Refusal): string {
 /** What a refusal looks like over HTTP: status, headers and the JSON body. */
 export function httpRefusal (refusal: Refusal): { status: number, headers: Headers, body: string } {
   const status = REFUSALS[refusal.name].status ?? 503
-  const headers = [...JSON_HEADERS]
+  const headers = JSON_HEADERS.slice()
   const waits = refusal.retryAfterMs !== undefined || status === 429 || status === 503
   if (status === 401) headers.push(['WWW-Authenticate', challenge(refusal)])
   if (status === 426) headers.push(['Upgrade', 'websocket'], ['Sec-WebSocket-Version', '13'])
-  if (waits) headers.push(['Retry-After', String(retryAfterS(refusal))])
-  const body = JSON.stringify({ error: refusal.name, message: refusal.message, ...(waits ? { retry_after_s: retryAfterS(refusal) } : {}) })
+  const seconds = retryAfterS(refusal)
+  if (waits) headers.push(['Retry-After', String(seconds)])
+  const body = `{"error":${quote(refusal.name)},"message":${quote(refusal.message)}${waits ? `,"retry_after_s":${seconds}` : ''}}`
   return { status, headers, body }
 }
 

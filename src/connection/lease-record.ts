@@ -1,5 +1,6 @@
 import { parseAddress, type ClientAddress } from '../address/client-address.js'
 import type { Identity } from '../tokens/identity.js'
+import { quote } from '../wire/quote.js'
 
 /** What is kept beside a lease: all that a survivor of this process needs to write the connection's closed line. Nothing secret. */
 export interface LeaseRecord {
@@ -20,7 +21,7 @@ export function leaseOwner ({ insecure, userId }: Identity, { key }: ClientAddre
 /** Writes the record of a connection that is about to be let in: one flat JSON array, made once per upgrade. */
 export function writeLeaseRecord (identity: Identity, { ip }: ClientAddress, path: string, acceptedAtMs: number): string {
   const { userId, issuer, insecure } = identity
-  return JSON.stringify([userId, ip, insecure ? null : issuer, path, insecure ? 1 : 0, acceptedAtMs])
+  return `[${quote(userId)},${quote(ip)},${insecure ? 'null' : quote(issuer)},${quote(path)},${insecure ? 1 : 0},${acceptedAtMs}]`
 }
 
 /** Reads a record that some process wrote; null for what this version does not know. */

@@ -1,5 +1,5 @@
-import type { Admitted, LifecycleDeps } from './lifecycle-deps.js'
-import { encodeFrame } from '../wire/codec.js'
+import type { LifecycleDeps } from './lifecycle-deps.js'
+import { createWelcomeEncoder } from '../wire/welcome.js'
 import { closeSession } from './close-session.js'
 import { onDue, sessionEndMs } from './on-due.js'
 import { receive, receivePing } from './receive.js'
@@ -22,28 +22,21 @@ class SessionEvents implements SocketHandlers {
  * every closed line has one.
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
-  return (pending, admitted, durationMs) => pending.accept(admitted.request.protocol, welcome(context, admitted), (socket) => {
-    const { identity, address, request, granted, lease } = admitted
-    const token = context.keepTokens ? request.token ?? '' : ''
-    const eventTypes = eventTypeSet(request.eventTypes)
-    const session = new Session(lease.connectionId, identity, address, request.path, lease, token, eventTypes, socket, Date.now())
-    session.messagesOut++
-    context.registry.add(session)
-    context.report.accepted(session, durationMs)
-    context.subscriptions.open(session, granted, request.agents !== null || request.tasks !== null)
-    onDue(context, session, session.openedAtMs)
-    return new SessionEvents(context, session)
-  })
-}
-
-/** The first frame, which leaves together with the handshake. */
-function welcome (context: SessionContext, { identity, lease }: Admitted): Uint8Array {
-  return Buffer.from(encodeFrame({
-    type: 'welcome',
-    connection_id: lease.connectionId,
-    user_id: identity.userId,
-    node: context.node,
-    expires_at: new Date(sessionEndMs(identity)).toISOString(),
-    limits: context.limits
-  }))
+  const encodeWelcome = createWelcomeEncoder(context.node, context.limits)
+  return (pending, { identity, address, request, granted, lease }, durationMs) => {
+    const { connectionId } = lease
+    // It leaves together with the handshake.
+    const welcome = encodeWelcome({ connectionId, userId: identity.userId, expiresAt: new Date(sessionEndMs(identity)) })
+    return pending.accept(request.protocol, welcome, (socket) => {
+      const token = context.keepTokens ? request.token ?? '' : ''
+      const eventTypes = eventTypeSet(request.eventTypes)
+      const session = new Session(connectionId, identity, address, request.path, lease, token, eventTypes, socket, Date.now())
+      session.messagesOut++
+      context.registry.add(session)
+      context.report.accepted(session, durationMs)
+      context.subscriptions.open(session, granted, request.agents !== null || request.tasks !== null)
+      onDue(context, session, session.openedAtMs)
+      return new SessionEvents(context, session)
+    })
+  }
 }

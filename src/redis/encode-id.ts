@@ -1,3 +1,4 @@
+const SAFE = /^[A-Za-z0-9._-]*$/
 const UNSAFE = /[^A-Za-z0-9._-]/gu
 
 /**
@@ -5,7 +6,7 @@ const UNSAFE = /[^A-Za-z0-9._-]/gu
  * lone surrogate, which UTF-8 cannot hold, is written as the three bytes of its code point.
  */
 export function encodeId (id: string): string {
-  return id.replace(UNSAFE, encodeCharacter)
+  return SAFE.test(id) ? id : id.replace(UNSAFE, encodeCharacter)
 }
 
 function encodeCharacter (character: string): string {

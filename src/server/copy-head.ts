@@ -18,7 +18,9 @@ const HEADER_FIELDS: Readonly<Record<string, keyof UpgradeHeaders>> = {
 const REQUEST_LINE_BYTES = 16
 const HEADER_LINE_BYTES = 4
 const NO_ADDRESS = new ArrayBuffer(0)
-const HEADER_MAP = new Map(Object.entries(HEADER_FIELDS))
+/** By the length of their names, which differ: a look-up by the name itself would hash every header that a client sends. */
+const BY_LENGTH: Array<{ readonly name: string, readonly field: keyof UpgradeHeaders } | undefined> = []
+for (const [name, field] of Object.entries(HEADER_FIELDS)) BY_LENGTH[name.length] = { name, field }
 
 /** The older binding answers `undefined` where there is no query at all. */
 const rawQuery = (req: HttpRequest): string => (req.getQuery() as string | undefined) ?? ''
@@ -45,8 +47,10 @@ export function copyHead (res: HttpResponse, req: HttpRequest, proxyProtocol: bo
   // All lines, not `getHeader`: that shows only the first of several, which is the attacker's.
   req.forEach((name, value) => {
     bytes += name.length + value.length + HEADER_LINE_BYTES
-    const field = HEADER_MAP.get(name)
-    if (field !== undefined) headers[field] = headers[field] === '' ? value : `${headers[field]}, ${value}`
+    const known = BY_LENGTH[name.length]
+    if (known?.name !== name) return
+    const { field } = known
+    headers[field] = headers[field] === '' ? value : `${headers[field]}, ${value}`
   })
   return { path, query, bytes, headers, peer: res.getRemoteAddress(), proxied: proxyProtocol ? res.getProxiedRemoteAddress() : NO_ADDRESS }
 }

@@ -14,13 +14,16 @@ export interface RouteDeps {
   readonly onFault: (error: unknown) => void
 }
 
+/** Sends an answer and closes the TCP connection. For callers in a native callback, which has corked the output already. */
+export function answerCorked (res: HttpResponse, { status, headers, body }: HttpAnswer): void {
+  res.writeStatus(statusLine(status))
+  for (const [name, value] of headers) res.writeHeader(name, value)
+  res.end(body, true)
+}
+
 /** Sends an answer and closes the TCP connection. */
-export function answer (res: HttpResponse, { status, headers, body }: HttpAnswer): void {
-  res.cork(() => {
-    res.writeStatus(statusLine(status))
-    for (const [name, value] of headers) res.writeHeader(name, value)
-    res.end(body, true)
-  })
+export function answer (res: HttpResponse, result: HttpAnswer): void {
+  res.cork(() => { answerCorked(res, result) })
 }
 
 /** Asks the route, which must decide by the head alone whether the body is worth being read. */

@@ -23,10 +23,10 @@ export class UwsSocket implements Socket {
     this.first = null
   }
 
-  /** Hands the socket over, corked, so that all that is said at once leaves in one write. False when it closed before. */
+  /** Hands the socket over. False when it closed before. */
   start (onOpen: (socket: Socket) => SocketHandlers): boolean {
     if (this.ws === null) return false
-    this.ws.cork(() => { this.handlers = onOpen(this) })
+    this.handlers = onOpen(this)
     // A socket that was ended by `onOpen` itself has closed before its handlers were known.
     if (this.closedCode !== null) this.closed(this.closedCode)
     return true

@@ -1,6 +1,6 @@
 import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js'
 import type { PendingUpgrade, Socket, SocketHandlers, UpgradeHead } from '../connection/transport.js'
-import { answer } from './uws-route.js'
+import { answer, answerCorked } from './uws-route.js'
 import { UwsSocket, type UserData } from './uws-socket.js'
 
 /** One native upgrade that waits for its answer. */
@@ -22,7 +22,8 @@ export class UwsUpgrade implements PendingUpgrade {
   refuse (status: number, headers: readonly (readonly [string, string])[], body: string): void {
     if (this.done) return
     this.done = true
-    answer(this.res, { status, headers, body })
+    if (this.inCallback) answerCorked(this.res, { status, headers, body })
+    else answer(this.res, { status, headers, body })
   }
 
   /**

@@ -1,0 +1,16 @@
+import t from 'tap'
+import { createWelcomeEncoder } from '../../src/wire/welcome.js'
+
+const LIMITS = { frame_bytes: 1, messages: 2, message_window_s: 3, connections: 4, filter_ids: 5, subscribes_per_s: 6 }
+
+t.test('a welcome is the whole frame, whatever the names in it hold', async (t) => {
+  const expiresAt = new Date(4_000_000_000_000)
+  for (const userId of ['alice', 'https://issuer:alice', 'a"b\\c', '""', 'Жанна 李 🙂', '\ud800', '']) {
+    for (const node of ['n-1-abc', '"",""', 'é']) {
+      const bytes = createWelcomeEncoder(node, LIMITS)({ connectionId: 'c-1', userId, expiresAt })
+      t.same(JSON.parse(Buffer.from(bytes).toString()), {
+        type: 'welcome', connection_id: 'c-1', user_id: userId, node, expires_at: expiresAt.toISOString(), limits: LIMITS
+      })
+    }
+  }
+})
