@@ -1,4 +1,5 @@
 import { parseAddress, type ClientAddress } from '../address/client-address.js'
+import type { Lease } from '../limits/limiter.js'
 import type { Identity } from '../tokens/identity.js'
 import { quote } from '../wire/quote.js'
 
@@ -18,10 +19,27 @@ export function leaseOwner ({ insecure, userId }: Identity, { key }: ClientAddre
   return insecure ? `anonymous\0${key}` : userId
 }
 
-/** Writes the record of a connection that is about to be let in: one flat JSON array, made once per upgrade. */
+/** Writes the record of a connection that is about to be let in: one flat JSON array. */
 export function writeLeaseRecord (identity: Identity, { ip }: ClientAddress, path: string, acceptedAtMs: number): string {
   const { userId, issuer, insecure } = identity
   return `[${quote(userId)},${quote(ip)},${insecure ? 'null' : quote(issuer)},${quote(path)},${insecure ? 1 : 0},${acceptedAtMs}]`
+}
+
+/** The lease of a connection. Its record is written whenever it is asked for: an open connection keeps no text that its parts can give. */
+export class ConnectionLease implements Lease {
+  readonly userId: string
+
+  constructor (
+    readonly connectionId: string,
+    private readonly identity: Identity,
+    private readonly address: ClientAddress,
+    private readonly path: string,
+    private readonly acceptedAtMs: number
+  ) {
+    this.userId = leaseOwner(identity, address)
+  }
+
+  get record (): string { return writeLeaseRecord(this.identity, this.address, this.path, this.acceptedAtMs) }
 }
 
 /** Reads a record that some process wrote; null for what this version does not know. */

@@ -7,7 +7,7 @@ import { authorize, isGranted, type Granted } from './authorize.js'
 import { checkOrigin } from './check-origin.js'
 import { findAddress } from './find-address.js'
 import { isIdentity } from './identify.js'
-import { leaseOwner, writeLeaseRecord } from './lease-record.js'
+import { ConnectionLease, leaseOwner } from './lease-record.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { isRefusal, readRequest } from './read-request.js'
 import type { PendingUpgrade } from './transport.js'
@@ -173,11 +173,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     return null
   }
 
-  const newLease = (attempt: Attempt, who: Identity): Lease => ({
-    userId: leaseOwner(who, attempt.address),
-    connectionId: deps.newConnectionId(),
-    record: writeLeaseRecord(who, attempt.address, attempt.request.path, Date.now())
-  })
+  const newLease = ({ address, request }: Attempt, who: Identity): Lease =>
+    new ConnectionLease(deps.newConnectionId(), who, address, request.path, Date.now())
 
   /** The one exit of every attempt: the first outcome is answered, any later one only gives back. */
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {

@@ -21,11 +21,19 @@ export function buildIdentity (claims: AccessClaims, issuerName: string, several
 }
 
 const NO_SCOPES: ReadonlySet<string> = new Set()
+const MAX_KNOWN_SCOPES = 256
+/** By their text: an issuer writes few different ones, and a set for each token is a good part of what an idle connection costs. */
+const KNOWN_SCOPES = new Map<string, ReadonlySet<string>>()
 
 /** The space-separated `scope` (RFC 8693 section 4.2); anything but a string grants nothing. */
 function readScopes (scope: unknown): ReadonlySet<string> {
   if (typeof scope !== 'string' || scope === '') return NO_SCOPES
-  return new Set(scope.split(' ').filter(each => each !== ''))
+  let scopes = KNOWN_SCOPES.get(scope)
+  if (scopes === undefined) {
+    scopes = new Set(scope.split(' ').filter(each => each !== ''))
+    if (KNOWN_SCOPES.size < MAX_KNOWN_SCOPES) KNOWN_SCOPES.set(scope, scopes)
+  }
+  return scopes
 }
 
 function textOrNull (value: unknown): string | null {

@@ -20,6 +20,11 @@ export interface VerifiedTokens {
   forget (matches: (identity: Identity) => boolean): void
 }
 
+/** A token is cut out of a request, and as it stands would keep the whole of it, which the client may have made 16 KB long. */
+function copyOf (token: string): string {
+  return Buffer.from(token).toString()
+}
+
 /** Makes the cache; the least recently used of more than `size` entries goes first. A size of 0 keeps nothing. */
 export function createVerifiedTokens (size: number): VerifiedTokens {
   const entries = new LRUCache<string, VerifiedToken>({ max: Math.max(1, size) })
@@ -39,7 +44,7 @@ export function createVerifiedTokens (size: number): VerifiedTokens {
 
   return {
     find,
-    remember: (token, verified) => { if (size > 0) entries.set(token, verified) },
+    remember: (token, verified) => { if (size > 0) entries.set(copyOf(token), verified) },
     drop: token => { entries.delete(token) },
     forget
   }
