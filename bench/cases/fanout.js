@@ -14,7 +14,7 @@ const DATA = 'x'.repeat(512)
 /** Publishes in one tick: one alone, and a busy topic. */
 const BURSTS = [1, 16]
 const PUBLISHES = 160
-const WARM_UP = 64
+const WARM_UP = 400
 const CHANNEL = 'ws:topic:agent:a1'
 const here = name => fileURLToPath(new URL(name, import.meta.url))
 

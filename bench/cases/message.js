@@ -8,7 +8,7 @@ import { startRedis } from '../servers/redis.js'
 
 export const title = 'server CPU per inbound 64-byte frame that is answered; 64 connections, each with an address of its own'
 const CONNECTIONS = 64
-const WARM_UP = 20_000
+const WARM_UP = 100_000
 const OPERATIONS = 40_000
 /** 64 bytes. */
 const FRAME = JSON.stringify({ type: 'ping', id: 'x'.repeat(64 - '{"type":"ping","id":""}'.length) })
