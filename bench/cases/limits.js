@@ -4,16 +4,16 @@ import { runRounds } from '../measure/rounds.js'
 import { startScript } from '../servers/child.js'
 import { startRedis } from '../servers/redis.js'
 
-export const title = 'Redis CPU per operation of the limits, 64 at once; many keys (exact windows) or one (sub-windows), beside a PING each'
+export const title = 'Redis CPU per operation of the limits, 64 at once; many keys (exact windows), one (sub-windows), or one call per key as on a cluster, beside a PING each'
 const OPERATIONS = 10_000
 /** In this order: what one takes the next ones renew and give back. */
 const KINDS = ['admit', 'renew', 'release', 'takeGrant', 'settle']
 const SCRIPTS = {
   admit: 'admit.lua',
-  renew: 'renew.lua, 500 a call',
-  release: 'release.lua, 500 a call',
+  renew: 'renew.lua, 500 at once',
+  release: 'release.lua, 500 at once',
   takeGrant: 'take-grant.lua',
-  settle: 'settle.lua, 500 a call'
+  settle: 'settle.lua, 500 at once'
 }
 
 export async function run (scope, { rounds, operations = OPERATIONS, progress }) {
@@ -33,9 +33,13 @@ export async function run (scope, { rounds, operations = OPERATIONS, progress })
     }
     return { name, measure, ...more }
   }
-  const keysOf = oneKey => oneKey ? 'one key' : 'many keys'
-  const ours = oneKey => KINDS.map(operation => subject(`${SCRIPTS[operation]}, ${keysOf(oneKey)}`, { operation, oneKey }))
-  const subjects = [subject('PING', { operation: 'pingEach', oneKey: false }, { control: 'floor' }), ...ours(false), ...ours(true)]
+  const ours = (keys, kinds) => kinds.map(operation => subject(`${SCRIPTS[operation]}, ${keys}`, { operation, keys }))
+  const subjects = [
+    subject('PING', { operation: 'pingEach', keys: 'many keys' }, { control: 'floor' }),
+    ...ours('many keys', KINDS),
+    ...ours('one key', KINDS),
+    ...ours('one call per key', ['admit', 'renew', 'release'])
+  ]
   for (const { name, measure } of subjects) {
     progress(`warming up: ${name}`)
     await measure()

@@ -25,7 +25,8 @@ export function renderTable (rows) {
   return [head, ...body].map(line).join('\n') + '\n'
 }
 
-function renderRatio (ratio) {
+/** A ratio with its spread; empty where there is none. */
+export function renderRatio (ratio) {
   return ratio === undefined ? '' : `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`
 }
 

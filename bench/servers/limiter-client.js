@@ -9,10 +9,18 @@ await connection.waitUntilUp(5000)
 const settings = {
   addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, leaseMs: 30_000, messages: 100, messageWindowMs: 60_000
 }
+const { commands } = connection
+/** As on a cluster, where a call may touch one slot only. */
+const perKey = {
+  isCluster: true,
+  evalsha: async (...args) => await commands.evalsha(...args),
+  eval: async (...args) => await commands.eval(...args)
+}
 const limiters = {
-  exact: createRedisLimiter(connection.commands, settings, { prefix: 'exact:' }),
+  'many keys': createRedisLimiter(connection.commands, settings, { prefix: 'exact:' }),
   // So high that nobody is refused: one key takes them all, counted in sub-windows.
-  counted: createRedisLimiter(connection.commands, { ...settings, addressConnections: 1e9, userConnections: 1e9, messages: 1e9 }, { prefix: 'counted:' })
+  'one key': createRedisLimiter(connection.commands, { ...settings, addressConnections: 1e9, userConnections: 1e9, messages: 1e9 }, { prefix: 'counted:' }),
+  'one call per key': createRedisLimiter(perKey, settings, { prefix: 'separate:' })
 }
 
 let made = 0
@@ -66,10 +74,10 @@ const operations = {
   }
 }
 
-process.on('message', async ({ operation, count, oneKey }) => {
+process.on('message', async ({ operation, count, keys }) => {
   try {
     const cpu = process.cpuUsage()
-    await operations[operation](limiters[oneKey ? 'counted' : 'exact'], count, oneKey)
+    await operations[operation](limiters[keys], count, keys === 'one key')
     const { user, system } = process.cpuUsage(cpu)
     process.send({ cpuUs: user + system })
   } catch (error) {

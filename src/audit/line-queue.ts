@@ -20,11 +20,15 @@ export interface LineQueueOptions {
   /** A chunk is closed once it is this long, so that a file is rotated near its limit. Default 64 Ki. */
   readonly chunkChars?: number
   /**
-   * Least time between the beginnings of two writes, in ms, unless a chunk is full or a flush waits: under load a write, with
-   * its trip through libuv's pool, costs as much as ten lines. What comes alone is written at once. Default 5.
+   * Least time between the beginnings of two writes while lines come fast, in ms, unless a chunk is full or a flush waits: a
+   * write, with its trip through libuv's pool, costs as much as ten lines. Default 5. Few lines are written at once, as a process
+   * that is killed takes with it what it has not written.
    */
   readonly gatherMs?: number
 }
+
+/** A write of fewer lines than this makes the next one wait for nothing. */
+const MANY_LINES = 8
 
 interface Chunk { text: string, lines: number }
 
@@ -37,6 +41,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
   let pumping: Promise<void> | null = null
   let flushes = 0
   let writtenAtMs = -Infinity
+  let writtenLines = 0
   let endGathering = (): void => {}
 
   function takeChunk (): Chunk | undefined {
@@ -50,7 +55,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
   /** Waits until enough has come for a write, or long enough. */
   async function gather (): Promise<void> {
     const restMs = writtenAtMs + gatherMs - performance.now()
-    if (restMs <= 0 || closed.length > 0 || flushes > 0) return
+    if (restMs <= 0 || writtenLines < MANY_LINES || closed.length > 0 || flushes > 0) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, restMs)
       endGathering = () => {
@@ -68,6 +73,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
       const chunk = takeChunk()
       if (chunk === undefined) break
       writtenAtMs = performance.now()
+      writtenLines = chunk.lines
       try {
         await writeChunk(encodeLines(chunk.text))
       } catch {

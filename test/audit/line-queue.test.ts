@@ -43,25 +43,33 @@ t.test('one write is in flight at a time, and what came meanwhile follows', asyn
   t.same(sink.chunks, ['a\n', 'b\n'])
 })
 
-t.test('what comes soon after a write waits for company, until a chunk is full or somebody flushes', async (t) => {
+t.test('what comes soon after a write of many lines waits for company, until a chunk is full or somebody flushes', async (t) => {
   const chunks: string[] = []
   const writeChunk = async (chunk: Buffer): Promise<void> => { chunks.push(String(chunk)) }
-  const queue = createLineQueue({ writeChunk, maxQueuedChars: 1000, chunkChars: 8, gatherMs: 60_000 })
+  const queue = createLineQueue({ writeChunk, maxQueuedChars: 1000, chunkChars: 20, gatherMs: 60_000 })
+  const many = 'a\n'.repeat(8)
+  const writeMany = async (): Promise<void> => {
+    for (const line of many.match(/.\n/g) ?? []) queue.write(line)
+    await turn()
+  }
   queue.write('a\n')
   await turn()
-  t.same(chunks, ['a\n'], 'what comes alone goes at once')
+  await writeMany()
+  t.same(chunks, ['a\n', many], 'what comes alone, and what comes after it, goes at once')
   queue.write('b\n')
   await turn()
   queue.write('c\n')
   await turn()
-  t.same(chunks.length, 1)
+  t.equal(chunks.length, 2)
   await queue.flush(60_000)
-  t.same(chunks, ['a\n', 'b\nc\n'])
+  t.equal(chunks.at(-1), 'b\nc\n')
+  await writeMany()
   queue.write('d\n')
   await turn()
-  queue.write('eeeeee\n')
+  t.equal(chunks.at(-1), many)
+  queue.write(`${'e'.repeat(20)}\n`)
   await turn()
-  t.same(chunks.at(-1), 'd\neeeeee\n', 'a full chunk waits for nothing')
+  t.equal(chunks.at(-1), `d\n${'e'.repeat(20)}\n`, 'a full chunk waits for nothing')
 })
 
 t.test('a chunk is closed at its length, so that one write is never long', async (t) => {

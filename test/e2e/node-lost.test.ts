@@ -43,6 +43,8 @@ t.test('a process that is killed, and two that survive', { timeout: 110_000, buf
   const lostNode = dying.log[0]?.['node']
   // Survivors that have just come may not judge yet: whoever is killed is killed when they may.
   await until('the heartbeat is known', async () => await redis.client.zcard('ws:nodes') === 3)
+  // What a killed process has not written yet goes with it.
+  await until('its accepted lines are written', () => dying.log.filter(line => line.event === 'connection.accepted').length >= ids.length)
   const killedAtMs = performance.now()
   dying.signal('SIGKILL')
   await dying.exited

@@ -1,7 +1,4 @@
-// node bench/chart.js FILE > docs/performance.svg: the figures of a run (`npm run bench -- --json FILE`) as a chart for light
-// and dark pages.
-import { readFileSync } from 'node:fs'
-import { shorten } from './output/table.js'
+import { shorten } from './table.js'
 
 const PANELS = {
   upgrade: 'One upgrade: server CPU, µs',
@@ -58,8 +55,11 @@ function drawPanel (title, rows, top) {
   return { parts: [text(MARGIN, top + 30, title, 'title'), ...body], bottom: top + TITLE_HEIGHT + rows.length * ROW_HEIGHT }
 }
 
-/** @param {{ host: Record<string, string>, settings: { rounds: number }, results: Record<string, { rows: Array<object> }> }} run */
-function drawChart ({ host, settings, results }) {
+/**
+ * The main figures of a run as a chart (SVG) for light and dark pages.
+ * @param {{ host: Record<string, string>, settings: { rounds: number }, results: Record<string, { rows: Array<object> }> }} run
+ */
+export function drawChart ({ host, settings, results }) {
   let top = 0
   const parts = []
   for (const [name, title] of Object.entries(PANELS)) {
@@ -83,10 +83,3 @@ ${notes.map((note, i) => text(MARGIN, top + 26 + i * 16, note, 'note')).join('\n
 </svg>
 `
 }
-
-const [file] = process.argv.slice(2)
-if (file === undefined) {
-  process.stderr.write('usage: node bench/chart.js FILE > docs/performance.svg\n')
-  process.exit(2)
-}
-process.stdout.write(drawChart(JSON.parse(readFileSync(file, 'utf8'))))
