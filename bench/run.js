@@ -51,7 +51,8 @@ async function main ({ guard, names, json, record, settings }) {
     return
   }
   const results = await runCases(names, settings)
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ host, settings, results }, null, 2)}\n`)
+  const { before: _elsewhere, ...kept } = settings
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ host, settings: kept, results }, null, 2)}\n`)
 }
 
 let request

@@ -5,6 +5,7 @@ export const ASSUMED = {
   'a connection lasts, s': 1800,
   'of them with a token seen before': 0.5,
   'messages that a user sends, per minute': 2,
+  'script calls per message: who sends now and then has no grant at hand': 1,
   'events that a user gets, per minute': 6,
   'connections that one event goes to': 10,
   'ping of an open connection every, s': 25,
@@ -37,31 +38,35 @@ export function readCosts (results) {
   const idle = median('idle', 'portcullis, authenticated, leased, 5 topics')
   const figures = rows => Object.fromEntries(Object.entries(rows).map(([name, { median }]) => [name, median]))
   return {
-    gateway: { ...figures(gateway), 'lease renewed': redis['lease renewed, 500 a call'].extra['client µs'] },
+    gateway: {
+      ...figures(gateway),
+      'grant of messages': redis['grant of messages'].extra['client µs'],
+      'lease renewed': redis['lease renewed, 500 a call'].extra['client µs']
+    },
     redis: { ...figures(redis), 'upgrade, known token': gateway['upgrade, known token'].extra['Redis µs'] },
-    callsPerMessage: gateway['message answered'].extra['script calls'],
     idleKb: idle.median,
     processMb: idle.extra['RSS MB at 9,000'] - idle.median * 9
   }
 }
 
-function judge (users, { gateway, redis, callsPerMessage, idleKb, processMb }) {
+function judge (users, { gateway, redis, idleKb, processMb }) {
   const connects = users / ASSUMED['a connection lasts, s']
   const known = ASSUMED['of them with a token seen before']
   const upgradeUs = gateway['upgrade, known token'] * known + gateway['upgrade, fresh token'] * (1 - known)
   const messages = users * ASSUMED['messages that a user sends, per minute'] / 60
+  const grants = messages * ASSUMED['script calls per message: who sends now and then has no grant at hand']
   const events = users * ASSUMED['events that a user gets, per minute'] / 60
   const pings = users / ASSUMED['ping of an open connection every, s']
   const renewals = users / ASSUMED['renewal of a lease every, s']
   // A ping is a frame sent to one, as a delivery is.
-  const gatewayUs = connects * upgradeUs + messages * gateway['message answered'] + renewals * gateway['lease renewed'] +
-    (events + pings) * gateway['event delivered, one at a time']
+  const gatewayUs = connects * upgradeUs + messages * gateway['message answered'] + grants * gateway['grant of messages'] +
+    renewals * gateway['lease renewed'] + (events + pings) * gateway['event delivered, one at a time']
   const usablePerS = ASSUMED['a process or a Redis is full at, % of a core'] / 100 * 1e6
   const processes = Math.max(Math.ceil(gatewayUs / usablePerS), Math.ceil(users / DEFAULT_MAX_CONNECTIONS))
   const publishes = events / ASSUMED['connections that one event goes to']
   // Redis takes a publication and writes it to each process that listens; each is about a PING's work.
   const listening = Math.min(processes, ASSUMED['connections that one event goes to'])
-  const others = publishes * redis.PING * (1 + listening) + messages * callsPerMessage * redis['grant of messages']
+  const others = publishes * redis.PING * (1 + listening) + grants * redis['grant of messages']
   const single = connects * redis['upgrade, known token'] + renewals * redis['lease renewed, 500 a call'] + others
   const cluster = connects * redis['admission, a call per key (cluster)'] + renewals * redis['lease renewed, a call each (cluster)'] + others
   const cores = us => us / 1e6
@@ -79,7 +84,7 @@ function judge (users, { gateway, redis, callsPerMessage, idleKb, processMb }) {
 
 const row = cells => `| ${cells.join(' | ')} |`
 const table = (head, body) => [row(head), row(head.map(() => '---')), ...body.map(row)].join('\n')
-const show = value => typeof value === 'number' ? value >= 1000 ? Math.round(value).toLocaleString('en') : shorten(value).replace(/\.00$/, '') : value
+const show = value => typeof value === 'number' && !Number.isInteger(value) ? shorten(value) : value.toLocaleString('en')
 
 /** The capacity tables: costs, assumptions, fleets. */
 export function renderCapacity (results) {
@@ -88,7 +93,6 @@ export function renderCapacity (results) {
   const list = Object.entries({
     ...Object.fromEntries(Object.entries(costs.gateway).map(([name, us]) => [`gateway: ${name}, µs`, us])),
     ...Object.fromEntries(Object.entries(costs.redis).map(([name, us]) => [`Redis: ${name}, µs`, us])),
-    'script calls per message of a busy sender': costs.callsPerMessage,
     'idle connection, KB': costs.idleKb,
     'process without connections, MB': costs.processMb
   })

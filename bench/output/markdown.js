@@ -10,16 +10,19 @@ const verdicts = one => listTargets(one).map(({ text, met }) => `${text} ${met ?
 export function describeRun ({ host, settings }) {
   const binding = host.uWebSockets.split(':')[0]
   return `${host.cpu}, ${host.memory}, Node ${host.node}, the ${binding} uWebSockets.js binding, Redis ${host.redis}; ` +
-    `${host.log}; commit \`${host.commit}\`; medians of ${settings.rounds} interleaved rounds (lowest–highest)`
+    `log in ${host.log}; commit \`${host.commit}\`; medians of ${settings.rounds} interleaved rounds (lowest–highest)`
 }
+
+/** Cases whose controls are not those of the summary's columns, or that judge nothing. */
+const LEFT_OUT = new Set(['verify', 'limits', 'growth'])
 
 /** What has a target, and the controls beside it. */
 export function renderSummary (results) {
   const head = ['figure', 'cost', '× bare uWebSockets.js', '× the usual stack', 'target', 'command']
   const body = Object.entries(results).flatMap(([name, { rows }]) => rows
-    .filter(one => name !== 'growth' && name !== 'limits' && (one.control !== null || listTargets(one).length > 0))
+    .filter(one => !LEFT_OUT.has(name) && (one.control !== null || listTargets(one).length > 0))
     .map(one => row([
-      one.name, figure(one), renderRatio(one.ratios.floor), renderRatio(one.ratios.usual), verdicts(one), `\`npm run bench -- ${name}\``
+      `${name}: ${one.name}`, figure(one), renderRatio(one.ratios.floor), renderRatio(one.ratios.usual), verdicts(one), `\`npm run bench -- ${name}\``
     ])))
   return [row(head), rule(head), ...body].join('\n')
 }

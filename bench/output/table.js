@@ -36,5 +36,5 @@ export function listTargets ({ targetRatios, targetMax, ratios, median }) {
     text: target < 1 ? `≥ ${Math.round(1 / target)}× cheaper than ${control}` : `≤ ${target} × ${control}`,
     met: ratios[control].median <= target
   }))
-  return targetMax === null ? byRatio : [...byRatio, { text: `≤ ${targetMax}`, met: median <= targetMax }]
+  return targetMax === null ? byRatio : [...byRatio, { text: `≤ ${shorten(targetMax)}`, met: median <= targetMax }]
 }
