@@ -17,7 +17,7 @@ function listRatios (results) {
 
 /**
  * Runs the short form and compares with the recorded budget. A ratio is too dear when its median is over the budget by
- * more than its own spread over the rounds.
+ * more than the middle half of the rounds is apart: one bad round on a busy host must not hide what has become dearer.
  * @param {{ rounds: number, record: boolean }} options `record`: write this run's ratios as the budget instead
  * @returns {Promise<boolean>} whether all keep their budget
  */
@@ -36,13 +36,12 @@ export async function runGuard ({ rounds, record, ...settings }) {
 
 /**
  * Says of every ratio whether it keeps its budget; what has none, or was not run, fails.
- * @param {Array<{ key: string, median: number, min: number, max: number }>} ratios @param {Record<string, number>} budget
+ * @param {Array<{ key: string, median: number, quartiles: number }>} ratios @param {Record<string, number>} budget
  */
 export function judge (ratios, budget) {
   const missing = Object.keys(budget).filter(key => !ratios.some(ratio => ratio.key === key))
   return [
-    ...ratios.map(({ key, median, min, max }) => {
-      const noise = max - min
+    ...ratios.map(({ key, median, quartiles: noise }) => {
       const limit = budget[key]
       const kept = limit !== undefined && median <= limit + noise
       const why = limit === undefined ? 'NO BUDGET: record one' : kept ? 'ok' : 'TOO DEAR'

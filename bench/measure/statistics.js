@@ -12,11 +12,12 @@ export function median (values) {
 }
 
 /**
- * Median and spread of one figure over the rounds.
+ * Median and spread of one figure over the rounds; `quartiles`: how far apart the middle half of them is.
  * @param {readonly number[]} values
  */
 export function summarize (values) {
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) }
+  const quartiles = quantile(values, 0.75) - quantile(values, 0.25)
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values), quartiles }
 }
 
 /**

@@ -16,20 +16,23 @@ const perKey = {
   evalsha: async (...args) => await commands.evalsha(...args),
   eval: async (...args) => await commands.eval(...args)
 }
+const records = { prefix: '', node: 'bench', mayRestore: () => true }
 const limiters = {
-  'many keys': createRedisLimiter(connection.commands, settings, { prefix: 'exact:' }),
+  'many keys': createRedisLimiter(connection.commands, settings, { prefix: 'exact:', records }),
   // So high that nobody is refused: one key takes them all, counted in sub-windows.
-  'one key': createRedisLimiter(connection.commands, { ...settings, addressConnections: 1e9, userConnections: 1e9, messages: 1e9 }, { prefix: 'counted:' }),
-  'one call per key': createRedisLimiter(perKey, settings, { prefix: 'separate:' })
+  'one key': createRedisLimiter(connection.commands, { ...settings, addressConnections: 1e9, userConnections: 1e9, messages: 1e9 }, { prefix: 'counted:', records }),
+  'one call per key': createRedisLimiter(perKey, settings, { prefix: 'separate:', records })
 }
 
+/** As long as a connection's. */
+const RECORD = '["user-1234567","203.0.113.77","main","/ws/agents",0,1700000000000]'
 let made = 0
 const leasesTaken = []
 const grantsTaken = []
 
 /** An address, and a user, of its own for every operation, or one for all. */
 const nameOf = oneKey => oneKey ? 'one' : `${made++}`
-const newLease = (oneKey) => ({ userId: `user-${nameOf(oneKey)}`, connectionId: `connection-${made++}`, record: '' })
+const newLease = (oneKey) => ({ userId: `user-${nameOf(oneKey)}`, connectionId: `connection-${made++}`, record: RECORD })
 
 async function admit (limiter, oneKey) {
   const lease = newLease(oneKey)

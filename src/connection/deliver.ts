@@ -75,7 +75,11 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
       const group = listeners.get(topic)
       group?.remove(session)
       if (group?.size === 0) listeners.noteEmpty()
-      if (joinsNatively(session, topic)) session.socket.unsubscribe(topic)
+      if (joinsNatively(session, topic)) {
+        // One that has ended hears nothing more, and its native subscriber is gone.
+        if (session.ending === null) session.socket.subscribe(KEEP)
+        session.socket.unsubscribe(topic)
+      }
       return true
     },
     narrow (session, eventTypes) {

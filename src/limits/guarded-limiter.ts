@@ -1,6 +1,7 @@
 import type { Admission, Admit, Grant, GrantRequest, GrantSettlement, Lease, Limiter } from './limiter.js'
 import type { MemoryLimiter } from './memory-limiter.js'
 import { createOutage, type OutageReason } from './outage.js'
+import { split } from './split.js'
 
 /**
  * What decides while Redis is away: `local` this process's own limits, `open` nobody (all attempts pass), `closed` all
@@ -36,6 +37,8 @@ export interface GuardedLimiter extends Limiter {
 }
 
 const LEASES_PER_CALL = 500
+/** Who comes during the last one, which is short, is registered by the next renewal. */
+const REGISTER_PASSES = 3
 /** No user is named so: the key is written and removed again, which shows that scripts run and may write. */
 const PROBE: Lease = { userId: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
@@ -115,14 +118,15 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
 async function registerAgain (shared: Limiter, local: MemoryLimiter): Promise<void> {
   await shared.renew([PROBE])
   shared.release(PROBE)
-  let part: Lease[] = []
-  for (const lease of local.liveLeases()) {
-    part.push(lease)
-    if (part.length < LEASES_PER_CALL) continue
-    await shared.renew(part)
-    part = []
+  const known = new Set<Lease>()
+  // More than once, for those that come meanwhile: the policy lets people in until all is registered.
+  for (let pass = 0; pass < REGISTER_PASSES; pass++) {
+    const left = [...local.liveLeases()].filter(lease => !known.has(lease))
+    for (const part of split(left, LEASES_PER_CALL)) {
+      await shared.renew(part)
+      for (const lease of part) known.add(lease)
+    }
   }
-  await shared.renew(part)
 }
 
 function isLocal ({ id }: GrantSettlement): boolean {

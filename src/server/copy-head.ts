@@ -20,7 +20,10 @@ const HEADER_LINE_BYTES = 4
 const NO_ADDRESS = new ArrayBuffer(0)
 /** By the length of their names, which differ: a look-up by the name itself would hash every header that a client sends. */
 const BY_LENGTH: Array<{ readonly name: string, readonly field: keyof UpgradeHeaders } | undefined> = []
-for (const [name, field] of Object.entries(HEADER_FIELDS)) BY_LENGTH[name.length] = { name, field }
+for (const [name, field] of Object.entries(HEADER_FIELDS)) {
+  if (BY_LENGTH[name.length] !== undefined) throw new Error(`two header names as long as ${name}`)
+  BY_LENGTH[name.length] = { name, field }
+}
 
 /** The older binding answers `undefined` where there is no query at all. */
 const rawQuery = (req: HttpRequest): string => (req.getQuery() as string | undefined) ?? ''

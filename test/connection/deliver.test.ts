@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createDelivery, type Delivery } from '../../src/connection/deliver.js'
+import { refuse } from '../../src/refusals.js'
 import { openTestSession, type TestSocket } from './stand-ins.js'
 
 /** Delivery over sockets that get what is published to the topics that they joined, as the native layer does it. */
@@ -39,7 +40,13 @@ t.test('nobody listens, nothing happens; who left hears no more', async (t) => {
   delivery.deliver('agent:1', { event: 'x', data: 1 })
   t.same(socket.sent, [])
   t.same(delivery.published, [])
-  t.equal(session.topics.size + socket.topics.size, 0)
+  t.equal(session.topics.size, 0)
+  t.same(socket.topics, new Set(['keep']), 'never without any topic, which would lose what was published and not yet written')
+  session.ending = refuse('normal')
+  socket.topics.clear()
+  delivery.attach(session, 'agent:1')
+  delivery.detach(session, 'agent:1')
+  t.equal(socket.topics.size, 0, 'one that has ended joins nothing')
 })
 
 t.test('who names event types gets those only, in the topic\'s order, and others all', async (t) => {

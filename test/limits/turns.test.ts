@@ -155,6 +155,15 @@ t.test('a limiter that closes sends what waits, and ends when that is answered',
   t.equal(await countAdmitted(asked), 2)
 })
 
+t.test('one user\'s key of another type holds up nobody who comes in the same call', async (t) => {
+  const { limiter, key, calls } = await start(t)
+  await redis.client.set(key, 'not a sorted set')
+  limiter.release(alice('a'))
+  limiter.release(leaseOf('bob'))
+  t.same(await limiter.admit(ask(leaseOf('carol'))), { admitted: true })
+  t.equal(await calls(), 1)
+})
+
 t.test('records that cannot be kept or removed hold up nobody in the same call, nor who waits', async (t) => {
   const { limiter, recordsKey } = await start(t)
   t.equal(await passes(limiter, ['a', 'b', 'c', 'd', 'e']), 5)

@@ -10,9 +10,10 @@ end
 local function give_back (ids, key_at, records)
   local removed = 0
   for i, id in ipairs(ids) do
-    removed = removed + redis.call('ZREM', KEYS[key_at + i], id)
+    -- Not `call`: whatever is wrong with one user's key holds up nobody who comes in the same call.
+    local gone = redis.pcall('ZREM', KEYS[key_at + i], id)
+    if type(gone) == 'number' then removed = removed + gone end
   end
-  -- Not `call`: whatever is wrong with the records holds up nobody who comes in the same call.
   if records and #ids > 0 then redis.pcall('HDEL', records, unpack(ids)) end
   return removed
 end
