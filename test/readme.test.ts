@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { EVENT_LEVELS } from '../src/audit/events.js'
+import { EVENT_LEVELS } from '../src/observe/events.js'
 import { REFUSALS } from '../src/refusals.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))

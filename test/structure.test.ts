@@ -54,13 +54,13 @@ t.test('only the binding loads the native layer', async (t) => {
   const NATIVE = /^(uWebSockets\.js|@trufflesuite\/)/
   for (const source of SOURCES) {
     t.same(valuesOf(source).filter(from => NATIVE.test(from)), [], source.file)
-    if (source.file !== 'server/binding.ts') t.notMatch(source.text, /\b(require|import) ?\(['"`](uWebSockets\.js|@trufflesuite)/, source.file)
+    if (source.file !== 'transport/uws/binding.ts') t.notMatch(source.text, /\b(require|import) ?\(['"`](uWebSockets\.js|@trufflesuite)/, source.file)
   }
-  t.same(SOURCES.filter(({ imports }) => imports.some(({ from }) => NATIVE.test(from))).map(({ file }) => posix.dirname(file)).filter(folder => folder !== 'server'), [])
+  t.same(SOURCES.filter(({ imports }) => imports.some(({ from }) => NATIVE.test(from))).map(({ file }) => posix.dirname(file)).filter(folder => folder !== 'transport/uws'), [])
 })
 
 t.test('a connection knows ports, not what is behind them', async (t) => {
-  const behind = /^(ioredis|postgres|pino|uWebSockets\.js|fast-jwt|prom-client|node:(http|https|net|fs|dns))$|^(compose|redis|server|dev|audit|metrics)\/|\/redis-|\/postgres/
+  const behind = /^(ioredis|postgres|pino|uWebSockets\.js|fast-jwt|prom-client|node:(http|https|net|fs|dns))$|^(gateway|redis|transport|http|dev|observe)\/|\/redis-|\/postgres/
   for (const { file, imports } of SOURCES.filter(({ file }) => file.startsWith('connection/'))) {
     t.same(imports.filter(({ from }) => behind.test(from)), [], file)
   }

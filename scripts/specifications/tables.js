@@ -1,6 +1,6 @@
 // Markdown tables made from the code.
-import { COMMON_FIELDS, EVENT_REFERENCE, FIELD_REFERENCE } from '../../dist/audit/event-reference.js'
-import { EVENT_LEVELS } from '../../dist/audit/events.js'
+import { COMMON_FIELDS, EVENT_REFERENCE, FIELD_REFERENCE } from '../../dist/observe/event-reference.js'
+import { EVENT_LEVELS } from '../../dist/observe/events.js'
 import { REFUSALS } from '../../dist/refusals.js'
 import { CLIENT_FRAMES } from '../../dist/wire/frames.js'
 import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
@@ -48,7 +48,7 @@ const framesOf = (direction, frames) => Object.entries(frames).flatMap(entry => 
 
 function logEvents () {
   const undescribed = Object.keys(EVENT_LEVELS).filter(event => EVENT_REFERENCE[event] === undefined)
-  if (undescribed.length > 0) throw new Error(`src/audit/event-reference.ts says nothing of ${undescribed.join(', ')}`)
+  if (undescribed.length > 0) throw new Error(`src/observe/event-reference.ts says nothing of ${undescribed.join(', ')}`)
   return table(['event', 'level', 'when', 'fields'], Object.entries(EVENT_REFERENCE).map(([event, { level, when, fields }]) =>
     [`\`${event}\``, level, when, fields.map(field => `\`${field}\``).join(' ')]))
 }

@@ -1,11 +1,11 @@
-import type { BusEvent } from '../fanout/bus.js'
+import type { BusEvent } from '../bus/bus.js'
 import { refuse } from '../refusals.js'
 import { encodeFrame } from '../wire/codec.js'
 import { endSession } from './end-session.js'
 import { sendText } from './send-frame.js'
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
-import { SweptMap } from '../limits/swept-map.js'
+import { SweptMap } from '../collections/swept-map.js'
 
 /**
  * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to

@@ -1,7 +1,7 @@
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
 import { SessionList } from './session-list.js'
-import { SweptMap } from '../limits/swept-map.js'
+import { SweptMap } from '../collections/swept-map.js'
 
 /** Periodic work visits one bucket at a time, so it spreads over its period instead of coming in one burst. */
 export const BUCKETS = 16

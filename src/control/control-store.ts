@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { RedisClient } from '../fanout/channels.js'
+import type { RedisClient } from '../bus/channels.js'
 import type { LastingBan } from './bans.js'
 import { MAX_BANS, MAX_REVOCATIONS, type Revocation, type RevocationTarget } from './control.js'
 import type { ControlSnapshot } from './control-state.js'

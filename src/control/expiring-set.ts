@@ -1,4 +1,4 @@
-import type { RedisClient } from '../fanout/channels.js'
+import type { RedisClient } from '../bus/channels.js'
 import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 
 const keepScript = readLuaScript(new URL('./lua/keep-expiring.lua', import.meta.url))

@@ -1,4 +1,4 @@
-import type { RedisClient } from '../fanout/channels.js'
+import type { RedisClient } from '../bus/channels.js'
 import { MAX_ORDERS } from './control.js'
 import { createExpiringSet } from './expiring-set.js'
 import { parseControlMessage, type ControlMessage } from './messages.js'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
-import { openChannels, type RedisClient } from '../fanout/channels.js'
+import { openChannels, type RedisClient } from '../bus/channels.js'
 
 /** Asks every process for its part of an answer, and joins the parts. */
 export interface RollCall<T> {

@@ -1,6 +1,6 @@
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
-import { createGateway, type Gateway } from '../gateway.js'
+import { createGateway, type Gateway } from '../gateway/create-gateway.js'
 import { runProcess, type Runnable } from '../run-process.js'
 import { readClientFiles } from './client-files.js'
 import { createDevIssuer } from './dev-issuer.js'

@@ -1,5 +1,5 @@
 import type { Limiter } from './limiter.js'
-import { createTwoGenerationMap } from './two-generation-map.js'
+import { createTwoGenerationMap } from '../collections/two-generation-map.js'
 
 /** Addresses known to be over a limit until a stated time: a further attempt needs neither Redis nor crypto. */
 export interface AddressBlocks {

@@ -1,4 +1,4 @@
-import type { Audit } from '../audit/audit.js'
+import type { Audit } from '../observe/audit.js'
 import type { Heartbeat } from './heartbeat.js'
 
 type WriteClosed = Audit['closed']

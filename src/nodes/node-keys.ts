@@ -1,4 +1,4 @@
-import { nodeKey } from '../limits/keys.js'
+import { nodeKey } from '../limits/redis/keys.js'
 
 /** Where the nodes keep what survives them. A node is one process. */
 export interface NodeKeys {

@@ -1,5 +1,5 @@
-import { waitAtMost } from '../fanout/bounded-wait.js'
-import type { RedisClient } from '../fanout/channels.js'
+import { waitAtMost } from '../redis/bounded-wait.js'
+import type { RedisClient } from '../bus/channels.js'
 import { readLuaScript, runLuaScript, type LuaScript } from '../redis/lua-script.js'
 import { createNodeKeys } from './node-keys.js'
 

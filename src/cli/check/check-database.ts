@@ -1,8 +1,8 @@
 import { AccessError } from '../../access/access-error.js'
-import { createPostgrestClient } from '../../access/postgrest-client.js'
+import { createPostgrestClient } from '../../access/supabase/postgrest-client.js'
 import { parseQualifiedName } from '../../access/qualified-name.js'
 import { CannotStart } from '../../cannot-start.js'
-import { composeAccess } from '../../compose/access.js'
+import { composeAccess } from '../../gateway/access.js'
 import type { Config } from '../../config/config.js'
 import { fail, ok, type Verdict } from './verdict.js'
 
