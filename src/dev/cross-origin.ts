@@ -4,8 +4,7 @@ import type { UpgradeSettings } from '../config/config.js'
 export type AllowedOrigins = Pick<UpgradeSettings, 'anyOrigin' | 'origins'>
 
 /** Lets a page read an answer across origins (Fetch, section 3.3) when its origin may connect: the exact comparison of the upgrade. */
-export function crossOriginHeaders (origin: string, { anyOrigin, origins }: AllowedOrigins): ReadonlyArray<readonly [string, string]> {
-  if (anyOrigin) return [['Access-Control-Allow-Origin', '*']]
-  const vary = ['Vary', 'Origin'] as const
-  return origins.has(origin) ? [['Access-Control-Allow-Origin', origin], vary] : [vary]
+export function crossOriginHeaders (origin: string, { anyOrigin, origins }: AllowedOrigins): Readonly<Record<string, string>> {
+  if (anyOrigin) return { 'Access-Control-Allow-Origin': '*' }
+  return origins.has(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : { Vary: 'Origin' }
 }

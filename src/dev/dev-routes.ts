@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import Type, { type Static } from 'typebox'
 import type { LimitSettings } from '../limits/limiter.js'
+import { refusalAnswer, type Answer } from '../http/answers.js'
+import { createRoute } from '../http/create-route.js'
+import { describeRefusal } from '../http/describe-answer.js'
+import { NO_INPUT, type Route } from '../http/route.js'
+import { createShape } from '../http/shape.js'
 import { REFUSALS, type Reconnect } from '../refusals.js'
-import type { HttpAnswer, HttpRoute } from '../http/route.js'
 import { crossOriginHeaders, type AllowedOrigins } from './cross-origin.js'
 import type { DevClaims, DevIssuer } from './dev-issuer.js'
 import { EXAMPLE_PAGE } from './example-page.js'
@@ -22,8 +27,14 @@ export interface PageSettings {
   readonly allowed: AllowedOrigins
 }
 
-type Headers = HttpAnswer['headers']
+const text = Type.Optional(Type.String())
+const TokenQuerySchema = Type.Object({ sub: text, agents: text, tasks: text, scope: text, ttl: text })
+const TOKEN_QUERY = createShape(TokenQuerySchema, 'wanted: sub, agents, tasks, scope and ttl, or none of them')
 
+type TokenQuery = Static<typeof TokenQuerySchema>
+type Headers = Readonly<Record<string, string>>
+
+const FOREIGN_HOST = refusalAnswer('forbidden', 'dev mode answers on loopback names only')
 const DEFAULT_TTL_S = 3600
 const MAX_TTL_S = 86_400
 
@@ -36,9 +47,7 @@ const WHAT_TO_DO: Readonly<Record<Reconnect, string>> = {
   yes: 'Connect again.'
 }
 
-const answer = (status: number, type: string, body: string, more: Headers = []): HttpAnswer => ({
-  status, headers: [['Content-Type', `${type}; charset=utf-8`], ['Cache-Control', 'no-store'], ['X-Content-Type-Options', 'nosniff'], ...more], body
-})
+const answer = (type: string, body: string, headers: Headers = {}): Answer => ({ status: 200, text: { contentType: `${type}; charset=utf-8`, body }, headers })
 
 /** DNS rebinding: a web page whose name is made to resolve to loopback could mint tokens, but its requests carry its name. */
 function isLocalHost (host: string): boolean {
@@ -46,22 +55,15 @@ function isLocalHost (host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 
-function readIds (text: string | null, fallback: string): readonly string[] | '*' {
-  const ids = (text ?? fallback).split(',').map(id => id.trim()).filter(id => id !== '')
+function readIds (text: string): readonly string[] | '*' {
+  const ids = text.split(',').map(id => id.trim()).filter(id => id !== '')
   return ids.includes('*') ? '*' : ids
 }
 
-function readClaims (query: URLSearchParams): DevClaims | string {
-  const ttlText = query.get('ttl') ?? String(DEFAULT_TTL_S)
-  const ttlS = /^-?\d{1,6}$/.test(ttlText) ? Number(ttlText) : NaN
+function readClaims ({ sub = 'alice', agents = 'a1,a2', tasks = 't1', scope = 'ws:send', ttl = String(DEFAULT_TTL_S) }: TokenQuery): DevClaims | string {
+  const ttlS = /^-?\d{1,6}$/.test(ttl) ? Number(ttl) : NaN
   if (!(ttlS <= MAX_TTL_S)) return `ttl: wanted seconds, at most ${MAX_TTL_S}`
-  return {
-    sub: query.get('sub') ?? 'alice',
-    agents: readIds(query.get('agents'), 'a1,a2'),
-    tasks: readIds(query.get('tasks'), 't1'),
-    scope: query.get('scope') ?? 'ws:send',
-    ttlS
-  }
+  return { sub, agents: readIds(agents), tasks: readIds(tasks), scope, ttlS }
 }
 
 /** What the page must know and a browser is not told elsewhere: the refusals' meaning, limits, and the key to publish with. */
@@ -95,43 +97,46 @@ function pageHeaders (page: string, imports = ''): Headers {
     "default-src 'none'", `script-src ${hashOf('script')}${imports}`, `style-src ${hashOf('style')}`, "connect-src 'self'", 'img-src data:',
     "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
   ].join('; ')
-  return [['Content-Security-Policy', policy], ['Referrer-Policy', 'no-referrer']]
+  return { 'Content-Security-Policy': policy, 'Referrer-Policy': 'no-referrer' }
 }
 
-function answerToken (issuer: DevIssuer, query: URLSearchParams, headers: Headers): HttpAnswer {
+function answerToken (issuer: DevIssuer, query: TokenQuery, headers: Headers): Answer {
   const claims = readClaims(query)
-  return typeof claims === 'string'
-    ? answer(400, 'application/json', JSON.stringify({ error: 'bad_request', message: claims }), headers)
-    : answer(200, 'text/plain', issuer.sign(claims), headers)
+  return typeof claims === 'string' ? { ...refusalAnswer('bad_request', claims), headers } : answer('text/plain', issuer.sign(claims), headers)
 }
 
 /** A route for loopback names; `across` are the headers for what pages of other origins may read. */
-function devRoute (path: string, allowed: AllowedOrigins, handle: (query: URLSearchParams, across: Headers) => HttpAnswer): HttpRoute {
-  return {
+function devRoute (path: string, summary: string, allowed: AllowedOrigins, handle: (query: TokenQuery, across: Headers) => Answer): Route {
+  return createRoute({
+    ...NO_INPUT,
     method: 'GET',
     path,
-    maxBodyBytes: 0,
+    secret: null,
+    query: TOKEN_QUERY,
+    tag: 'development',
+    summary,
+    answers: { 200: { description: summary }, 403: describeRefusal('The request names another host than loopback.', FOREIGN_HOST) },
     handle: ({ headers, query }) => isLocalHost(headers.get('host') ?? '')
-      ? handle(new URLSearchParams(query), crossOriginHeaders(headers.get('origin') ?? '', allowed))
-      : answer(403, 'application/json', '{"error":"forbidden","message":"dev mode answers on loopback names only"}')
-  }
+      ? handle(query, crossOriginHeaders(headers.get('origin') ?? '', allowed))
+      : FOREIGN_HOST
+  })
 }
 
 /**
  * The endpoints that only dev mode has: the console and what it shows, an example page, the client's modules, tokens for the asking, and
  * the keys that verify them. The pages that may connect may read the modules and the tokens.
  */
-export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings, { clientFiles, allowed }: PageSettings): HttpRoute[] {
+export function createDevRoutes (issuer: DevIssuer, settings: ConsoleSettings, { clientFiles, allowed }: PageSettings): Route[] {
   const page = readFileSync(new URL('./console.html', import.meta.url), 'utf8')
   const [ofConsole, ofExample] = [pageHeaders(page), pageHeaders(EXAMPLE_PAGE, " 'self'")]
   const facts = describeConsole(settings)
-  const route = (path: string, handle: Parameters<typeof devRoute>[2]): HttpRoute => devRoute(path, allowed, handle)
+  const route = (path: string, summary: string, handle: Parameters<typeof devRoute>[3]): Route => devRoute(path, summary, allowed, handle)
   return [
-    route('/', () => answer(200, 'text/html', page, ofConsole)),
-    route('/dev/example', () => answer(200, 'text/html', EXAMPLE_PAGE, ofExample)),
-    route('/dev/console.json', () => answer(200, 'application/json', facts)),
-    route('/dev/jwks.json', () => answer(200, 'application/json', issuer.jwks())),
-    route('/dev/token', (query, across) => answerToken(issuer, query, across)),
-    ...[...clientFiles].map(([name, text]) => route(`/client/${name}`, (_query, across) => answer(200, 'text/javascript', text, across)))
+    route('/', 'The console', () => answer('text/html', page, ofConsole)),
+    route('/dev/example', 'The smallest page with the client', () => answer('text/html', EXAMPLE_PAGE, ofExample)),
+    route('/dev/console.json', 'What the console shows', () => answer('application/json', facts)),
+    route('/dev/jwks.json', 'The keys that verify the tokens', () => answer('application/json', issuer.jwks())),
+    route('/dev/token', 'A token', (query, across) => answerToken(issuer, query, across)),
+    ...[...clientFiles].map(([name, code]) => route(`/client/${name}`, 'A module of the client', (_query, across) => answer('text/javascript', code, across)))
   ]
 }

@@ -11,10 +11,10 @@ import { createMemoryInbound } from '../bus/memory-inbound.js'
 import { createRedisBus } from '../bus/redis-bus.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
-import { createAuthenticator } from '../http/auth.js'
-import type { HttpAnswer, HttpRoute } from '../http/route.js'
+import type { Route } from '../http/route.js'
+import { createMainRoutes } from '../http/routes/mounted-routes.js'
+import type { PublishEvent } from '../http/routes/publish.js'
 import type { ListedConnection } from './operations.js'
-import { answerPublish, MAX_PUBLISH_BYTES, type Publish } from '../http/publish.js'
 
 /** Takes what clients send, where there is no Redis to keep it. */
 export type OnInbound = (message: InboundMessage) => void
@@ -23,12 +23,12 @@ export interface Fanout {
   readonly bus: Bus
   readonly inbound: Inbound
   readonly control: Control
-  readonly publish: Publish
+  readonly publishEvent: PublishEvent
   /** The open connections of a user in all processes. */
   readonly listConnections: (userId: string) => Promise<readonly ListedConnection[]>
   start (): void
-  /** `POST /v1/publish` on the main port. */
-  readonly routes: readonly HttpRoute[]
+  /** What the main port serves besides WebSockets. */
+  readonly routes: readonly Route[]
   close (): Promise<void>
 }
 
@@ -37,34 +37,6 @@ export interface FanoutHandlers extends ControlHandlers {
   readonly onInbound: OnInbound
   /** This process's part of a list of connections. */
   readonly onList: (userId: string) => readonly ListedConnection[]
-}
-
-function publishRoute (config: Config, publish: Publish): HttpRoute {
-  const authenticate = createAuthenticator({ secret: config.admin.publishKey })
-  return {
-    method: 'POST',
-    path: '/v1/publish',
-    maxBodyBytes: MAX_PUBLISH_BYTES,
-    async handle ({ headers, address, readBody }) {
-      let failed: HttpAnswer | null = null
-      const key = headers.get('x-publish-key') ?? null
-      const { status, retryAfterS, body } = await answerPublish(authenticate, publish, key, address.key, async () => {
-        const reading = await readBody()
-        if (!reading.ok) failed = reading.answer
-        return reading.ok ? parseJson(reading.text) : null
-      })
-      return failed ?? {
-        status,
-        headers: [['Content-Type', 'application/json'], ['Cache-Control', 'no-store'], ...(retryAfterS === undefined ? [] : [['Retry-After', String(retryAfterS)] as const])],
-        body: JSON.stringify(body)
-      }
-    }
-  }
-}
-
-/** Null for what is no JSON: that is no event either. */
-function parseJson (text: string): unknown {
-  try { return JSON.parse(text) as unknown } catch { return null }
 }
 
 /** Puts together what travels between processes: events, clients' messages, orders. In memory for one process without Redis. */
@@ -94,16 +66,16 @@ export function composeFanout (config: Config, redis: RedisConnection | null, lo
       control: createRedisControl({ ...shared, handlers, maxTokenLifetimeMs, onInvalid: (drops) => { log.warn({ event: 'control.invalid', ...drops }) } })
     }
   }
-  const publish: Publish = async (topic, event) => { await parts.bus.publish(topic, event) }
+  const publishEvent: PublishEvent = async (topic, event) => { await parts.bus.publish(topic, event) }
   return {
     ...parts,
-    publish,
+    publishEvent,
     listConnections: async userId => rollCall === null ? handlers.onList(userId) : await rollCall.ask(userId),
     start () {
       parts.control.start()
       rollCall?.start()
     },
-    routes: config.admin.publishKey === null ? [] : [publishRoute(config, publish)],
+    routes: createMainRoutes({ publishKey: config.admin.publishKey, publishEvent }),
     async close () {
       parts.inbound.close()
       rollCall?.close()

@@ -23,7 +23,7 @@ import { connectRedis } from '../redis/connect.js'
 import { refuse } from '../refusals.js'
 import { judgeReadiness, type Readiness } from './readiness.js'
 import { loadBinding } from '../transport/uws/binding.js'
-import type { HttpRoute } from '../http/route.js'
+import type { Route } from '../http/route.js'
 import { createEventLoopWatch } from '../observe/event-loop-delay.js'
 import { createUwsServer, type Server, type ServerSettings } from '../transport/uws/server.js'
 
@@ -31,7 +31,7 @@ export interface GatewayOptions {
   /** Number of this process among `WORKERS`. */
   readonly worker: number
   /** Further endpoints on the main port: those of dev mode. */
-  readonly routes?: readonly HttpRoute[]
+  readonly routes?: readonly Route[]
   /** Where clients' messages go in memory mode. */
   readonly onInbound?: OnInbound
   /** One of several processes: a supervisor has the admin port and the log file. */
@@ -54,7 +54,6 @@ export interface Gateway {
 const FIRST_CONNECT_MS = 1000
 /** Bodies of plain requests: sixteen of the largest that may be published. */
 const MAX_BODY_BYTES_IN_ALL = 16_777_216
-const BODY_TIMEOUT_MS = 10_000
 const LOAD_POLL_MS = 10
 
 /** Puts one process of the gateway together. Nothing runs before `start`. */
@@ -139,7 +138,7 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     },
     listConnections: fanout.listConnections,
     orders: fanout.control,
-    publish: fanout.publish
+    publishEvent: fanout.publishEvent
   }
   const admin = isWorker ? null : composeAdmin(config, operations, onFault)
   const startedAtMs = performance.now()
@@ -226,7 +225,7 @@ function toServerSettings ({ server, upgrade }: Config): ServerSettings {
     compression: server.compression,
     proxyProtocol: upgrade.proxyProtocol,
     idleTimeoutS: nativeIdleTimeoutS(server.pingIntervalMs),
-    bodies: { maxBytesInAll: MAX_BODY_BYTES_IN_ALL, timeoutMs: BODY_TIMEOUT_MS }
+    bodies: { maxBytesInAll: MAX_BODY_BYTES_IN_ALL }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Registry } from '../connection/registry.js'
 import type { Session } from '../connection/session.js'
 import type { Control } from '../control/control.js'
-import type { Publish } from '../http/publish.js'
+import type { PublishEvent } from '../http/routes/publish.js'
 import type { Readiness } from './readiness.js'
 
 /** One open connection as operators see it. */
@@ -25,7 +25,7 @@ export interface Operations {
   renderMetrics (): Promise<{ readonly contentType: string, readonly body: string }>
   listConnections (userId: string): Promise<readonly ListedConnection[]>
   readonly orders: Pick<Control, 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck'>
-  publish: Publish
+  publishEvent: PublishEvent
 }
 
 function describeConnection (session: Session, node: string): ListedConnection {

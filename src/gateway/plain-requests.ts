@@ -6,14 +6,14 @@ import type { Report } from '../connection/report.js'
 import type { UpgradeHead } from '../connection/transport.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import { refuse, type Refusal } from '../refusals.js'
-import type { HttpAnswer } from '../http/route.js'
+import type { RenderedAnswer } from '../http/render-answer.js'
 
 /** What the main port does with requests that reach no connection. */
 export interface PlainRequests {
   /** Who sends a request, as for an upgrade. */
   findClient (head: UpgradeHead): FoundAddress
   /** Answers a request that is no upgrade on a WebSocket path, or none that the native layer knows as one; counted and written down. */
-  refuseOther (head: UpgradeHead, isUpgrade: boolean): HttpAnswer
+  refuseOther (head: UpgradeHead, isUpgrade: boolean): RenderedAnswer
 }
 
 export interface PlainRequestsDeps {

@@ -1,20 +1,20 @@
 import Type from 'typebox'
 
-/** Bodies of HTTP answers, for the documents; a test holds them to what the server really answers. */
+/** Bodies of HTTP answers, for the documents; a test holds them to what the server really answers. A `title` names a component. */
 
 export const RefusalBodySchema = Type.Object({
   error: Type.String({ description: 'a name from the table of refusals, or of this endpoint' }),
   message: Type.String({ description: 'for people; may change' }),
   retry_after_s: Type.Optional(Type.Integer({ minimum: 1, description: 'as the `Retry-After` header' }))
-}, { description: 'Why not.' })
+}, { title: 'Refusal', description: 'Why not.' })
 
-export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { description: 'The process lives.', examples: [{ status: 'ok' }] })
+export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The process lives.', examples: [{ status: 'ok' }] })
 
 export const ReadinessSchema = Type.Object({
   status: Type.Enum(['ready', 'not_ready']),
   reasons: Type.Array(Type.Enum(['starting', 'draining', 'no_issuer_keys', 'redis']), { description: 'why traffic should not come here; empty when ready' }),
   issuers_without_keys: Type.Array(Type.String(), { description: 'names of the issuers whose tokens cannot be checked now' })
-}, { description: 'Whether traffic may be sent here.', examples: [{ status: 'ready', reasons: [], issuers_without_keys: [] }] })
+}, { title: 'Readiness', description: 'Whether traffic may be sent here.', examples: [{ status: 'ready', reasons: [], issuers_without_keys: [] }] })
 
 export const ListedConnectionSchema = Type.Object({
   connection_id: Type.String(),
@@ -31,6 +31,7 @@ export const ListedConnectionSchema = Type.Object({
 }, { description: 'One open connection.' })
 
 export const ConnectionListSchema = Type.Object({ connections: Type.Array(ListedConnectionSchema) }, {
+  title: 'ConnectionList',
   description: 'The open connections of one user, over all processes that answered.',
   examples: [{
     connections: [{
@@ -50,5 +51,5 @@ export const ConnectionListSchema = Type.Object({ connections: Type.Array(Listed
 })
 
 export const PublishedSchema = Type.Object({ accepted: Type.Literal(true) }, {
-  description: 'The bus has the event.', examples: [{ accepted: true }]
+  title: 'Published', description: 'The bus has the event.', examples: [{ accepted: true }]
 })

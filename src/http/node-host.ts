@@ -1,26 +1,23 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { denialAnswer, faultAnswer, methodAnswer, readinessAnswer, refusalAnswer, type AdminAnswer } from './answers.js'
-import { readBearer, type Authenticate } from './auth.js'
-import { readJsonBody } from './read-json-body.js'
-import type { Readiness } from '../gateway/readiness.js'
-import { matchRoutes, type AdminRequest, type AdminRoute, type RouteMatch } from './match-routes.js'
+import { parseAddress, type ClientAddress } from '../address/client-address.js'
+import { faultAnswer, methodAnswer, refusalAnswer, type Answer } from './answers.js'
+import { readNodeBody } from './read-node-body.js'
+import { renderAnswer } from './render-answer.js'
+import type { IncomingRequest, Route } from './route.js'
+import { judgeSecret, type RequestHeaders } from './secrets.js'
+import { decodeSegments, matchPath, readQuery, splitTarget, type Target } from './target.js'
 
-export interface AdminOptions {
+export interface NodeHostOptions {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
-  /** Checks the admin secret for routes with access `bearer`. */
-  readonly authenticate: Authenticate
-  readonly readiness: () => Readiness | Promise<Readiness>
-  readonly renderMetrics: () => Promise<{ readonly contentType: string, readonly body: string }>
-  /** What is served besides health, readiness and metrics. */
-  readonly routes: readonly AdminRoute[]
+  readonly routes: readonly Route[]
   /** Told of a route that threw (the client gets 500 and nothing more) or of a failed accept. `where` holds no query. */
   readonly onFault: (error: unknown, where: string) => void
 }
 
-export interface AdminServer {
+export interface NodeHost {
   readonly port: number
   /** Takes no more requests, lets running ones end for a second, then ends every socket. Never rejects. */
   close (): Promise<void>
@@ -35,23 +32,24 @@ const TIMEOUT_CHECK_MS = 1_000
 const MAX_HEAD_BYTES = 8_192
 const MAX_SOCKETS = 256
 const CLOSE_GRACE_MS = 1_000
-const JSON_TYPE = 'application/json; charset=utf-8'
+const NO_CONTENT = 204
+/** The client is gone; its failures count together. */
+const NO_ADDRESS: ClientAddress = { ip: 'unknown', key: 'unknown' }
 
-/** Listens for operators: health, readiness, metrics and the given routes. Rejects when it cannot listen. */
-export async function createAdminServer (options: AdminOptions): Promise<AdminServer> {
-  const routes = [...builtInRoutes(options), ...options.routes]
+/** Serves routes with Node's own server. Rejects when it cannot listen. */
+export async function createNodeHost ({ host, port, routes, onFault }: NodeHostOptions): Promise<NodeHost> {
   const server = createServer({
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     maxHeaderSize: MAX_HEAD_BYTES
-  }, (request, response) => { void respond(request, response, routes, options) })
+  }, (request, response) => { void respond(request, response, routes, onFault) })
   server.maxConnections = MAX_SOCKETS
   server.setTimeout(SILENT_SOCKET_MS)
-  await listen(server, options.host, options.port)
+  await listen(server, host, port)
   // A failed accept (no descriptors, no memory) is an event, which would end the process if nobody listened.
-  server.on('error', (error) => { options.onFault(error, 'accept') })
+  server.on('error', (error) => { onFault(error, 'accept') })
   return {
     port: (server.address() as AddressInfo).port,
     close () { return closeServer(server) }
@@ -79,62 +77,60 @@ async function closeServer (server: Server): Promise<void> {
   })
 }
 
-function builtInRoutes ({ readiness, renderMetrics }: AdminOptions): AdminRoute[] {
-  return [
-    { method: 'GET', path: '/healthz', access: 'open', handle: () => ({ status: 200, body: { status: 'ok' } }) },
-    { method: 'GET', path: '/readyz', access: 'open', handle: async () => readinessAnswer(await readiness()) },
-    { method: 'GET', path: '/metrics', access: 'open', handle: async () => ({ status: 200, text: await renderMetrics() }) }
-  ]
-}
-
 async function respond (
-  request: IncomingMessage, response: ServerResponse, routes: readonly AdminRoute[], options: AdminOptions
+  request: IncomingMessage, response: ServerResponse, routes: readonly Route[], onFault: NodeHostOptions['onFault']
 ): Promise<void> {
-  const { pathname, searchParams } = splitTarget(request.url ?? '/')
+  const target = splitTarget(request.url ?? '/')
   try {
-    const match = matchRoutes(routes, pathname)
-    const answer = match === null ? refusalAnswer('bad_request') : await answerRoute(request, match, searchParams, options.authenticate)
-    send(response, answer)
+    send(response, await answerRequest(request, target, routes))
   } catch (error) {
-    options.onFault(error, pathname)
+    onFault(error, target.path)
     send(response, faultAnswer())
   }
 }
 
-/** The target as sent: an absolute form or a stray `//` is then just an unknown path. */
-function splitTarget (target: string): { pathname: string, searchParams: URLSearchParams } {
-  const mark = target.indexOf('?')
-  return mark === -1
-    ? { pathname: target, searchParams: new URLSearchParams() }
-    : { pathname: target.slice(0, mark), searchParams: new URLSearchParams(target.slice(mark + 1)) }
-}
-
-async function answerRoute (
-  request: IncomingMessage, { routes, params }: RouteMatch, query: URLSearchParams, authenticate: Authenticate
-): Promise<AdminAnswer> {
-  if (routes.length === 0) return refusalAnswer('not_found')
-  const method = request.method === 'HEAD' ? 'GET' : request.method
-  const route = routes.find((candidate) => candidate.method === method)
-  const peer = request.socket.remoteAddress ?? ''
-  // Before the method is looked at: behind a secret, not even what exists is told.
-  if ((route ?? routes[0])?.access === 'bearer') {
-    const denial = denialAnswer(authenticate(readBearer(request.headers.authorization), peer))
-    if (denial !== null) return denial
-  }
-  if (route === undefined) return methodAnswer(routes.map((candidate) => candidate.method))
-  const readJson = async (maxBytes: number) => await readJsonBody(request, maxBytes)
-  const adminRequest: AdminRequest = { params, query, headers: request.headers, peer, readJson }
-  return await route.handle(adminRequest)
-}
-
-function send (response: ServerResponse, { status, body, text, headers = {} }: AdminAnswer): void {
-  if (response.headersSent || response.destroyed) return
-  const content = text ?? (body === undefined ? null : { contentType: JSON_TYPE, body: `${JSON.stringify(body)}\n` })
-  response.writeHead(status, {
-    ...(content === null ? {} : { 'Content-Type': content.contentType, 'Content-Length': Buffer.byteLength(content.body) }),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    ...headers
+async function answerRequest (request: IncomingMessage, { path, query }: Target, routes: readonly Route[]): Promise<Answer> {
+  const segments = decodeSegments(path)
+  if (segments === null) return refusalAnswer('bad_request')
+  const matches = routes.flatMap((route) => {
+    const params = matchPath(route.path, segments)
+    return params === null ? [] : [{ route, params }]
   })
-  response.end(content?.body)
+  const [first] = matches
+  if (first === undefined) return refusalAnswer('not_found')
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const match = matches.find(({ route }) => route.method === method)
+  const [headers, address] = [readHeaders(request), readPeer(request)]
+  if (match === undefined) {
+    // Behind a secret, not even what exists is told.
+    return judgeSecret(first.route.secret, headers, address) ?? methodAnswer(matches.map(({ route }) => route.method))
+  }
+  const incoming: IncomingRequest = {
+    params: match.params,
+    query: readQuery(query),
+    headers,
+    address,
+    readBody: async (bounds) => await readNodeBody(request, bounds)
+  }
+  return await match.route.serve(incoming)
+}
+
+function readHeaders (request: IncomingMessage): RequestHeaders {
+  return new Map(Object.entries(request.headers).map(([name, value = '']) => [name, Array.isArray(value) ? value.join(', ') : value]))
+}
+
+/** A link-local peer comes with the zone of its interface, which is no part of the address. */
+function readPeer ({ socket }: IncomingMessage): ClientAddress {
+  return parseAddress((socket.remoteAddress ?? '').replace(/%.*$/, '')) ?? NO_ADDRESS
+}
+
+function send (response: ServerResponse, answer: Answer): void {
+  if (response.headersSent || response.destroyed) return
+  const { status, headers, body } = renderAnswer(answer)
+  response.writeHead(status, {
+    ...Object.fromEntries(headers),
+    ...(status === NO_CONTENT ? {} : { 'Content-Length': Buffer.byteLength(body) }),
+    ...(answer.endsConnection === true ? { Connection: 'close' } : {})
+  })
+  response.end(body)
 }

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { EventMessageSchema } from '../wire/redis-messages.js'
 
 /** Longest ban, in seconds: a year. */
@@ -16,15 +16,17 @@ export const RevocationBodySchema = Type.Object({
   issued_before: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Number({ minimum: 0 })], {
     description: 'only tokens issued before, as ISO 8601 with a zone or in seconds since 1970; a token without `iat` counts as issued before; absent: all, for `sub` all until now'
   }))
-}, { ...Strict, description: 'Exactly one of `jti`, `sid` and `sub`.', examples: [{ sub: 'mallory' }] })
+}, { ...Strict, title: 'Revocation', description: 'Exactly one of `jti`, `sid` and `sub`.', examples: [{ sub: 'mallory' }] })
+
+export type RevocationBody = Static<typeof RevocationBodySchema>
 
 /** Body of `PUT /v1/bans/<address>`. */
 export const BanBodySchema = Type.Object({
   seconds: Type.Number({ minimum: 1, maximum: MAX_BAN_S, description: 'how long the ban lasts from now on' })
-}, { description: 'How long.', examples: [{ seconds: 300 }] })
+}, { title: 'Ban', description: 'How long.', examples: [{ seconds: 300 }] })
 
 /** Body of `POST /v1/publish`: a topic and one event for all that listen to it. */
 export const PublishBodySchema = Type.Object({
   topic: Type.String({ pattern: '^((agent|task):[A-Za-z0-9._:-]{1,128}|user:[\\s\\S]{1,512})$', description: '`agent:<id>`, `task:<id>` or `user:<user_id>`' }),
   ...EventMessageSchema.properties
-}, { description: 'One event for one topic.', examples: [{ topic: 'agent:a1', event: 'status', data: { state: 'busy' } }] })
+}, { title: 'Publish', description: 'One event for one topic.', examples: [{ topic: 'agent:a1', event: 'status', data: { state: 'busy' } }] })

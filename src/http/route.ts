@@ -1,61 +1,83 @@
+import type { TSchema } from 'typebox'
 import type { ClientAddress } from '../address/client-address.js'
+import type { Answer } from './answers.js'
+import type { BodyBounds, BodyReading } from './collect-body.js'
+import type { RequestHeaders, Secret } from './secrets.js'
+import { ANYTHING, type Shape } from './shape.js'
 
-/** An answer to a plain HTTP request. */
-export interface HttpAnswer {
-  readonly status: number
-  readonly headers: readonly (readonly [string, string])[]
-  readonly body: string
-}
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
-/** A body as text, or the answer that says why there is none. */
-export type BodyReading = { readonly ok: true, readonly text: string } | { readonly ok: false, readonly answer: HttpAnswer }
-
-export interface HttpRequest {
-  readonly path: string
-  /** As sent, undecoded, without the `?`. */
-  readonly query: string
-  /** Lower-case names; several lines of one are joined by `, ` in order (RFC 9110 section 5.3). */
-  readonly headers: ReadonlyMap<string, string>
+/** A request as a host hands it over, with nothing of it believed yet. */
+export interface IncomingRequest {
+  /** The decoded `:name` segments of the route's path. */
+  readonly params: Readonly<Record<string, string>>
+  /** Decoded; the first where one stands several times. */
+  readonly query: Readonly<Record<string, string>>
+  readonly headers: RequestHeaders
   /** Where the client is, behind trusted proxies. */
   readonly address: ClientAddress
-  /** Reads the body; never rejects. To be called once, before anything is awaited: what arrives unread is lost. */
-  readBody (): Promise<BodyReading>
+  /** Reads the body; never rejects. To be called once, before anything is awaited: on the native port, what arrives unread is lost. */
+  readBody (bounds: BodyBounds): Promise<BodyReading>
 }
 
-/** A plain HTTP endpoint on the main port. */
-export interface HttpRoute {
-  readonly method: 'GET' | 'POST'
+/** What a handler gets: its secret was right, and each part fits its shape. */
+export interface RouteRequest<Params, Query, Body> extends Pick<IncomingRequest, 'headers' | 'address'> {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+}
+
+/** The body that a route takes. */
+export interface RouteBody<Body> {
+  /** Null: no body is read. */
+  readonly bounds: BodyBounds | null
+  readonly shape: Shape<Body>
+}
+
+/** What the document says of one answer. */
+export interface AnswerDescription {
+  readonly description: string
+  /** Of the body; without it there is none. One with a `title` becomes a component of the document by that name. */
+  readonly schema?: TSchema
+  /** Default `application/json`. */
+  readonly contentType?: string
+  /** Bodies by name. */
+  readonly examples?: Readonly<Record<string, unknown>>
+  /** Names of headers that are always there. */
+  readonly headers?: readonly string[]
+}
+
+export interface RouteDescription {
+  readonly method: Method
+  /** Segments after `/`; `:name` takes any one segment that is not empty. */
   readonly path: string
-  /** A longer body is answered 413. */
-  readonly maxBodyBytes: number
-  /** Asked once the head is there; the body waits until it is read. Rejecting is a fault: the client gets 503 and the fault is logged. */
-  handle (request: HttpRequest): HttpAnswer | Promise<HttpAnswer>
+  /** Null: anyone may ask. */
+  readonly secret: Secret | null
+  /** Its place in the document. */
+  readonly tag: 'health' | 'operators' | 'back ends' | 'development'
+  readonly summary: string
+  readonly description?: string
+  /** By status: those that are this route's own. What secret, shapes and bounds answer is the same for all routes. */
+  readonly answers: Readonly<Record<number, AnswerDescription>>
 }
 
-const REASONS: Readonly<Record<number, string>> = {
-  200: 'OK',
-  202: 'Accepted',
-  204: 'No Content',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  413: 'Content Too Large',
-  426: 'Upgrade Required',
-  429: 'Too Many Requests',
-  503: 'Service Unavailable'
+/** How a route is written. */
+export interface RouteOptions<Params, Query, Body> extends RouteDescription {
+  readonly params: Shape<Params>
+  readonly query: Shape<Query>
+  readonly body: RouteBody<Body>
+  /** Throwing or rejecting is a fault: the client gets 500 or 503, and the fault is logged. */
+  handle (request: RouteRequest<Params, Query, Body>): Answer | Promise<Answer>
 }
 
-/** The status line's text. The native layer wants a string such as `404 Not Found`. */
-export function statusLine (status: number): string {
-  return `${status} ${REASONS[status] ?? 'Status'}`
+/** One endpoint, for whichever hosts it is mounted on. */
+export interface Route extends RouteDescription {
+  readonly params: TSchema
+  readonly query: TSchema
+  readonly body: { readonly bounds: BodyBounds | null, readonly schema: TSchema }
+  /** Answers a request that came to this method and path. Rejects when the handler did. */
+  serve (request: IncomingRequest): Promise<Answer>
 }
 
-/** What a client gets when a handler threw. */
-export const FAULT: HttpAnswer = {
-  status: 503,
-  headers: [['Content-Type', 'application/json'], ['Retry-After', '1']],
-  body: '{"error":"unavailable","message":"the request could not be handled"}'
-}
+/** For a route that looks at nothing but the head. */
+export const NO_INPUT = { params: ANYTHING, query: ANYTHING, body: { bounds: null, shape: ANYTHING } } as const

@@ -87,7 +87,7 @@ export function createFleetOperations (running: () => Workers, isDraining: () =>
     },
     async listConnections (userId) { return await askRepeatable(running(), 'listConnections', [userId]) as readonly ListedConnection[] },
     orders: { revoke: order('revoke'), unrevoke: order('unrevoke'), ban: order('ban'), unban: order('unban'), disconnect: order('disconnect'), recheck: order('recheck') },
-    async publish (topic, event) {
+    async publishEvent (topic, event) {
       // Never tried again: a worker that fell silent may have published, and subscribers would see the event twice.
       const worker = await findLive(running())
       await worker.link.call('publish', [topic, event])

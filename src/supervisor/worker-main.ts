@@ -30,7 +30,7 @@ const link = openLink({
   readiness: operations.readiness,
   metrics: operations.metricsJson,
   listConnections: operations.listConnections,
-  publish: operations.publish,
+  publish: operations.publishEvent,
   order: async (name: keyof typeof operations.orders, ...args: readonly unknown[]) => {
     await (operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
   },

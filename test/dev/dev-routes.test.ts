@@ -2,25 +2,27 @@ import t from 'tap'
 import { readClientFiles } from '../../src/dev/client-files.js'
 import { createDevIssuer } from '../../src/dev/dev-issuer.js'
 import { createDevRoutes } from '../../src/dev/dev-routes.js'
-import type { HttpAnswer, HttpRoute } from '../../src/http/route.js'
+import { renderAnswer, type RenderedAnswer } from '../../src/http/render-answer.js'
+import type { Route } from '../../src/http/route.js'
+import { readQuery } from '../../src/http/target.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
 const PAGE = 'http://localhost:5173'
 const clientFiles = readClientFiles(new URL('../../dist/client/', import.meta.url))
-const createRoutes = (anyOrigin: boolean, origins: readonly string[]): HttpRoute[] => createDevRoutes(issuer, {
+const createRoutes = (anyOrigin: boolean, origins: readonly string[]): Route[] => createDevRoutes(issuer, {
   publishKey: null,
   limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }
 }, { clientFiles, allowed: { anyOrigin, origins: new Set(origins) } })
 const listed = createRoutes(false, [PAGE])
 
-async function get (path: string, query = '', { host = '127.0.0.1:9001', origin = '', routes = listed } = {}): Promise<HttpAnswer> {
+async function get (path: string, query = '', { host = '127.0.0.1:9001', origin = '', routes = listed } = {}): Promise<RenderedAnswer> {
   const route = routes.find(route => route.path === path)
   if (route === undefined) throw new Error(`no ${path}`)
   const headers = new Map([['host', host], ['origin', origin]].filter((line): line is [string, string] => line[1] !== ''))
   const address = { ip: '127.0.0.1', key: '127.0.0.1' }
-  return await route.handle({ path, query, headers, address, readBody: async () => ({ ok: true, text: '' }) })
+  return renderAnswer(await route.serve({ params: {}, query: readQuery(query), headers, address, readBody: async () => ({ ok: true, text: '' }) }))
 }
-const claimsOf = ({ body }: HttpAnswer): Record<string, unknown> => JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+const claimsOf = ({ body }: RenderedAnswer): Record<string, unknown> => JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
 
 t.test('a token for the asking, as plain text, with what was asked for', async (t) => {
   const answer = await get('/dev/token', 'sub=bob&agents=a1,a2&tasks=*&scope=other&ttl=300')
@@ -61,7 +63,7 @@ t.test('the keys are those that verify the tokens', async (t) => {
 })
 
 t.test('only a page that may connect may read tokens and the client across origins', async (t) => {
-  const across = async (path: string, origin: string, routes?: HttpRoute[]): Promise<[string | undefined, string | undefined]> => {
+  const across = async (path: string, origin: string, routes?: Route[]): Promise<[string | undefined, string | undefined]> => {
     const { headers } = await get(path, 'ttl=soon', { origin, ...(routes === undefined ? {} : { routes }) })
     const { 'Access-Control-Allow-Origin': allowed, Vary: vary } = Object.fromEntries(headers)
     return [allowed, vary]

@@ -2,30 +2,42 @@ import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
+import Type from 'typebox'
 import { createMetrics } from '../../src/observe/metrics/metrics.js'
-import { createAuthenticator } from '../../src/http/auth.js'
-import type { AdminRequest, AdminRoute } from '../../src/http/match-routes.js'
-import type { Readiness } from '../../src/gateway/readiness.js'
-import { createAdminServer, type AdminOptions } from '../../src/http/node-host.js'
+import { createRoute } from '../../src/http/create-route.js'
+import { createNodeHost } from '../../src/http/node-host.js'
+import { NO_INPUT, type RouteOptions, type RouteRequest } from '../../src/http/route.js'
+import { createHealthRoutes, type ReadinessReport } from '../../src/http/routes/health.js'
+import { createMetricsRoutes } from '../../src/http/routes/metrics.js'
+import { createSecret } from '../../src/http/secrets.js'
+import { ANYTHING, createShape } from '../../src/http/shape.js'
 
 const SECRET = 's'.repeat(32)
-const READY: Readiness = { ready: true, reasons: [], issuersWithoutKeys: [] }
+const READY: ReadinessReport = { ready: true, reasons: [], issuersWithoutKeys: [] }
 const AUTHORIZED = { headers: { Authorization: `Bearer ${SECRET}` } }
 
-async function startAdmin (t: Test, more: Partial<AdminOptions> = {}) {
+type Route = ReturnType<typeof createRoute>
+const DESCRIBED = { ...NO_INPUT, method: 'GET', path: '/v1/x', secret: null, tag: 'operators', summary: '', answers: {} } as const
+/** A body of at most `maxBytes`, whatever JSON it is, given back. */
+const echo = (maxBytes: number, more: Partial<RouteOptions<unknown, unknown, unknown>>): Route => createRoute({
+  ...DESCRIBED,
+  body: { bounds: { maxBytes, timeoutMs: 10_000 }, shape: ANYTHING },
+  handle: ({ body }) => ({ status: 200, body }),
+  ...more
+})
+
+interface AdminParts { readonly routes?: readonly Route[], readonly port?: number, readonly readiness?: () => ReadinessReport }
+
+async function startAdmin (t: Test, { routes = [], port = 0, readiness = () => READY }: AdminParts = {}) {
   const faults: Array<[unknown, string]> = []
   const metrics = createMetrics({
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
-  const admin = await createAdminServer({
+  const admin = await createNodeHost({
     host: '127.0.0.1',
-    port: 0,
-    authenticate: createAuthenticator({ secret: SECRET }),
-    readiness: () => READY,
-    renderMetrics: metrics.render,
-    routes: [],
-    onFault (error, where) { faults.push([error, where]) },
-    ...more
+    port,
+    routes: [...createHealthRoutes({ readiness }), ...createMetricsRoutes({ renderMetrics: metrics.render }), ...routes],
+    onFault (error, where) { faults.push([error, where]) }
   })
   t.teardown(async () => {
     await admin.close()
@@ -45,7 +57,7 @@ async function sendRaw (port: number, bytes: string): Promise<string> {
 }
 
 t.test('health is always 200, readiness follows its function with the reasons', async (t) => {
-  let readiness: Readiness = { ready: false, reasons: ['starting', 'no_issuer_keys'], issuersWithoutKeys: ['kc'] }
+  let readiness: ReadinessReport = { ready: false, reasons: ['starting', 'no_issuer_keys'], issuersWithoutKeys: ['kc'] }
   const { url } = await startAdmin(t, { readiness: () => readiness })
   const health = await fetch(`${url}/healthz`)
   t.equal(health.status, 200)
@@ -83,7 +95,7 @@ t.test('an unknown path is 404 in the shape of a refusal, a wrong method 405 wit
 })
 
 t.test('a bearer route is reached with the secret only, failures are limited, and no other address pays', async (t) => {
-  const route: AdminRoute = { method: 'GET', path: '/v1/x', access: 'bearer', handle: () => ({ status: 204 }) }
+  const route = createRoute({ ...DESCRIBED, secret: createSecret('admin', SECRET), handle: () => ({ status: 204 }) })
   const { url } = await startAdmin(t, { routes: [route] })
   t.equal((await fetch(`${url}/v1/x`, AUTHORIZED)).status, 204)
   const missing = await fetch(`${url}/v1/x`)
@@ -101,8 +113,8 @@ t.test('a bearer route is reached with the secret only, failures are limited, an
 })
 
 t.test('without a secret a bearer route does not exist, whatever the method or credential', async (t) => {
-  const route: AdminRoute = { method: 'GET', path: '/v1/x', access: 'bearer', handle: () => ({ status: 204 }) }
-  const { url } = await startAdmin(t, { routes: [route], authenticate: createAuthenticator({ secret: null }) })
+  const route = createRoute({ ...DESCRIBED, secret: createSecret('admin', null), handle: () => ({ status: 204 }) })
+  const { url } = await startAdmin(t, { routes: [route] })
   const unknown = await (await fetch(`${url}/v1/nothing`)).text()
   for (const init of [{}, AUTHORIZED, { method: 'DELETE' }]) {
     const response = await fetch(`${url}/v1/x`, init)
@@ -112,36 +124,29 @@ t.test('without a secret a bearer route does not exist, whatever the method or c
 })
 
 t.test('a route gets its decoded segments, the query and the body', async (t) => {
-  const seen: AdminRequest[] = []
-  const routes: AdminRoute[] = [{
+  const seen: Array<RouteRequest<{ id: string }, unknown, unknown>> = []
+  const routes = [createRoute({
+    ...DESCRIBED,
     method: 'POST',
     path: '/v1/users/:id/connections',
-    access: 'open',
-    async handle (request) {
+    params: createShape(Type.Object({ id: Type.String() }), 'an id'),
+    body: { bounds: { maxBytes: 100, timeoutMs: 10_000 }, shape: ANYTHING },
+    handle (request) {
       seen.push(request)
-      const reading = await request.readJson(100)
-      return reading.ok ? { status: 200, body: reading.value } : reading.answer
+      return { status: 200, body: request.body }
     }
-  }]
+  })]
   const { url } = await startAdmin(t, { routes })
-  const response = await fetch(`${url}/v1/users/kc%3Aa%2Fb%20c/connections?x=1`, { method: 'POST', body: '{"a":[1]}' })
+  const response = await fetch(`${url}/v1/users/kc%3Aa%2Fb%20c/connections?x=1&x=2`, { method: 'POST', body: '{"a":[1]}' })
   t.same(await response.json(), { a: [1] })
-  t.equal(seen[0]?.params.get('id'), 'kc:a/b c')
-  t.equal(seen[0]?.query.get('x'), '1')
-  t.equal(seen[0]?.peer, '127.0.0.1')
+  t.equal(seen[0]?.params.id, 'kc:a/b c')
+  t.same(seen[0]?.query, { x: '1' })
+  t.same(seen[0]?.address, { ip: '127.0.0.1', key: '127.0.0.1' })
   t.equal((await fetch(`${url}/v1/users//connections`, { method: 'POST', body: '{}' })).status, 404)
 })
 
 t.test('a body that is too long is 413 and one that is not JSON is 400, told by length or not', async (t) => {
-  const routes: AdminRoute[] = [{
-    method: 'PUT',
-    path: '/v1/x',
-    access: 'open',
-    async handle (request) {
-      const reading = await request.readJson(10)
-      return reading.ok ? { status: 200, body: reading.value } : reading.answer
-    }
-  }]
+  const routes = [echo(10, { method: 'PUT' })]
   const { url, admin } = await startAdmin(t, { routes })
   async function put (body: string | Uint8Array<ArrayBuffer>): Promise<number> { return (await fetch(`${url}/v1/x`, { method: 'PUT', body })).status }
   t.equal(await put('"12345678"'), 200)
@@ -153,10 +158,10 @@ t.test('a body that is too long is 413 and one that is not JSON is 400, told by 
 })
 
 t.test('a route that throws is 500 without a word of why, and is told', async (t) => {
-  const routes: AdminRoute[] = [
-    { method: 'GET', path: '/throws', access: 'open', handle () { throw new Error('the secret reason') } },
-    { method: 'GET', path: '/rejects', access: 'open', handle: () => Promise.reject(new Error('the secret reason')) },
-    { method: 'GET', path: '/unwritable', access: 'open', handle: () => ({ status: 200, body: 1n }) }
+  const routes = [
+    createRoute({ ...DESCRIBED, path: '/throws', handle () { throw new Error('the secret reason') } }),
+    createRoute({ ...DESCRIBED, path: '/rejects', handle: () => Promise.reject(new Error('the secret reason')) }),
+    createRoute({ ...DESCRIBED, path: '/unwritable', handle: () => ({ status: 200, body: 1n }) })
   ]
   const { url, faults } = await startAdmin(t, { routes })
   for (const path of ['/throws', '/rejects', '/unwritable']) {
@@ -187,15 +192,14 @@ t.test('a client that sends its head too slowly is told and ended', async (t) =>
 t.test('closing ends idle keep-alive sockets at once, and a request that hangs after a moment', async (t) => {
   let entered = (): void => {}
   const running = new Promise<void>((resolve) => { entered = resolve })
-  const routes: AdminRoute[] = [{
-    method: 'GET',
+  const routes = [createRoute({
+    ...DESCRIBED,
     path: '/hangs',
-    access: 'open',
     handle () {
       entered()
       return new Promise(() => {})
     }
-  }]
+  })]
   const { admin, url } = await startAdmin(t, { routes })
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => { agent.destroy() })

@@ -33,7 +33,7 @@ t.test('no call goes to a worker that hangs', async (t) => {
   const live = alive(2, { order: (...args) => { done.push(args) }, listConnections: () => [], publish: (...args) => { done.push(args) } })
   const operations = fleet(hung, live)
   await operations.orders.disconnect('alice')
-  await operations.publish('agent:a1', { event: 'e', data: 1 })
+  await operations.publishEvent('agent:a1', { event: 'e', data: 1 })
   t.same(await operations.listConnections('alice'), [])
   t.same(done, [['disconnect', 'alice'], ['agent:a1', { event: 'e', data: 1 }]])
   t.same(new Set(hung.asked), new Set(['ping']))
@@ -51,7 +51,7 @@ t.test('an order that fails at one worker is given to another, at most to two', 
 
 t.test('an event that a worker failed to publish is not published by another', async (t) => {
   const workers = [alive(1, { publish: fails }), alive(2, { publish: fails })]
-  await t.rejects(fleet(...workers).publish('agent:a1', { event: 'e', data: 1 }))
+  await t.rejects(fleet(...workers).publishEvent('agent:a1', { event: 'e', data: 1 }))
   t.equal(workers.flatMap(({ asked }) => asked).filter(method => method === 'publish').length, 1)
 })
 
@@ -59,7 +59,7 @@ t.test('with no worker, or none that answers, everything rejects', async (t) => 
   for (const operations of [fleet(), fleet(standIn(1, {}))]) {
     await t.rejects(operations.orders.unban('192.0.2.1'))
     await t.rejects(operations.listConnections('alice'))
-    await t.rejects(operations.publish('agent:a1', { event: 'e', data: 1 }))
+    await t.rejects(operations.publishEvent('agent:a1', { event: 'e', data: 1 }))
     t.same(await operations.readiness(), unready('starting'))
   }
 })

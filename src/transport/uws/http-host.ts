@@ -1,9 +1,14 @@
+import { STATUS_CODES } from 'node:http'
 import type { HttpRequest as NativeRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import { httpRefusal } from '../../connection/answer-refusal.js'
 import type { FoundAddress } from '../../connection/find-address.js'
 import type { UpgradeHead } from '../../connection/transport.js'
+import { refusalAnswer, unavailableAnswer } from '../../http/answers.js'
+import type { BodyBounds } from '../../http/collect-body.js'
+import { renderAnswer, type RenderedAnswer } from '../../http/render-answer.js'
+import type { Method, Route } from '../../http/route.js'
+import { decodeSegments, matchPath, readQuery } from '../../http/target.js'
 import { copyHead, copyHeaders } from './copy-head.js'
-import { FAULT, statusLine, type HttpAnswer, type HttpRequest, type HttpRoute } from '../../http/route.js'
 import type { OpenBody, OpenBodyOf } from './read-body.js'
 
 export interface RouteDeps {
@@ -14,44 +19,54 @@ export interface RouteDeps {
   readonly onFault: (error: unknown) => void
 }
 
+/** What a client gets when a handler threw. */
+export const FAULT = renderAnswer(unavailableAnswer('the request could not be handled'))
+
 /** Sends an answer and closes the TCP connection. For callers in a native callback, which has corked the output already. */
-export function answerCorked (res: HttpResponse, { status, headers, body }: HttpAnswer): void {
-  res.writeStatus(statusLine(status))
+export function answerCorked (res: HttpResponse, { status, headers, body }: RenderedAnswer): void {
+  // The native layer wants a string such as `404 Not Found`.
+  res.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Status'}`)
   for (const [name, value] of headers) res.writeHeader(name, value)
   res.end(body, true)
 }
 
 /** Sends an answer and closes the TCP connection. */
-export function answer (res: HttpResponse, result: HttpAnswer): void {
+export function answer (res: HttpResponse, result: RenderedAnswer): void {
   res.cork(() => { answerCorked(res, result) })
 }
 
-/** Asks the route, which must decide by the head alone whether the body is worth being read. */
-function ask (
-  route: HttpRoute, res: HttpResponse, req: NativeRequest, deps: RouteDeps, readBody: (contentLength: string | undefined) => OpenBody
-): HttpAnswer | Promise<HttpAnswer> {
+type BeginBody = (contentLength: string | undefined, bounds: BodyBounds) => OpenBody
+
+/** Asks the route, which decides by the head alone whether the body is worth being read. */
+async function ask (route: Route, res: HttpResponse, req: NativeRequest, deps: RouteDeps, beginBody: BeginBody): Promise<RenderedAnswer> {
   const head = copyHead(res, req, deps.proxyProtocol)
   const { address, refusal } = deps.findClient(head)
   if (refusal !== null) return httpRefusal(refusal)
+  const segments = decodeSegments(head.path)
+  const params = segments === null ? null : matchPath(route.path, segments)
+  if (params === null) return renderAnswer(refusalAnswer(segments === null ? 'bad_request' : 'not_found'))
   const headers = copyHeaders(req)
-  const request: HttpRequest = {
-    path: head.path, query: head.query, headers, address, readBody: async () => await readBody(headers.get('content-length')).reading
-  }
-  return route.handle(request)
+  return renderAnswer(await route.serve({
+    params,
+    query: readQuery(head.query),
+    headers,
+    address,
+    readBody: async (bounds) => await beginBody(headers.get('content-length'), bounds).reading
+  }))
 }
 
+const REGISTER: Readonly<Record<Method, 'get' | 'post' | 'put' | 'del'>> = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'del' }
+
 /** Serves a plain HTTP endpoint. */
-export function addRoute (app: TemplatedApp, route: HttpRoute, deps: RouteDeps): void {
-  const register = route.method === 'GET' ? app.get.bind(app) : app.post.bind(app)
-  register(route.path, (res, req) => {
+export function addRoute (app: TemplatedApp, route: Route, deps: RouteDeps): void {
+  app[REGISTER[route.method]](route.path, (res, req) => {
     let gone = false
     let body: OpenBody | null = null
     res.onAborted(() => { gone = true; body?.abort() })
-    const reply = (result: HttpAnswer): void => { if (!gone) { gone = true; answer(res, result) } }
+    const reply = (result: RenderedAnswer): void => { if (!gone) { gone = true; answer(res, result) } }
     const fail = (error: unknown): void => { deps.onFault(error); reply(FAULT) }
-    const openBody = (contentLength: string | undefined): OpenBody => (body = deps.openBody(res, contentLength, route.maxBodyBytes))
+    const beginBody: BeginBody = (contentLength, bounds) => (body = deps.openBody(res, contentLength, bounds))
     // A handler may throw or reject; both end here and never in the native layer.
-    new Promise<HttpAnswer>((resolve) => { resolve(ask(route, res, req, deps, openBody)) })
-      .then(reply, fail).catch(deps.onFault).finally(() => { body?.release() })
+    ask(route, res, req, deps, beginBody).then(reply, fail).catch(deps.onFault).finally(() => { body?.release() })
   })
 }

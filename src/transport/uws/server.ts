@@ -3,10 +3,11 @@ import type { FoundAddress } from '../../connection/find-address.js'
 import type { PendingUpgrade, UpgradeHead } from '../../connection/transport.js'
 import type { Binding } from './binding.js'
 import { copyHead } from './copy-head.js'
-import { FAULT, type HttpAnswer, type HttpRoute } from '../../http/route.js'
+import type { RenderedAnswer } from '../../http/render-answer.js'
+import type { Route } from '../../http/route.js'
 import { createBodyReader, type BodyLimits } from './read-body.js'
 import { createListener, type Listener, type UwsApp } from './listener.js'
-import { addRoute, answer, type RouteDeps } from './http-host.js'
+import { addRoute, answer, FAULT, type RouteDeps } from './http-host.js'
 import type { UserData } from './socket.js'
 import { UwsUpgrade } from './upgrade.js'
 
@@ -28,12 +29,12 @@ export interface ServerSettings {
 export interface ServerHandlers {
   /** WebSocket paths. */
   readonly paths: readonly string[]
-  readonly routes: readonly HttpRoute[]
+  readonly routes: readonly Route[]
   /** Finds who sends a plain request to one of the routes. */
   findClient (head: UpgradeHead): FoundAddress
   onUpgrade (upgrade: PendingUpgrade): void
   /** A request that the native layer sees neither as an upgrade nor on a route; `isUpgrade`: a GET that asks for one all the same. */
-  onOther (head: UpgradeHead, isUpgrade: boolean): HttpAnswer
+  onOther (head: UpgradeHead, isUpgrade: boolean): RenderedAnswer
   /** Something threw where nothing may: logged; the request was answered 503. */
   onFault (error: unknown): void
 }

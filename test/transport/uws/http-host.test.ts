@@ -2,21 +2,29 @@ import t, { type Test } from 'tap'
 import { addressFromBytes } from '../../../src/address/client-address.js'
 import { refuse } from '../../../src/refusals.js'
 import { loadBinding } from '../../../src/transport/uws/binding.js'
-import type { HttpAnswer, HttpRequest } from '../../../src/http/route.js'
+import type { Answer } from '../../../src/http/answers.js'
+import { createRoute } from '../../../src/http/create-route.js'
+import { NO_INPUT, type Route } from '../../../src/http/route.js'
 import { createUwsServer } from '../../../src/transport/uws/server.js'
 import { openRaw, readResponse, type RawSocket } from '../../support/raw-socket.js'
 import { until } from '../../support/until.js'
 
-const OK: HttpAnswer = { status: 200, headers: [], body: 'read' }
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
+const text = (body: string): Answer => ({ status: 200, text: { contentType: 'text/plain', body } })
+
+/** A route that does what its handler says, with nothing in between. */
+const ROUTE = createRoute({ ...NO_INPUT, method: 'POST', path: '/route', secret: null, tag: 'back ends', summary: '', answers: {}, handle: () => text('') })
+
+const named = (method: Route['method']): Route =>
+  ({ ...ROUTE, method, path: '/named/:name', serve: async ({ params, query }) => text(`${method} ${params['name']} ${query['q']}`) })
 
 interface Options {
   readonly maxBytesInAll?: number
-  readonly timeoutMs?: number
-  readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>
+  readonly handle: Route['serve']
 }
 
-/** The native server with one route for bodies of at most 100 bytes. */
-async function serve (t: Test, { maxBytesInAll = 150, timeoutMs = 60_000, handle }: Options): Promise<{ port: number, faults: unknown[] }> {
+/** The native server with that route, and one with a segment for each method. */
+async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promise<{ port: number, faults: unknown[] }> {
   const faults: unknown[] = []
   const server = createUwsServer(loadBinding(), {
     host: '127.0.0.1',
@@ -28,10 +36,10 @@ async function serve (t: Test, { maxBytesInAll = 150, timeoutMs = 60_000, handle
     compression: false,
     proxyProtocol: false,
     idleTimeoutS: 8,
-    bodies: { maxBytesInAll, timeoutMs }
+    bodies: { maxBytesInAll }
   }, {
     paths: [],
-    routes: [{ method: 'POST', path: '/route', maxBodyBytes: 100, handle }],
+    routes: [{ ...ROUTE, serve: handle }, ...METHODS.map(named)],
     findClient: ({ peer, headers }) => ({
       address: addressFromBytes(peer), refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null, untrustedHeader: false
     }),
@@ -44,9 +52,10 @@ async function serve (t: Test, { maxBytesInAll = 150, timeoutMs = 60_000, handle
   return { port, faults }
 }
 
-const readAll = async ({ readBody }: HttpRequest): Promise<HttpAnswer> => {
-  const reading = await readBody()
-  return reading.ok ? { ...OK, body: reading.text } : reading.answer
+/** Reads a body of at most 100 bytes and gives it back. */
+const readAll = (timeoutMs = 60_000): Route['serve'] => async ({ readBody }) => {
+  const reading = await readBody({ maxBytes: 100, timeoutMs })
+  return reading.ok ? text(reading.text) : reading.answer
 }
 
 async function post (t: Test, port: number, headers: string, body = ''): Promise<RawSocket> {
@@ -57,14 +66,14 @@ async function post (t: Test, port: number, headers: string, body = ''): Promise
 const statusOf = async (raw: RawSocket): Promise<number | undefined> => (await readResponse(raw))?.status
 
 t.test('a route that decides by the head answers before any of the body has come, and closes', async (t) => {
-  const { port } = await serve(t, { handle: () => ({ ...OK, status: 401 }) })
+  const { port } = await serve(t, { handle: async () => ({ ...text(''), status: 401 }) })
   const raw = await post(t, port, 'Content-Length: 90')
   t.equal(await statusOf(raw), 401)
   await raw.closed
 })
 
 t.test('a body is read whole, in however many pieces it comes', async (t) => {
-  const { port } = await serve(t, { handle: readAll })
+  const { port } = await serve(t, { handle: readAll() })
   const raw = await post(t, port, 'Content-Length: 11', 'first ')
   raw.write('piece')
   t.equal((await readResponse(raw))?.body, 'first piece')
@@ -72,13 +81,13 @@ t.test('a body is read whole, in however many pieces it comes', async (t) => {
 })
 
 t.test('a body that is too long is 413 as soon as that is known', async (t) => {
-  const { port } = await serve(t, { handle: readAll })
+  const { port } = await serve(t, { handle: readAll() })
   t.equal(await statusOf(await post(t, port, 'Content-Length: 101')), 413)
   t.equal(await statusOf(await post(t, port, 'Content-Length: 100', 'x'.repeat(100))), 200)
 })
 
 t.test('a body that does not come in time ends its request', async (t) => {
-  const { port } = await serve(t, { timeoutMs: 50, maxBytesInAll: 100, handle: readAll })
+  const { port } = await serve(t, { maxBytesInAll: 100, handle: readAll(50) })
   const raw = await post(t, port, 'Content-Length: 100', 'half')
   t.equal(await statusOf(raw), 408)
   await raw.closed
@@ -87,7 +96,7 @@ t.test('a body that does not come in time ends its request', async (t) => {
 
 t.test('bodies that are under way at the same time are bounded together', async (t) => {
   let asked = 0
-  const { port, faults } = await serve(t, { handle: async (request) => { asked++; return await readAll(request) } })
+  const { port, faults } = await serve(t, { handle: async (request) => { asked++; return await readAll()(request) } })
   const first = await post(t, port, 'Content-Length: 100', 'x')
   await until('the first is under way', () => asked === 1)
   const refused = await readResponse(await post(t, port, 'Content-Length: 51'))
@@ -110,7 +119,7 @@ t.test('a route that throws is answered 503, told, and holds no place', async (t
   const { port, faults } = await serve(t, {
     maxBytesInAll: 100,
     handle: async ({ readBody }) => {
-      await readBody()
+      await readBody({ maxBytes: 100, timeoutMs: 60_000 })
       throw new Error('broken')
     }
   })
@@ -121,12 +130,32 @@ t.test('a route that throws is answered 503, told, and holds no place', async (t
 })
 
 t.test('a request whose client cannot be told is refused before the route is asked', async (t) => {
-  const { port } = await serve(t, { handle: ({ address }) => ({ ...OK, body: address.ip }) })
+  const { port } = await serve(t, { handle: async ({ address }) => text(address.ip) })
   t.equal(await statusOf(await post(t, port, 'X-Forwarded-For: garbage\r\nContent-Length: 0')), 400)
   t.equal((await readResponse(await post(t, port, 'Content-Length: 0')))?.body, '127.0.0.1')
 })
 
 t.test('a header that comes several times is one list in order', async (t) => {
-  const { port } = await serve(t, { handle: ({ headers }) => ({ ...OK, body: headers.get('x-many') ?? '' }) })
+  const { port } = await serve(t, { handle: async ({ headers }) => text(headers.get('x-many') ?? '') })
   t.equal((await readResponse(await post(t, port, 'X-Many: a\r\nX-Other: o\r\nX-Many: b\r\nContent-Length: 0')))?.body, 'a, b')
+})
+
+t.test('segments and query come decoded, for each method', async (t) => {
+  const { port } = await serve(t, { handle: readAll() })
+  const ask = async (method: string, path: string): Promise<[number | undefined, string | undefined]> => {
+    const raw = await openRaw(t, port)
+    raw.write(`${method} ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`)
+    const response = await readResponse(raw)
+    return [response?.status, response?.body]
+  }
+  for (const method of METHODS) t.same(await ask(method, '/named/a%2Fb%20c?q=%2B&q=2'), [200, `${method} a/b c +`])
+  t.same((await ask('GET', '/named/%zz'))[0], 400)
+  t.same((await ask('GET', '/named/'))[0], 404)
+})
+
+t.test('a body that is no UTF-8 is refused, not mended', async (t) => {
+  const { port } = await serve(t, { handle: readAll() })
+  const raw = await post(t, port, 'Content-Length: 3')
+  raw.socket.write(Buffer.from([0x22, 0xff, 0x22]))
+  t.equal(await statusOf(raw), 400)
 })

@@ -1,0 +1,48 @@
+import { refusalAnswer, type Answer } from './answers.js'
+import type { IncomingRequest, Route, RouteBody, RouteOptions } from './route.js'
+import { judgeSecret } from './secrets.js'
+
+type Input<Body> = { readonly ok: true, readonly value: Body } | { readonly ok: false, readonly answer: Answer }
+
+/** Makes a route of its description and handler, for whichever hosts it is mounted on. */
+export function createRoute<Params, Query, Body> (options: RouteOptions<Params, Query, Body>): Route {
+  const { params, query, body, handle: _handle, ...description } = options
+  return {
+    ...description,
+    params: params.schema,
+    query: query.schema,
+    body: { bounds: body.bounds, schema: body.shape.schema },
+    serve: async (request) => await serveRoute(options, request)
+  }
+}
+
+/**
+ * What every request goes through on its way to a handler, and the first of it that fails is the answer: secret, segments and
+ * query, then the body. So nobody without the secret has a body read. Rejects when the handler did.
+ */
+async function serveRoute<Params, Query, Body> (
+  { secret, params, query, body, handle }: RouteOptions<Params, Query, Body>, request: IncomingRequest
+): Promise<Answer> {
+  const { headers, address } = request
+  const denial = judgeSecret(secret, headers, address)
+  if (denial !== null) return denial
+  if (!params.fits(request.params)) return refusalAnswer('bad_request', params.wanted)
+  if (!query.fits(request.query)) return refusalAnswer('bad_request', query.wanted)
+  const input = await readInput(body, request)
+  if (!input.ok) return input.answer
+  return await handle({ params: request.params, query: request.query, body: input.value, headers, address })
+}
+
+async function readInput<Body> ({ bounds, shape }: RouteBody<Body>, request: IncomingRequest): Promise<Input<Body>> {
+  let value: unknown
+  if (bounds !== null) {
+    const reading = await request.readBody(bounds)
+    if (!reading.ok) return reading
+    try {
+      value = JSON.parse(reading.text)
+    } catch {
+      return { ok: false, answer: refusalAnswer('bad_request', 'the body is not valid JSON') }
+    }
+  }
+  return shape.fits(value) ? { ok: true, value } : { ok: false, answer: refusalAnswer('bad_request', shape.wanted) }
+}

@@ -1,0 +1,53 @@
+import Type from 'typebox'
+import { parseAddress } from '../../address/client-address.js'
+import type { Control } from '../../control/control.js'
+import { refusalAnswer } from '../answers.js'
+import { createRoute } from '../create-route.js'
+import { BanBodySchema, MAX_BAN_S } from '../request-schemas.js'
+import { NO_INPUT, type Route } from '../route.js'
+import type { Secret } from '../secrets.js'
+import { createShape } from '../shape.js'
+import { carryOut, ORDER_ANSWERS, ORDER_BODY } from './orders.js'
+
+export interface BanRoutesDeps {
+  readonly orders: Pick<Control, 'ban' | 'unban'>
+  readonly secret: Secret
+}
+
+const WANTED_ADDRESS = 'wanted an IPv4 or IPv6 address'
+const NOT_AN_ADDRESS = refusalAnswer('bad_request', WANTED_ADDRESS)
+const BAN_BODY = createShape(BanBodySchema, `seconds: wanted a number from 1 to ${MAX_BAN_S}`)
+const ADDRESS_PATH = createShape(Type.Object({
+  address: Type.String({ minLength: 1, description: 'IPv4 or IPv6; an IPv6 address stands for its /64', examples: ['198.51.100.7'] })
+}), WANTED_ADDRESS)
+
+/** Bans are kept by the key that limits count: an IPv6 address stands for its /64. Null: no address. */
+function bannedKey (text: string): string | null {
+  return parseAddress(text.replace(/\/64$/, ''))?.key ?? null
+}
+
+/** What operators order about addresses. */
+export function createBanRoutes ({ orders, secret }: BanRoutesDeps): Route[] {
+  const shared = { ...NO_INPUT, path: '/v1/bans/:address', secret, params: ADDRESS_PATH, tag: 'operators', answers: ORDER_ANSWERS } as const
+  return [
+    createRoute({
+      ...shared,
+      method: 'PUT',
+      body: { bounds: ORDER_BODY, shape: BAN_BODY },
+      summary: 'Ban an address',
+      async handle ({ params, body }) {
+        const key = bannedKey(params.address)
+        return key === null ? NOT_AN_ADDRESS : await carryOut(orders.ban(key, body.seconds * 1000))
+      }
+    }),
+    createRoute({
+      ...shared,
+      method: 'DELETE',
+      summary: 'Lift a ban',
+      async handle ({ params }) {
+        const key = bannedKey(params.address)
+        return key === null ? NOT_AN_ADDRESS : await carryOut(orders.unban(key))
+      }
+    })
+  ]
+}

@@ -1,0 +1,58 @@
+import Type, { type Static } from 'typebox'
+import type { Control } from '../../control/control.js'
+import { ConnectionListSchema, type ListedConnectionSchema } from '../answer-schemas.js'
+import { createRoute } from '../create-route.js'
+import { NO_INPUT, type Route } from '../route.js'
+import type { Secret } from '../secrets.js'
+import { createShape } from '../shape.js'
+import { carryOut, DESCRIBED_REDIS_AWAY, ORDER_ANSWERS, REDIS_AWAY } from './orders.js'
+import { userIdSchema } from './user-id.js'
+
+export interface ConnectionRoutesDeps {
+  /** Rejects when the other processes cannot be asked. */
+  listConnections (userId: string): Promise<ReadonlyArray<Readonly<Static<typeof ListedConnectionSchema>>>>
+  readonly orders: Pick<Control, 'disconnect'>
+  readonly secret: Secret
+}
+
+const OF_USER = createShape(Type.Object({ user_id: userIdSchema('the user') }), 'user_id is needed: 1 to 2048 characters')
+const USER_PATH = createShape(
+  Type.Object({ id: Type.String({ minLength: 1, description: 'user id, percent-encoded', examples: ['alice'] }) }), 'wanted a user id'
+)
+
+/** What operators ask of open connections. */
+export function createConnectionRoutes ({ listConnections, orders, secret }: ConnectionRoutesDeps): Route[] {
+  return [
+    createRoute({
+      ...NO_INPUT,
+      method: 'GET',
+      path: '/v1/connections',
+      secret,
+      query: OF_USER,
+      tag: 'operators',
+      summary: 'Open connections of a user',
+      answers: {
+        200: { description: 'Those of all processes that answered in time.', schema: ConnectionListSchema },
+        503: DESCRIBED_REDIS_AWAY
+      },
+      async handle ({ query }) {
+        try {
+          return { status: 200, body: { connections: await listConnections(query.user_id) } }
+        } catch {
+          return REDIS_AWAY
+        }
+      }
+    }),
+    createRoute({
+      ...NO_INPUT,
+      method: 'DELETE',
+      path: '/v1/users/:id/connections',
+      secret,
+      params: USER_PATH,
+      tag: 'operators',
+      summary: 'End a user\'s connections: 4403 `disconnected`',
+      answers: ORDER_ANSWERS,
+      handle: async ({ params }) => await carryOut(orders.disconnect(params.id))
+    })
+  ]
+}

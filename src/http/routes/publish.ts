@@ -1,0 +1,61 @@
+import type { BusEvent } from '../../bus/bus.js'
+import { formatBusMessage } from '../../bus/bus-message.js'
+import { PublishedSchema } from '../answer-schemas.js'
+import { refusalAnswer, unavailableAnswer } from '../answers.js'
+import type { BodyBounds } from '../collect-body.js'
+import { createRoute } from '../create-route.js'
+import { describeRefusal } from '../describe-answer.js'
+import { PublishBodySchema } from '../request-schemas.js'
+import { NO_INPUT, type Route } from '../route.js'
+import type { Secret } from '../secrets.js'
+import { createShape } from '../shape.js'
+
+/** Publishes one event to every process. Rejects when the bus cannot take it. */
+export type PublishEvent = (topic: string, event: BusEvent) => Promise<void>
+
+export interface PublishRoutesDeps {
+  readonly publishEvent: PublishEvent
+  readonly secret: Secret
+}
+
+const EVENT_BODY: BodyBounds = { maxBytes: 1_048_576, timeoutMs: 10_000 }
+const PUBLISH_BODY = createShape(PublishBodySchema, 'wanted: topic (agent:<id>, task:<id> or user:<id>), event (a name of 1 to 128 characters) and data')
+const BUS_AWAY = unavailableAnswer('the bus cannot take it now')
+
+/** Why the bus does not take an event of the right shape; null: it does. */
+function findFault (event: BusEvent): string | null {
+  try {
+    formatBusMessage(event)
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : 'not an event'
+  }
+}
+
+/** What back ends ask: 202 once the bus has the event. */
+export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps): Route[] {
+  return [createRoute({
+    ...NO_INPUT,
+    method: 'POST',
+    path: '/v1/publish',
+    secret,
+    body: { bounds: EVENT_BODY, shape: PUBLISH_BODY },
+    tag: 'back ends',
+    summary: 'Publish one event to all that listen to a topic',
+    description: 'On the main and on the admin port. The key is checked before the body is read; the body may have 1 MiB.',
+    answers: {
+      202: { description: 'The bus has it.', schema: PublishedSchema },
+      503: describeRefusal('Redis cannot take it now: try again.', BUS_AWAY)
+    },
+    async handle ({ body: { topic, event, data } }) {
+      const fault = findFault({ event, data })
+      if (fault !== null) return refusalAnswer('bad_request', fault)
+      try {
+        await publishEvent(topic, { event, data })
+      } catch {
+        return BUS_AWAY
+      }
+      return { status: 202, body: { accepted: true } }
+    }
+  })]
+}
