@@ -1,11 +1,10 @@
-// The HTTP side as OpenAPI 3.1, from the schemas and the answers of the code.
+// The HTTP side as OpenAPI 3.1, from the routes and the refusals of the code.
 import { httpRefusal } from '../../dist/connection/answer-refusal.js'
 import { PATHS } from '../../dist/connection/read-request.js'
 import { REFUSALS, refuse } from '../../dist/refusals.js'
-import { denialAnswer, refusalAnswer, tooLargeAnswer } from '../../dist/http/answers.js'
-import { ConnectionListSchema, HealthSchema, PublishedSchema, ReadinessSchema, RefusalBodySchema } from '../../dist/http/answer-schemas.js'
-import { BanBodySchema, PublishBodySchema, RevocationBodySchema } from '../../dist/http/request-schemas.js'
+import { RefusalBodySchema } from '../../dist/http/answer-schemas.js'
 import { SUBPROTOCOL } from '../../dist/wire/frames.js'
+import { buildHttpPaths } from './http-operations.js'
 import { queryParameters } from './parameters.js'
 import { AUTHENTICATION, RATE_LIMITS } from './words.js'
 
@@ -15,41 +14,6 @@ const ref = (kind, name) => ({ $ref: `#/components/${kind}/${name}` })
 const json = (schema, examples) => ({ 'application/json': { schema, ...(examples === undefined ? {} : { examples }) } })
 const retryAfter = (required = true) => ({ 'Retry-After': { required, description: 'whole seconds until another attempt can succeed', schema: { type: 'integer', minimum: 1 } } })
 const challenge = { 'WWW-Authenticate': { required: true, description: 'RFC 6750', schema: { type: 'string' } } }
-
-/** A response as the admin port gives it. */
-function adminResponse (description, { status, body, headers = {} }) {
-  return [String(status), {
-    description,
-    headers: { ...(headers['Retry-After'] === undefined ? {} : retryAfter()), ...(status === 401 ? challenge : {}) },
-    content: json(ref('schemas', 'Refusal'), { [body.error]: { value: body } })
-  }]
-}
-
-const BAD_REQUEST = adminResponse('The request is malformed; `message` says how.', refusalAnswer('bad_request', 'what is wrong'))
-const UNAVAILABLE = adminResponse('Redis cannot keep it, or cannot be asked: try again.', { ...refusalAnswer('unavailable', 'Redis cannot be asked now; try again'), headers: { 'Retry-After': '1' } })
-const TOO_LARGE = adminResponse('The body is too large.', tooLargeAnswer())
-const DENIALS = [
-  adminResponse('The secret is missing or wrong.', denialAnswer({ verdict: 'unauthorized' })),
-  adminResponse('The endpoint is turned off: its secret is not set.', denialAnswer({ verdict: 'hidden' })),
-  adminResponse('Ten wrong secrets in a minute from this address.', denialAnswer({ verdict: 'limited', retryAfterMs: 60_000 }))
-]
-
-const body = schema => ({ required: true, content: json(ref('schemas', schema)) })
-const DONE = ['204', { description: 'Done, here and within a second on every process.' }]
-
-/** An order of an operator. */
-function order (summary, responses, more = {}) {
-  return { tags: ['operators'], summary, servers: [ADMIN_SERVER], security: [{ admin_token: [] }], ...more, responses: Object.fromEntries([...responses, ...DENIALS, UNAVAILABLE]) }
-}
-
-/** A path that anyone may ask on the admin port. */
-function open (summary, responses) {
-  return { tags: ['health'], summary, servers: [ADMIN_SERVER], security: [], responses }
-}
-
-const userId = required => ({ name: 'user_id', in: 'query', required, description: required ? 'the user' : 'the user; without it, everybody', schema: { type: 'string', minLength: 1, maxLength: 2048 }, example: 'alice' })
-const inPath = (name, description, example) => ({ name, in: 'path', required: true, description, schema: { type: 'string', minLength: 1 }, example })
-const address = inPath('address', 'IPv4 or IPv6; an IPv6 address stands for its /64', '198.51.100.7')
 
 function refusalsBy (status) {
   return Object.entries(REFUSALS).filter(([name, kind]) => kind.status === status && name !== 'not_found').map(([name]) => name)
@@ -93,67 +57,10 @@ function upgrade (path) {
   }
 }
 
-const ok = (schema, description) => ['200', { description, content: json(ref('schemas', schema)) }]
-const unready = { status: 'not_ready', reasons: ['draining'], issuers_without_keys: [] }
-
-const adminPaths = {
-  '/healthz': { get: open('The process lives', Object.fromEntries([ok('Health', 'It does.')])) },
-  '/readyz': {
-    get: open('Whether traffic may be sent here', {
-      200: ok('Readiness', 'It may.')[1],
-      503: { description: 'It may not: starting, draining, no issuer\'s tokens can be checked, or Redis is away and the limits need it.', content: json(ref('schemas', 'Readiness'), { draining: { value: unready } }) }
-    })
-  },
-  '/metrics': { get: open('Prometheus metrics', { 200: { description: 'Text exposition format.', content: { 'text/plain': { schema: { type: 'string' } } } } }) },
-  '/v1/connections': { get: order('Open connections of a user', [ok('ConnectionList', 'Those of all processes that answered in time.'), BAD_REQUEST], { parameters: [userId(true)] }) },
-  '/v1/users/{id}/connections': {
-    delete: order('End a user\'s connections: 4403 `disconnected`', [DONE, BAD_REQUEST], { parameters: [inPath('id', 'user id, percent-encoded', 'alice')] })
-  },
-  '/v1/revocations': {
-    post: order('Revoke a token, a session, or all tokens of a user', [DONE, BAD_REQUEST, TOO_LARGE], { requestBody: body('Revocation') }),
-    delete: order('Take a revocation back', [DONE, BAD_REQUEST, TOO_LARGE], { requestBody: body('Revocation') })
-  },
-  '/v1/bans/{address}': {
-    put: order('Ban an address', [DONE, BAD_REQUEST, TOO_LARGE], { parameters: [address], requestBody: body('Ban') }),
-    delete: order('Lift a ban', [DONE, BAD_REQUEST], { parameters: [address] })
-  },
-  '/v1/recheck': { post: order('Ask again what open connections may see', [DONE, BAD_REQUEST], { parameters: [userId(false)] }) }
-}
-
-const publish = {
-  tags: ['back ends'],
-  summary: 'Publish one event to all that listen to a topic',
-  description: 'On the main and on the admin port. The key is checked before the body is read; the body may have 1 MiB.',
-  servers: [...MAIN_SERVERS, ADMIN_SERVER],
-  security: [{ publish_key: [] }],
-  requestBody: body('Publish'),
-  responses: Object.fromEntries([
-    ['202', { description: 'The bus has it.', content: json(ref('schemas', 'Published')) }],
-    BAD_REQUEST,
-    ['401', {
-      description: 'The key is missing or wrong.',
-      content: json(ref('schemas', 'Refusal'), { unauthorized: { value: { error: 'unauthorized', message: 'X-Publish-Key is missing or wrong' } } })
-    }],
-    ['408', { description: 'The body did not come in time (main port).', content: json(ref('schemas', 'Refusal')) }],
-    TOO_LARGE,
-    ...DENIALS.slice(1),
-    UNAVAILABLE
-  ])
-}
-
-const schemas = {
-  Refusal: RefusalBodySchema,
-  Health: HealthSchema,
-  Readiness: ReadinessSchema,
-  ConnectionList: ConnectionListSchema,
-  Revocation: RevocationBodySchema,
-  Ban: BanBodySchema,
-  Publish: PublishBodySchema,
-  Published: PublishedSchema
-}
-
 /** Makes the OpenAPI document. */
 export function buildOpenApi (version) {
+  const schemas = { Refusal: RefusalBodySchema }
+  const httpPaths = buildHttpPaths({ main: MAIN_SERVERS, admin: ADMIN_SERVER }, schemas)
   return {
     openapi: '3.1.0',
     info: {
@@ -165,7 +72,7 @@ export function buildOpenApi (version) {
     },
     servers: MAIN_SERVERS,
     tags: ['connections', 'back ends', 'operators', 'health'].map(name => ({ name })),
-    paths: { ...Object.fromEntries([...PATHS.keys()].map(path => [path, { get: upgrade(path) }])), '/v1/publish': { post: publish }, ...adminPaths },
+    paths: { ...Object.fromEntries([...PATHS.keys()].map(path => [path, { get: upgrade(path) }])), ...httpPaths },
     components: {
       schemas,
       securitySchemes: {

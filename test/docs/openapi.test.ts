@@ -2,6 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import t, { type Test } from 'tap'
+import { createAdminRoutes, createMainRoutes } from '../../src/http/routes/mounted-routes.js'
 import { connect, connectRefused, freshAddress, type ConnectOptions } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
@@ -106,6 +107,26 @@ t.test('the document is valid by the official schema of OpenAPI 3.1', async (t) 
   t.equal((await new Validator().validate({ ...DOCUMENT, paths: 'none' })).valid, false)
 })
 
+t.test('every route of both ports stands in the document, and no other', async (t) => {
+  const nothing = async (): Promise<never> => await Promise.reject(new Error('nothing is asked here'))
+  const publishing = { publishKey: PUBLISH_KEY, publishEvent: nothing }
+  const main = createMainRoutes(publishing)
+  const admin = createAdminRoutes({
+    ...publishing,
+    adminToken: ADMIN_TOKEN,
+    readiness: nothing,
+    renderMetrics: nothing,
+    listConnections: nothing,
+    orders: { revoke: nothing, unrevoke: nothing, ban: nothing, unban: nothing, disconnect: nothing, recheck: nothing },
+    issuers: [],
+    maxTokenLifetimeMs: 0
+  })
+  const served = new Set([...main, ...admin].map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
+  const described = new Set(HTTP_OPERATIONS.map(({ method, path }) => `${method} ${path}`))
+  const missing = (from: ReadonlySet<string>, names: ReadonlySet<string>): string[] => [...names].filter(name => !from.has(name))
+  t.same({ undescribed: missing(described, served), unserved: missing(served, described) }, { undescribed: [], unserved: [] })
+})
+
 t.test('every example of a schema or an answer is valid', async (t) => {
   for (const [name, schema] of Object.entries(objectAt(DOCUMENT, 'components', 'schemas'))) {
     for (const example of (isObject(schema) ? schema['examples'] ?? [] : []) as readonly Json[]) t.ok(validatorOf(name)(example), `${name}: ${ajv.errorsText(validatorOf(name).errors)}`)
@@ -165,6 +186,17 @@ t.test('what the document says of HTTP, a real gateway does', async (t) => {
     }
     await expectAnswer(t, named('POST', '/v1/publish'), await ask(gateway, named('POST', '/v1/publish'), { body: 'x'.repeat(1_048_577) }), 413)
     await expectAnswer(t, named('POST', '/v1/revocations'), await ask(gateway, named('POST', '/v1/revocations'), { body: 'x'.repeat(16_385) }), 413)
+  })
+
+  await t.test('the main port answers what is published there as documented', async (t) => {
+    const operation = named('POST', '/v1/publish')
+    const publish = async (key: string, body: Uint8Array<ArrayBuffer> | string): Promise<Response> =>
+      await fetch(`http://127.0.0.1:${gateway.port}/v1/publish`, { method: 'POST', headers: { 'X-Publish-Key': key }, body })
+    await expectAnswer(t, operation, await publish(PUBLISH_KEY, JSON.stringify(bodyOf(operation))), 202)
+    for (const body of ['', '{', '{}', new Uint8Array([0x22, 0xff, 0x22])]) await expectAnswer(t, operation, await publish(PUBLISH_KEY, body), 400)
+    await expectAnswer(t, operation, await publish(PUBLISH_KEY, 'x'.repeat(1_048_577)), 413)
+    for (let i = 0; i < 10; i++) await expectAnswer(t, operation, await publish('wrong', '{}'), 401)
+    await expectAnswer(t, operation, await publish(PUBLISH_KEY, '{}'), 429)
   })
 
   await t.test('a wrong secret, then too many of them', async (t) => {

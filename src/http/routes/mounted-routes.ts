@@ -37,9 +37,9 @@ export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
     ...createHealthRoutes(deps),
     ...createMetricsRoutes(deps),
     ...createConnectionRoutes(forOperators),
-    ...createRecheckRoutes(forOperators),
     ...createRevocationRoutes(forOperators),
     ...createBanRoutes(forOperators),
+    ...createRecheckRoutes(forOperators),
     ...createPublishRoutes({ publishEvent: deps.publishEvent, secret: createSecret('publish', deps.publishKey) })
   ]
 }

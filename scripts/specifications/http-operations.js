@@ -1,0 +1,123 @@
+// Operations of the OpenAPI document, from the very routes that the two ports serve.
+import { denialAnswer } from '../../dist/http/secrets.js'
+import { describeRefusal } from '../../dist/http/describe-answer.js'
+import { overloadedAnswer, refusalAnswer, tooLargeAnswer, tooSlowAnswer } from '../../dist/http/answers.js'
+import { createAdminRoutes, createMainRoutes } from '../../dist/http/routes/mounted-routes.js'
+
+const HEADERS = {
+  'Retry-After': { required: true, description: 'whole seconds until another attempt can succeed', schema: { type: 'integer', minimum: 1 } },
+  'WWW-Authenticate': { required: true, description: 'RFC 6750', schema: { type: 'string' } }
+}
+const SECURITY = { admin: 'admin_token', publish: 'publish_key' }
+
+const askNothing = async () => { throw new Error('a document asks nothing') }
+const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban: askNothing, disconnect: askNothing, recheck: askNothing }
+const publishing = { publishKey: 'any', publishEvent: askNothing }
+const MAIN_ROUTES = createMainRoutes(publishing)
+const ADMIN_ROUTES = createAdminRoutes({
+  ...publishing,
+  adminToken: 'any',
+  readiness: askNothing,
+  renderMetrics: askNothing,
+  listConnections: askNothing,
+  orders: order,
+  issuers: [],
+  maxTokenLifetimeMs: 0
+})
+
+const keyOf = ({ method, path }) => `${method} ${path}`
+const isMounted = (routes, route) => routes.some(other => keyOf(other) === keyOf(route))
+
+/** What every route answers by its secret, shapes and bounds, beside its own. */
+function sharedAnswers (route, isOnMain) {
+  const { secret, body } = route
+  const hasBody = body.bounds !== null
+  const takesInput = hasBody || [route.params, route.query].some(({ properties }) => properties !== undefined)
+  const denial = (description, verdict) => describeRefusal(description, denialAnswer(secret.kind, verdict))
+  return [
+    ...(takesInput ? [[400, describeRefusal('The request is malformed; `message` says how.', refusalAnswer('bad_request', 'what is wrong'))]] : []),
+    ...(secret === null
+      ? []
+      : [
+          [401, denial('The secret is missing or wrong.', { verdict: 'unauthorized' })],
+          [404, denial('The endpoint is turned off: its secret is not set.', { verdict: 'hidden' })],
+          [429, denial('Ten wrong secrets in a minute from this address.', { verdict: 'limited', retryAfterMs: 60_000 })]
+        ]),
+    ...(hasBody ? [[413, describeRefusal('The body is too large.', tooLargeAnswer())]] : []),
+    ...(hasBody && isOnMain
+      ? [
+          [408, describeRefusal('The body did not come in time (main port).', tooSlowAnswer())],
+          [503, describeRefusal('Too many bodies are under way (main port).', overloadedAnswer())]
+        ]
+      : [])
+  ]
+}
+
+/** Two answers of one status are one response with the examples of both. */
+function joinAnswers (answers) {
+  const byStatus = new Map()
+  for (const [status, answer] of answers) {
+    const before = byStatus.get(status)
+    byStatus.set(status, before === undefined
+      ? answer
+      : { ...answer, description: `${before.description} ${answer.description}`, examples: { ...before.examples, ...answer.examples } })
+  }
+  return byStatus
+}
+
+const mapValues = (object, change) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]))
+
+function toResponse ({ description, schema, contentType = 'application/json', examples, headers = [] }, refer) {
+  return {
+    description,
+    ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map(name => [name, HEADERS[name]])) }),
+    ...(schema === undefined
+      ? {}
+      : {
+          content: {
+            [contentType]: {
+              schema: refer(schema),
+              ...(examples === undefined ? {} : { examples: mapValues(examples, value => ({ value })) })
+            }
+          }
+        })
+  }
+}
+
+function toParameters ({ properties = {}, required = [] }, place) {
+  return Object.entries(properties).map(([name, { description, examples, ...schema }]) => ({
+    name, in: place, required: required.includes(name), description, schema, ...(examples === undefined ? {} : { example: examples[0] })
+  }))
+}
+
+function toOperation (route, servers, refer) {
+  const [isOnMain, isOnAdmin] = [isMounted(MAIN_ROUTES, route), isMounted(ADMIN_ROUTES, route)]
+  const parameters = [...toParameters(route.params, 'path'), ...toParameters(route.query, 'query')]
+  const ownAnswers = Object.entries(route.answers).map(([status, answer]) => [Number(status), answer])
+  const answers = joinAnswers([...ownAnswers, ...sharedAnswers(route, isOnMain)])
+  return {
+    tags: [route.tag],
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    servers: [...(isOnMain ? servers.main : []), ...(isOnAdmin ? [servers.admin] : [])],
+    security: route.secret === null ? [] : [{ [SECURITY[route.secret.kind]]: [] }],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(route.body.bounds === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: refer(route.body.schema) } } } }),
+    responses: Object.fromEntries([...answers].map(([status, answer]) => [status, toResponse(answer, refer)]))
+  }
+}
+
+/** The paths of all routes; `schemas` is filled with those that have a title, which are referred to by it. */
+export function buildHttpPaths (servers, schemas) {
+  const refer = (schema) => {
+    if (schema.title === undefined) return schema
+    schemas[schema.title] = schema
+    return { $ref: `#/components/schemas/${schema.title}` }
+  }
+  const paths = {}
+  for (const route of [...MAIN_ROUTES, ...ADMIN_ROUTES.filter(route => !isMounted(MAIN_ROUTES, route))]) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: toOperation(route, servers, refer) }
+  }
+  return paths
+}
