@@ -157,6 +157,22 @@ t.test('a body that is too long is 413 and one that is not JSON is 400, told by 
   t.match(chunked, /Connection: close/i)
 })
 
+t.test('a body that does not come in time is 408, and its connection ends', async (t) => {
+  const body = { bounds: { maxBytes: 100, timeoutMs: 50 }, shape: ANYTHING }
+  const { admin } = await startAdmin(t, { routes: [echo(100, { method: 'POST', body })] })
+  const answer = await sendRaw(admin.port, 'POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf')
+  t.match(answer, /^HTTP\/1\.1 408 /)
+  t.match(answer, '"the body did not come in time"')
+})
+
+t.test('a connection carries one request after the other, whether its body was read or not', async (t) => {
+  const routes = [echo(100, { method: 'POST' }), createRoute({ ...DESCRIBED, method: 'PUT', secret: createSecret('admin', SECRET), handle: () => ({ status: 204 }) })]
+  const { admin } = await startAdmin(t, { routes })
+  const request = (method: string, more: string): string => `${method} /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n${more}\r\n"a"`
+  const answers = await sendRaw(admin.port, request('POST', '') + request('PUT', '') + request('POST', 'Connection: close\r\n'))
+  t.same(answers.match(/^HTTP\/1\.1 \d+/gm), ['HTTP/1.1 200', 'HTTP/1.1 401', 'HTTP/1.1 200'])
+})
+
 t.test('a route that throws is 500 without a word of why, and is told', async (t) => {
   const routes = [
     createRoute({ ...DESCRIBED, path: '/throws', handle () { throw new Error('the secret reason') } }),

@@ -1,5 +1,4 @@
 import type { Control, Revocation } from '../../control/control.js'
-import { parseRevocation } from '../../control/revocation-request.js'
 import { refusalAnswer } from '../answers.js'
 import { createRoute } from '../create-route.js'
 import { RevocationBodySchema } from '../request-schemas.js'
@@ -7,6 +6,7 @@ import { NO_INPUT, type Method, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
 import { createShape } from '../shape.js'
 import { carryOut, ORDER_ANSWERS, ORDER_BODY } from './orders.js'
+import { readRevocation } from './read-revocation.js'
 
 export interface RevocationRoutesDeps {
   readonly orders: Pick<Control, 'revoke' | 'unrevoke'>
@@ -31,7 +31,7 @@ export function createRevocationRoutes ({ orders, secret, issuers, maxTokenLifet
     summary,
     answers: ORDER_ANSWERS,
     async handle ({ body }) {
-      const revocation = parseRevocation(body, Date.now(), maxTokenLifetimeMs)
+      const revocation = readRevocation(body, Date.now(), maxTokenLifetimeMs)
       if (typeof revocation === 'string') return refusalAnswer('bad_request', revocation)
       const isKnown = revocation.issuer === null || issuers.includes(revocation.issuer)
       return isKnown ? await carryOut(order(revocation)) : refusalAnswer('bad_request', 'issuer: wanted the name of a configured issuer')

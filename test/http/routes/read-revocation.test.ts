@@ -1,11 +1,11 @@
 import t from 'tap'
-import { parseRevocation } from '../../src/control/revocation-request.js'
-import { RevocationBodySchema } from '../../src/http/request-schemas.js'
-import { createShape } from '../../src/http/shape.js'
+import { RevocationBodySchema } from '../../../src/http/request-schemas.js'
+import { readRevocation } from '../../../src/http/routes/read-revocation.js'
+import { createShape } from '../../../src/http/shape.js'
 
 const NOW_MS = Date.parse('2026-01-02T03:04:05Z')
 const body = createShape(RevocationBodySchema, 'another shape is wanted')
-const parse = (value: unknown) => body.fits(value) ? parseRevocation(value, NOW_MS, 86_400_000) : body.wanted
+const parse = (value: unknown) => body.fits(value) ? readRevocation(value, NOW_MS, 86_400_000) : body.wanted
 
 t.test('one token, session or subject is named, optionally with issuer and time', async (t) => {
   t.same(parse({ jti: 'x' }), { kind: 'jti', id: 'x', issuer: null, issuedBeforeMs: null })

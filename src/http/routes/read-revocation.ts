@@ -1,14 +1,14 @@
-import type { RevocationBody } from '../http/request-schemas.js'
-import type { Revocation } from './control.js'
+import type { Revocation } from '../../control/control.js'
+import type { RevocationBody } from '../request-schemas.js'
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/
 
 /**
- * Reads the body of `POST` and `DELETE /v1/revocations`: exactly one of `jti`, `sid`, `sub`; `issuer` by its configured
+ * Reads a body that fits its schema: exactly one of `jti`, `sid`, `sub`; `issuer` by its configured
  * name; `issued_before` as ISO time or as seconds since the epoch, at most `maxAheadMs` ahead, as the revocation is kept
  * until then. A string says what is wrong.
  */
-export function parseRevocation (value: RevocationBody, nowMs: number, maxAheadMs: number): Revocation | string {
+export function readRevocation (value: RevocationBody, nowMs: number, maxAheadMs: number): Revocation | string {
   const named = (['jti', 'sid', 'sub'] as const).flatMap((kind) => value[kind] === undefined ? [] : [{ kind, id: value[kind] }])
   const [target] = named
   if (target === undefined || named.length > 1) return 'wanted: exactly one of jti, sid, sub'
