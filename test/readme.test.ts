@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { EVENT_LEVELS } from '../src/observe/events.js'
+import { EVENTS } from '../src/observe/events.js'
 import { REFUSALS } from '../src/refusals.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -24,7 +24,7 @@ t.test('the tables of settings and refusals are what the code says', async (t) =
 
 t.test('every event of the log is explained', async (t) => {
   const explained = cellsOf('`event`', 1).join(' ')
-  for (const event of Object.keys(EVENT_LEVELS)) t.ok(explained.includes(`\`${event}\``), event)
+  for (const event of Object.keys(EVENTS)) t.ok(explained.includes(`\`${event}\``), event)
 })
 
 t.test('every close code is explained', async (t) => {

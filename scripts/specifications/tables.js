@@ -1,6 +1,6 @@
 // Markdown tables made from the code.
-import { COMMON_FIELDS, EVENT_REFERENCE, FIELD_REFERENCE } from '../../dist/observe/event-reference.js'
-import { EVENT_LEVELS } from '../../dist/observe/events.js'
+import { EVENTS } from '../../dist/observe/events.js'
+import { COMMON_FIELDS, FIELDS } from '../../dist/observe/fields.js'
 import { REFUSALS } from '../../dist/refusals.js'
 import { CLIENT_FRAMES } from '../../dist/wire/frames.js'
 import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
@@ -47,10 +47,8 @@ function frameSection (direction, [name, schema]) {
 const framesOf = (direction, frames) => Object.entries(frames).flatMap(entry => frameSection(direction, entry)).slice(0, -1)
 
 function logEvents () {
-  const undescribed = Object.keys(EVENT_LEVELS).filter(event => EVENT_REFERENCE[event] === undefined)
-  if (undescribed.length > 0) throw new Error(`src/observe/event-reference.ts says nothing of ${undescribed.join(', ')}`)
-  return table(['event', 'level', 'when', 'fields'], Object.entries(EVENT_REFERENCE).map(([event, { level, when, fields }]) =>
-    [`\`${event}\``, level, when, fields.map(field => `\`${field}\``).join(' ')]))
+  return table(['event', 'level', 'when', 'fields', 'where there is something to say'], Object.entries(EVENTS).map(([event, { level, when, fields, optional }]) =>
+    [`\`${event}\``, level, when, ...[fields, optional].map(names => names.map(field => `\`${field}\``).join(' '))]))
 }
 
 function refusals () {
@@ -75,6 +73,6 @@ export const SECTIONS = {
   },
   'LOGS.md': {
     events: logEvents(),
-    fields: table(['field', 'meaning'], [...new Set([...COMMON_FIELDS, ...Object.keys(FIELD_REFERENCE)])].map(field => [`\`${field}\``, FIELD_REFERENCE[field]]))
+    fields: table(['field', 'meaning'], Object.entries({ ...COMMON_FIELDS, ...FIELDS }).map(([field, { meaning }]) => [`\`${field}\``, meaning]))
   }
 }
