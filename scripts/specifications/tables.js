@@ -1,4 +1,5 @@
 // Markdown tables made from the code.
+import { SETTINGS } from '../../dist/config/settings.js'
 import { EVENTS } from '../../dist/observe/events.js'
 import { COMMON_FIELDS, FIELDS } from '../../dist/observe/fields.js'
 import { REFUSALS } from '../../dist/refusals.js'
@@ -60,6 +61,29 @@ function refusals () {
   )
 }
 
+function allRefusals () {
+  return table(
+    ['name', 'HTTP', 'close code', 'reconnect?', 'told by close on `refuse=close`', 'meaning'],
+    Object.entries(REFUSALS).map(([name, { status, closeCode, reconnect, closable, message }]) =>
+      [`\`${name}\``, String(status ?? '–'), String(closeCode ?? '–'), reconnect, closable ? 'yes' : 'no', message])
+  )
+}
+
+function bounds (schema) {
+  if (schema.enum !== undefined) return schema.enum.map(value => `\`${value}\``).join(' ')
+  if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`
+  if (schema.type === 'boolean') return '`true` `false`'
+  if (schema.type === 'array') return 'comma list'
+  return schema.secret === true ? 'secret' : 'text'
+}
+
+const shownDefault = ({ default: value = '' }) => value === '' ? '' : `\`${value}\``
+
+function settings () {
+  return table(['setting', 'default', 'takes', 'meaning'],
+    Object.entries(SETTINGS).map(([name, schema]) => [`\`${name}\``, shownDefault(schema), bounds(schema), schema.description]))
+}
+
 /** The marked sections of each document. */
 export const SECTIONS = {
   'PROTOCOL.md': {
@@ -71,6 +95,8 @@ export const SECTIONS = {
     'close codes': table(['code', '`error`', 'meaning', 'what to do'],
       CLOSE_CODES.map(({ code, error, meaning, what_to_do: whatToDo }) => [String(code), error === null ? '–' : `\`${error}\``, meaning, whatToDo]))
   },
+  'LIFECYCLE.md': { refusals: allRefusals() },
+  'SETTINGS.md': { settings: settings() },
   'LOGS.md': {
     events: logEvents(),
     fields: table(['field', 'meaning'], Object.entries({ ...COMMON_FIELDS, ...FIELDS }).map(([field, { meaning }]) => [`\`${field}\``, meaning]))
