@@ -1,6 +1,7 @@
 import { waitAtMost } from '../redis/bounded-wait.js'
 import type { RedisClient } from './channels.js'
 import type { Inbound } from './inbound.js'
+import { readFlag } from '../redis/lua-reply.js'
 import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 
 export interface RedisInboundOptions {
@@ -24,7 +25,7 @@ export function createRedisInbound ({ client, prefix, maxEntries, timeoutMs = 10
       if (closed) throw new Error('inbound is closed')
       const fields = [connectionId, userId, to, JSON.stringify(data), ts.toISOString()]
       const stored = runLuaScript(client, appendInbound, [stream], [maxEntries, ...fields])
-      return await waitAtMost(stored, timeoutMs, 'storing a message') === 1 ? 'stored' : 'full'
+      return readFlag(await waitAtMost(stored, timeoutMs, 'storing a message'), appendInbound.name) ? 'stored' : 'full'
     },
     close () { closed = true }
   }

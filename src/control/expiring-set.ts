@@ -1,4 +1,5 @@
 import type { RedisClient } from '../bus/channels.js'
+import { readFlag, readTextIntegerPairs } from '../redis/lua-reply.js'
 import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 
 const keepScript = readLuaScript(new URL('./lua/keep-expiring.lua', import.meta.url))
@@ -26,14 +27,12 @@ export function createExpiringSet ({ client, key, maxMembers, whenFull }: Expiri
   return {
     /** Keeps a member for `durationMs` from now on, also one that is there already; false when the full set refuses it. */
     async keep (member: string, durationMs: number): Promise<boolean> {
-      return await runLuaScript(client, keepScript, [key], [member, Math.ceil(durationMs), maxMembers, whenFull]) === 1
+      return readFlag(await runLuaScript(client, keepScript, [key], [member, Math.ceil(durationMs), maxMembers, whenFull]), keepScript.name)
     },
     /** All that has not expired, what expires first at the front. */
     async read (): Promise<LastingMember[]> {
       const reply = await runLuaScript(client, readScript, [key], [])
-      if (!Array.isArray(reply)) throw new Error('unexpected reply')
-      const flat: readonly unknown[] = reply
-      return Array.from({ length: flat.length / 2 }, (_, n) => ({ member: String(flat[2 * n]), remainingMs: Number(flat[2 * n + 1]) }))
+      return readTextIntegerPairs(reply, readScript.name).map(([member, remainingMs]) => ({ member, remainingMs }))
     },
     async drop (members: readonly string[]): Promise<void> {
       if (members.length > 0) await client.zrem(key, ...members)

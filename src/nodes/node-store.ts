@@ -1,5 +1,6 @@
 import { waitAtMost } from '../redis/bounded-wait.js'
 import type { RedisClient } from '../bus/channels.js'
+import { readTexts, readTuple } from '../redis/lua-reply.js'
 import { readLuaScript, runLuaScript, type LuaScript } from '../redis/lua-script.js'
 import { createNodeKeys } from './node-keys.js'
 
@@ -60,7 +61,7 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     /** Notes with this node's records that it is alive. */
     async beat (): Promise<Beat> {
       const args = [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
-      const [aliveUntilMs, lapsed] = await run(scripts.beat, [own.records, own.claimed], args) as [number, number]
+      const [aliveUntilMs, lapsed] = readTuple(await run(scripts.beat, [own.records, own.claimed], args), scripts.beat.name, 2)
       return { aliveUntilMs, lapsed: lapsed === 1 }
     },
     /** Notes the same in the index of all nodes, where others look. */
@@ -69,14 +70,14 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     },
     /** Up to 20 other nodes that are overdue; none when `goodUntilMs` (Redis's clock) has passed. */
     async findLost (goodUntilMs: number): Promise<string[]> {
-      const names = await run(scripts.findLost, [keys.index], [grace, goodUntilMs, MAX_LOST + 1]) as string[]
-      return names.filter(name => name !== node)
+      const reply = await run(scripts.findLost, [keys.index], [grace, goodUntilMs, MAX_LOST + 1])
+      return readTexts(reply, scripts.findLost.name).filter(name => name !== node)
     },
     /** Takes about 100 records of a lost node. Null: it is alive, or `goodUntilMs` (Redis's clock) has passed. */
     async claim (lost: string, goodUntilMs: number, cursor: string): Promise<ClaimedPage | null> {
       const args = [grace, goodUntilMs, cursor, RECORDS_PER_CLAIM, CLAIMED_LIFE_MS]
-      const reply = await run(scripts.claim, [keys.records(lost), keys.claimed(lost)], args) as string[] | null
-      return reply === null ? null : readClaimedPage(reply)
+      const reply = await run(scripts.claim, [keys.records(lost), keys.claimed(lost)], args)
+      return reply === null ? null : readClaimedPage(readTexts(reply, scripts.claim.name))
     },
     /** Takes a node whose records are all claimed off the index, unless it came back. */
     async strike (lost: string): Promise<void> {
@@ -93,7 +94,7 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     /** This node's connections that have a record. */
     async listRecords (): Promise<string[]> {
       return await readPages(async (cursor) => {
-        const [next = '0', ...ids] = await run(scripts.listIds, [own.records], [cursor, IDS_PER_CALL]) as string[]
+        const [next = '0', ...ids] = readTexts(await run(scripts.listIds, [own.records], [cursor, IDS_PER_CALL]), scripts.listIds.name)
         return [next, ids]
       })
     },

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path/posix'
 
-/** A Lua script, its includes filled in, and the name under which Redis keeps it. */
+/** A Lua script, its includes filled in, and the hash under which Redis keeps it. */
 export interface LuaScript {
+  /** Of its file, without `.lua`. */
+  readonly name: string
   readonly text: string
   readonly sha: string
 }
@@ -19,7 +22,7 @@ export interface ScriptClient {
 export function readLuaScript (file: URL): LuaScript {
   const read = (one: URL): string => readFileSync(one, 'utf8')
   const text = read(file).replace(/^-- include: (.+)$/gm, (_line, name: string) => read(new URL(`include/${name}`, file)))
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
+  return { name: basename(file.pathname, '.lua'), text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
 /** Runs a script by its hash, and by its text when Redis has lost it (restarted, failed over, flushed). */

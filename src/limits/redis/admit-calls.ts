@@ -2,6 +2,7 @@ import type { LimitKeys } from './keys.js'
 import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
 import { RECORDS_KEPT_MS } from './record-calls.js'
+import { readIntegers, readTuple } from '../../redis/lua-reply.js'
 import { loadScript, type RunScript } from './scripts.js'
 import { subWindowMs } from '../sub-window.js'
 
@@ -45,8 +46,7 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
       if (address !== null) pushAddress(keyList, args, keys, address, resume)
       if (lease !== null) keyList.push(keys.user(lease.userId))
     }
-    return run(script, keyList, args).then((reply) => {
-      const verdicts = reply as readonly number[]
+    return run(script, keyList, args).then((reply) => readIntegers(reply, script.name)).then((verdicts) => {
       for (const [i, { resolve, reject }] of attempts.entries()) {
         const verdict = verdicts[i]
         if (verdict === undefined) reject(new Error('no answer to this attempt'))
@@ -70,7 +70,7 @@ export function createSeparateAdmitCalls (
   const script = loadScript('admit')
   const fixed = fixedArguments(settings, 0)
   const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
-    const [verdict] = await run(script, keyList, [...fixed, '', ...args]) as [number]
+    const [verdict] = readTuple(await run(script, keyList, [...fixed, '', ...args]), script.name, 1)
     return readVerdict(verdict)
   }
   const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {

@@ -1,4 +1,5 @@
 import type { Lease } from '../limiter.js'
+import { readIntegers } from '../../redis/lua-reply.js'
 import { loadScript, type RunScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
@@ -31,7 +32,8 @@ export function createRecordCalls (run: RunScript, key: string, perCall: number,
     await run(keepScript, [key], args)
   }
   const restorePart = async (part: readonly Lease[]): Promise<void> => {
-    const places = await run(findLostScript, [key], part.map(({ connectionId }) => connectionId)) as number[]
+    const reply = await run(findLostScript, [key], part.map(({ connectionId }) => connectionId))
+    const places = readIntegers(reply, findLostScript.name)
     if (places.length === 0 || !mayRestore()) return
     const lost = new Set(places)
     await keepPart(part.filter((_lease, i) => lost.has(i + 1)))

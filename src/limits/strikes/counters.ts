@@ -1,3 +1,4 @@
+import { readIntegers } from '../../redis/lua-reply.js'
 import { readLuaScript, type ScriptClient } from '../../redis/lua-script.js'
 import { SUB_WINDOWS } from '../limiter.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from '../memory/window.js'
@@ -50,7 +51,7 @@ export function createRedisStrikes (client: ScriptClient, prefix: string, { banA
 
   async function countPart (part: ReadonlyArray<readonly [string, number]>): Promise<string[]> {
     const keys = part.map(([address]) => `${prefix}ws:strikes:${address}`)
-    const verdicts = await run(script, keys, [...fixed, ...part.map(([, count]) => count)]) as number[]
+    const verdicts = readIntegers(await run(script, keys, [...fixed, ...part.map(([, count]) => count)]), script.name)
     return part.filter((_, i) => verdicts[i] === 1).map(([address]) => address)
   }
   return async (counts) => {
