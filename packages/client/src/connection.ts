@@ -2,7 +2,7 @@ import { ownEnding, readClose, type Ending, type OwnEnding } from './close-polic
 import { readFrame, SUBPROTOCOL, type ClosingFrame, type Ids, type ServerFrame } from './frames.js'
 import type { ClientSettings } from './client-options.js'
 
-export interface LinkOptions {
+export interface ConnectionOptions {
   readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs'>
   readonly token: string
   readonly eventTypes: Ids
@@ -14,7 +14,7 @@ export interface LinkOptions {
 }
 
 /** One socket, from the attempt to its end. */
-export interface Link {
+export interface Connection {
   send (text: string): void
   /** Ends it now, without waiting for a peer that may be gone. */
   drop (ending: OwnEnding): void
@@ -23,7 +23,7 @@ export interface Link {
 }
 
 /** The address of one attempt. `refuse=close`: a browser cannot read the status of a refused upgrade, but it can read a close. */
-function addressOf ({ settings, token, eventTypes, ticket }: LinkOptions): string {
+function addressOf ({ settings, token, eventTypes, ticket }: ConnectionOptions): string {
   const url = new URL(settings.url)
   url.searchParams.set('refuse', 'close')
   if (eventTypes !== '*') url.searchParams.set('event_types', eventTypes.join(','))
@@ -39,7 +39,7 @@ function explain (code: number, reason: string, closing: ClosingFrame | null): E
 }
 
 /** Opens a socket. It ends with `no_answer` when no frame comes within `timeoutMs`, or no end that long after `closing`. */
-export function openLink (options: LinkOptions): Link {
+export function openConnection (options: ConnectionOptions): Connection {
   const { settings: { Socket, carrier, timeoutMs }, onFrame, onEnd } = options
   const protocols = carrier === 'protocol' ? [SUBPROTOCOL, `bearer.${options.token}`] : [SUBPROTOCOL]
   const socket = new Socket(addressOf(options), protocols)
