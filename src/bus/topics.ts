@@ -1,4 +1,5 @@
 import { encodeId } from '../redis/encode-id.js'
+import { topicChannelPrefix } from '../redis/keys.js'
 
 /** What events are about: an agent, a task, or everything that concerns one user. */
 export type TopicKind = 'agent' | 'task' | 'user'
@@ -35,7 +36,7 @@ export function parseTopic (text: string): Topic | null {
 export function channelsOf (topic: string, prefix: string): readonly string[] {
   const parsed = parseTopic(topic)
   if (parsed === null) throw new TypeError('not a topic')
-  const base = `${prefix}ws:topic:${parsed.kind}:`
+  const base = topicChannelPrefix(prefix, parsed.kind)
   const encoded = encodeId(parsed.id)
   if (encoded === parsed.id || parsed.id.includes('%') || LONE_SURROGATE.test(parsed.id)) return [base + encoded]
   return [base + encoded, base + parsed.id]

@@ -1,8 +1,9 @@
 import { waitAtMost } from '../redis/bounded-wait.js'
-import type { RedisClient } from '../bus/channels.js'
+import { split } from '../collections/split.js'
+import type { RedisClient } from '../redis/client.js'
+import { createNodeKeys } from '../redis/keys.js'
 import { readTexts, readTuple } from '../redis/lua-reply.js'
-import { readLuaScript, runLuaScript, type LuaScript } from '../redis/lua-script.js'
-import { createNodeKeys } from './node-keys.js'
+import { createScriptRunner, readLuaScript, type LuaScript } from '../redis/lua-script.js'
 
 export interface NodeStoreOptions {
   readonly client: RedisClient
@@ -41,7 +42,7 @@ const RECORDS_PER_CLAIM = 100
 const IDS_PER_CALL = 500
 const MAX_LOST = 20
 
-const load = (name: string): LuaScript => readLuaScript(new URL(`./lua/${name}.lua`, import.meta.url))
+const load = (name: string): LuaScript => readLuaScript(new URL('./lua/', import.meta.url), name)
 const scripts = {
   beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), strike: load('strike'), listIds: load('list-ids')
 }
@@ -54,8 +55,7 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
   const own = { records: keys.records(node), claimed: keys.claimed(node) }
   const grace = graceMs(leaseMs)
   const bounded = async <T>(work: Promise<T>): Promise<T> => await waitAtMost(work, timeoutMs, 'a call about nodes')
-  const run = async (script: LuaScript, onKeys: readonly string[], args: ReadonlyArray<string | number>): Promise<unknown> =>
-    await bounded(runLuaScript(client, script, onKeys, args))
+  const run = createScriptRunner(client, timeoutMs)
 
   return {
     /** Notes with this node's records that it is alive. */
@@ -89,7 +89,7 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     },
     /** Forgets claimed connections that have ended. */
     async unclaim (connectionIds: readonly string[]): Promise<void> {
-      for (const part of split(connectionIds)) await bounded(client.srem(own.claimed, ...part))
+      for (const part of split(connectionIds, IDS_PER_CALL)) await bounded(client.srem(own.claimed, ...part))
     },
     /** This node's connections that have a record. */
     async listRecords (): Promise<string[]> {
@@ -99,7 +99,7 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
       })
     },
     async removeRecords (connectionIds: readonly string[]): Promise<void> {
-      for (const part of split(connectionIds)) await bounded(client.hdel(own.records, ...part))
+      for (const part of split(connectionIds, IDS_PER_CALL)) await bounded(client.hdel(own.records, ...part))
     },
     /** Leaves nothing of this node behind. */
     async leave (): Promise<void> {
@@ -123,8 +123,4 @@ async function readPages (readPage: (cursor: string) => Promise<[string, string[
     cursor = next
   } while (cursor !== '0')
   return all
-}
-
-function split (ids: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(ids.length / IDS_PER_CALL) }, (_, n) => ids.slice(n * IDS_PER_CALL, (n + 1) * IDS_PER_CALL))
 }

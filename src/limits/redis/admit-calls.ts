@@ -1,9 +1,10 @@
-import type { LimitKeys } from './keys.js'
+import type { LimitKeys } from '../../redis/keys.js'
 import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
 import { RECORDS_KEPT_MS } from './record-calls.js'
 import { readIntegers, readTuple } from '../../redis/lua-reply.js'
-import { loadScript, type RunScript } from './scripts.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { subWindowMs } from '../sub-window.js'
 
 /** An attempt that waits for its answer. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { LimitKeys } from './keys.js'
+import type { LimitKeys } from '../../redis/keys.js'
 import { GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings } from '../limiter.js'
 import { readTuple } from '../../redis/lua-reply.js'
-import { loadScript, type RunScript } from './scripts.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 import { subWindowMs } from '../sub-window.js'
 

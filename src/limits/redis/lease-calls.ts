@@ -1,7 +1,8 @@
-import type { LimitKeys } from './keys.js'
+import type { LimitKeys } from '../../redis/keys.js'
 import type { Lease } from '../limiter.js'
 import type { RecordCalls } from './record-calls.js'
-import { loadScript, type RunScript } from './scripts.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
 /** The leases in Redis, once they are taken. */

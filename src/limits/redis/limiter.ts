@@ -1,11 +1,10 @@
 import { createGrantCalls } from './grant-calls.js'
-import { createLimitKeys, nodeKey } from './keys.js'
+import { createLimitKeys, createNodeKeys } from '../../redis/keys.js'
 import { createLeaseCalls } from './lease-calls.js'
 import type { Limiter, LimitSettings } from '../limiter.js'
 import { createInFlight } from '../in-flight.js'
 import { createRecordCalls, type RecordCalls } from './record-calls.js'
-import type { ScriptClient } from '../../redis/lua-script.js'
-import { createScriptRunner, type RunScript } from './scripts.js'
+import { createScriptRunner, type RunScript, type ScriptClient } from '../../redis/lua-script.js'
 import { createJointTurns, createSeparateTurns } from './turns.js'
 
 export interface RedisLimiterOptions {
@@ -74,5 +73,5 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
 
 function openRecords (run: RunScript, options: RecordOptions | null): RecordCalls | null {
   if (options === null) return null
-  return createRecordCalls(run, nodeKey(options.prefix, options.node), MAX_ITEMS_PER_CALL, options.mayRestore)
+  return createRecordCalls(run, createNodeKeys(options.prefix).records(options.node), MAX_ITEMS_PER_CALL, options.mayRestore)
 }

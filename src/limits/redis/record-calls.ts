@@ -1,6 +1,7 @@
 import type { Lease } from '../limiter.js'
 import { readIntegers } from '../../redis/lua-reply.js'
-import { loadScript, type RunScript } from './scripts.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
 /** The records of one process's open connections, in Redis. */

@@ -1,8 +1,8 @@
 import { readIntegers } from '../../redis/lua-reply.js'
-import { readLuaScript, type ScriptClient } from '../../redis/lua-script.js'
+import { createLimitKeys } from '../../redis/keys.js'
+import { createScriptRunner, readLuaScript, type ScriptClient } from '../../redis/lua-script.js'
 import { SUB_WINDOWS } from '../limiter.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from '../memory/window.js'
-import { createScriptRunner } from '../redis/scripts.js'
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
 /** How often each address has just broken a limit: 1 or more. */
@@ -45,12 +45,13 @@ export function createMemoryStrikes ({ banAfter, windowMs }: StrikeSettings, now
 
 /** Strikes counted in Redis by all processes, at `<prefix>ws:strikes:<address>`; on a cluster with one call per address. */
 export function createRedisStrikes (client: ScriptClient, prefix: string, { banAfter, windowMs }: StrikeSettings): CountStrikes {
-  const script = readLuaScript(new URL('../redis/lua/strike.lua', import.meta.url))
+  const script = readLuaScript(new URL('../redis/lua/', import.meta.url), 'strike')
   const run = createScriptRunner(client, CALL_TIMEOUT_MS)
+  const { strikes } = createLimitKeys(prefix)
   const fixed = [banAfter, windowMs, Math.ceil(windowMs / (SUB_WINDOWS - 1))]
 
   async function countPart (part: ReadonlyArray<readonly [string, number]>): Promise<string[]> {
-    const keys = part.map(([address]) => `${prefix}ws:strikes:${address}`)
+    const keys = part.map(([address]) => strikes(address))
     const verdicts = readIntegers(await run(script, keys, [...fixed, ...part.map(([, count]) => count)]), script.name)
     return part.filter((_, i) => verdicts[i] === 1).map(([address]) => address)
   }

@@ -191,7 +191,7 @@ t.test('when Redis hangs, who waits is told together with who is out; nothing is
   const waiting = limiter.admit(ask(alice('c'))).catch((error: unknown) => error)
   limiter.release(alice('a'))
   const [failure, same] = await Promise.all([out, waiting])
-  t.match(failure, { name: 'ScriptTimeout' })
+  t.match(failure, { name: 'RedisTimeout' })
   t.equal(same, failure)
   t.ok(performance.now() - startedAt < 550, 'not after a second timeout')
   await endOfTick()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createLimitKeys, nodeKey } from '../../../src/limits/redis/keys.js'
-import { encodeId } from '../../../src/redis/encode-id.js'
+import { createControlKeys, createLimitKeys, createNodeKeys, inboundStream, resumeSecret, topicChannelPrefix } from '../../src/redis/keys.js'
+import { encodeId } from '../../src/redis/encode-id.js'
 
 t.test('ids are percent-encoded outside the unreserved characters, in upper-case UTF-8', async (t) => {
   t.equal(encodeId('aZ09._-'), 'aZ09._-')
@@ -45,8 +45,21 @@ t.test('a ticket\'s key has the address\'s whole key as its hash tag, whatever t
   t.end()
 })
 
-t.test('a node\'s name cannot shape its key', (t) => {
-  t.equal(nodeKey('p:', 'host-0-ab12'), 'p:ws:node:host-0-ab12')
-  t.equal(nodeKey('', '{a}:*'), 'ws:node:%7Ba%7D%3A%2A')
-  t.end()
+t.test('a node\'s name cannot shape its key, and what others claimed of it is in the same slot as its records', async (t) => {
+  t.equal(createNodeKeys('p:').records('host-0-ab12'), 'p:ws:node:host-0-ab12')
+  t.equal(createNodeKeys('p:').claimed('host-0-ab12'), '{p:ws:node:host-0-ab12}:claimed')
+  t.equal(createNodeKeys('').records('{a}:*'), 'ws:node:%7Ba%7D%3A%2A')
+})
+
+t.test('every name has the prefix and the place that operators and back ends know, and no two are the same', async (t) => {
+  const { channel, revocations, bans, orders, dataSet, ban, ask, answers } = createControlKeys('p:')
+  const limits = createLimitKeys('p:')
+  const names = [
+    channel, revocations, bans, orders, dataSet, ban('192.0.2.1'), ask, answers, createNodeKeys('p:').index,
+    topicChannelPrefix('p:', 'agent'), inboundStream('p:'), resumeSecret('p:'), limits.strikes('192.0.2.1')
+  ]
+  t.same(names, [
+    'p:ws:control', 'p:ws:revocations', 'p:ws:bans', 'p:ws:control:orders', 'p:ws:control:data-set', 'p:ws:ban:192.0.2.1',
+    'p:ws:control:ask', 'p:ws:control:answer:', 'p:ws:nodes', 'p:ws:topic:agent:', 'p:ws:inbound', 'p:ws:resume-key', 'p:ws:strikes:192.0.2.1'
+  ])
 })
