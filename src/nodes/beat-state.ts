@@ -22,7 +22,7 @@ export class BeatState {
   /** What other processes have claimed is known. */
   clearDoubt (): void { this.inDoubt = false }
 
-  /** The heartbeat sent at `sentAtMs` stands in the index as well. After a silence of more than `maxSilentMs` the steady time begins anew. */
+  /** The heartbeat sent at `sentAtMs` stands in the index too. After a silence of more than `maxSilentMs` the steady time begins anew. */
   enlisted (sentAtMs: number, aliveUntilMs: number, maxSilentMs: number): void {
     if (sentAtMs - this.sentAtMs > maxSilentMs) this.steadySinceMs = sentAtMs
     this.sentAtMs = sentAtMs
