@@ -6,7 +6,7 @@ import { createInFlight } from '../in-flight.js'
 import { createRecordCalls, type RecordCalls } from './record-calls.js'
 import type { ScriptClient } from '../../redis/lua-script.js'
 import { createScriptRunner, type RunScript } from './scripts.js'
-import { createJointTurns, createSeparateTurns } from './turns.js'
+import { createJointQueue, createSeparateQueue } from './queues.js'
 
 export interface RedisLimiterOptions {
   /** Before every key of a limit; the operator's. */
@@ -47,17 +47,17 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   const leases = createLeaseCalls({ run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records })
   const grants = createGrantCalls(run, keys, settings, oneKeyPerCall ? 1 : MAX_ITEMS_PER_CALL)
 
-  const turnOptions = { run, keys, settings, leases, records, puts, repeats }
-  const turns = oneKeyPerCall ? createSeparateTurns(turnOptions) : createJointTurns(turnOptions)
+  const queueOptions = { run, keys, settings, leases, records, puts, repeats }
+  const queue = oneKeyPerCall ? createSeparateQueue(queueOptions) : createJointQueue(queueOptions)
 
   return {
     admit: (request) => new Promise((resolve, reject) => {
       if (request.address === null && request.lease === null) resolve({ admitted: true })
-      else if (!turns.admit({ request, resolve, reject })) reject(new Error('the limiter is closed'))
+      else if (!queue.admit({ request, resolve, reject })) reject(new Error('the limiter is closed'))
     }),
-    release: turns.release,
+    release: queue.release,
     async vacate (vacated) {
-      turns.flush()
+      queue.flush()
       // What is under way may take or renew these very leases: they are removed after it.
       await calls.settled()
       await leases.vacate(vacated).catch(() => {})
@@ -66,7 +66,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
     takeGrant: grants.take,
     settle: grants.settle,
     async close () {
-      turns.close()
+      queue.close()
       while (calls.size + repeats.size > 0) await Promise.all([calls.settled(), repeats.settled()])
     }
   }
