@@ -42,7 +42,7 @@ const MAX_LOST = 20
 
 const load = (name: string): LuaScript => readLuaScript(new URL(`./lua/${name}.lua`, import.meta.url))
 const scripts = {
-  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), strike: load('strike'), listIds: load('list-ids')
+  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), delist: load('delist'), listIds: load('list-ids')
 }
 
 export type NodeStore = ReturnType<typeof createNodeStore>
@@ -79,8 +79,8 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
       return reply === null ? null : readClaimedPage(reply)
     },
     /** Takes a node whose records are all claimed off the index, unless it came back. */
-    async strike (lost: string): Promise<void> {
-      await run(scripts.strike, [keys.index], [lost, grace])
+    async delist (lost: string): Promise<void> {
+      await run(scripts.delist, [keys.index], [lost, grace])
     },
     /** This node's connections that others have claimed. */
     async readClaimed (): Promise<string[]> {

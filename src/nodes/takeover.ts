@@ -11,15 +11,15 @@ export interface LostConnection {
   readonly record: string
 }
 
-export interface ClaimsOptions {
-  readonly store: Pick<NodeStore, 'findLost' | 'claim' | 'strike'>
+export interface TakeoverOptions {
+  readonly store: Pick<NodeStore, 'findLost' | 'claim' | 'delist'>
   readonly heartbeat: Pick<Heartbeat, 'mayClaimUntilMs'>
   readonly leaseMs: number
   /** Called once for each connection, by one process of all. */
   readonly onLost: (connection: LostConnection) => void
 }
 
-export interface Claims {
+export interface Takeover {
   /** Resolves when nothing is being claimed any more. */
   stop (): Promise<void>
 }
@@ -30,7 +30,7 @@ const LOOKS_PER_LEASE = 6
 const MAX_PAGES_PER_TURN = 500
 
 /** Looks for lost nodes from now on, and claims their connections: those of one node may be shared among several claimants. */
-export function startClaims ({ store, heartbeat, leaseMs, onLost }: ClaimsOptions): Claims {
+export function startTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverOptions): Takeover {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let turn: Promise<void> = Promise.resolve()
@@ -48,7 +48,7 @@ export function startClaims ({ store, heartbeat, leaseMs, onLost }: ClaimsOption
       pages--
       cursor = page.cursor
     }
-    await store.strike(node)
+    await store.delist(node)
     return pages
   }
 
