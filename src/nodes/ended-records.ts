@@ -1,9 +1,9 @@
 import type { NodeStore } from './node-store.js'
 
-/** Ends between two heartbeats that are remembered one by one; the rest waits for the search for orphans. */
+/** Connections that are remembered between two heartbeats; further ones wait for the search for orphans. */
 const MAX_REMEMBERED = 100_000
 
-/** The connections that have ended since the last heartbeat: their records were asked to go, and may not have gone. */
+/** The connections that have ended since the last heartbeat: the removal of their records has been sent, and may have been lost. */
 export class EndedRecords {
   private lately: string[] = []
   private doubtful = false
@@ -15,7 +15,7 @@ export class EndedRecords {
   /** What was sent to Redis lately may be lost. */
   distrust (): void { this.doubtful = true }
 
-  /** Called with each heartbeat: forgets those that have ended, after having removed their records again if those may still be there. */
+  /** Called with each heartbeat: forgets these connections; removes their records once more if the first removal may be lost. */
   async removeIfDoubtful (): Promise<void> {
     const [over, mayBeThere] = [this.lately, this.doubtful]
     this.lately = []

@@ -24,9 +24,9 @@ export interface Heartbeat {
   beat (): Promise<void>
   /** Beats until `isCurrent` or `isCutOff`. */
   verify (): Promise<void>
-  /** Nobody can have claimed a connection of this process: its last heartbeat was sent less than a lease ago. */
+  /** No other process can have claimed a connection of this one: its last heartbeat was sent less than a lease ago. */
   isCurrent (): boolean
-  /** Redis does not answer: nobody can say. */
+  /** Redis does not answer: whether others have claimed connections cannot be known. */
   isCutOff (): boolean
   /**
    * Until when (Redis's clock, ms) this process may take others for lost. Null while it may not: after an outage of Redis

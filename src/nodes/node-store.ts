@@ -9,7 +9,7 @@ export interface NodeStoreOptions {
   readonly prefix: string
   /** The name of this process. */
   readonly node: string
-  /** A node counts as alive for so long after each heartbeat. */
+  /** For how many ms a node counts as alive after each heartbeat. */
   readonly leaseMs: number
   /** How long one call may take. */
   readonly timeoutMs: number
@@ -18,11 +18,11 @@ export interface NodeStoreOptions {
 export interface Beat {
   /** Ms on Redis's clock. */
   readonly aliveUntilMs: number
-  /** This node was overdue, or is not known: others may have claimed its connections. */
+  /** This node was overdue, or Redis does not know it: others may have claimed its connections. */
   readonly lapsed: boolean
 }
 
-/** Some of a lost node's records, each given to one claimant only. */
+/** Some of a lost node's records; each is given to one process only. */
 export interface ClaimedPage {
   /** Where to go on; null: that was all. */
   readonly cursor: string | null

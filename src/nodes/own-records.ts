@@ -18,7 +18,7 @@ export interface OwnRecordsOptions {
 export interface OwnRecords {
   /** Called with each heartbeat: does what is due. Never rejects. */
   tend (): Promise<void>
-  /** A connection is over, and its record was asked to go. */
+  /** A connection is over, and its release has been sent. */
   ended (connectionId: string): void
   /** What was sent to Redis lately may be lost: all records are looked through again. */
   distrust (): void
