@@ -17,7 +17,7 @@ interface Held {
   readonly endsAt: number
 }
 
-/** What one user holds. Most hold one lease, and a Map costs more than all else here, so the second makes it. */
+/** The leases of one user. Most users hold one, and a Map costs more than all else here, so only a second lease makes it. */
 class UserLeases {
   private only: Held | null = null
   private several: Map<string, Held> | null = null
@@ -58,10 +58,10 @@ class UserLeases {
   all (): Iterable<Held> { return this.several?.values() ?? (this.only === null ? [] : [this.only]) }
 }
 
-/** How many users are looked at, at each lease, for leases that have all lapsed. */
+/** How many users are checked for lapsed leases each time that a lease is taken. */
 const CHECKED_PER_LEASE = 2
 
-/** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by what holds leases: open sockets. */
+/** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by the number of open sockets. */
 export function createMemoryLeases (slots: number, leaseMs: number): MemoryLeases {
   const byUser = new SweptMap(() => new UserLeases())
   let round: Iterator<UserLeases> = byUser.all()
@@ -70,7 +70,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     dropSomeLapsed(now)
     byUser.open(lease.userId).put({ lease, endsAt: now + leaseMs })
   }
-  /** Goes round all users, a few at a time: a lease that nobody gives back or renews must not stay for ever. */
+  /** Goes round all users, a few at a time: a lease that is neither given back nor renewed must not stay for ever. */
   const dropSomeLapsed = (now: number): void => {
     for (let checked = 0; checked < CHECKED_PER_LEASE; checked++) {
       const next = round.next()

@@ -1,4 +1,4 @@
-/** Those who wait for other processes to settle their grants. Each sweep wakes them, so none of them has a timer. */
+/** Waits of this process for other processes to settle their grants. Each sweep wakes all of them, so none needs a timer. */
 export class Sleepers {
   private wakers: Array<() => void> = []
   private closed = false
@@ -7,7 +7,7 @@ export class Sleepers {
 
   /** Sleeps until the first `wake` at or after `timeMs` on the clock of `now`, or until `close`. */
   async sleepUntil (timeMs: number): Promise<void> {
-    // Once at least, also when the time has come already: nobody asks the limiter more often than there are sweeps.
+    // Sleeps once at least, also when the time has come already: the limiter is asked no more often than there are sweeps.
     while (!this.closed) {
       await new Promise<void>((resolve) => { this.wakers.push(resolve) })
       if (this.now() >= timeMs) return
@@ -20,7 +20,7 @@ export class Sleepers {
     for (const wake of woken) wake()
   }
 
-  /** Wakes all, and lets nobody sleep any more. */
+  /** Wakes all; later calls of `sleepUntil` return at once. */
   close (): void {
     this.closed = true
     this.wake()

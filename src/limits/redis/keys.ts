@@ -1,6 +1,6 @@
 import { encodeId } from '../../redis/encode-id.js'
 
-/** The limiter's keys. Nothing that a client sends can shape one: ids are percent-encoded, addresses arrive normalized. */
+/** The limiter's keys. No client can shape one: ids are percent-encoded, addresses arrive normalized. */
 export interface LimitKeys {
   /** Connection attempts of an address (`192.0.2.1`, `2001:db8:1:2::/64`). */
   address (address: string): string

@@ -2,7 +2,7 @@ import { createGrantCalls } from './grant-calls.js'
 import { createLimitKeys, nodeKey } from './keys.js'
 import { createLeaseCalls } from './lease-calls.js'
 import type { Limiter, LimitSettings } from '../limiter.js'
-import { createInFlight } from '../in-flight.js'
+import { createInFlight } from './in-flight.js'
 import { createRecordCalls, type RecordCalls } from './record-calls.js'
 import type { ScriptClient } from '../../redis/lua-script.js'
 import { createScriptRunner, type RunScript } from './scripts.js'
@@ -13,7 +13,7 @@ export interface RedisLimiterOptions {
   readonly prefix: string
   /** How long one script call may take, 1 or more; longer rejects. */
   readonly callTimeoutMs?: number
-  /** Where the leases' records are kept; absent or null: nowhere. */
+  /** Where the leases' records are kept; absent or null: they are not. */
   readonly records?: RecordOptions | null
 }
 
@@ -23,19 +23,19 @@ export interface RecordOptions {
   /** The name of this process. */
   readonly node: string
   /**
-   * Whether a renewal that finds records missing may put them back. False while this process may have been taken for dead,
-   * and the records not lost but claimed.
+   * Whether a renewal that finds records missing may put them back. False while others may have taken this process for dead
+   * and claimed them.
    */
   readonly mayRestore: () => boolean
 }
 
 const CALL_TIMEOUT_MS = 1000
-/** How many leases, records or settlements go in one call: Redis serves nobody else meanwhile. */
+/** How many leases, records or settlements go in one call: Redis serves no other client while a script runs. */
 const MAX_ITEMS_PER_CALL = 500
 
 /**
- * The limits in Redis, shared by all processes. What comes in one tick, and while the call before is out, goes in one script
- * call; on a cluster, where a call may touch one slot only, what one tick brings goes in one call per key.
+ * The limits in Redis, shared by all processes. Attempts and releases of one tick, and those made while the call before is out,
+ * go in one script call; on a cluster, where a call may touch one slot only, those of one tick go in one call per key.
  */
 export function createRedisLimiter (client: ScriptClient, settings: LimitSettings, options: RedisLimiterOptions): Limiter {
   const keys = createLimitKeys(options.prefix)
@@ -58,7 +58,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
     release: queue.release,
     async vacate (vacated) {
       queue.flush()
-      // What is under way may take or renew these very leases: they are removed after it.
+      // The calls under way may take or renew these very leases: so they are removed after those.
       await calls.settled()
       await leases.vacate(vacated).catch(() => {})
     },

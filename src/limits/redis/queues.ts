@@ -1,5 +1,5 @@
 import { createJointAdmitCall, createSeparateAdmitCalls, type AdmitCallOptions } from './admit-calls.js'
-import type { InFlight } from '../in-flight.js'
+import type { InFlight } from './in-flight.js'
 import type { LeaseCalls } from './lease-calls.js'
 import type { Lease } from '../limiter.js'
 import type { RecordCalls } from './record-calls.js'
