@@ -1,4 +1,4 @@
-import type { Passage } from '../limits/messages/budget.js'
+import type { Passage } from '../limits/messages/address-grants.js'
 import { refuse } from '../refusals.js'
 import { turnIntoPong } from '../wire/turn-into-pong.js'
 import { endSession } from './end-session.js'

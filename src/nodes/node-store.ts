@@ -11,7 +11,7 @@ export interface NodeStoreOptions {
   readonly prefix: string
   /** The name of this process. */
   readonly node: string
-  /** A node counts as alive for so long after each heartbeat. */
+  /** For how many ms a node counts as alive after each heartbeat. */
   readonly leaseMs: number
   /** How long one call may take. */
   readonly timeoutMs: number
@@ -20,11 +20,11 @@ export interface NodeStoreOptions {
 export interface Beat {
   /** Ms on Redis's clock. */
   readonly aliveUntilMs: number
-  /** This node was overdue, or is not known: others may have claimed its connections. */
+  /** This node was overdue, or Redis does not know it: others may have claimed its connections. */
   readonly lapsed: boolean
 }
 
-/** Some of a lost node's records, each given to one claimant only. */
+/** Some of a lost node's records; each is given to one process only. */
 export interface ClaimedPage {
   /** Where to go on; null: that was all. */
   readonly cursor: string | null
@@ -44,7 +44,7 @@ const MAX_LOST = 20
 
 const load = (name: string): LuaScript => readLuaScript(new URL('./lua/', import.meta.url), name)
 const scripts = {
-  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), strike: load('strike'), listIds: load('list-ids')
+  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), delist: load('delist'), listIds: load('list-ids')
 }
 
 export type NodeStore = ReturnType<typeof createNodeStore>
@@ -80,8 +80,8 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
       return reply === null ? null : readClaimedPage(readTexts(reply, scripts.claim.name))
     },
     /** Takes a node whose records are all claimed off the index, unless it came back. */
-    async strike (lost: string): Promise<void> {
-      await run(scripts.strike, [keys.index], [lost, grace])
+    async delist (lost: string): Promise<void> {
+      await run(scripts.delist, [keys.index], [lost, grace])
     },
     /** This node's connections that others have claimed. */
     async readClaimed (): Promise<string[]> {

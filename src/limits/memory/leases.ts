@@ -27,10 +27,10 @@ class UserLeases extends SmallMap<string, Held> {
   }
 }
 
-/** How many users are looked at, at each lease, for leases that have all lapsed. */
+/** How many users are checked for lapsed leases each time that a lease is taken. */
 const CHECKED_PER_LEASE = 2
 
-/** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by what holds leases: open sockets. */
+/** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by the number of open sockets. */
 export function createMemoryLeases (slots: number, leaseMs: number): MemoryLeases {
   const byUser = new SweptMap(() => new UserLeases())
   let round: Iterator<UserLeases> = byUser.all()
@@ -39,7 +39,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     dropSomeLapsed(now)
     byUser.open(lease.userId).add({ lease, endsAt: now + leaseMs })
   }
-  /** Goes round all users, a few at a time: a lease that nobody gives back or renews must not stay for ever. */
+  /** Goes round all users, a few at a time: a lease that is neither given back nor renewed must not stay for ever. */
   const dropSomeLapsed = (now: number): void => {
     for (let checked = 0; checked < CHECKED_PER_LEASE; checked++) {
       const next = round.next()

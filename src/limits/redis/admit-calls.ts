@@ -24,9 +24,9 @@ export interface AdmitCallOptions {
   readonly run: RunScript
   readonly keys: LimitKeys
   readonly settings: LimitSettings
-  /** Where the records go along with the leases; null: nowhere. */
+  /** The key of the records that go along with the leases; null: none do. */
   readonly recordsKey: string | null
-  /** Gets every lease that may have been taken for nothing. */
+  /** Called with every lease that may have been taken for an attempt that is not admitted. */
   readonly undo: (lease: Lease) => void
 }
 
@@ -55,7 +55,7 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
       }
     }, (error: unknown) => {
       for (const { request: { lease }, reject } of attempts) {
-        // It may have run all the same, its answer lost.
+        // The script may have run all the same, and only its answer is lost.
         if (lease !== null) undo(lease)
         reject(error)
       }
@@ -64,7 +64,7 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
   }
 }
 
-/** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` gets each lease that was taken for good. */
+/** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` is called with the lease of each admitted attempt. */
 export function createSeparateAdmitCalls (
   { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey'> & { readonly keepRecord: (lease: Lease) => void }
 ): SeparateAdmitCalls {

@@ -5,12 +5,12 @@ import { SUB_WINDOWS } from '../limiter.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from '../memory/window.js'
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
-/** How often each address has just broken a limit: 1 or more. */
+/** New strikes per address: 1 or more. */
 export type StrikeCounts = ReadonlyMap<string, number>
 
 /**
- * Counts strikes, of at most `MAX_STRUCK_PER_CALL` addresses; returns those that have had enough of them in a window, and
- * begin anew. Rejects when the store cannot be asked.
+ * Counts strikes of at most `MAX_STRUCK_PER_CALL` addresses. Returns the addresses that have reached `banAfter` within a
+ * window; their count begins anew. Rejects when the store cannot be asked.
  */
 export type CountStrikes = (counts: StrikeCounts) => Promise<string[]>
 
@@ -20,12 +20,12 @@ export interface StrikeSettings {
   readonly windowMs: number
 }
 
-/** Redis serves nobody else meanwhile. */
+/** Redis serves no other client while a script runs. */
 export const MAX_STRUCK_PER_CALL = 500
 const MAX_ADDRESSES = 100_000
 const CALL_TIMEOUT_MS = 1000
 
-/** Strikes counted by this process alone. `now`: monotonic, in ms. Bounded: beyond, addresses heard of longest ago are forgotten. */
+/** Strikes counted by this process alone. `now`: monotonic, in ms. At most 100,000 addresses: beyond that the oldest are forgotten. */
 export function createMemoryStrikes ({ banAfter, windowMs }: StrikeSettings, now: () => number): CountStrikes {
   const window = createSlidingWindow(banAfter, windowMs, 0)
   const logs = createTwoGenerationMap<WindowLog>(MAX_ADDRESSES, 2 * windowMs)

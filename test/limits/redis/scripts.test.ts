@@ -49,6 +49,12 @@ t.test('every script in the folder is one that is used', async (t) => {
   t.same(files.sort(), [...names, 'strike'].map((name) => `${name}.lua`).sort())
 })
 
+t.test('the table at the door of the limits has a row for each script', async (t) => {
+  const page = readFileSync(new URL('../../../src/limits/README.md', import.meta.url), 'utf8')
+  const rows = page.slice(page.indexOf('\n## Scripts')).matchAll(/^\| `([a-z-]+)` \|/gm)
+  t.same([...rows].map(([, name]) => name).sort(), [...names, 'strike'].sort())
+})
+
 interface Sent {
   readonly sha: string
   readonly keys: number

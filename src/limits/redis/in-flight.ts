@@ -2,7 +2,7 @@
 export interface InFlight {
   /** Remembers a call until it settles; gives it back. */
   track<T> (call: Promise<T>): Promise<T>
-  /** Resolves when the calls that are under way now have settled, however; never rejects. */
+  /** Resolves when the calls that are under way now have settled, well or badly; never rejects. */
   settled (): Promise<void>
   readonly size: number
 }

@@ -1,32 +1,32 @@
 import type { PendingAdmit } from './admit-calls.js'
 import type { Lease } from '../limiter.js'
 
-/** What goes out together: first the records, then the releases, then the admits. */
-export interface Turn {
+/** The calls of one or more ticks that go out together: first the records, then the releases, then the admits. */
+export interface Batch {
   /** Leases whose admission did not keep their record along with them. */
   readonly admitted: Lease[]
   readonly released: Lease[]
   readonly asked: PendingAdmit[]
 }
 
-/** Collects what comes in one tick, and while the turn before is out; sends it at the tick's end. */
-export interface TickBatch {
-  /** False: closed, and nobody will answer. */
+/** Collects the calls of one tick, and those made while the batch before is out; sends them at the tick's end. */
+export interface BatchQueue {
+  /** False: the queue is closed, and the attempt will not be answered. */
   admit (attempt: PendingAdmit): boolean
   release (lease: Lease): void
   keep (lease: Lease): void
-  /** Sends now what there is, whatever is out. */
+  /** Sends at once what waits, also while other batches are out. */
   flush (): void
-  /** Sends what there is; takes no more. */
+  /** Sends what waits; takes no more. */
   close (): void
 }
 
 /**
- * Makes an empty batch. `send` gets a turn that is not empty; what it returns settles once the turn is answered, and rejects
- * when the store has failed. While `maxInFlight` turns are out, what comes waits.
+ * Makes an empty queue. `send` gets a batch that is not empty; its promise settles once the batch is answered, and rejects
+ * when the store has failed. While `maxInFlight` batches are out, further calls wait.
  */
-export function createTickBatch (send: (turn: Turn) => Promise<void>, maxInFlight: number): TickBatch {
-  let waiting = createTurn()
+export function createBatchQueue (send: (batch: Batch) => Promise<void>, maxInFlight: number): BatchQueue {
+  let waiting = createBatch()
   let inFlight = 0
   let flushing: NodeJS.Immediate | undefined
   let closed = false
@@ -35,11 +35,11 @@ export function createTickBatch (send: (turn: Turn) => Promise<void>, maxInFligh
     clearImmediate(flushing)
     flushing = undefined
     if (isEmpty(waiting)) return
-    const turn = waiting
-    waiting = createTurn()
+    const batch = waiting
+    waiting = createBatch()
     inFlight++
-    send(turn).then(goOn, (error: unknown) => {
-      // A store that does not answer is not asked for them: they would wait as long once more to hear the same.
+    send(batch).then(goOn, (error: unknown) => {
+      // A store that does not answer is not asked for the attempts that wait: they would wait for one more time-out to hear the same.
       for (const { reject } of waiting.asked.splice(0)) reject(error)
       goOn()
     })
@@ -48,11 +48,11 @@ export function createTickBatch (send: (turn: Turn) => Promise<void>, maxInFligh
     inFlight--
     if (!isEmpty(waiting)) flushLater()
   }
-  // Not at once, in `goOn` either: those who were just answered, and what else this tick reads, may go along.
+  // Not at once, in `goOn` either: the callers that were just answered, and other sockets read in this tick, may add to the batch.
   const flushLater = (): void => {
     if (inFlight < maxInFlight) flushing ??= setImmediate(flush)
   }
-  /** Whether it was taken. */
+  /** Whether the item was taken. */
   const add = <T>(list: T[], item: T): boolean => {
     if (closed) return false
     list.push(item)
@@ -71,10 +71,10 @@ export function createTickBatch (send: (turn: Turn) => Promise<void>, maxInFligh
   }
 }
 
-function createTurn (): Turn {
+function createBatch (): Batch {
   return { admitted: [], released: [], asked: [] }
 }
 
-function isEmpty ({ admitted, released, asked }: Turn): boolean {
+function isEmpty ({ admitted, released, asked }: Batch): boolean {
   return admitted.length + released.length + asked.length === 0
 }
