@@ -1,6 +1,8 @@
 import { Compile } from 'typebox/compile'
 import type { BusEvent } from '../bus/bus.js'
 import { formatBusMessage } from '../bus/bus-message.js'
+import { KINDS } from '../kinds.js'
+import { orList } from '../list-words.js'
 import type { Authenticate } from './auth.js'
 import { PublishBodySchema } from './request-schemas.js'
 
@@ -22,7 +24,7 @@ const publishBody = Compile(PublishBodySchema)
 const bad = (message: string): PublishAnswer => ({ status: 400, body: { error: 'bad_request', message } })
 
 function readEvent (value: unknown): { topic: string, event: BusEvent } | PublishAnswer {
-  if (!publishBody.Check(value)) return bad('wanted: topic (agent:<id>, task:<id> or user:<id>), event (a name of 1 to 128 characters) and data')
+  if (!publishBody.Check(value)) return bad(`wanted: topic (${orList([...KINDS.map(({ kind }) => kind), 'user'].map(kind => `${kind}:<id>`))}), event (a name of 1 to 128 characters) and data`)
   const { topic, event, data } = value
   try {
     formatBusMessage({ event, data })

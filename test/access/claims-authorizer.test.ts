@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createClaimsAuthorizer } from '../../src/access/claims.js'
+import { createClaimsAuthorizer } from '../../src/access/claims-authorizer.js'
 import type { Asked, Visible } from '../../src/access/authorizer.js'
 import { identityOf } from './identity-of.js'
 

@@ -1,7 +1,5 @@
 import t from 'tap'
-import { closeSession } from '../../src/connection/close-session.js'
-import { endSession } from '../../src/connection/end-session.js'
-import { sendFrame, sendText } from '../../src/connection/send-frame.js'
+import { closeSession, endSession, sendFrame, sendText } from '../../src/connection/send-end-close.js'
 import type { Lease } from '../../src/limits/limiter.js'
 import { REFUSALS, refuse, type RefusalName } from '../../src/refusals.js'
 import { createTestContext, createTestLimiter, createTestReport, createTestSubscriptions, createTestWheel, openTestSession } from './stand-ins.js'

@@ -1,3 +1,4 @@
+import { KINDS, mapKinds, type ByKind } from '../kinds.js'
 import type { Identity } from '../tokens/identity.js'
 import type { Authorizer, Visible } from './authorizer.js'
 import { isId } from './id-shapes.js'
@@ -5,19 +6,16 @@ import { isId } from './id-shapes.js'
 /** What one claim allows: everything, or exactly these ids. */
 type Right = '*' | ReadonlySet<string>
 
-interface Rights {
-  readonly agents: Right
-  readonly tasks: Right
-}
+type Rights = ByKind<Right>
 
 const NO_IDS: readonly string[] = []
 const NO_RIGHT: Right = new Set<string>()
 /** Claims with more ids than this are read once and kept as long as their token is; fewer are read anew, which is cheaper than memory. */
 const MAX_READ_ANEW = 32
-const NO_RIGHTS: Rights = { agents: NO_RIGHT, tasks: NO_RIGHT }
+const NO_RIGHTS: Rights = mapKinds(() => NO_RIGHT)
 
 /**
- * Makes the authorizer that believes the token: its claims `agents` and `tasks` are each an array of ids or `"*"`.
+ * Makes the authorizer that believes the token: its claim for each kind is an array of ids or `"*"`.
  * An absent or malformed claim allows nothing; entries that are no ids are ignored. Answers at once and never throws.
  */
 export function createClaimsAuthorizer (): Authorizer {
@@ -28,8 +26,8 @@ export function createClaimsAuthorizer (): Authorizer {
     if (identity.insecure) return NO_RIGHTS
     const remembered = known.get(identity)
     if (remembered !== undefined) return remembered
-    const rights = { agents: readRight(identity.claims['agents']), tasks: readRight(identity.claims['tasks']) }
-    if (sizeOf(rights.agents) + sizeOf(rights.tasks) > MAX_READ_ANEW) known.set(identity, rights)
+    const rights = mapKinds(({ claim }) => readRight(identity.claims[claim]))
+    if (countIds(rights) > MAX_READ_ANEW) known.set(identity, rights)
     return rights
   }
 
@@ -37,10 +35,13 @@ export function createClaimsAuthorizer (): Authorizer {
     local: true,
     visible (identity, _token, asked): Visible {
       const rights = rightsOf(identity)
-      const agents = select(rights.agents, asked.agents)
-      const tasks = select(rights.tasks, asked.tasks)
-      if (agents === null || tasks === null) return { agents: agents ?? NO_IDS, tasks: tasks ?? NO_IDS, unlistable: true }
-      return { agents, tasks }
+      let unlistable = false
+      const visible = mapKinds(({ claim }) => {
+        const ids = select(rights[claim], asked[claim])
+        if (ids === null) unlistable = true
+        return ids ?? NO_IDS
+      })
+      return unlistable ? { ...visible, unlistable } : visible
     },
     // What a token says does not change.
     forget: () => {},
@@ -56,7 +57,14 @@ function readRight (claim: unknown): Right {
   return new Set(entries.filter((entry): entry is string => typeof entry === 'string' && isId(entry)))
 }
 
-const sizeOf = (right: Right): number => right === '*' ? 0 : right.size
+function countIds (rights: Rights): number {
+  let ids = 0
+  for (const { claim } of KINDS) {
+    const right = rights[claim]
+    if (right !== '*') ids += right.size
+  }
+  return ids
+}
 
 /** The allowed part of what is asked; null when all is asked of a right that cannot be listed. */
 function select (right: Right, asked: readonly string[] | '*'): readonly string[] | null {

@@ -6,7 +6,7 @@ import { AccessError, ConnectionLostError } from '../access-error.js'
 export type Row = Readonly<Record<string, unknown>>
 
 /** One connection to the database, used by one check at a time and never reconnected: once closed it stays closed. */
-export interface Session {
+export interface PgConnection {
   readonly closed: boolean
   /**
    * Runs one statement with parameters, or several without, and resolves with the rows. The first call connects.
@@ -38,7 +38,7 @@ const SHUT_DOWN = /^57P0[1-5]$/
  * itself, and would then send the rest of a transaction, as the login role, over a connection that never saw its
  * beginning: hence one client for each connection, with a socket that is given out only once.
  */
-export function createSession (url: string): Session {
+export function createPgConnection (url: string): PgConnection {
   let socket: Socket | null = null
   let closed = false
 
@@ -68,7 +68,7 @@ export function createSession (url: string): Session {
   }
   const client = postgres(url, options)
 
-  const session: Session = {
+  const connection: PgConnection = {
     get closed () { return closed },
     async run (text, parameters = []) {
       if (closed) throw new ConnectionLostError('the connection is closed')
@@ -84,10 +84,10 @@ export function createSession (url: string): Session {
     },
     async end () {
       await client.end({ timeout: END_TIMEOUT_S }).catch(() => {})
-      session.destroy()
+      connection.destroy()
     }
   }
-  return session
+  return connection
 }
 
 /** The driver would look for `localhost` in the certificate of a server that is named by its address. */

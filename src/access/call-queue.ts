@@ -1,13 +1,13 @@
 import { AccessError } from './access-error.js'
 
 /** Lets a bounded number of calls run, and a bounded number wait. */
-export interface Gate {
+export interface CallQueue {
   /** Runs the work once there is a place. Rejects with `AccessError` when too many wait, and when the signal ends the wait. */
   run<T> (signal: AbortSignal, work: () => Promise<T>): Promise<T>
 }
 
-/** Makes a gate with `places` running and `waiting` queued calls at most, first come first served. */
-export function createGate (places: number, waiting: number): Gate {
+/** Makes a queue in which at most `places` calls run and at most `waiting` calls wait, first come first served. */
+export function createCallQueue (places: number, waiting: number): CallQueue {
   const queue = new Set<() => void>()
   let running = 0
 
@@ -32,7 +32,7 @@ export function createGate (places: number, waiting: number): Gate {
     })
   }
 
-  /** Hands the place to whoever waits longest, without letting a newcomer in between. */
+  /** Hands the place to the call that has waited longest; no newcomer can take it in between. */
   function leave (): void {
     const [admit] = queue
     if (admit === undefined) {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createGate, type Gate } from '../../src/access/gate.js'
+import { createCallQueue, type CallQueue } from '../../src/access/call-queue.js'
 
 const never = new AbortController().signal
 
@@ -9,10 +9,10 @@ interface Job {
 }
 
 /** Starts work that ends when told to; `started` gets its name once it runs. */
-function start (gate: Gate, name: string, started: string[], signal: AbortSignal = never): Job {
+function start (queue: CallQueue, name: string, started: string[], signal: AbortSignal = never): Job {
   let finish = (): void => {}
   const done = new Promise<void>((resolve) => { finish = resolve })
-  const outcome = gate.run(signal, async () => {
+  const outcome = queue.run(signal, async () => {
     started.push(name)
     await done
     return name
@@ -22,9 +22,9 @@ function start (gate: Gate, name: string, started: string[], signal: AbortSignal
 
 t.test('so many run, the next ones wait their turn, and one more is turned away', async (t) => {
   const started: string[] = []
-  const gate = createGate(2, 2)
-  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => start(gate, name, started))
-  await t.rejects(start(gate, 'e', started).outcome, { name: 'AccessError', message: 'too many checks are waiting' })
+  const queue = createCallQueue(2, 2)
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => start(queue, name, started))
+  await t.rejects(start(queue, 'e', started).outcome, { name: 'AccessError', message: 'too many checks are waiting' })
   t.same(started, ['a', 'b'])
   b?.finish()
   t.equal(await b?.outcome, 'b')
@@ -36,24 +36,24 @@ t.test('so many run, the next ones wait their turn, and one more is turned away'
 
 t.test('whoever gives up frees its place in the queue, and takes no place later', async (t) => {
   const started: string[] = []
-  const gate = createGate(1, 1)
-  const first = start(gate, 'first', started)
+  const queue = createCallQueue(1, 1)
+  const first = start(queue, 'first', started)
   const hurry = new AbortController()
-  const impatient = start(gate, 'impatient', started, hurry.signal)
+  const impatient = start(queue, 'impatient', started, hurry.signal)
   hurry.abort()
   await t.rejects(impatient.outcome, { message: 'no place came free in time' })
-  const patient = start(gate, 'patient', started)
+  const patient = start(queue, 'patient', started)
   first.finish()
   patient.finish()
   t.equal(await patient.outcome, 'patient')
   t.same(started, ['first', 'patient'])
-  await t.rejects(start(gate, 'late', started, hurry.signal).outcome, { message: 'no place came free in time' })
+  await t.rejects(start(queue, 'late', started, hurry.signal).outcome, { message: 'no place came free in time' })
 })
 
 t.test('work that fails gives its place back', async (t) => {
-  const gate = createGate(1, 0)
+  const queue = createCallQueue(1, 0)
   for (let attempt = 0; attempt < 3; attempt++) {
-    await t.rejects(gate.run(never, async () => { throw new Error('broken') }), { message: 'broken' })
+    await t.rejects(queue.run(never, async () => { throw new Error('broken') }), { message: 'broken' })
   }
-  t.equal(await gate.run(never, async () => 'fine'), 'fine')
+  t.equal(await queue.run(never, async () => 'fine'), 'fine')
 })
