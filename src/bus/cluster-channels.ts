@@ -1,7 +1,7 @@
+import hashSlot from 'cluster-key-slot'
 import type { Cluster } from 'ioredis'
-import { createChannelLink, LINK_OPTIONS } from './channel-link.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
-import { hashSlot } from './hash-slot.js'
+import { Subscriber, SUBSCRIBER_OPTIONS } from './subscriber.js'
 
 const LEAST_REFRESH_GAP_MS = 200
 const POLL_MS = 5000
@@ -9,97 +9,118 @@ const POLL_MS = 5000
 /** Where a wanted channel is subscribed: its slot, and the `host:port` of the owner; null while the owner is unknown. */
 interface Place { readonly slot: number, node: string | null }
 
+/** The `host:port` of each slot's master; undefined where nobody owns it. */
+type Owners = ReadonlyArray<string | undefined>
+
+const ownersIn = (cluster: Cluster): Owners => Array.from(cluster.slots, (nodes) => nodes?.[0])
+
 /**
  * Keeps shard channels subscribed on the nodes that own their slots, and follows the slots: ioredis's own subscriber
  * group neither confirms a subscription that it repeats nor says when that failed.
  */
-export function createClusterChannels (cluster: Cluster, verbs: readonly SubscribeVerb[], handlers: ChannelHandlers): Channels {
-  const places = new Map<string, Place>()
-  const links = new Map<string, Channels>()
-  let owners: readonly (string | undefined)[] = []
-  let refreshing: NodeJS.Timeout | undefined
+export class ClusterChannels implements Channels {
+  private readonly places = new Map<string, Place>()
+  private readonly subscribers = new Map<string, Channels>()
+  private owners: Owners
+  private refreshing: NodeJS.Timeout | undefined
+  private readonly polling: NodeJS.Timeout
+  private readonly follow = (): void => { this.followSlots() }
 
-  function linkTo (node: string): Channels | undefined {
-    const known = links.get(node)
-    if (known !== undefined) return known
-    const source = cluster.nodes('master').find(({ options }) => `${options.host ?? ''}:${options.port ?? ''}` === node)
-    if (source === undefined) return undefined
-    const link = createChannelLink({
-      redis: source.duplicate(LINK_OPTIONS),
-      verbs,
-      onMisplaced: refresh,
-      handlers: {
-        ...handlers,
-        // A demoted master still hears its successor: only the present owner's copy counts.
-        onMessage: (channel, payload) => { if (places.get(channel)?.node === node) handlers.onMessage(channel, payload) },
-        onConfirmed: (channels) => { handlers.onConfirmed(channels.filter((channel) => places.get(channel)?.node === node)) },
-        onLost: (channels) => { handlers.onLost(channels.filter((channel) => places.get(channel)?.node === node)) }
-      }
-    })
-    links.set(node, link)
-    return link
+  constructor (
+    private readonly cluster: Cluster,
+    private readonly verbs: readonly SubscribeVerb[],
+    private readonly handlers: ChannelHandlers
+  ) {
+    this.owners = ownersIn(cluster)
+    cluster.on('refresh', this.follow)
+    this.polling = setInterval(() => { this.refresh() }, POLL_MS).unref()
   }
 
-  function settle (channel: string, place: Place): void {
-    const owner = owners[place.slot]
-    const link = owner === undefined ? undefined : linkTo(owner)
-    place.node = link === undefined ? null : owner ?? null
-    if (link === undefined) refresh()
-    else link.want(channel)
+  want (channel: string): void {
+    const place = this.places.get(channel) ?? { slot: hashSlot(channel), node: null }
+    this.places.set(channel, place)
+    this.settle(channel, place)
+  }
+
+  drop (channel: string): void {
+    const node = this.places.get(channel)?.node
+    this.places.delete(channel)
+    if (node !== undefined && node !== null) this.subscribers.get(node)?.drop(channel)
+  }
+
+  close (): void {
+    clearTimeout(this.refreshing)
+    clearInterval(this.polling)
+    this.cluster.removeListener('refresh', this.follow)
+    for (const subscriber of this.subscribers.values()) subscriber.close()
+    this.subscribers.clear()
+    this.places.clear()
+  }
+
+  private subscriberOf (node: string): Channels | undefined {
+    const known = this.subscribers.get(node)
+    if (known !== undefined) return known
+    const source = this.cluster.nodes('master').find(({ options }) => `${options.host ?? ''}:${options.port ?? ''}` === node)
+    if (source === undefined) return undefined
+    const subscriber = new Subscriber({
+      redis: source.duplicate(SUBSCRIBER_OPTIONS),
+      verbs: this.verbs,
+      onMisplaced: () => { this.refresh() },
+      handlers: this.handlersOf(node)
+    })
+    this.subscribers.set(node, subscriber)
+    return subscriber
+  }
+
+  /** A demoted master still hears its successor: only the present owner's copy counts. */
+  private handlersOf (node: string): ChannelHandlers {
+    const { places, handlers } = this
+    const isHere = (channel: string): boolean => places.get(channel)?.node === node
+    return {
+      onMessage (channel, payload) { if (isHere(channel)) handlers.onMessage(channel, payload) },
+      onConfirmed (channels) { handlers.onConfirmed(channels.filter(isHere)) },
+      onLost (channels) { handlers.onLost(channels.filter(isHere)) }
+    }
+  }
+
+  private settle (channel: string, place: Place): void {
+    const owner = this.owners[place.slot]
+    const subscriber = owner === undefined ? undefined : this.subscriberOf(owner)
+    place.node = subscriber === undefined ? null : owner ?? null
+    if (subscriber === undefined) this.refresh()
+    else subscriber.want(channel)
   }
 
   /** Moves channels whose slot has another owner now. */
-  function follow (): void {
-    const now = Array.from(cluster.slots, (nodes) => nodes?.[0])
+  private followSlots (): void {
+    const now = ownersIn(this.cluster)
     const lost: string[] = []
-    owners = now
-    for (const [channel, place] of places) {
+    this.owners = now
+    for (const [channel, place] of this.places) {
       if (place.node !== null && place.node === now[place.slot]) continue
       if (place.node !== null) {
-        links.get(place.node)?.drop(channel)
+        this.subscribers.get(place.node)?.drop(channel)
         lost.push(channel)
       }
-      settle(channel, place)
+      this.settle(channel, place)
     }
-    if (lost.length > 0) handlers.onLost(lost)
-    const owning = new Set(now)
-    for (const [node, link] of links) {
+    if (lost.length > 0) this.handlers.onLost(lost)
+    this.closeUnneeded(new Set(now))
+  }
+
+  private closeUnneeded (owning: ReadonlySet<string | undefined>): void {
+    for (const [node, subscriber] of this.subscribers) {
       if (owning.has(node)) continue
-      link.close()
-      links.delete(node)
+      subscriber.close()
+      this.subscribers.delete(node)
     }
   }
 
-  function refresh (): void {
-    refreshing ??= setTimeout(() => {
-      refreshing = undefined
+  private refresh (): void {
+    this.refreshing ??= setTimeout(() => {
+      this.refreshing = undefined
       // What it finds comes by the `refresh` event; when no node answers, the cluster client connects anew and refreshes then.
-      cluster.refreshSlotsCache(() => {})
+      this.cluster.refreshSlotsCache(() => {})
     }, LEAST_REFRESH_GAP_MS)
-  }
-
-  owners = Array.from(cluster.slots, (nodes) => nodes?.[0])
-  cluster.on('refresh', follow)
-  const polling = setInterval(refresh, POLL_MS).unref()
-
-  return {
-    want (channel) {
-      const place = places.get(channel) ?? { slot: hashSlot(channel), node: null }
-      places.set(channel, place)
-      settle(channel, place)
-    },
-    drop (channel) {
-      const node = places.get(channel)?.node
-      places.delete(channel)
-      if (node !== undefined && node !== null) links.get(node)?.drop(channel)
-    },
-    close () {
-      clearTimeout(refreshing)
-      clearInterval(polling)
-      cluster.removeListener('refresh', follow)
-      for (const link of links.values()) link.close()
-      links.clear()
-      places.clear()
-    }
   }
 }

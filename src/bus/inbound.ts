@@ -1,8 +1,8 @@
-/** What a client sent to an agent or a task, on its way to the back end. */
+/** What a client sent to a resource, on its way to the back end. */
 export interface InboundMessage {
   readonly connectionId: string
   readonly userId: string
-  /** `agent:<id>` or `task:<id>`. */
+  /** `<kind>:<id>`. */
   readonly to: string
   /** Any JSON. */
   readonly data: unknown

@@ -1,12 +1,14 @@
 import { Cluster } from 'ioredis'
-import { waitAtMost } from '../redis/bounded-wait.js'
-import type { Bus, OnBusEvent } from './bus.js'
+import type { RedisClient } from '../redis/client.js'
+import type { Bus, BusEvent, OnBusEvent } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
-import { openChannels, type RedisClient } from './channels.js'
+import type { Channels } from './channels.js'
 import { createDropReporter, type DropReport } from './drop-reporter.js'
 import { createGapTracker, type GapHandlers } from './gap.js'
-import { createLinger } from './linger.js'
-import { createPublisher } from './publisher.js'
+import { createLinger, type Linger } from './linger.js'
+import { ListenedTopic } from './listened-topic.js'
+import { openChannels } from './open-channels.js'
+import { createPublisher, type PublishText } from './publisher.js'
 import { channelsOf } from './topics.js'
 
 export interface RedisBusOptions extends GapHandlers {
@@ -25,24 +27,9 @@ export interface RedisBusOptions extends GapHandlers {
 /** How long a topic that nobody listens to any more stays subscribed, in ms, and how many do. */
 const LINGER_MS = 1000
 const MAX_LINGERING = 20_000
+const TIMEOUT_MS = 1000
 /** Made once: most who leave before the confirmation wait for nothing, and a stack trace costs more than they do. */
 const LEFT = new Error('the topic was left')
-
-interface Waiter {
-  resolve (): void
-  reject (error: Error): void
-}
-
-/** A topic with a listener, or with one a moment ago. */
-interface Listening {
-  readonly topic: string
-  readonly channels: readonly string[]
-  count: number
-  /** Channels that Redis has not confirmed, one bit each. */
-  missing: number
-  /** Null once all is confirmed: a process has very many topics. */
-  waiters: Set<Waiter> | null
-}
 
 /**
  * The bus over Redis: `PUBLISH`/`SUBSCRIBE`, on a cluster `SPUBLISH`/`SSUBSCRIBE`. The order of a channel is kept. A
@@ -50,126 +37,119 @@ interface Listening {
  * Each `subscribe` is undone by one `unsubscribe`, also when it was rejected or has not settled yet.
  */
 export function createRedisBus (options: RedisBusOptions): Bus {
-  const { client, prefix, onEvent, timeoutMs = 1000, now = Date.now } = options
-  const listening = new Map<string, Listening>()
-  const byChannel = new Map<string, Listening>()
-  const gap = createGapTracker(options, now)
-  const drop = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
-  const publishText = createPublisher(client, timeoutMs)
-  const channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], { onMessage, onConfirmed, onLost })
-  const linger = createLinger({ drop: forget, forMs: LINGER_MS, max: MAX_LINGERING })
-  let closed = false
+  return new RedisBus(options)
+}
 
-  function onMessage (channel: string, payload: Buffer): void {
-    const entry = byChannel.get(channel)
-    if (entry === undefined || entry.count === 0) return
-    const message = parseBusMessage(payload)
-    if (typeof message === 'string') drop(message)
-    else onEvent(entry.topic, message)
+class RedisBus implements Bus {
+  private readonly prefix: string
+  private readonly timeoutMs: number
+  private readonly onEvent: OnBusEvent
+  private readonly topics = new Map<string, ListenedTopic>()
+  private readonly byChannel = new Map<string, ListenedTopic>()
+  private readonly gap: ReturnType<typeof createGapTracker>
+  private readonly drop: (reason: InvalidMessage) => void
+  private readonly publishText: PublishText
+  private readonly channels: Channels
+  private readonly linger: Linger
+  private closed = false
+
+  constructor (options: RedisBusOptions) {
+    const { client, now = Date.now } = options
+    this.prefix = options.prefix
+    this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.onEvent = options.onEvent
+    this.gap = createGapTracker(options, now)
+    this.drop = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
+    this.publishText = createPublisher(client, this.timeoutMs)
+    this.channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], {
+      onMessage: (channel, payload) => { this.hear(channel, payload) },
+      onConfirmed: (channels) => { this.confirm(channels) },
+      onLost: (channels) => { this.lose(channels) }
+    })
+    this.linger = createLinger({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
   }
 
-  function onConfirmed (confirmed: readonly string[]): void {
-    for (const channel of confirmed) {
-      const entry = byChannel.get(channel)
+  async subscribe (topic: string): Promise<void> {
+    if (this.closed) throw new Error('the bus is closed')
+    const entry = this.topics.get(topic) ?? this.listen(topic)
+    if (entry.listeners++ === 0) this.linger.take(topic)
+    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs)
+  }
+
+  unsubscribe (topic: string): void {
+    const entry = this.topics.get(topic)
+    if (entry === undefined || entry.listeners === 0 || --entry.listeners > 0) return
+    if (entry.isHeard) this.linger.keep(topic)
+    else this.forget(topic)
+  }
+
+  async publish (topic: string, event: BusEvent): Promise<void> {
+    if (this.closed) throw new Error('the bus is closed')
+    const [channel = ''] = channelsOf(topic, this.prefix)
+    await this.publishText(channel, formatBusMessage(event))
+  }
+
+  async close (): Promise<void> {
+    this.closed = true
+    this.linger.close()
+    this.channels.close()
+    for (const entry of this.topics.values()) entry.rejectWaiters(new Error('the bus is closed'))
+    this.topics.clear()
+    this.byChannel.clear()
+  }
+
+  private hear (channel: string, payload: Buffer): void {
+    const entry = this.byChannel.get(channel)
+    if (entry === undefined || entry.listeners === 0) return
+    const message = parseBusMessage(payload)
+    if (typeof message === 'string') this.drop(message)
+    else this.onEvent(entry.name, message)
+  }
+
+  private confirm (channels: readonly string[]): void {
+    for (const channel of channels) {
+      const entry = this.byChannel.get(channel)
       if (entry === undefined) continue
-      entry.missing &= ~bitOf(entry, channel)
-      if (entry.missing !== 0) continue
-      gap.regain(entry.topic)
-      for (const waiter of entry.waiters ?? []) waiter.resolve()
-      entry.waiters = null
+      entry.confirm(channel)
+      if (entry.isHeard) this.gap.regain(entry.name)
     }
   }
 
-  function onLost (lost: readonly string[]): void {
-    const topics: string[] = []
-    for (const channel of lost) {
-      const entry = byChannel.get(channel)
+  private lose (channels: readonly string[]): void {
+    const unheard: string[] = []
+    for (const channel of channels) {
+      const entry = this.byChannel.get(channel)
       if (entry === undefined) continue
-      if (linger.take(entry.topic)) {
-        forget(entry.topic)
+      if (this.linger.take(entry.name)) {
+        this.forget(entry.name)
         continue
       }
       // A topic that was never heard has nothing to miss: its listeners still wait.
-      if (entry.missing === 0) topics.push(entry.topic)
-      entry.missing |= bitOf(entry, channel)
+      if (entry.isHeard) unheard.push(entry.name)
+      entry.lose(channel)
     }
-    gap.lose(topics)
+    this.gap.lose(unheard)
   }
 
-  function listen (topic: string): Listening {
-    const names = channelsOf(topic, prefix)
-    const entry: Listening = { topic, channels: names, count: 0, missing: (1 << names.length) - 1, waiters: null }
-    listening.set(topic, entry)
-    for (const channel of names) {
-      byChannel.set(channel, entry)
-      channels.want(channel)
+  private listen (topic: string): ListenedTopic {
+    const entry = new ListenedTopic(topic, channelsOf(topic, this.prefix))
+    this.topics.set(topic, entry)
+    for (const channel of entry.channels) {
+      this.byChannel.set(channel, entry)
+      this.channels.want(channel)
     }
     return entry
   }
 
-  function leave (entry: Listening): void {
-    if (--entry.count > 0) return
-    if (entry.missing === 0) linger.keep(entry.topic)
-    else forget(entry.topic)
-  }
-
-  function forget (topic: string): void {
-    const entry = listening.get(topic)
+  private forget (topic: string): void {
+    const entry = this.topics.get(topic)
     if (entry === undefined) return
-    listening.delete(topic)
-    for (const waiter of entry.waiters ?? []) waiter.reject(LEFT)
-    gap.regain(topic)
+    this.topics.delete(topic)
+    entry.rejectWaiters(LEFT)
+    this.gap.regain(topic)
     for (const channel of entry.channels) {
-      byChannel.delete(channel)
-      channels.drop(channel)
+      this.byChannel.delete(channel)
+      this.channels.drop(channel)
     }
   }
-
-  /** Waits until Redis confirms. A listener that gave up waiting still counts, and is heard late, until it unsubscribes. */
-  async function waitForConfirmation (entry: Listening): Promise<void> {
-    const waiters = entry.waiters ??= new Set()
-    let forget = (): void => {}
-    const confirmed = new Promise<void>((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject }
-      waiters.add(waiter)
-      forget = () => { waiters.delete(waiter) }
-    })
-    try {
-      await waitAtMost(confirmed, timeoutMs, 'subscribing')
-    } finally {
-      forget()
-    }
-  }
-
-  return {
-    async subscribe (topic) {
-      if (closed) throw new Error('the bus is closed')
-      const entry = listening.get(topic) ?? listen(topic)
-      if (entry.count++ === 0) linger.take(topic)
-      if (entry.missing !== 0) await waitForConfirmation(entry)
-    },
-    unsubscribe (topic) {
-      const entry = listening.get(topic)
-      if (entry !== undefined && entry.count > 0) leave(entry)
-    },
-    async publish (topic, event) {
-      if (closed) throw new Error('the bus is closed')
-      const [channel = ''] = channelsOf(topic, prefix)
-      await publishText(channel, formatBusMessage(event))
-    },
-    async close () {
-      closed = true
-      linger.close()
-      channels.close()
-      for (const { waiters } of listening.values()) {
-        for (const waiter of waiters ?? []) waiter.reject(new Error('the bus is closed'))
-      }
-      listening.clear()
-      byChannel.clear()
-    }
-  }
-}
-
-function bitOf (entry: Listening, channel: string): number {
-  return 1 << entry.channels.indexOf(channel)
 }

@@ -1,7 +1,8 @@
-import { waitAtMost } from '../redis/bounded-wait.js'
-import type { RedisClient } from './channels.js'
+import type { RedisClient } from '../redis/client.js'
+import { inboundStream } from '../redis/keys.js'
+import { readFlag } from '../redis/lua-reply.js'
+import { createScriptRunner, readLuaScript } from '../redis/lua-script.js'
 import type { Inbound } from './inbound.js'
-import { readLuaScript, runLuaScript } from '../redis/lua-script.js'
 
 export interface RedisInboundOptions {
   readonly client: RedisClient
@@ -13,18 +14,18 @@ export interface RedisInboundOptions {
   readonly timeoutMs?: number
 }
 
-const appendInbound = readLuaScript(new URL('./lua/append-inbound.lua', import.meta.url))
+const appendInbound = readLuaScript(new URL('./lua/', import.meta.url), 'append-inbound')
 
 /** Inbound messages as entries of a Redis stream, which the back end reads and deletes. */
 export function createRedisInbound ({ client, prefix, maxEntries, timeoutMs = 1000 }: RedisInboundOptions): Inbound {
-  const stream = `${prefix}ws:inbound`
+  const stream = inboundStream(prefix)
+  const run = createScriptRunner(client, timeoutMs)
   let closed = false
   return {
     async append ({ connectionId, userId, to, data, ts }) {
       if (closed) throw new Error('inbound is closed')
       const fields = [connectionId, userId, to, JSON.stringify(data), ts.toISOString()]
-      const stored = runLuaScript(client, appendInbound, [stream], [maxEntries, ...fields])
-      return await waitAtMost(stored, timeoutMs, 'storing a message') === 1 ? 'stored' : 'full'
+      return readFlag(await run(appendInbound, [stream], [maxEntries, ...fields]), appendInbound.name) ? 'stored' : 'full'
     },
     close () { closed = true }
   }

@@ -1,19 +1,21 @@
+import { isKind, type Kind } from '../kinds.js'
 import { encodeId } from '../redis/encode-id.js'
+import { topicChannelPrefix } from '../redis/keys.js'
 
-/** What events are about: an agent, a task, or everything that concerns one user. */
-export type TopicKind = 'agent' | 'task' | 'user'
+/** What events are about: a resource of some kind, or everything that concerns one user. */
+export type TopicKind = Kind['kind'] | 'user'
 
 export interface Topic {
   readonly kind: TopicKind
   readonly id: string
 }
 
-/** Ids of agents and tasks. A user id may hold anything and is `<issuer name>:<sub>` at its longest. */
+/** Ids of every kind. A user id may hold anything and is `<issuer name>:<sub>` at its longest. */
 const RESOURCE_ID = /^[A-Za-z0-9._:-]{1,128}$/
 const MAX_USER_ID_LENGTH = 512
 const LONE_SURROGATE = /\p{Surrogate}/u
 
-/** Writes a topic as the client and the bus know it: `agent:<id>`, `task:<id>`, `user:<user_id>`. */
+/** Writes a topic as the client and the bus know it: `<kind>:<id>` or `user:<user_id>`. */
 export function formatTopic (kind: TopicKind, id: string): string {
   return `${kind}:${id}`
 }
@@ -23,7 +25,7 @@ export function parseTopic (text: string): Topic | null {
   const colon = text.indexOf(':')
   const kind = text.slice(0, Math.max(colon, 0))
   const id = text.slice(colon + 1)
-  if (kind === 'agent' || kind === 'task') return RESOURCE_ID.test(id) ? { kind, id } : null
+  if (isKind(kind)) return RESOURCE_ID.test(id) ? { kind, id } : null
   return kind === 'user' && id.length > 0 && id.length <= MAX_USER_ID_LENGTH ? { kind, id } : null
 }
 
@@ -35,7 +37,7 @@ export function parseTopic (text: string): Topic | null {
 export function channelsOf (topic: string, prefix: string): readonly string[] {
   const parsed = parseTopic(topic)
   if (parsed === null) throw new TypeError('not a topic')
-  const base = `${prefix}ws:topic:${parsed.kind}:`
+  const base = topicChannelPrefix(prefix, parsed.kind)
   const encoded = encodeId(parsed.id)
   if (encoded === parsed.id || parsed.id.includes('%') || LONE_SURROGATE.test(parsed.id)) return [base + encoded]
   return [base + encoded, base + parsed.id]

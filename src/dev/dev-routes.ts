@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import Type, { type Static } from 'typebox'
+import { mapKinds } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import { refusalAnswer, type Answer } from '../http/answers.js'
 import { createRoute } from '../http/create-route.js'
@@ -28,8 +29,8 @@ export interface PageSettings {
 }
 
 const text = Type.Optional(Type.String())
-const TokenQuerySchema = Type.Object({ sub: text, agents: text, tasks: text, scope: text, ttl: text })
-const TOKEN_QUERY = createShape(TokenQuerySchema, 'wanted: sub, agents, tasks, scope and ttl, or none of them')
+const TokenQuerySchema = Type.Object({ sub: text, ...mapKinds(() => text), scope: text, ttl: text })
+const TOKEN_QUERY = createShape(TokenQuerySchema, 'wanted: sub, lists of ids, scope and ttl, or none of them')
 
 type TokenQuery = Static<typeof TokenQuerySchema>
 type Headers = Readonly<Record<string, string>>
@@ -55,15 +56,16 @@ function isLocalHost (host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 
-function readIds (text: string): readonly string[] | '*' {
+function readIds (text: string | undefined, fallback: readonly string[]): readonly string[] | '*' {
+  if (text === undefined) return fallback
   const ids = text.split(',').map(id => id.trim()).filter(id => id !== '')
   return ids.includes('*') ? '*' : ids
 }
 
-function readClaims ({ sub = 'alice', agents = 'a1,a2', tasks = 't1', scope = 'ws:send', ttl = String(DEFAULT_TTL_S) }: TokenQuery): DevClaims | string {
+function readClaims ({ sub = 'alice', scope = 'ws:send', ttl = String(DEFAULT_TTL_S), ...ids }: TokenQuery): DevClaims | string {
   const ttlS = /^-?\d{1,6}$/.test(ttl) ? Number(ttl) : NaN
   if (!(ttlS <= MAX_TTL_S)) return `ttl: wanted seconds, at most ${MAX_TTL_S}`
-  return { sub, agents: readIds(agents), tasks: readIds(tasks), scope, ttlS }
+  return { sub, ...mapKinds(({ claim, samples }) => readIds(ids[claim], samples)), scope, ttlS }
 }
 
 /** What the page must know and a browser is not told elsewhere: the refusals' meaning, limits, and the key to publish with. */

@@ -1,7 +1,7 @@
 import { CannotStart } from '../cannot-start.js'
 import { AccessError, UnsafeDatabaseError } from '../access/access-error.js'
 import type { Authorizer } from '../access/authorizer.js'
-import { createClaimsAuthorizer } from '../access/claims.js'
+import { createClaimsAuthorizer } from '../access/claims-authorizer.js'
 import { createOnlyIssuerAuthorizer } from '../access/only-issuer.js'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../access/postgres/authorizer.js'
 import { createSupabaseAuthorizer } from '../access/supabase/authorizer.js'
@@ -42,8 +42,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config): Access {
     const postgres = createPostgresAuthorizer({
       url: access.databaseUrl,
       role: access.pgRole,
-      agentsTable: access.pgAgents,
-      tasksTable: access.pgTasks,
+      relations: access.relations,
       poolSize: POOL_SIZE,
       checkTimeoutMs,
       cacheMs: CACHE_MS
@@ -54,8 +53,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config): Access {
     const supabase = createSupabaseAuthorizer({
       url: access.supabase.url,
       anonKey: access.supabase.anonKey,
-      agentsTable: access.pgAgents,
-      tasksTable: access.pgTasks,
+      relations: access.relations,
       checkTimeoutMs,
       cacheMs: CACHE_MS
     }, { now: monotonic })

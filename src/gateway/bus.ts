@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { Compile } from 'typebox/compile'
 import type { Config } from '../config/config.js'
 import type { Control, ControlHandlers } from '../control/control.js'
 import { createMemoryControl } from '../control/memory-control.js'
@@ -11,10 +12,14 @@ import { createMemoryInbound } from '../bus/memory-inbound.js'
 import { createRedisBus } from '../bus/redis-bus.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { PublishEvent } from '../http/routes/publish.js'
 import type { ListedConnection } from './operations.js'
+
+const listed = Compile(ListedConnectionSchema)
+const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
 
 /** Takes what clients send, where there is no Redis to keep it. */
 export type OnInbound = (message: InboundMessage) => void
@@ -44,7 +49,7 @@ export function composeFanout (config: Config, redis: RedisConnection | null, lo
   const { inboundMax: maxEntries } = config.access
   const maxTokenLifetimeMs = config.tokens.maxLifetimeMs
   const bounded = { onEvent: handlers.onEvent }
-  const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: handlers.onList })
+  const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: handlers.onList, isEntry: isListedConnection })
   let parts: Pick<Fanout, 'bus' | 'inbound' | 'control'>
   if (redis === null) {
     parts = {

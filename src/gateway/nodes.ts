@@ -2,7 +2,7 @@ import type { Audit } from '../observe/audit.js'
 import type { Config } from '../config/config.js'
 import { parseLeaseRecord } from '../connection/lease-record.js'
 import type { Registry } from '../connection/registry.js'
-import { startClaims, type Claims, type LostConnection } from '../nodes/claims.js'
+import { startTakeover, type Takeover, type LostConnection } from '../nodes/takeover.js'
 import { createClosedLines } from '../nodes/closed-lines.js'
 import { createHeartbeat } from '../nodes/heartbeat.js'
 import { createNodeStore } from '../nodes/node-store.js'
@@ -67,7 +67,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     onBeat: () => { void records.tend() },
     onTrouble: () => { records.distrust() }
   })
-  let claims: Claims | null = null
+  let takeover: Takeover | null = null
   return {
     closed (connection, closed) {
       if (connection.connectionId !== null) records.ended(connection.connectionId)
@@ -76,11 +76,11 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     mayRestore: heartbeat.isCurrent,
     async start () {
       const firstBeat = heartbeat.beat()
-      claims = startClaims({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
+      takeover = startTakeover({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
       if (redis.isUp()) await firstBeat
     },
     async close () {
-      await Promise.all([claims?.stop(), lines.flush()])
+      await Promise.all([takeover?.stop(), lines.flush()])
       await heartbeat.stop()
       await store.leave().catch(() => { /* Redis is away: the records of these connections stay until another node claims them */ })
     }

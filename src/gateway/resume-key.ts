@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RedisConnection } from '../redis/connect.js'
+import { resumeSecret } from '../redis/keys.js'
 
 /** The secret of resume tickets, the same in all processes. */
 export interface ResumeKey {
@@ -37,7 +38,7 @@ export function createResumeKey (options: ResumeKeyOptions): ResumeKey {
 }
 
 function keepInRedis (redis: RedisConnection, { prefix, onUnreadable, rereadMs = REREAD_MS }: ResumeKeyOptions): ResumeKey {
-  const name = `${prefix}ws:resume-key`
+  const name = resumeSecret(prefix)
   let key: Buffer | null = null
   let readable = true
   let reading = false

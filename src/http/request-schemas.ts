@@ -1,4 +1,6 @@
 import Type, { type Static } from 'typebox'
+import { orList } from '../list-words.js'
+import { SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from '../wire/ids.js'
 import { EventMessageSchema } from '../wire/redis-messages.js'
 
 /** Longest ban, in seconds: a year. */
@@ -27,6 +29,6 @@ export const BanBodySchema = Type.Object({
 
 /** Body of `POST /v1/publish`: a topic and one event for all that listen to it. */
 export const PublishBodySchema = Type.Object({
-  topic: Type.String({ pattern: '^((agent|task):[A-Za-z0-9._:-]{1,128}|user:[\\s\\S]{1,512})$', description: '`agent:<id>`, `task:<id>` or `user:<user_id>`' }),
+  topic: Type.String({ pattern: `^(${TARGET_PATTERN.slice(1, -1)}|user:[\\s\\S]{1,512})$`, description: orList([...TARGET_FORMS, '`user:<user_id>`']) }),
   ...EventMessageSchema.properties
-}, { title: 'Publish', description: 'One event for one topic.', examples: [{ topic: 'agent:a1', event: 'status', data: { state: 'busy' } }] })
+}, { title: 'Publish', description: 'One event for one topic.', examples: [{ topic: SAMPLE_TARGET, event: 'status', data: { state: 'busy' } }] })

@@ -1,9 +1,8 @@
-import { EVENT_LEVELS, type EventName, type Line } from './events.js'
+import { createEventSamplers } from './event-samplers.js'
 import type { ClosedFacts, ConnectionFacts, RefusedFacts, ServerFacts } from './facts.js'
 import { acceptedLine, accessDeniedLine, closedLine, messageLimitedLine, refusedLine, toTenths } from './lines.js'
 import { boundText } from './log/log-text.js'
 import { createLineWriter, type LineWriterOptions } from './log/log.js'
-import { createRefusalSampler, type RefusalSampler } from './refusal-sampler.js'
 
 /**
  * Writes down what happened, one JSON line each. No function throws or blocks. Refused, limited and denied lines of one
@@ -28,7 +27,7 @@ export interface Audit {
   jwksFailed (issuer: string, reason: string): void
   /** Written once per address, and for the first hundred addresses only. */
   untrustedForwardedFor (ip: string): void
-  /** Others had taken this process for lost, and have written the closed lines of so many of its connections. */
+  /** Other processes declared this one lost and wrote closed lines for `connections` of its connections. */
   nodeReturned (connections: number): void
   serverStarted (server: ServerFacts): void
   serverDraining (connections: number, forMs: number): void
@@ -44,82 +43,57 @@ export interface AuditOptions extends LineWriterOptions {
   readonly sampleIntervalMs?: number
 }
 
-type SampledEvent = 'connection.refused' | 'message.limited' | 'access.denied'
-
 const SAMPLE_INTERVAL_MS = 10_000
-const WRITTEN_PER_INTERVAL = 50
-const MAX_SAMPLED_ADDRESSES = 10_000
 const MAX_WARNED_ADDRESSES = 100
 
 /** Makes the audit: lines of the process's log, written where the log writes. */
 export function createAudit (options: AuditOptions): Audit {
   const { now = () => performance.now(), sampleIntervalMs = SAMPLE_INTERVAL_MS } = options
-  const writeLine = createLineWriter(options)
-  const refused = createEventSampler('connection.refused')
-  const limited = createEventSampler('message.limited')
-  const denied = createEventSampler('access.denied')
-  const timer = setInterval(sweep, sampleIntervalMs).unref()
+  const write = createLineWriter(options)
+  const samplers = createEventSamplers(write)
+  const timer = setInterval(samplers.sweep, sampleIntervalMs).unref()
   const warnedAddresses = new Set<string>()
   let degradedAtMs: number | null = null
 
-  function write<E extends EventName> (event: E, line: Line<E>): void {
-    writeLine(EVENT_LEVELS[event], line)
-  }
-
-  function createEventSampler (event: SampledEvent): RefusalSampler {
-    return createRefusalSampler({
-      writtenPerInterval: WRITTEN_PER_INTERVAL,
-      maxAddresses: MAX_SAMPLED_ADDRESSES,
-      // This line is itself the last of those held back, so it stands for one more than it counts.
-      onSuppressed (ip, reason, count) { write(event, { event, ip, reason, suppressed: count - 1 }) }
-    })
-  }
-
-  function sweep (): void {
-    refused.sweep()
-    limited.sweep()
-    denied.sweep()
-  }
-
   return {
-    accepted (connection, durationMs) { write('connection.accepted', acceptedLine(connection, durationMs)) },
+    accepted (connection, durationMs) { write(acceptedLine(connection, durationMs)) },
     refused (connection, facts) {
-      if (refused.admit(connection.address.key, facts.reason)) write('connection.refused', refusedLine(connection, facts))
+      if (samplers.refused.admit(connection.address.key, facts.reason)) write(refusedLine(connection, facts))
     },
-    closed (connection, closed) { write('connection.closed', closedLine(connection, closed)) },
+    closed (connection, closed) { write(closedLine(connection, closed)) },
     messageLimited (connection, dryRun) {
-      if (limited.admit(connection.address.key, 'too_many_requests')) write('message.limited', messageLimitedLine(connection, dryRun))
+      if (samplers.limited.admit(connection.address.key, 'too_many_requests')) write(messageLimitedLine(connection, dryRun))
     },
     accessDenied (connection, topics) {
-      if (denied.admit(connection.address.key, 'forbidden')) write('access.denied', accessDeniedLine(connection, topics))
+      if (samplers.denied.admit(connection.address.key, 'forbidden')) write(accessDeniedLine(connection, topics))
     },
     addressBanned (addressKey, forMs) {
-      write('address.banned', { event: 'address.banned', ip: addressKey, duration_ms: forMs })
+      write({ event: 'address.banned', ip: addressKey, duration_ms: forMs })
     },
     limitsDegraded (policy, reason) {
       if (degradedAtMs !== null) return
       degradedAtMs = now()
-      write('limits.degraded', { event: 'limits.degraded', policy, reason: boundText(reason) })
+      write({ event: 'limits.degraded', policy, reason: boundText(reason) })
     },
     limitsRestored () {
       if (degradedAtMs === null) return
-      write('limits.restored', { event: 'limits.restored', duration_ms: toTenths(now() - degradedAtMs) })
+      write({ event: 'limits.restored', duration_ms: toTenths(now() - degradedAtMs) })
       degradedAtMs = null
     },
     jwksRefreshed (issuer, keys) {
-      write('jwks.refreshed', { event: 'jwks.refreshed', issuer, keys })
+      write({ event: 'jwks.refreshed', issuer, keys })
     },
     jwksFailed (issuer, reason) {
-      write('jwks.failed', { event: 'jwks.failed', issuer, reason: boundText(reason) })
+      write({ event: 'jwks.failed', issuer, reason: boundText(reason) })
     },
     untrustedForwardedFor (ip) {
       if (warnedAddresses.size >= MAX_WARNED_ADDRESSES || warnedAddresses.has(ip)) return
       warnedAddresses.add(ip)
-      write('forwarded_for.untrusted', { event: 'forwarded_for.untrusted', ip })
+      write({ event: 'forwarded_for.untrusted', ip })
     },
-    nodeReturned (connections) { write('node.returned', { event: 'node.returned', connections }) },
+    nodeReturned (connections) { write({ event: 'node.returned', connections }) },
     serverStarted (server) {
-      write('server.started', {
+      write({
         event: 'server.started',
         host: server.host,
         port: server.port,
@@ -129,14 +103,14 @@ export function createAudit (options: AuditOptions): Audit {
       })
     },
     serverDraining (connections, forMs) {
-      write('server.draining', { event: 'server.draining', connections, duration_ms: toTenths(forMs) })
+      write({ event: 'server.draining', connections, duration_ms: toTenths(forMs) })
     },
     serverStopped (reason, uptimeMs) {
-      write('server.stopped', { event: 'server.stopped', reason: boundText(reason), duration_ms: toTenths(uptimeMs) })
+      write({ event: 'server.stopped', reason: boundText(reason), duration_ms: toTenths(uptimeMs) })
     },
     close () {
       clearInterval(timer)
-      sweep()
+      samplers.sweep()
     }
   }
 }

@@ -64,7 +64,10 @@ export function createDelayJudge ({ onLate, onRecovered }: DelayJudgeOptions): D
   }
 }
 
-/** Measures the event loop of this process by how late one timer comes. */
+/**
+ * Measures the event loop of this process by how late one timer comes. The histogram of `monitorEventLoopDelay` cannot: it
+ * has no window, and `reset` drops the turn that is under way, which is the late one.
+ */
 export function createEventLoopWatch (options: DelayJudgeOptions): EventLoopWatch {
   const judge = createDelayJudge(options)
   let timer: NodeJS.Timeout | undefined

@@ -1,87 +1,125 @@
-import type { RefusalName } from '../refusals.js'
+import type { FieldName, FieldValue } from './fields.js'
 
 export type Level = 'info' | 'warn' | 'error'
 
-/** Every audit event and its level. What a client did wrongly is a warning, what failed on our side an error. */
-export const EVENT_LEVELS = {
-  'connection.accepted': 'info',
-  'connection.refused': 'warn',
-  'connection.closed': 'info',
-  'message.limited': 'warn',
-  'access.denied': 'warn',
-  'address.banned': 'warn',
-  'limits.degraded': 'error',
-  'limits.restored': 'info',
-  'jwks.refreshed': 'info',
-  'jwks.failed': 'error',
-  'forwarded_for.untrusted': 'warn',
-  'node.returned': 'warn',
-  'server.started': 'info',
-  'server.draining': 'info',
-  'server.stopped': 'info'
-} as const satisfies Record<string, Level>
-
-export type EventName = keyof typeof EVENT_LEVELS
-
-/** What a line says of the connection it is about. A field that is undefined is not written. */
-interface ConnectionFields {
-  readonly connection_id: string | undefined
-  readonly user_id: string | undefined
-  readonly ip: string
-  readonly issuer: string | undefined
-  readonly path: string
-  /** Present, and true, only on the lines of break-glass connections. */
-  readonly insecure: true | undefined
+interface Event {
+  /** What a client did wrongly is a warning, what failed on our side an error. */
+  readonly level: Level
+  /** For operators: when the line is written. */
+  readonly when: string
+  /** Fields of each such line, besides those of every line. */
+  readonly fields: readonly FieldName[]
+  /** Fields that stand where there is something to say. */
+  readonly optional: readonly FieldName[]
 }
 
-/** True when the limits run dry: decided and written down, but let through. */
-interface DryRunFields {
-  readonly dry_run: true | undefined
-}
+const WHO = ['connection_id', 'user_id', 'issuer', 'insecure'] as const satisfies readonly FieldName[]
 
 /**
- * The line that ends a sampled interval: the last event held back of this address, and how many more there were. So the
- * lines of an event plus the sum of their `suppressed` are the events that happened. `ip` is a /64 for IPv6.
+ * Every line that the log can hold: the one catalogue. The types of lines, their levels and the document of the log are made
+ * from it. Of `connection.refused`, `message.limited` and `access.denied` the line with `suppressed` ends a sampled interval:
+ * it is the last event held back of its address, and says how many more there were, so that lines plus the sum of their
+ * `suppressed` are the events that happened.
  */
-type SummaryFields = { readonly ip: string, readonly reason: RefusalName, readonly suppressed: number }
+export const EVENTS = {
+  'connection.accepted': { level: 'info', when: 'a connection is open', fields: ['ip', 'path', 'duration_ms'], optional: WHO },
+  'connection.refused': {
+    level: 'warn',
+    when: 'a request was refused; or, with `suppressed`, the summary of those held back',
+    fields: ['ip', 'reason'],
+    optional: [...WHO, 'path', 'detail', 'status', 'code', 'dry_run', 'duration_ms', 'suppressed']
+  },
+  'connection.closed': {
+    level: 'info',
+    when: 'an accepted connection ended: exactly one line for each `connection.accepted`',
+    fields: ['ip', 'path', 'reason'],
+    optional: [...WHO, 'code', 'duration_ms', 'messages_in', 'messages_out', 'lost_node']
+  },
+  'message.limited': {
+    level: 'warn',
+    when: 'a connection sent more messages than its address may, and is closed with 4429',
+    fields: ['ip', 'reason'],
+    optional: [...WHO, 'path', 'dry_run', 'suppressed']
+  },
+  'access.denied': {
+    level: 'warn',
+    when: 'an open connection asked for what its user may not see, or lost the right to it',
+    fields: ['ip', 'reason'],
+    optional: [...WHO, 'path', 'topics', 'suppressed']
+  },
+  'address.banned': {
+    level: 'warn',
+    when: 'an address (the /64 of an IPv6 address) broke a limit `WS_BAN_AFTER` times in a window, and is banned for `duration_ms`',
+    fields: ['ip', 'duration_ms'],
+    optional: []
+  },
+  'limits.degraded': {
+    level: 'error',
+    when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage',
+    fields: ['policy', 'reason'],
+    optional: []
+  },
+  'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
+  'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
+  'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason'], optional: [] },
+  'forwarded_for.untrusted': {
+    level: 'warn',
+    when: 'a peer that is no trusted proxy sent `X-Forwarded-For`; once per address, for the first hundred',
+    fields: ['ip'],
+    optional: []
+  },
+  'node.returned': {
+    level: 'warn',
+    when: 'other processes declared this one lost, and may have written a `node_lost` line for `connections` connections that are open here',
+    fields: ['connections'],
+    optional: []
+  },
+  'server.overloaded': { level: 'warn', when: 'the event loop is `delay_ms` late: new connections are refused, open ones are served', fields: ['delay_ms'], optional: [] },
+  'server.recovered': { level: 'info', when: 'the event loop is in time again', fields: ['duration_ms'], optional: [] },
+  'server.started': { level: 'info', when: 'connections are taken', fields: ['host', 'port', 'binding'], optional: ['admin_port', 'insecure'] },
+  'server.draining': {
+    level: 'info',
+    when: 'the process ends: `connections` are open, and `duration_ms` is the time for closing them',
+    fields: ['connections', 'duration_ms'],
+    optional: []
+  },
+  'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'], optional: [] },
+  'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'], optional: [] },
+  'bus.lost': { level: 'warn', when: 'events of `topics` topics may be missed from now on', fields: ['topics'], optional: [] },
+  'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
+  'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'tls.reloaded': { level: 'info', when: 'SIGHUP: the certificate files were read anew', fields: [], optional: [] },
+  'tls.refused': { level: 'error', when: 'SIGHUP: the certificate files cannot be used; the old ones stay in force', fields: ['reason'], optional: [] },
+  'tls.absent': { level: 'info', when: 'SIGHUP, but there is no TLS to reload', fields: [], optional: [] },
+  'resume_key.unreadable': { level: 'warn', when: 'the key of resume tickets in Redis cannot be read', fields: [], optional: [] },
+  'insecure.open': { level: 'warn', when: 'break-glass lets connections in without a token; every minute', fields: ['insecure', 'until'], optional: [] },
+  'insecure.ended': { level: 'warn', when: 'break-glass is over', fields: ['until'], optional: [] },
+  'worker.waiting': {
+    level: 'warn',
+    when: 'a worker has not read revocations and bans yet, and takes no connections until it has',
+    fields: ['worker', 'reason'],
+    optional: []
+  },
+  'worker.started': { level: 'info', when: 'a worker takes connections', fields: ['worker', 'port'], optional: [] },
+  'worker.hung': { level: 'error', when: 'a worker does not answer, and is ended', fields: ['worker'], optional: [] },
+  'worker.exited': {
+    level: 'error',
+    when: 'a worker ended by itself, and is started again',
+    fields: ['worker', 'code', 'signal', 'restart_in_ms'],
+    optional: []
+  },
+  'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
+  'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
+  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it', fields: ['where', 'error'], optional: ['stack'] }
+} as const satisfies Readonly<Record<string, Event>>
 
-interface EventFields {
-  'connection.accepted': ConnectionFields & { readonly duration_ms: number }
-  'connection.refused': SummaryFields | (ConnectionFields & DryRunFields & {
-    readonly reason: RefusalName
-    readonly detail: string | undefined
-    readonly status: number | undefined
-    readonly code: number | undefined
-    readonly duration_ms: number
-  })
-  'connection.closed': ConnectionFields & {
-    readonly reason: string
-    readonly code: number | undefined
-    readonly duration_ms: number | undefined
-    readonly messages_in: number | undefined
-    readonly messages_out: number | undefined
-    readonly lost_node: string | undefined
-  }
-  'message.limited': SummaryFields | (ConnectionFields & DryRunFields & { readonly reason: RefusalName })
-  'access.denied': SummaryFields | (ConnectionFields & { readonly reason: RefusalName, readonly topics: readonly string[] })
-  /** `ip` as the limits count it: a /64 for IPv6. `duration_ms`: how long the ban lasts. */
-  'address.banned': { readonly ip: string, readonly duration_ms: number }
-  'limits.degraded': { readonly reason: string, readonly policy: string }
-  'limits.restored': { readonly duration_ms: number }
-  'jwks.refreshed': { readonly issuer: string, readonly keys: number }
-  'jwks.failed': { readonly issuer: string, readonly reason: string }
-  'forwarded_for.untrusted': { readonly ip: string }
-  'node.returned': { readonly connections: number }
-  'server.started': {
-    readonly host: string
-    readonly port: number
-    readonly admin_port: number | undefined
-    readonly binding: string
-    readonly insecure: true | undefined
-  }
-  'server.draining': { readonly connections: number, readonly duration_ms: number }
-  'server.stopped': { readonly reason: string, readonly duration_ms: number }
-}
+export type EventName = keyof typeof EVENTS
 
-/** One line of one event, as it is given to the log. */
-export type Line<E extends EventName> = { readonly event: E } & EventFields[E]
+/** One line of one event, as it is given to the log. An optional field that is undefined is not written. */
+export type Line<E extends EventName> = { readonly event: E } &
+  { readonly [F in typeof EVENTS[E]['fields'][number]]: FieldValue<F> } &
+  { readonly [F in typeof EVENTS[E]['optional'][number]]?: FieldValue<F> | undefined }
+
+/** A line of any event; the compiler holds it to the fields of its own. */
+export type AnyLine = { [E in EventName]: Line<E> }[EventName]

@@ -1,7 +1,7 @@
+import hashSlot from 'cluster-key-slot'
 import t, { type Test } from 'tap'
 import type { OnBusEvent } from '../../src/bus/bus.js'
 import type { Gap } from '../../src/bus/gap.js'
-import { hashSlot } from '../../src/bus/hash-slot.js'
 import { createRedisBus, type RedisBusOptions } from '../../src/bus/redis-bus.js'
 import { startRedisCluster, type TestRedis } from '../support/redis.js'
 import { until } from '../support/until.js'

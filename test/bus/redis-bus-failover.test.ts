@@ -1,6 +1,6 @@
+import hashSlot from 'cluster-key-slot'
 import t from 'tap'
 import type { Gap } from '../../src/bus/gap.js'
-import { hashSlot } from '../../src/bus/hash-slot.js'
 import { createRedisBus } from '../../src/bus/redis-bus.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
 import { until } from '../support/until.js'

@@ -109,7 +109,9 @@ t.test('10,000 topics are subscribed in one go, by few commands, and left', asyn
 t.test('when the connection of the subscriber is killed, it subscribes again by itself and tells of the gap', async (t) => {
   const redis = await startRedis(t)
   const gaps: (number | Gap)[] = []
-  const { bus, heard } = await openBus(t, { redis, onGap: (topics) => { gaps.push(topics) }, onGapEnd: (gap) => { gaps.push(gap) } })
+  const { bus, heard } = await openBus(t, {
+    redis, timeoutMs: 8000, onGap: (topics) => { gaps.push(topics) }, onGapEnd: (gap) => { gaps.push(gap) }
+  })
   const topics = Array.from({ length: 1200 }, (_, n) => `task:${n}`)
   await Promise.all(topics.map(async (topic) => { await bus.subscribe(topic) }))
   for (let round = 1; round <= 3; round++) {

@@ -2,13 +2,14 @@ import { askToken } from './ask-token.js'
 import type { ClientSettings, TokenReason } from './client-options.js'
 import { ownEnding, type Ending } from './close-policy.js'
 import type { Ids, ServerFrame, WelcomeFrame } from './frames.js'
+import { openConnection, type Connection } from './connection.js'
 import { createKeptTicket } from './kept-ticket.js'
-import { openLink, type Link } from './link.js'
-import { reconnectDelayMs } from './reconnect-delay.js'
+import { PresentedToken } from './presented-token.js'
 import type { Requests } from './requests.js'
 import type { Denied } from './resubscribe.js'
+import { RetryClock } from './retry-clock.js'
 import { startSession, type Session } from './session.js'
-import { isOnline, watchOnline } from './surroundings.js'
+import { watchOnline } from './surroundings.js'
 import type { Wanted } from './wanted.js'
 
 /** Where the client is. */
@@ -37,116 +38,112 @@ export interface ConnectionLoop {
   end (ending: Ending): void
 }
 
-/** Tokens refused one after the other before the client gives up: the user has to sign in again. */
-const MAX_REFUSED_TOKENS = 5
-
 /** One connection after the other, as the gateway's closes allow it. */
 export function createConnectionLoop (options: ConnectionLoopOptions): ConnectionLoop {
-  const { settings, requests, onState } = options
-  const over = new AbortController()
-  let link: Link | null = null
-  let session: Session | null = null
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let token = ''
-  /** The token that was refused last: it is not presented again. */
-  let refusedToken: string | null = null
-  let refusedTokens = 0
-  let failures = 0
-  let openedAtMs = Infinity
-  const ticket = createKeptTicket()
-  /** When the last `closing` frame allows to come back; null once an attempt was made. */
-  let reconnectAtMs: number | null = null
-  let allowedAtMs = 0
-  const unwatch = watchOnline(onOnline)
+  return new Loop(options)
+}
 
-  function end (because: Ending): void {
-    if (over.signal.aborted) return
-    over.abort()
-    unwatch()
-    clearTimeout(timer)
-    requests.end()
-    session?.stop()
-    link?.abandon()
-    onState({ status: 'closed', because })
+class Loop implements ConnectionLoop {
+  private readonly over = new AbortController()
+  private readonly token = new PresentedToken()
+  private readonly ticket = createKeptTicket()
+  private readonly clock: RetryClock
+  private readonly unwatch: () => void
+  private connection: Connection | null = null
+  private session: Session | null = null
+  private timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor (private readonly options: ConnectionLoopOptions) {
+    this.clock = new RetryClock(options.settings)
+    this.unwatch = watchOnline(() => { this.onOnline() })
   }
-  const getToken = async (reason: TokenReason): Promise<string | null> =>
-    await askToken(settings.token, reason, settings.timeoutMs, over.signal)
-  const signOut = (): void => { end(ownEnding('signed_out')) }
 
-  async function attempt (): Promise<void> {
+  start (): void {
+    this.timer = undefined
+    this.attempt().catch(() => { if (!this.over.signal.aborted) this.settle(ownEnding('token_failed')) })
+  }
+
+  end (because: Ending): void {
+    if (this.over.signal.aborted) return
+    this.over.abort()
+    this.unwatch()
+    clearTimeout(this.timer)
+    this.options.requests.end()
+    this.session?.stop()
+    this.connection?.abandon()
+    this.options.onState({ status: 'closed', because })
+  }
+
+  private async getToken (reason: TokenReason): Promise<string | null> {
+    const { token, timeoutMs } = this.options.settings
+    return await askToken(token, reason, timeoutMs, this.over.signal)
+  }
+
+  private signOut (): void { this.end(ownEnding('signed_out')) }
+
+  private async attempt (): Promise<void> {
+    const { settings, onState, eventTypes } = this.options
     onState({ status: 'connecting' })
-    if (over.signal.aborted) return
-    const next = await getToken(refusedToken === null ? 'connect' : 'refused')
-    if (over.signal.aborted) return
-    if (next === null) return signOut()
-    if (next === refusedToken) return settle({ ...ownEnding('token_failed'), reconnect: 'with a new token' })
-    token = next
-    reconnectAtMs = null
-    link = openLink({ settings, token, ticket: ticket.present(), eventTypes: options.eventTypes(), onFrame: receive, onEnd: settle })
-  }
-  function tryNow (): void {
-    timer = undefined
-    attempt().catch(() => { if (!over.signal.aborted) settle(ownEnding('token_failed')) })
+    if (this.over.signal.aborted) return
+    const next = await this.getToken(this.token.reason)
+    if (this.over.signal.aborted) return
+    if (next === null) return this.signOut()
+    const failed = this.token.present(next)
+    if (failed !== null) return this.settle(failed)
+    this.clock.attempted()
+    this.connection = openConnection({
+      settings,
+      token: next,
+      ticket: this.ticket.present(),
+      eventTypes: eventTypes(),
+      onFrame: (frame) => { this.receive(frame) },
+      onEnd: (ending) => { this.settle(ending) }
+    })
   }
 
-  function receive (frame: ServerFrame): void {
-    if (frame.type === 'welcome' && session === null && link !== null) session = greet(link, frame)
+  private receive (frame: ServerFrame): void {
+    if (frame.type === 'welcome' && this.session === null && this.connection !== null) this.session = this.greet(this.connection, frame)
     if (frame.type === 'closing') {
-      ticket.keep(frame.resume)
-      reconnectAtMs = performance.now() + Math.max(0, frame.reconnect_after_ms)
+      this.ticket.keep(frame.resume)
+      this.clock.told(frame.reconnect_after_ms)
     }
-    session?.receive(frame)
-    options.onFrame(frame)
+    this.session?.receive(frame)
+    this.options.onFrame(frame)
   }
-  function greet (to: Link, welcome: WelcomeFrame): Session {
-    ticket.drop()
-    openedAtMs = performance.now()
-    refusedToken = null
-    refusedTokens = 0
+
+  private greet (connection: Connection, welcome: WelcomeFrame): Session {
+    this.ticket.drop()
+    this.clock.opened()
+    this.token.accepted()
     return startSession({
-      ...options,
-      link: to,
+      ...this.options,
+      connection,
       welcome,
-      token,
-      askToken: async () => await getToken('refresh'),
-      onToken: (replaced) => { token = replaced },
-      onSignedOut: signOut,
-      onReady: () => { onState({ status: 'open', userId: welcome.user_id, connectionId: welcome.connection_id }) }
+      token: this.token.current,
+      askToken: async () => await this.getToken('refresh'),
+      onToken: (replaced) => { this.token.current = replaced },
+      onSignedOut: () => { this.signOut() },
+      onReady: () => { this.options.onState({ status: 'open', userId: welcome.user_id, connectionId: welcome.connection_id }) }
     })
   }
 
   /** A connection or an attempt is over: what now? */
-  function settle (because: Ending): void {
-    session?.stop()
-    session = link = null
-    ticket.noteEnd(because)
-    if (because.reconnect === 'with a new token') {
-      refusedToken = token
-      if (++refusedTokens >= MAX_REFUSED_TOKENS) return end(because)
-    }
-    if (because.reconnect === 'no') return end(because)
-    if (performance.now() - openedAtMs >= settings.stableMs) failures = 0
-    openedAtMs = Infinity
-    waitThenTry(because)
+  private settle (because: Ending): void {
+    this.session?.stop()
+    this.session = this.connection = null
+    this.ticket.noteEnd(because)
+    if (because.reconnect === 'with a new token' && this.token.refuse()) return this.end(because)
+    if (because.reconnect === 'no') return this.end(because)
+    this.clock.ended()
+    const retryInMs = this.clock.nextDelayMs(because)
+    this.timer = setTimeout(() => { this.start() }, retryInMs)
+    this.options.onState({ status: 'waiting', retryInMs, because })
   }
-  function waitThenTry (because: Ending): void {
-    const now = performance.now()
-    const closingMs = reconnectAtMs === null ? 0 : Math.max(0, reconnectAtMs - now)
-    const toldMs = Math.max(closingMs, because.retryAfterMs ?? 0)
-    const delayMs = reconnectDelayMs({
-      toldMs, isSpread: closingMs > 0, failures: failures++, backoff: settings.backoff, random: Math.random()
-    })
-    const retryInMs = isOnline() ? delayMs : Math.max(delayMs, settings.backoff.capMs)
-    allowedAtMs = now + toldMs
-    timer = setTimeout(tryNow, retryInMs)
-    onState({ status: 'waiting', retryInMs, because })
+
+  private onOnline (): void {
+    this.session?.probe()
+    if (this.timer === undefined) return
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => { this.start() }, this.clock.onlineDelayMs())
   }
-  function onOnline (): void {
-    session?.probe()
-    if (timer === undefined) return
-    clearTimeout(timer)
-    const spreadMs = Math.random() * settings.backoff.baseMs
-    timer = setTimeout(tryNow, Math.max(0, allowedAtMs - performance.now()) + spreadMs)
-  }
-  return { start: tryNow, end }
 }

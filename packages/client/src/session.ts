@@ -1,6 +1,6 @@
 import type { ClientSettings } from './client-options.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
-import type { Link } from './link.js'
+import type { Connection } from './connection.js'
 import type { Requests } from './requests.js'
 import { resubscribe, type Denied } from './resubscribe.js'
 import { createSilenceWatch } from './silence-watch.js'
@@ -9,7 +9,7 @@ import type { Wanted } from './wanted.js'
 
 export interface SessionOptions {
   readonly settings: ClientSettings
-  readonly link: Link
+  readonly connection: Connection
   readonly welcome: WelcomeFrame
   readonly token: string
   readonly requests: Requests
@@ -31,13 +31,13 @@ export interface Session {
 }
 
 export function startSession (options: SessionOptions): Session {
-  const { settings, link, welcome, requests, wanted } = options
+  const { settings, connection, welcome, requests, wanted } = options
   const ended = new AbortController()
-  requests.attach({ send: link.send, maxFrameBytes: welcome.limits.frame_bytes })
+  requests.attach({ send: connection.send, maxFrameBytes: welcome.limits.frame_bytes })
   const silence = createSilenceWatch({
     keepAliveMs: settings.keepAliveMs,
     ping: async () => await requests.ask({ type: 'ping' }, 'now'),
-    onSilent: () => { link.drop('silent') }
+    onSilent: () => { connection.drop('silent') }
   })
   const refresh = createTokenRefresh({
     token: options.token,
@@ -64,7 +64,7 @@ export function startSession (options: SessionOptions): Session {
       options.onReady()
     },
     // When the connection has ended, this does nothing.
-    () => { link.drop('no_answer') }
+    () => { connection.drop('no_answer') }
   )
   return {
     receive (frame) {

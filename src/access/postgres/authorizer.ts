@@ -1,3 +1,4 @@
+import { mapKinds, type ByKind } from '../../kinds.js'
 import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import type { Identity } from '../../tokens/identity.js'
@@ -13,9 +14,8 @@ export interface PostgresAccessSettings {
   readonly url: string
   /** The database role that checks run as; the token never chooses it. */
   readonly role: string
-  /** `schema.table`, with a column `id`. */
-  readonly agentsTable: string
-  readonly tasksTable: string
+  /** Each as `schema.table`, with a column `id`. */
+  readonly relations: ByKind<string>
   /** Connections at most. */
   readonly poolSize: number
   /** From the call to the answer, in ms: waiting, connecting and asking. */
@@ -45,17 +45,17 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
   const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
   // Checked here as the driver's own error would carry the address, and the password in it.
   if (!URL.canParse(url)) throw new Error('the address of the database is no URL of one host')
-  const guarded = { role, agents: parseQualifiedName(settings.agentsTable), tasks: parseQualifiedName(settings.tasksTable) }
+  const guarded = { role, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
   const pool = createPostgresPool<TableFacts>({
     url,
-    inspect: (session) => inspectSafeguards(session, guarded),
+    inspect: (connection) => inspectSafeguards(connection, guarded),
     maxAgeMs: MAX_AGE_MS,
     now: clocks.now
   })
 
   async function ask (identity: Identity, _token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
-    const answer = await pool.use(signal, (session, facts) =>
-      checkRows(session, { identity, asked, guarded, facts, timeoutMs: checkTimeoutMs }))
+    const answer = await pool.use(signal, (connection, facts) =>
+      checkRows(connection, { identity, asked, guarded, facts, timeoutMs: checkTimeoutMs }))
     if (answer instanceof AccessError) throw answer
     return answer
   }

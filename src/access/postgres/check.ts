@@ -1,10 +1,10 @@
+import { KINDS, mapKinds, type Kind } from '../../kinds.js'
 import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
-import type { Asked, Visible } from '../authorizer.js'
+import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
+import type { PgConnection } from './connection.js'
 import type { Guarded, TableFacts } from './safeguards.js'
-import type { Session } from './session.js'
-import type { Kind } from '../positive-cache.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
 
 const BEGIN = 'begin isolation level read committed read only'
@@ -21,9 +21,8 @@ const SET_UP = `select
   pg_catalog.set_config('request.jwt.claim.sub', $3, true),
   pg_catalog.set_config('request.jwt.claim.role', $4, true),
   pg_catalog.set_config('request.jwt.claim.email', $5, true),
-  pg_catalog.set_config('portcullis.agents', $6, true),
-  pg_catalog.set_config('portcullis.tasks', $7, true),
-  pg_catalog.set_config('role', $8, true)`
+  ${KINDS.map(({ claim }, at) => `pg_catalog.set_config('portcullis.${claim}', $${6 + at}, true)`).join(',\n  ')},
+  pg_catalog.set_config('role', $${6 + KINDS.length}, true)`
 
 export interface CheckRequest {
   readonly identity: Identity
@@ -38,19 +37,19 @@ export interface CheckRequest {
  * Asks one user's question in one read-only transaction, in three round trips. Resolves with an `AccessError` when the
  * database answered with one and the transaction was rolled back: the connection is clean and can be used again.
  */
-export async function checkRows (session: Session, request: CheckRequest): Promise<Visible | AccessError> {
+export async function checkRows (connection: PgConnection, request: CheckRequest): Promise<Visible | AccessError> {
   const { asked, guarded, facts } = request
-  const possible = { agents: keepPossible(asked.agents, facts.agents), tasks: keepPossible(asked.tasks, facts.tasks) }
-  const parts = [selectRows('agents', possible.agents, request), selectRows('tasks', possible.tasks, request)].flat()
-  if (parts.length === 0) return { agents: [], tasks: [] }
+  const possible = mapKinds(({ claim }) => keepPossible(asked[claim], facts[claim]))
+  const parts = KINDS.flatMap(kind => selectRows(kind, possible[kind.claim], request))
+  if (parts.length === 0) return NOTHING_VISIBLE
   // A pooler that splits transactions would answer as another role: the answer says as whom.
   const query = ['select \'role\' as kind, current_user::text as id', ...parts].join(' union all ')
   try {
-    await Promise.all([session.run(BEGIN), session.run(SET_UP, describeUser(request, possible))])
-    return readAnswer(await session.run(`${query}; commit`), guarded.role)
+    await Promise.all([connection.run(BEGIN), connection.run(SET_UP, describeUser(request, possible))])
+    return readAnswer(await connection.run(`${query}; commit`), guarded.role)
   } catch (error) {
     if (!(error instanceof AccessError && error.answered)) throw error
-    await session.run('rollback')
+    await connection.run('rollback')
     return error
   }
 }
@@ -60,14 +59,14 @@ function keepPossible (asked: readonly string[] | '*', shape: IdShape): readonly
   return asked === '*' ? asked : asked.filter((id) => fitsShape(shape, id))
 }
 
-function selectRows (kind: Kind, ids: readonly string[] | '*', { guarded, facts }: CheckRequest): string[] {
-  const select = `select '${kind}', t.id::text from ${guarded[kind].sql} t`
+function selectRows ({ claim }: Kind, ids: readonly string[] | '*', { guarded, facts }: CheckRequest): string[] {
+  const select = `select '${claim}', t.id::text from ${guarded[claim].sql} t`
   if (ids === '*') return [`(${select} limit ${LIST_LIMIT})`]
   if (ids.length === 0) return []
-  return [`(${select} where t.id = any (pg_catalog.current_setting('portcullis.${kind}')::${facts[kind]}[]))`]
+  return [`(${select} where t.id = any (pg_catalog.current_setting('portcullis.${claim}')::${facts[claim]}[]))`]
 }
 
-function describeUser ({ identity, guarded, timeoutMs }: CheckRequest, { agents, tasks }: Asked): string[] {
+function describeUser ({ identity, guarded, timeoutMs }: CheckRequest, asked: Asked): string[] {
   const { claims, subject } = identity
   return [
     String(Math.ceil(timeoutMs)),
@@ -75,8 +74,7 @@ function describeUser ({ identity, guarded, timeoutMs }: CheckRequest, { agents,
     subject,
     textOf(claims['role']),
     textOf(claims['email']),
-    listOf(agents),
-    listOf(tasks),
+    ...KINDS.map(({ claim }) => listOf(asked[claim])),
     guarded.role
   ]
 }
@@ -91,8 +89,7 @@ function listOf (ids: readonly string[] | '*'): string {
 }
 
 function readAnswer (rows: readonly Readonly<Record<string, unknown>>[], role: string): Visible {
-  const found: Record<string, string[]> = { role: [], agents: [], tasks: [] }
-  for (const { kind, id } of rows) found[String(kind)]?.push(String(id))
-  if (found['role']?.[0] !== role) throw new AccessError('the database answered as another role')
-  return { agents: found['agents'] ?? [], tasks: found['tasks'] ?? [] }
+  const idsOf = (name: string): string[] => rows.filter(({ kind }) => kind === name).map(({ id }) => String(id))
+  if (idsOf('role')[0] !== role) throw new AccessError('the database answered as another role')
+  return mapKinds(({ claim }) => idsOf(claim))
 }

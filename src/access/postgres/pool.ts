@@ -1,10 +1,11 @@
 import { AccessError, ConnectionLostError } from '../access-error.js'
-import { createSession, type Session } from './session.js'
+import { createPgConnection, type PgConnection } from './connection.js'
+import { OpenConnections } from './open-connections.js'
 
 /** Work that only reads: it is begun again when an idle connection turns out to be lost. */
-export type Work<Facts, T> = (session: Session, facts: Facts) => Promise<T>
+export type Work<Facts, T> = (connection: PgConnection, facts: Facts) => Promise<T>
 
-/** Connections kept for the next check; how many run at once is the caller's gate's to say. */
+/** Connections kept for the next check; the caller bounds how many checks run at once. */
 export interface PostgresPool<Facts> {
   /**
    * Gives a connection to the work, an idle one or a new one that has been inspected, and drops it when the work fails
@@ -18,14 +19,14 @@ export interface PostgresPool<Facts> {
 export interface PostgresPoolOptions<Facts> {
   readonly url: string
   /** Looks at each new connection before its first use; a rejection refuses it. */
-  readonly inspect: (session: Session) => Promise<Facts>
+  readonly inspect: (connection: PgConnection) => Promise<Facts>
   /** A connection older than this is replaced, and so inspected anew, in ms. */
   readonly maxAgeMs: number
   readonly now: () => number
 }
 
 interface Member<Facts> {
-  readonly session: Session
+  readonly connection: PgConnection
   readonly facts: Facts
   readonly openedAtMs: number
 }
@@ -33,57 +34,30 @@ interface Member<Facts> {
 /** Makes the pool. It opens nothing before the first use. */
 export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: PostgresPoolOptions<Facts>): PostgresPool<Facts> {
   const idle: Member<Facts>[] = []
-  const open = new Set<Session>()
+  const connections = new OpenConnections()
   let closing = false
-
-  function drop (session: Session): void {
-    open.delete(session)
-    session.destroy()
-  }
-
-  async function retire (session: Session): Promise<void> {
-    open.delete(session)
-    await session.end()
-  }
 
   /** The connection used last is the one most surely alive. */
   function takeIdle (): Member<Facts> | null {
     for (let member = idle.pop(); member !== undefined; member = idle.pop()) {
-      if (!member.session.closed && now() - member.openedAtMs < maxAgeMs) return member
-      void retire(member.session)
+      if (!member.connection.closed && now() - member.openedAtMs < maxAgeMs) return member
+      void connections.retire(member.connection)
     }
     return null
   }
 
-  function giveBack (member: Member<Facts>): void {
-    if (closing) drop(member.session)
-    else idle.push(member)
-  }
-
-  async function useSession<T> (session: Session, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const abort = (): void => { drop(session) }
-    open.add(session)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      return await work()
-    } catch (error) {
-      drop(session)
-      throw signal.aborted ? new AccessError('the database did not answer in time') : error
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
-  }
-
   async function useMember<T> (member: Member<Facts>, signal: AbortSignal, work: Work<Facts, T>): Promise<T> {
-    const result = await useSession(member.session, signal, () => work(member.session, member.facts))
-    giveBack(member)
+    const { connection, facts } = member
+    const result = await connections.guard(connection, signal, () => work(connection, facts))
+    if (closing) connections.drop(connection)
+    else idle.push(member)
     return result
   }
 
   async function useNew<T> (signal: AbortSignal, work: Work<Facts, T>): Promise<T> {
-    const session = createSession(url)
-    const facts = await useSession(session, signal, () => inspect(session))
-    return await useMember({ session, facts, openedAtMs: now() }, signal, work)
+    const connection = createPgConnection(url)
+    const facts = await connections.guard(connection, signal, () => inspect(connection))
+    return await useMember({ connection, facts, openedAtMs: now() }, signal, work)
   }
 
   return {
@@ -101,9 +75,8 @@ export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: Post
     },
     async close () {
       closing = true
-      const spare = idle.splice(0).map(({ session }) => session)
-      const ended = spare.map((session) => retire(session))
-      for (const session of [...open]) drop(session)
+      const ended = idle.splice(0).map(({ connection }) => connections.retire(connection))
+      connections.dropAll()
       await Promise.all(ended)
     }
   }

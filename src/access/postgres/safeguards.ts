@@ -1,20 +1,16 @@
+import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
 import { UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
-import type { Row, Session } from './session.js'
+import type { PgConnection, Row } from './connection.js'
 import type { QualifiedName } from '../qualified-name.js'
 
-export interface Guarded {
+export interface Guarded extends ByKind<QualifiedName> {
   /** The role that checks run as. */
   readonly role: string
-  readonly agents: QualifiedName
-  readonly tasks: QualifiedName
 }
 
-/** What a connection's inspection found, when it found no fault. */
-export interface TableFacts {
-  readonly agents: IdShape
-  readonly tasks: IdShape
-}
+/** The shape of each relation's ids, which a connection's inspection found when it found no fault. */
+export type TableFacts = ByKind<IdShape>
 
 const ROLES = `
 select r.rolname::text as name, r.rolname = session_user as login, r.rolname::text = $1 as checked, r.rolsuper as superuser,
@@ -25,10 +21,13 @@ select r.rolname::text as name, r.rolname = session_user as login, r.rolname::te
 from pg_catalog.pg_roles r
 where r.rolname = session_user or r.rolname::text = $1`
 
-/** The two relations and, beneath views, all that they read. */
+/** The schema and the name of a kind's relation, numbered after the role. */
+const wantedRow = ({ claim }: Kind, at: number): string => `('${claim}', $${2 + 2 * at}::text, $${3 + 2 * at}::text)`
+
+/** The relation of each kind and, beneath views, all that it reads. */
 const RELATIONS = `
 with recursive wanted (kind, schema, name) as (
-  values ('agents', $2::text, $3::text), ('tasks', $4::text, $5::text)
+  values ${KINDS.map(wantedRow).join(', ')}
 ), seen (kind, oid, parent) as (
   select w.kind, c.oid, null::oid
   from wanted w
@@ -66,23 +65,21 @@ const SHAPES: Readonly<Record<string, IdShape>> = {
 }
 
 /**
- * Looks whether Row Level Security really decides on this connection: neither role stands above it, both relations and
- * all beneath them are under it. Rejects with `UnsafeDatabaseError`, which names every fault at once.
+ * Looks whether Row Level Security really decides on this connection: neither role stands above it, every relation and
+ * all beneath it are under it. Rejects with `UnsafeDatabaseError`, which names every fault at once.
  */
-export async function inspectSafeguards (session: Session, guarded: Guarded): Promise<TableFacts> {
-  const { role, agents, tasks } = guarded
-  const [roles, relations] = await Promise.all([
-    session.run(ROLES, [role]),
-    session.run(RELATIONS, [role, agents.schema, agents.name, tasks.schema, tasks.name])
-  ])
+export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<TableFacts> {
+  const { role } = guarded
+  const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
+  const [roles, relations] = await Promise.all([connection.run(ROLES, [role]), connection.run(RELATIONS, [role, ...names])])
   const reasons = new Set([...findRoleFaults(roles, role), ...findMissing(relations, guarded), ...relations.flatMap(findRelationFaults)])
-  const shapeOf = (kind: string): IdShape | undefined => {
-    const named = relations.find((relation) => relation['kind'] === kind && relation['named'] === true)
-    return SHAPES[String(named?.['id_type'])]
-  }
-  const facts = { agents: shapeOf('agents'), tasks: shapeOf('tasks') }
-  if (reasons.size > 0 || facts.agents === undefined || facts.tasks === undefined) throw new UnsafeDatabaseError([...reasons])
-  return { agents: facts.agents, tasks: facts.tasks }
+  if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
+  return mapKinds(({ claim }) => {
+    const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
+    const shape = SHAPES[String(named?.['id_type'])]
+    if (shape === undefined) throw new UnsafeDatabaseError([...reasons])
+    return shape
+  })
 }
 
 function findRoleFaults (roles: readonly Row[], role: string): string[] {
@@ -97,10 +94,10 @@ function findRoleFaults (roles: readonly Row[], role: string): string[] {
   return roles.some((found) => found['checked'] === true) ? faults : [...faults, `WS_PG_ROLE ${role} does not exist`]
 }
 
-function findMissing (relations: readonly Row[], { agents, tasks }: Guarded): string[] {
-  return Object.entries({ agents, tasks })
-    .filter(([kind]) => !relations.some((relation) => relation['kind'] === kind))
-    .map(([, { schema, name }]) => `${schema}.${name} does not exist`)
+function findMissing (relations: readonly Row[], guarded: Guarded): string[] {
+  return KINDS
+    .filter(({ claim }) => !relations.some((relation) => relation['kind'] === claim))
+    .map(({ claim }) => `${guarded[claim].schema}.${guarded[claim].name} does not exist`)
 }
 
 function findRelationFaults (relation: Row): string[] {

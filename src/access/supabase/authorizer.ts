@@ -1,19 +1,19 @@
+import { KINDS, mapKinds, type ByKind } from '../../kinds.js'
 import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
-import type { Clocks, Kind } from '../positive-cache.js'
+import type { Clocks } from '../positive-cache.js'
 import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
-import { parseQualifiedName } from '../qualified-name.js'
+import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
 
 export interface SupabaseAccessSettings {
   /** The project's URL, without `/rest/v1`. */
   readonly url: string
   readonly anonKey: string
-  /** `schema.table`, with a column `id`; the schema must be one that the project exposes. */
-  readonly agentsTable: string
-  readonly tasksTable: string
+  /** Each as `schema.table`, with a column `id`; the schema must be one that the project exposes. */
+  readonly relations: ByKind<string>
   /** From the call to the answer, in ms. */
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
@@ -34,15 +34,15 @@ const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smalli
  */
 export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): Authorizer {
   const { checkTimeoutMs, cacheMs } = settings
-  const tables = { agents: parseQualifiedName(settings.agentsTable), tasks: parseQualifiedName(settings.tasksTable) }
+  const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
 
-  async function list (kind: Kind, token: string, signal: AbortSignal): Promise<readonly string[]> {
+  async function list (table: QualifiedName, token: string, signal: AbortSignal): Promise<readonly string[]> {
     const ids: string[] = []
     // Where the project returns fewer rows than were asked for, the count tells, and the list goes on: it is never cut.
     for (let total = Infinity; ids.length < Math.min(total, LIST_LIMIT);) {
       const filter = `order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
-      const page: PostgrestRows | null = await readIds({ table: tables[kind], filter, token, counted: true, signal })
+      const page: PostgrestRows | null = await readIds({ table, filter, token, counted: true, signal })
       if (page === null || page.total === null) throw new AccessError('PostgREST did not count the rows', true)
       if (page.ids.length === 0) break
       ids.push(...page.ids)
@@ -52,10 +52,12 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   }
 
   /** Null when one of the ids cannot be in the column. */
-  async function pick (kind: Kind, ids: readonly string[], token: string, signal: AbortSignal): Promise<readonly string[] | null> {
+  async function pick (
+    table: QualifiedName, ids: readonly string[], token: string, signal: AbortSignal
+  ): Promise<readonly string[] | null> {
     const found: string[] = []
     for (const filter of describeChunks(ids)) {
-      const page = await readIds({ table: tables[kind], filter, token, counted: false, signal })
+      const page = await readIds({ table, filter, token, counted: false, signal })
       if (page === null) return null
       found.push(...page.ids)
     }
@@ -67,26 +69,26 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
    * the ids of each stricter form are asked for. What worked is not kept in mind for others: a policy that stumbles over
    * one user's claims answers with the same code.
    */
-  async function find (kind: Kind, ids: readonly string[], token: string, signal: AbortSignal): Promise<readonly string[]> {
+  async function find (table: QualifiedName, ids: readonly string[], token: string, signal: AbortSignal): Promise<readonly string[]> {
     let tried = ids.length + 1
     for (const shape of SHAPES) {
       const fitting = ids.filter((id) => fitsShape(shape, id))
       // Each form of number is a part of the one before: as many are the same ones.
       if (fitting.length === 0 || fitting.length === tried) continue
       tried = fitting.length
-      const found = await pick(kind, fitting, token, signal)
+      const found = await pick(table, fitting, token, signal)
       if (found !== null) return found
     }
     return []
   }
 
   async function ask (_identity: Identity, token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
-    const answer = (kind: Kind): Promise<readonly string[]> => {
-      const ids = asked[kind]
-      return ids === '*' ? list(kind, token, signal) : find(kind, ids, token, signal)
-    }
-    const [agents, tasks] = await Promise.all([answer('agents'), answer('tasks')])
-    return { agents, tasks }
+    const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
+      const ids = asked[claim]
+      const found = ids === '*' ? list(tables[claim], token, signal) : find(tables[claim], ids, token, signal)
+      return [claim, await found] as const
+    })))
+    return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
   return createRemoteAuthorizer({ ask, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, cacheMs, clocks })

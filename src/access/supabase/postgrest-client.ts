@@ -1,3 +1,4 @@
+import { readText } from '../../tokens/read-text.js'
 import { AccessError } from '../access-error.js'
 import type { QualifiedName } from '../qualified-name.js'
 
@@ -46,7 +47,9 @@ export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions)
     try {
       // As text, since a large bigint would lose digits in JSON.
       const response = await fetch(`${base}${table.name}?select=id::text&${filter}`, { headers, signal, redirect: 'error' })
-      const body = parseJson(await readBounded(response))
+      const text = await readText(response, MAX_BODY_BYTES)
+      if (text === null) throw new AccessError('PostgREST sent too much')
+      const body = parseJson(text)
       return response.ok ? { ids: readRows(body), total: readTotal(response) } : readRefusal(response.status, body)
     } catch (error) {
       // An error of fetch may quote the URL or a header.
@@ -54,20 +57,6 @@ export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions)
       throw new AccessError(signal.aborted ? 'PostgREST did not answer in time' : 'PostgREST cannot be reached')
     }
   }
-}
-
-async function readBounded (response: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  if (response.body === null) return text
-  // Leaving the loop by throwing cancels the body.
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length
-    if (bytes > MAX_BODY_BYTES) throw new AccessError('PostgREST sent too much')
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
 }
 
 function parseJson (text: string): unknown {

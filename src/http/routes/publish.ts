@@ -1,5 +1,7 @@
 import type { BusEvent } from '../../bus/bus.js'
 import { formatBusMessage } from '../../bus/bus-message.js'
+import { KINDS } from '../../kinds.js'
+import { orList } from '../../list-words.js'
 import { PublishedSchema } from '../answer-schemas.js'
 import { refusalAnswer, unavailableAnswer } from '../answers.js'
 import type { BodyBounds } from '../collect-body.js'
@@ -19,7 +21,8 @@ export interface PublishRoutesDeps {
 }
 
 const EVENT_BODY: BodyBounds = { maxBytes: 1_048_576, timeoutMs: 10_000 }
-const PUBLISH_BODY = createShape(PublishBodySchema, 'wanted: topic (agent:<id>, task:<id> or user:<id>), event (a name of 1 to 128 characters) and data')
+const TOPICS = orList([...KINDS.map(({ kind }) => kind), 'user'].map(kind => `${kind}:<id>`))
+const PUBLISH_BODY = createShape(PublishBodySchema, `wanted: topic (${TOPICS}), event (a name of 1 to 128 characters) and data`)
 const BUS_AWAY = unavailableAnswer('the bus cannot take it now')
 
 /** Why the bus does not take an event of the right shape; null: it does. */

@@ -1,4 +1,5 @@
 import type { Lease } from '../limiter.js'
+import { SmallMap } from '../../collections/one-or-several.js'
 import { SweptMap } from '../../collections/swept-map.js'
 
 /** The leases of this process's users. */
@@ -17,60 +18,28 @@ interface Held {
   readonly endsAt: number
 }
 
-/** What one user holds. Most hold one lease, and a Map costs more than all else here, so the second makes it. */
-class UserLeases {
-  private only: Held | null = null
-  private several: Map<string, Held> | null = null
-
-  get size (): number { return this.several?.size ?? (this.only === null ? 0 : 1) }
-
-  has (connectionId: string): boolean {
-    return this.several?.has(connectionId) ?? this.only?.lease.connectionId === connectionId
-  }
-
-  put (held: Held): void {
-    const { connectionId } = held.lease
-    if (this.several === null && (this.only === null || this.has(connectionId))) {
-      this.only = held
-      return
-    }
-    this.several ??= new Map(this.only === null ? [] : [[this.only.lease.connectionId, this.only]])
-    this.only = null
-    this.several.set(connectionId, held)
-  }
-
-  /** False when it is not held. */
-  remove (connectionId: string): boolean {
-    if (this.several !== null) return this.several.delete(connectionId)
-    if (!this.has(connectionId)) return false
-    this.only = null
-    return true
-  }
+/** What one user holds, by connection id: most hold one lease. */
+class UserLeases extends SmallMap<string, Held> {
+  protected override keyOf ({ lease }: Held): string { return lease.connectionId }
 
   dropLapsed (now: number): void {
-    if (this.only !== null && this.only.endsAt <= now) this.only = null
-    if (this.several === null) return
-    for (const [connectionId, { endsAt }] of this.several) {
-      if (endsAt <= now) this.several.delete(connectionId)
-    }
+    for (const { lease, endsAt } of this.members()) if (endsAt <= now) this.remove(lease.connectionId)
   }
-
-  all (): Iterable<Held> { return this.several?.values() ?? (this.only === null ? [] : [this.only]) }
 }
 
-/** How many users are looked at, at each lease, for leases that have all lapsed. */
+/** How many users are checked for lapsed leases each time that a lease is taken. */
 const CHECKED_PER_LEASE = 2
 
-/** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by what holds leases: open sockets. */
+/** Slots per user, each held for `leaseMs` from when it was taken or renewed. Bounded by the number of open sockets. */
 export function createMemoryLeases (slots: number, leaseMs: number): MemoryLeases {
   const byUser = new SweptMap(() => new UserLeases())
   let round: Iterator<UserLeases> = byUser.all()
 
   const put = (lease: Lease, now: number): void => {
     dropSomeLapsed(now)
-    byUser.open(lease.userId).put({ lease, endsAt: now + leaseMs })
+    byUser.open(lease.userId).add({ lease, endsAt: now + leaseMs })
   }
-  /** Goes round all users, a few at a time: a lease that nobody gives back or renews must not stay for ever. */
+  /** Goes round all users, a few at a time: a lease that is neither given back nor renewed must not stay for ever. */
   const dropSomeLapsed = (now: number): void => {
     for (let checked = 0; checked < CHECKED_PER_LEASE; checked++) {
       const next = round.next()
@@ -101,7 +70,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     },
     * live (now) {
       for (const held of byUser.all()) {
-        for (const { lease, endsAt } of held.all()) if (endsAt > now) yield lease
+        for (const { lease, endsAt } of held.members()) if (endsAt > now) yield lease
       }
     },
     get users () { return [...byUser.all()].filter(({ size }) => size > 0).length }

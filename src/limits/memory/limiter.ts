@@ -5,7 +5,7 @@ import { createSlidingWindow, createWindowLog, type WindowLog } from './window.j
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
 export interface MemoryLimiter extends Limiter {
-  /** The leases held now; what is released or lapses while the caller goes through them is left out. */
+  /** The leases held now. Those released or lapsed while the caller goes through them are left out. */
   liveLeases (): Generator<Lease>
   /** Takes note of a lease that another limiter gave. */
   hold (lease: Lease): void
@@ -16,15 +16,15 @@ export interface MemoryLimiter extends Limiter {
 export interface MemoryLimiterOptions {
   /** Monotonic, in ms. */
   readonly now: () => number
-  /** Addresses remembered at once in each window; beyond that those heard of longest ago are forgotten. */
+  /** Addresses remembered at once in each window; beyond that the oldest are forgotten. */
   readonly maxAddresses?: number
-  /** Spent tickets remembered at once; beyond that those spent longest ago are forgotten. */
+  /** Spent tickets remembered at once; beyond that the oldest are forgotten. */
   readonly maxTickets?: number
 }
 
 const MAX_ADDRESSES = 200_000
 const MAX_TICKETS = 200_000
-/** So long a ticket lives at most, and so long it is remembered at least. */
+/** Tickets expire within 120 s; spent ones are remembered at least that long. */
 const TICKET_LIFE_MS = 120_000
 
 /** The limits of one process, in its memory: without Redis, or while Redis is away. No timers. */
@@ -82,7 +82,7 @@ function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSett
 function createSpentTickets (maxTickets: number) {
   const spentUntil = createTwoGenerationMap<number>(maxTickets, TICKET_LIFE_MS)
   return {
-    /** Whether nobody has spent this ticket of this address before; now it is spent. */
+    /** Spends this ticket of this address. False: it has been spent before. */
     spend (address: string, { nonce, ttlMs }: Resume, now: number): boolean {
       const ticket = `${address} ${nonce}`
       if ((spentUntil.get(ticket) ?? 0) > now) return false

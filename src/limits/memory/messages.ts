@@ -10,14 +10,14 @@ export interface MessageWindow {
   size (): number
 }
 
-/** What one grant took along. */
+/** The spare messages of one grant, until it is settled. */
 interface Lent {
   readonly until: number
   readonly count: number
 }
 
 interface MessageLog extends WindowLog {
-  /** Not settled yet, the oldest first. */
+  /** Those not settled yet, the oldest first. */
   lent: Lent[]
 }
 

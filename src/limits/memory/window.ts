@@ -1,6 +1,6 @@
 import { subWindowMs } from '../sub-window.js'
 
-/** What counts in one address's window: times in ms, oldest first, and how many stand at each. */
+/** The events counted in one address's window: their times in ms, oldest first, and how many there are at each. */
 export interface WindowLog {
   readonly times: number[]
   readonly counts: number[]
@@ -9,7 +9,7 @@ export interface WindowLog {
 
 /** The arithmetic of a sliding window, the same as in the Lua scripts; the logs it works on belong to the caller. */
 export interface SlidingWindow {
-  /** Forgets what has left the window; returns how many are left in it. */
+  /** Forgets the events that have left the window; returns how many are left in it. */
   update (log: WindowLog, now: number): number
   /** Counts `count` at the time `at`; a negative count takes back what was counted at the same time. */
   add (log: WindowLog, at: number, count: number): void

@@ -1,8 +1,7 @@
 import { createAddressBlocks } from '../address-blocks.js'
 import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Grant, type GrantSettlement, type Limiter } from '../limiter.js'
-import { chooseSpare, collectSettlement, createPurse, refuseWaiting, type Passage, type Purse } from './purse.js'
-
-export type { Passage }
+import { AddressGrants, type Passage } from './address-grants.js'
+import { Sleepers } from './sleepers.js'
 
 /** The message limit as one process sees it: grants of the addresses' windows, spent locally. */
 export interface MessageBudget {
@@ -31,129 +30,115 @@ const SWEEP_MS = 250
 /** What a frame is told that finds too many waiting before it, or the budget closed. */
 const CROWDED_RETRY_MS = 1000
 const CROWDED: Passage = { granted: false, retryAfterMs: CROWDED_RETRY_MS }
-const GRANTED: Passage = { granted: true }
 
 /** Makes the budget of one process on top of its limiter. Its one timer runs while grants are outstanding. */
 export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_WAITING }: MessageBudgetOptions): MessageBudget {
-  // In the order of `askedAt`, so that the sweep stops at the first that has not lapsed.
-  const purses = new Map<string, Purse>()
-  const blocks = createAddressBlocks({ now })
-  /** Those who wait for others to settle; woken by each sweep. */
-  let sleepers: Array<() => void> = []
-  let sweeping: NodeJS.Timeout | undefined
-  let closed = false
+  return new GrantedMessages(limiter, now, maxWaiting)
+}
 
-  const spendFrom = (purse: Purse): boolean => {
-    if (purse.grant === null || purse.spent >= purse.grant.granted) return false
-    const at = now()
-    if (at - purse.askedAt >= GRANT_LAPSE_MS) return false
-    purse.spent++
-    purse.lastSpentAt = at
-    return true
+class GrantedMessages implements MessageBudget {
+  /** In the order of `askedAtMs`, so that the sweep stops at the first that has not lapsed. */
+  private readonly byAddress = new Map<string, AddressGrants>()
+  private readonly blocks
+  private readonly sleepers
+  private sweeping: NodeJS.Timeout | undefined
+  private closed = false
+
+  constructor (private readonly limiter: Limiter, private readonly now: () => number, private readonly maxWaiting: number) {
+    this.blocks = createAddressBlocks({ now })
+    this.sleepers = new Sleepers(now)
   }
-  const wakeAll = (): void => {
-    const woken = sleepers
-    sleepers = []
-    for (const wake of woken) wake()
+
+  get size (): number { return this.byAddress.size }
+
+  spend (address: string): boolean {
+    const grants = this.byAddress.get(address)
+    // While frames wait for a call there is nothing to spend: no frame overtakes them.
+    return grants !== undefined && grants.spend(this.now)
   }
-  /** At least until the next sweep, so that nobody asks more often. */
-  const sleepUntil = async (time: number): Promise<void> => {
-    const isEarly = (): boolean => !closed && now() < time
-    if (closed) return
-    do await new Promise<void>((resolve) => { sleepers.push(resolve) })
-    while (isEarly())
+
+  async request (address: string): Promise<Passage> {
+    const retryAfterMs = this.blocks.blockedForMs(address)
+    if (retryAfterMs > 0) return { granted: false, retryAfterMs }
+    if (this.closed) return CROWDED
+    const grants = this.byAddress.get(address) ?? this.open(address)
+    if (grants.waitingFrames >= this.maxWaiting) return CROWDED
+    return await new Promise((resolve, reject) => {
+      grants.wait({ resolve, reject, sinceMs: this.now() })
+      if (!grants.isServed) void this.serve(grants)
+    })
   }
-  const sweep = (): void => {
-    wakeAll()
-    const oldest = now() - GRANT_LAPSE_MS
+
+  close (): void {
+    this.closed = true
+    clearInterval(this.sweeping)
     const settled: GrantSettlement[] = []
-    for (const purse of purses.values()) {
-      if (purse.askedAt > oldest) break
-      if (purse.calling) continue
-      collectSettlement(purse, settled)
-      purses.delete(purse.address)
+    for (const grants of this.byAddress.values()) if (!grants.isServed) grants.collectSettlement(settled)
+    this.byAddress.clear()
+    this.sleepers.close()
+    if (settled.length > 0) this.limiter.settle(settled)
+  }
+
+  private open (address: string): AddressGrants {
+    const grants = new AddressGrants(address)
+    this.byAddress.set(address, grants)
+    this.sweeping ??= setInterval(() => { this.sweep() }, SWEEP_MS).unref()
+    return grants
+  }
+
+  /** Settles the grants that have lapsed, and forgets their addresses. */
+  private sweep (): void {
+    this.sleepers.wake()
+    const oldestMs = this.now() - GRANT_LAPSE_MS
+    const settled: GrantSettlement[] = []
+    for (const grants of this.byAddress.values()) {
+      if (grants.askedAtMs > oldestMs) break
+      if (grants.isServed) continue
+      grants.collectSettlement(settled)
+      this.byAddress.delete(grants.address)
     }
-    if (settled.length > 0) limiter.settle(settled)
-    if (purses.size > 0) return
-    clearInterval(sweeping)
-    sweeping = undefined
+    if (settled.length > 0) this.limiter.settle(settled)
+    if (this.byAddress.size > 0) return
+    clearInterval(this.sweeping)
+    this.sweeping = undefined
   }
-  const openPurse = (address: string): Purse => {
-    const purse = createPurse(address)
-    purses.set(address, purse)
-    sweeping ??= setInterval(sweep, SWEEP_MS).unref()
-    return purse
-  }
-  /** Until what others hold has lapsed, or the window itself moves on; who has waited long enough is refused. */
-  const waitForOthers = async (purse: Purse, { retryAfterMs, unsettledMs }: Grant): Promise<void> => {
-    const at = now()
-    refuseWaiting(purse, unsettledMs, at - GRANT_SETTLE_MS)
-    const [oldest] = purse.waiting
-    if (oldest === undefined) return
-    const lapsesInMs = Math.max(1, unsettledMs - (GRANT_SETTLE_MS - GRANT_LAPSE_MS))
-    await sleepUntil(Math.min(at + lapsesInMs, at + retryAfterMs, oldest.sinceMs + GRANT_SETTLE_MS))
-    if (closed) refuseWaiting(purse, CROWDED_RETRY_MS)
-  }
-  const take = async (purse: Purse): Promise<void> => {
-    const demand = purse.waiting.length
-    const settled: GrantSettlement[] = []
-    const spare = chooseSpare(purse, now())
-    collectSettlement(purse, settled)
-    purse.spare = spare
-    purse.askedAt = now()
-    purses.delete(purse.address)
-    purses.set(purse.address, purse)
-    const grant = await limiter.takeGrant({ address: purse.address, demand, spare }, settled)
-    purse.grant = grant
-    purse.spent = Math.min(demand, grant.granted)
-    purse.lastSpentAt = purse.askedAt
-    for (const frame of purse.waiting.splice(0, purse.spent)) frame.resolve(GRANTED)
-    if (grant.granted >= demand) return
-    if (grant.unsettledMs > 0) return await waitForOthers(purse, grant)
-    blocks.block(purse.address, grant.retryAfterMs)
-    refuseWaiting(purse, grant.retryAfterMs)
-  }
-  /** One call at a time, until nothing waits. */
-  const serve = async (purse: Purse): Promise<void> => {
-    purse.calling = true
+
+  /** One call at a time, until no frame waits. */
+  private async serve (grants: AddressGrants): Promise<void> {
+    grants.isServed = true
     try {
-      while (purse.waiting.length > 0) {
-        if (spendFrom(purse)) purse.waiting.shift()?.resolve(GRANTED)
-        else await take(purse)
+      while (grants.waitingFrames > 0) {
+        if (grants.spend(this.now)) grants.passOldest()
+        else await this.takeGrant(grants)
       }
     } catch (error) {
-      for (const frame of purse.waiting.splice(0)) frame.reject(error)
+      grants.fail(error)
     } finally {
-      purse.calling = false
+      grants.isServed = false
     }
   }
 
-  return {
-    spend (address) {
-      const purse = purses.get(address)
-      // While frames wait for a call the purse is empty: nobody overtakes them.
-      return purse !== undefined && spendFrom(purse)
-    },
-    async request (address) {
-      const retryAfterMs = blocks.blockedForMs(address)
-      if (retryAfterMs > 0) return { granted: false, retryAfterMs }
-      if (closed) return CROWDED
-      const purse = purses.get(address) ?? openPurse(address)
-      if (purse.waiting.length >= maxWaiting) return CROWDED
-      return await new Promise((resolve, reject) => {
-        purse.waiting.push({ resolve, reject, sinceMs: now() })
-        if (!purse.calling) void serve(purse)
-      })
-    },
-    close () {
-      closed = true
-      clearInterval(sweeping)
-      const settled: GrantSettlement[] = []
-      for (const purse of purses.values()) if (!purse.calling) collectSettlement(purse, settled)
-      purses.clear()
-      wakeAll()
-      if (settled.length > 0) limiter.settle(settled)
-    },
-    get size () { return purses.size }
+  private async takeGrant (grants: AddressGrants): Promise<void> {
+    const settled: GrantSettlement[] = []
+    const request = grants.ask(this.now(), settled)
+    this.byAddress.delete(grants.address)
+    this.byAddress.set(grants.address, grants)
+    const grant = await this.limiter.takeGrant(request, settled)
+    grants.receive(grant, request)
+    if (grant.granted >= request.demand) return
+    if (grant.unsettledMs > 0) return await this.waitForOthers(grants, grant)
+    this.blocks.block(grants.address, grant.retryAfterMs)
+    grants.refuse(grant.retryAfterMs)
+  }
+
+  /** Until what others hold has lapsed, or the window itself moves on. Frames that have waited long enough are refused. */
+  private async waitForOthers (grants: AddressGrants, { retryAfterMs, unsettledMs }: Grant): Promise<void> {
+    const nowMs = this.now()
+    grants.refuse(unsettledMs, nowMs - GRANT_SETTLE_MS)
+    const sinceMs = grants.waitingSinceMs
+    if (sinceMs === null) return
+    const lapsesInMs = Math.max(1, unsettledMs - (GRANT_SETTLE_MS - GRANT_LAPSE_MS))
+    await this.sleepers.sleepUntil(Math.min(nowMs + lapsesInMs, nowMs + retryAfterMs, sinceMs + GRANT_SETTLE_MS))
+    if (this.closed) grants.refuse(CROWDED_RETRY_MS)
   }
 }

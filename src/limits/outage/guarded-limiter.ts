@@ -4,7 +4,7 @@ import { createOutage, type OutageReason } from './outage.js'
 import { split } from '../../collections/split.js'
 
 /**
- * What decides while Redis is away: `local` this process's own limits, `open` nobody (all attempts pass), `closed` all
+ * What happens while Redis is away. `local`: this process's own limits decide. `open`: all attempts pass. `closed`: all
  * attempts are refused as unavailable. Messages on open sockets are counted by this process in `local` and `closed`
  * alike: closing every socket of a fleet because Redis restarts would be an outage of our own making. `open` lets them pass.
  */
@@ -32,18 +32,18 @@ export interface GuardedLimiterOptions {
 export interface GuardedLimiter extends Limiter {
   /** True while the policy decides. */
   isDegraded (): boolean
-  /** Redis is known to be away before anything was asked of it. */
+  /** Begins an outage before the first call: Redis was not reached at the start. */
   noteAway (): void
 }
 
 const LEASES_PER_CALL = 500
-/** Who comes during the last one, which is short, is registered by the next renewal. */
+/** Leases taken during the last pass, which is short, are registered by the next renewal. */
 const REGISTER_PASSES = 3
-/** No user is named so: the key is written and removed again, which shows that scripts run and may write. */
+/** No user has this name. The key is written and removed again, which shows that scripts run and may write. */
 const PROBE: Lease = { userId: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
 
-/** A limiter that Redis's absence does not stop: never more than one slow call, then the policy, until Redis is back. */
+/** A limiter that Redis's absence does not stop: after one failed call the policy decides, until Redis is back. */
 export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
   const { shared, local, policy } = options
   const outage = createOutage({ ...options, recover: async () => { await registerAgain(shared, local) } })
@@ -64,7 +64,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
   }
 
   return {
-    // Each attempt comes by here and through the limiters around this one: an async function for each is a fifth of its garbage.
+    // No async function: each attempt passes this limiter and those around it, and async functions were a fifth of its garbage.
     admit: (request) => outage.isDown()
       ? admitWithout(request)
       : shared.admit(request).then((admission) => {
@@ -76,13 +76,13 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       }),
     release: (lease) => {
       local.release(lease)
-      // Also while Redis is away: it may be taking back this very lease at this moment.
+      // Also while Redis is away: the recovery may be registering this very lease again at this moment.
       shared.release(lease)
     },
     vacate: async (leases) => {
       await local.vacate(leases)
       const vacated = shared.vacate(leases)
-      // While Redis is away nobody waits for it, but it may be taking back these very leases at this moment.
+      // Not awaited while Redis is away, but sent: the recovery may be registering these very leases again at this moment.
       if (!outage.isDown()) await vacated
     },
     renew: async (leases) => {
@@ -114,12 +114,12 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
   }
 }
 
-/** Redis may have lost every lease: it counts right only when it knows them all again, so before anybody asks it. */
+/** Redis may have lost every lease. It counts right only when it knows them all again, so they go first, before any attempt. */
 async function registerAgain (shared: Limiter, local: MemoryLimiter): Promise<void> {
   await shared.renew([PROBE])
   shared.release(PROBE)
   const known = new Set<Lease>()
-  // More than once, for those that come meanwhile: the policy lets people in until all is registered.
+  // Several passes: the policy goes on letting connections in until all leases are registered.
   for (let pass = 0; pass < REGISTER_PASSES; pass++) {
     const left = [...local.liveLeases()].filter(lease => !known.has(lease))
     for (const part of split(left, LEASES_PER_CALL)) {

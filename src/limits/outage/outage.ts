@@ -22,7 +22,7 @@ export interface OutageOptions {
 
 const FIRST_PROBE_MS = 250
 const LAST_PROBE_MS = 5000
-/** An outage so soon after another goes on probing as seldom as that one: a part that stays broken must not flap. */
+/** An outage within 10 s of another begins with twice the other's last probe delay: a part that stays broken must not flap. */
 const STABLE_MS = 10_000
 
 const REASONS: ReadonlyArray<readonly [RegExp, OutageReason]> = [
@@ -41,7 +41,7 @@ export function nameFailure (error: unknown): OutageReason {
   return REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? 'error'
 }
 
-/** Keeps track of one thing being away: after a failure nobody asks it but a probe, ever more seldom, until one succeeds. */
+/** Keeps track of one store being away: after a failure only probes ask it, 0.25 s apart at first and 5 s at last, until one succeeds. */
 export function createOutage ({ now, recover, onDegraded, onRestored }: OutageOptions): Outage {
   let downSince: number | null = null
   let restoredAt = -Infinity

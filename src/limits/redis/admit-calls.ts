@@ -1,8 +1,10 @@
-import type { LimitKeys } from './keys.js'
+import type { LimitKeys } from '../../redis/keys.js'
 import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
 import { RECORDS_KEPT_MS } from './record-calls.js'
-import { loadScript, type RunScript } from './scripts.js'
+import { readIntegers, readTuple } from '../../redis/lua-reply.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { subWindowMs } from '../sub-window.js'
 
 /** An attempt that waits for its answer. */
@@ -22,9 +24,9 @@ export interface AdmitCallOptions {
   readonly run: RunScript
   readonly keys: LimitKeys
   readonly settings: LimitSettings
-  /** Where the records go along with the leases; null: nowhere. */
+  /** The key of the records that go along with the leases; null: none do. */
   readonly recordsKey: string | null
-  /** Gets every lease that may have been taken for nothing. */
+  /** Called with every lease that may have been taken for an attempt that is not admitted. */
   readonly undo: (lease: Lease) => void
 }
 
@@ -45,8 +47,7 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
       if (address !== null) pushAddress(keyList, args, keys, address, resume)
       if (lease !== null) keyList.push(keys.user(lease.userId))
     }
-    return run(script, keyList, args).then((reply) => {
-      const verdicts = reply as readonly number[]
+    return run(script, keyList, args).then((reply) => readIntegers(reply, script.name)).then((verdicts) => {
       for (const [i, { resolve, reject }] of attempts.entries()) {
         const verdict = verdicts[i]
         if (verdict === undefined) reject(new Error('no answer to this attempt'))
@@ -54,7 +55,7 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
       }
     }, (error: unknown) => {
       for (const { request: { lease }, reject } of attempts) {
-        // It may have run all the same, its answer lost.
+        // The script may have run all the same, and only its answer is lost.
         if (lease !== null) undo(lease)
         reject(error)
       }
@@ -63,14 +64,14 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
   }
 }
 
-/** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` gets each lease that was taken for good. */
+/** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` is called with the lease of each admitted attempt. */
 export function createSeparateAdmitCalls (
   { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey'> & { readonly keepRecord: (lease: Lease) => void }
 ): SeparateAdmitCalls {
   const script = loadScript('admit')
   const fixed = fixedArguments(settings, 0)
   const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
-    const [verdict] = await run(script, keyList, [...fixed, '', ...args]) as [number]
+    const [verdict] = readTuple(await run(script, keyList, [...fixed, '', ...args]), script.name, 1)
     return readVerdict(verdict)
   }
   const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { LimitKeys } from './keys.js'
+import type { LimitKeys } from '../../redis/keys.js'
 import { GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings } from '../limiter.js'
-import { loadScript, type RunScript } from './scripts.js'
+import { readTuple } from '../../redis/lua-reply.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 import { subWindowMs } from '../sub-window.js'
 
@@ -25,7 +27,7 @@ export function createGrantCalls (run: RunScript, keys: LimitKeys, settings: Lim
       const nonce = `${process}${(grantsMade++).toString(36)}`
       const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, demand, spare, nonce]
       const reply = await run(takeScript, [keys.messages(address)], [...fixed, ...settled.flatMap(settlementArguments)])
-      const [granted, retryAfterMs, madeAt, unsettledMs] = reply as [number, number, number, number]
+      const [granted, retryAfterMs, madeAt, unsettledMs] = readTuple(reply, takeScript.name, 4)
       return { id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`, granted, retryAfterMs, unsettledMs }
     },
     settle (settled) {

@@ -1,10 +1,11 @@
-import type { LimitKeys } from './keys.js'
+import type { LimitKeys } from '../../redis/keys.js'
 import type { Lease } from '../limiter.js'
 import type { RecordCalls } from './record-calls.js'
-import { loadScript, type RunScript } from './scripts.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
-/** The leases in Redis, once they are taken. */
+/** The calls about leases that are taken. */
 export interface LeaseCalls {
   /** Removes leases and their records. Rejects when one part could not be removed. */
   release (leases: readonly Lease[]): Promise<void>
@@ -47,7 +48,7 @@ export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, 
     vacate: async (leases) => { await removeAll(leases, null) },
     async renew (leases) {
       const renewPart = async (part: readonly Lease[]) => await run(renewScript, userKeys(part), [leaseMs, ...idsOf(part)])
-      // Records are for the log: what goes wrong with them is put right by a later renewal.
+      // Records are for the log: a failure is put right by a later renewal.
       const restored = records?.restore(leases).catch(() => {})
       await Promise.all([...split(leases, leasesPerCall).map(renewPart), restored])
     }

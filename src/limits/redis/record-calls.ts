@@ -1,10 +1,12 @@
 import type { Lease } from '../limiter.js'
-import { loadScript, type RunScript } from './scripts.js'
+import { readIntegers } from '../../redis/lua-reply.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
 /** The records of one process's open connections, in Redis. */
 export interface RecordCalls {
-  /** The hash that they are in. */
+  /** The hash that holds them. */
   readonly key: string
   /** Rejects when one part could not be kept. */
   keep (leases: readonly Lease[]): Promise<void>
@@ -13,12 +15,12 @@ export interface RecordCalls {
   forget (leases: readonly Lease[]): Promise<void>
 }
 
-/** How long records stay in Redis after the last one came: so long a survivor may take to find them. */
+/** A node's records stay in Redis for a day after the last one came: other processes have that long to find them. */
 export const RECORDS_KEPT_MS = 86_400_000
 
 /**
- * Makes the calls for the records under `key`. `mayRestore` is asked when some are missing: they may not be lost, but
- * claimed by somebody who took this process for dead.
+ * Makes the calls for the records under `key`. `mayRestore` is asked when some are missing: another process may have taken
+ * this one for dead and claimed them.
  */
 export function createRecordCalls (run: RunScript, key: string, perCall: number, mayRestore: () => boolean): RecordCalls {
   const keepScript = loadScript('keep-records')
@@ -31,7 +33,8 @@ export function createRecordCalls (run: RunScript, key: string, perCall: number,
     await run(keepScript, [key], args)
   }
   const restorePart = async (part: readonly Lease[]): Promise<void> => {
-    const places = await run(findLostScript, [key], part.map(({ connectionId }) => connectionId)) as number[]
+    const reply = await run(findLostScript, [key], part.map(({ connectionId }) => connectionId))
+    const places = readIntegers(reply, findLostScript.name)
     if (places.length === 0 || !mayRestore()) return
     const lost = new Set(places)
     await keepPart(part.filter((_lease, i) => lost.has(i + 1)))

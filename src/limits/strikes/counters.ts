@@ -1,15 +1,16 @@
-import { readLuaScript, type ScriptClient } from '../../redis/lua-script.js'
+import { readIntegers } from '../../redis/lua-reply.js'
+import { createLimitKeys } from '../../redis/keys.js'
+import { createScriptRunner, readLuaScript, type ScriptClient } from '../../redis/lua-script.js'
 import { SUB_WINDOWS } from '../limiter.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from '../memory/window.js'
-import { createScriptRunner } from '../redis/scripts.js'
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
-/** How often each address has just broken a limit: 1 or more. */
+/** New strikes per address: 1 or more. */
 export type StrikeCounts = ReadonlyMap<string, number>
 
 /**
- * Counts strikes, of at most `MAX_STRUCK_PER_CALL` addresses; returns those that have had enough of them in a window, and
- * begin anew. Rejects when the store cannot be asked.
+ * Counts strikes of at most `MAX_STRUCK_PER_CALL` addresses. Returns the addresses that have reached `banAfter` within a
+ * window; their count begins anew. Rejects when the store cannot be asked.
  */
 export type CountStrikes = (counts: StrikeCounts) => Promise<string[]>
 
@@ -19,12 +20,12 @@ export interface StrikeSettings {
   readonly windowMs: number
 }
 
-/** Redis serves nobody else meanwhile. */
+/** Redis serves no other client while a script runs. */
 export const MAX_STRUCK_PER_CALL = 500
 const MAX_ADDRESSES = 100_000
 const CALL_TIMEOUT_MS = 1000
 
-/** Strikes counted by this process alone. `now`: monotonic, in ms. Bounded: beyond, addresses heard of longest ago are forgotten. */
+/** Strikes counted by this process alone. `now`: monotonic, in ms. At most 100,000 addresses: beyond that the oldest are forgotten. */
 export function createMemoryStrikes ({ banAfter, windowMs }: StrikeSettings, now: () => number): CountStrikes {
   const window = createSlidingWindow(banAfter, windowMs, 0)
   const logs = createTwoGenerationMap<WindowLog>(MAX_ADDRESSES, 2 * windowMs)
@@ -44,13 +45,14 @@ export function createMemoryStrikes ({ banAfter, windowMs }: StrikeSettings, now
 
 /** Strikes counted in Redis by all processes, at `<prefix>ws:strikes:<address>`; on a cluster with one call per address. */
 export function createRedisStrikes (client: ScriptClient, prefix: string, { banAfter, windowMs }: StrikeSettings): CountStrikes {
-  const script = readLuaScript(new URL('../redis/lua/strike.lua', import.meta.url))
+  const script = readLuaScript(new URL('../redis/lua/', import.meta.url), 'strike')
   const run = createScriptRunner(client, CALL_TIMEOUT_MS)
+  const { strikes } = createLimitKeys(prefix)
   const fixed = [banAfter, windowMs, Math.ceil(windowMs / (SUB_WINDOWS - 1))]
 
   async function countPart (part: ReadonlyArray<readonly [string, number]>): Promise<string[]> {
-    const keys = part.map(([address]) => `${prefix}ws:strikes:${address}`)
-    const verdicts = await run(script, keys, [...fixed, ...part.map(([, count]) => count)]) as number[]
+    const keys = part.map(([address]) => strikes(address))
+    const verdicts = readIntegers(await run(script, keys, [...fixed, ...part.map(([, count]) => count)]), script.name)
     return part.filter((_, i) => verdicts[i] === 1).map(([address]) => address)
   }
   return async (counts) => {

@@ -1,29 +1,29 @@
 import { MAX_STRUCK_PER_CALL, type CountStrikes } from './counters.js'
 
-/** Counts how often addresses break a limit, also where that was seen without asking any store. */
+/** Counts how often addresses break a limit, also those refused by this process alone. */
 export interface Strikes {
-  /** Counts one; synchronous and cheap. */
+  /** Counts one strike; synchronous and cheap. */
   add (address: string): void
-  /** What has not been counted by then is forgotten. */
+  /** Strikes that have not been counted by then are forgotten. */
   close (): void
 }
 
 export interface StrikesOptions {
-  /** In Redis; null without it. */
+  /** Counts in Redis; null without it. */
   readonly shared: CountStrikes | null
   /** Counts while Redis is away. */
   readonly local: CountStrikes
-  /** This address has had enough of them. */
+  /** This address has reached the number of strikes for a ban. */
   readonly onEnough: (address: string) => void
   readonly onFault: (error: unknown) => void
 }
 
-/** What so long a time brings is counted together: an attack must not become one on Redis. */
+/** Strikes are batched for 100 ms, so a flood costs Redis one call instead of one per strike. */
 const GATHER_MS = 100
-/** Addresses that wait to be counted: beyond, what others do is not counted until these are. */
+/** Addresses whose strikes wait to be counted. Strikes of further addresses are dropped until these have been counted. */
 const MAX_WAITING = 10_000
 
-/** Makes the counter. Its timer runs only while something waits. */
+/** Makes the counter. Its timer runs only while strikes wait. */
 export function createStrikes ({ shared, local, onEnough, onFault }: StrikesOptions): Strikes {
   let waiting = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
@@ -35,7 +35,7 @@ export function createStrikes ({ shared, local, onEnough, onFault }: StrikesOpti
     for (let i = 0; i < all.length; i += MAX_STRUCK_PER_CALL) {
       const part = new Map(all.slice(i, i + MAX_STRUCK_PER_CALL))
       const enough = await store(part).catch(async () => {
-        // Away: nobody waits for it once more for each part that is left.
+        // The store is away: the parts that are left must not wait for one time-out each.
         store = local
         return await local(part)
       })

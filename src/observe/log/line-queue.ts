@@ -1,3 +1,4 @@
+import { LineBuffer } from './line-buffer.js'
 import { encodeLines } from './log-text.js'
 
 /** Hands one chunk of whole lines, in UTF-8, to the operating system. Resolves when it was taken, rejects when it is lost. */
@@ -30,12 +31,9 @@ export interface LineQueueOptions {
 /** A write of fewer lines than this makes the next one wait for nothing. */
 const MANY_LINES = 8
 
-interface Chunk { text: string, lines: number }
-
 /** Makes a queue whose memory is bounded whatever the sink does. */
 export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_536, gatherMs = 5 }: LineQueueOptions): LineQueue {
-  const closed: Chunk[] = []
-  let open: Chunk = { text: '', lines: 0 }
+  const buffer = new LineBuffer(chunkChars)
   let queuedChars = 0
   let dropped = 0
   let pumping: Promise<void> | null = null
@@ -44,18 +42,10 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
   let writtenLines = 0
   let endGathering = (): void => {}
 
-  function takeChunk (): Chunk | undefined {
-    const next = closed.shift()
-    if (next !== undefined || open.lines === 0) return next
-    const last = open
-    open = { text: '', lines: 0 }
-    return last
-  }
-
   /** Waits until enough has come for a write, or long enough. */
   async function gather (): Promise<void> {
     const restMs = writtenAtMs + gatherMs - performance.now()
-    if (restMs <= 0 || writtenLines < MANY_LINES || closed.length > 0 || flushes > 0) return
+    if (restMs <= 0 || writtenLines < MANY_LINES || buffer.hasFullChunk || flushes > 0) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, restMs)
       endGathering = () => {
@@ -70,7 +60,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
     await new Promise<void>((resolve) => { setImmediate(resolve) })
     while (queuedChars > 0) {
       await gather()
-      const chunk = takeChunk()
+      const chunk = buffer.take()
       if (chunk === undefined) break
       writtenAtMs = performance.now()
       writtenLines = chunk.lines
@@ -91,13 +81,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
         return
       }
       queuedChars += line.length
-      open.text += line
-      open.lines++
-      if (open.text.length >= chunkChars) {
-        closed.push(open)
-        open = { text: '', lines: 0 }
-        endGathering()
-      }
+      if (buffer.add(line)) endGathering()
       pumping ??= pump()
     },
     async flush (timeoutMs) {

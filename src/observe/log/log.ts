@@ -1,5 +1,5 @@
 import { pino, type Logger } from 'pino'
-import type { Level } from '../events.js'
+import { EVENTS, type AnyLine, type Level } from '../events.js'
 
 export interface LogOptions {
   readonly level: Level | 'debug' | 'trace' | 'fatal' | 'silent'
@@ -19,8 +19,13 @@ export function createLog ({ level, node, destination }: LogOptions): Logger {
   }, destination)
 }
 
-/** Writes one line of plain data, if the log's level lets it. */
-export type WriteLine = (level: Level, line: object) => void
+/** Writes one line of the catalogue at its level, if the log's level lets it. */
+export type WriteLine = (line: AnyLine) => void
+
+/** Writes one line of the catalogue by way of pino: for what happens seldom. */
+export function writeEvent (log: Logger, line: AnyLine): void {
+  log[EVENTS[line.event].level](line)
+}
 
 export interface LineWriterOptions extends Omit<LogOptions, 'level'> {
   /** Decides by its level which lines are written. */
@@ -34,7 +39,8 @@ export interface LineWriterOptions extends Omit<LogOptions, 'level'> {
 export function createLineWriter ({ log, node, destination }: LineWriterOptions): WriteLine {
   const isoNow = createIsoClock()
   const nodeField = `,"node":${JSON.stringify(node)},`
-  return (level, line) => {
+  return (line) => {
+    const { level } = EVENTS[line.event]
     if (!log.isLevelEnabled(level)) return
     destination.write(`{"level":"${level}","time":"${isoNow()}"${nodeField}${JSON.stringify(line).slice(1)}\n`)
   }

@@ -23,13 +23,13 @@ const ALL: Asked = {
 const MISSING = 'c0000000-0000-4000-8000-000000000001'
 const LISTED: Asked = { agents: '*', tasks: '*' }
 
+const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 let nowMs = 1_000_000
 function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
     url: server.url('portcullis_login', sample),
     role: 'authenticated',
-    agentsTable: 'public.agents',
-    tasksTable: 'public.tasks',
+    relations: RELATIONS,
     poolSize: 2,
     checkTimeoutMs: 5000,
     cacheMs: 0,
@@ -87,7 +87,7 @@ t.test('an id that is no uuid, one that does not exist and one of another tenant
 })
 
 t.test('ids are only data', async (t) => {
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.notes', tasksTable: 'public.notes' })
+  const authorizer = createAuthorizer(t, { relations: { agents: 'public.notes', tasks: 'public.notes' } })
   const owner = openAdmin(t)
   await owner.unsafe(`
     create table public.notes (id text primary key);
@@ -113,7 +113,7 @@ t.test('ids of a whole-number column are asked as numbers', async (t) => {
       create policy everybody on public.numbers_${type} for select to authenticated using (true);
       grant select on public.numbers_${type} to authenticated;
       insert into public.numbers_${type} values (0), (7), (-3), (${largest})`)
-    const authorizer = createAuthorizer(t, { agentsTable: `public.numbers_${type}` })
+    const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: `public.numbers_${type}` } })
     const agents = ['7', '07', '+7', '7.0', '1e1', '0x7', '-3', '-0', '0', largest, beyond, 'seven', '99999999999999999999']
     t.same((await ask(authorizer, identityOf('alice'), { agents, tasks: ACME_TASKS })),
       { agents: ['7', '-3', '0', largest], tasks: ACME_TASKS }, type)
@@ -128,7 +128,7 @@ t.test('more than a connection may have is listed up to one more', async (t) => 
     create policy everybody on public.many for select to authenticated using (true);
     grant select on public.many to authenticated;
     insert into public.many select generate_series(1, 3000)`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.many' })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.many' } })
   t.equal((await ask(authorizer, identityOf('alice'), { agents: '*', tasks: [] })).agents.length, 1001)
   const thousand = Array.from({ length: 1000 }, (_, index) => String(index + 2500))
   t.same((await ask(authorizer, identityOf('alice'), { agents: thousand, tasks: [] })).agents, thousand.slice(0, 501))
@@ -176,7 +176,7 @@ t.test('policies that read other claims than sub keep two claims sets apart, als
       and current_setting('request.jwt.claims')::jsonb ->> 'aal' = 'aal2');
     grant select on public.secrets to authenticated;
     insert into public.secrets values ('s1', 'one'), ('s2', 'two')`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.secrets', cacheMs: 5000 })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.secrets' }, cacheMs: 5000 })
   const asked = { agents: ['s1', 's2'], tasks: [] }
   for (let round = 0; round < 2; round++) {
     t.same((await ask(authorizer, identityOf('alice', { org: 'one', aal: 'aal2' }), asked)).agents, ['s1'])
@@ -218,7 +218,7 @@ t.test('an auth.uid() of Supabase\'s older form answers for the user of this che
     insert into public.own values ('${ann}', '${ann}'), ('${ben}', '${ben}')`)
   // What somebody else left on the connection, as a session pooler may keep it.
   await owner.unsafe(`alter role portcullis_login in database "${sample}" set request.jwt.claim.sub = '${ben}'`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.own' })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.own' } })
   t.same((await ask(authorizer, identityOf(ann), { agents: [ann, ben], tasks: [] })).agents, [ann])
   t.same((await ask(authorizer, identityOf(ben), { agents: '*', tasks: [] })).agents, [ben])
 })

@@ -16,8 +16,7 @@ function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}):
   const authorizer = createPostgresAuthorizer({
     url: server.url('portcullis_login', sample),
     role: 'authenticated',
-    agentsTable: 'public.agents',
-    tasksTable: 'public.tasks',
+    relations: { agents: 'public.agents', tasks: 'public.tasks' },
     poolSize: 2,
     checkTimeoutMs: 5000,
     cacheMs: 0,

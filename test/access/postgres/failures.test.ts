@@ -4,7 +4,7 @@ import { AccessError, UnsafeDatabaseError } from '../../../src/access/access-err
 import { createPostgresAuthorizer, type PostgresAccessSettings, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
 import { checkRows, type CheckRequest } from '../../../src/access/postgres/check.js'
 import { inspectSafeguards } from '../../../src/access/postgres/safeguards.js'
-import { createSession, type Session } from '../../../src/access/postgres/session.js'
+import { createPgConnection, type PgConnection } from '../../../src/access/postgres/connection.js'
 import { parseQualifiedName } from '../../../src/access/qualified-name.js'
 import { startPostgres } from '../../support/postgres.js'
 import { identityOf } from '../identity-of.js'
@@ -17,13 +17,13 @@ const ASKED = { agents: [MINE], tasks: [] }
 const FRESH = { fresh: true }
 const guarded = { role: 'authenticated', agents: parseQualifiedName('public.agents'), tasks: parseQualifiedName('public.tasks') }
 
+const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 let nowMs = 1_000_000
 function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
     url: server.url('portcullis_login', sample),
     role: 'authenticated',
-    agentsTable: 'public.agents',
-    tasksTable: 'public.tasks',
+    relations: RELATIONS,
     poolSize: 2,
     checkTimeoutMs: 5000,
     cacheMs: 0,
@@ -65,7 +65,7 @@ async function openConnections (): Promise<number> {
 }
 
 /** What a connection would carry to the next check. */
-async function remains (session: Session): Promise<unknown> {
+async function remains (session: PgConnection): Promise<unknown> {
   const [row] = await session.run(`select current_user::text as user,
     coalesce(current_setting('request.jwt.claims', true), '') || coalesce(current_setting('request.jwt.claim.sub', true), '')
       || coalesce(current_setting('portcullis.agents', true), '') as traces,
@@ -75,8 +75,8 @@ async function remains (session: Session): Promise<unknown> {
 }
 const NOTHING = { user: 'portcullis_login', traces: '', role: 'none', timeout: '0', read_only: 'off', prepared: 0, transaction: null }
 
-async function openSession (t: Test): Promise<{ session: Session, request: CheckRequest }> {
-  const session = createSession(server.url('portcullis_login', sample))
+async function openSession (t: Test): Promise<{ session: PgConnection, request: CheckRequest }> {
+  const session = createPgConnection(server.url('portcullis_login', sample))
   t.teardown(() => session.end())
   const facts = await inspectSafeguards(session, guarded)
   return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, facts, timeoutMs: 5000 } }
@@ -107,7 +107,7 @@ t.test('claims that break a policy are no answer for this user, and no failure f
       using ((current_setting('request.jwt.claims')::jsonb ->> 'org')::int = 1);
     grant select on public.strict to authenticated;
     insert into public.strict values ('s1')`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.strict', poolSize: 1 })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.strict' }, poolSize: 1 })
   const asked = { agents: ['s1'], tasks: [] }
   await authorizer.start()
   const [before] = await server.admin`select pid from pg_stat_activity where usename = 'portcullis_login'`

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
-import { createSession } from '../../../src/access/postgres/session.js'
+import { createPgConnection } from '../../../src/access/postgres/connection.js'
 import { findPgbouncer, startPgbouncer } from '../../support/pgbouncer.js'
 import { startPostgres } from '../../support/postgres.js'
 import { identityOf } from '../identity-of.js'
@@ -14,7 +14,7 @@ const BOBS = ['b0000000-0000-4000-8000-0000000000a1']
 
 function createAuthorizer (t: Test, url: string): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
-    url, role: 'authenticated', agentsTable: 'public.agents', tasksTable: 'public.tasks', poolSize: 4, checkTimeoutMs: 15_000, cacheMs: 0
+    url, role: 'authenticated', relations: { agents: 'public.agents', tasks: 'public.tasks' }, poolSize: 4, checkTimeoutMs: 15_000, cacheMs: 0
   }, { now: Date.now })
   t.teardown(() => authorizer.close())
   return authorizer
@@ -38,7 +38,7 @@ t.test('many connections that share one server connection in a transaction poole
   const [{ count } = {}] = await server.admin`select count(*)::int from pg_stat_activity where usename = 'portcullis_login'`
   t.equal(count, 1)
 
-  const session = createSession(pooler.url('portcullis_login', sample))
+  const session = createPgConnection(pooler.url('portcullis_login', sample))
   t.teardown(() => session.end())
   const [left] = await session.run(`select current_user::text as user, current_setting('role') as role,
     coalesce(current_setting('request.jwt.claims', true), '') as claims, (select count(*)::int from pg_prepared_statements) as prepared`)

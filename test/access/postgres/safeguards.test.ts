@@ -10,12 +10,12 @@ const sample = await server.createSample('sample')
 const owner = postgres(server.url('postgres', sample), { max: 1, onnotice: () => {} })
 t.teardown(() => owner.end({ timeout: 1 }))
 
+const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings>, login = 'portcullis_login'): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
     url: server.url(login, sample),
     role: 'authenticated',
-    agentsTable: 'public.agents',
-    tasksTable: 'public.tasks',
+    relations: RELATIONS,
     poolSize: 1,
     checkTimeoutMs: 5000,
     cacheMs: 0,
@@ -88,10 +88,10 @@ t.test('a view shows what its owner may see, unless it is asked as the invoker',
     create view public.invoker_view with (security_invoker = on) as select id from public.agents;
     grant select on public.plain_view, public.false_view, public.barrier_view, public.invoker_view to authenticated`)
   for (const name of ['plain', 'false', 'barrier']) {
-    t.same(await reasonsOf(t, { agentsTable: `public.${name}_view` }),
+    t.same(await reasonsOf(t, { relations: { ...RELATIONS, agents: `public.${name}_view` } }),
       [`public.${name}_view is a view without security_invoker: it shows what its owner may see`])
   }
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.invoker_view' })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.invoker_view' } })
   await authorizer.start()
   const seen = await authorizer.visible(identityOf('bob'), 'unused', { agents: '*', tasks: [] }, { fresh: false })
   t.same(seen.agents, ['b0000000-0000-4000-8000-0000000000a1'])
@@ -105,11 +105,11 @@ t.test('what is beneath a view counts as well, however deep', async (t) => {
       union all select id from public.open_table;
     create view public.function_view with (security_invoker = true) as select gen_random_uuid() as id;
     grant select on public.open_table, public.middle_view, public.outer_view, public.function_view to authenticated`)
-  t.same(await reasonsOf(t, { agentsTable: 'public.outer_view' }), [
+  t.same(await reasonsOf(t, { relations: { ...RELATIONS, agents: 'public.outer_view' } }), [
     'row level security is off on public.open_table',
     'public.plain_view is a view without security_invoker: it shows what its owner may see'
   ])
-  t.same(await reasonsOf(t, { tasksTable: 'public.function_view' }),
+  t.same(await reasonsOf(t, { relations: { ...RELATIONS, tasks: 'public.function_view' } }),
     ['public.function_view is a view that reads no table: row level security cannot protect it'])
 })
 
@@ -120,13 +120,13 @@ t.test('materialized views and foreign tables are refused, partitioned tables ar
     create foreign table public.far (id uuid) server elsewhere;
     create table public.parted (id uuid) partition by hash (id);
     grant select on public.frozen, public.far, public.parted to authenticated`)
-  t.same(await reasonsOf(t, { agentsTable: 'public.frozen', tasksTable: 'public.far' }), [
+  t.same(await reasonsOf(t, { relations: { agents: 'public.frozen', tasks: 'public.far' } }), [
     'public.frozen is a materialized view: row level security cannot protect it',
     'public.far is a foreign table: row level security cannot protect it'
   ])
-  t.same(await reasonsOf(t, { agentsTable: 'public.parted' }), ['row level security is off on public.parted'])
+  t.same(await reasonsOf(t, { relations: { ...RELATIONS, agents: 'public.parted' } }), ['row level security is off on public.parted'])
   await owner.unsafe('alter table public.parted enable row level security')
-  t.same(await reasonsOf(t, { agentsTable: 'public.parted' }), [])
+  t.same(await reasonsOf(t, { relations: { ...RELATIONS, agents: 'public.parted' } }), [])
 })
 
 t.test('a login that may not take the role, and a role that does not exist, are refused', async (t) => {
@@ -143,19 +143,19 @@ t.test('missing tables, missing or unsuitable ids and missing grants are refused
     alter table public.shut enable row level security;
     create schema locked; create table locked.shut (id uuid); alter table locked.shut enable row level security;
     grant select on public.nameless, public.fuzzy, locked.shut to authenticated`)
-  t.same(await reasonsOf(t, { agentsTable: 'public.none', tasksTable: 'nowhere.tasks' }),
+  t.same(await reasonsOf(t, { relations: { agents: 'public.none', tasks: 'nowhere.tasks' } }),
     ['public.none does not exist', 'nowhere.tasks does not exist'])
-  t.same(await reasonsOf(t, { agentsTable: 'public.nameless', tasksTable: 'public.fuzzy' }), [
+  t.same(await reasonsOf(t, { relations: { agents: 'public.nameless', tasks: 'public.fuzzy' } }), [
     'public.nameless has no column id',
     'the column id of public.fuzzy is double precision: it must be uuid, bigint, integer, smallint, text, character varying'
   ])
-  t.same(await reasonsOf(t, { agentsTable: 'public.shut', tasksTable: 'locked.shut' }),
+  t.same(await reasonsOf(t, { relations: { agents: 'public.shut', tasks: 'locked.shut' } }),
     ['WS_PG_ROLE may not read public.shut', 'WS_PG_ROLE may not read locked.shut'])
 })
 
 t.test('every fault is named at once', async (t) => {
   await owner.unsafe('create role careless login superuser bypassrls')
-  const reasons = await reasonsOf(t, { role: 'seer', agentsTable: 'public.open_table', tasksTable: 'public.plain_view' }, 'careless')
+  const reasons = await reasonsOf(t, { role: 'seer', relations: { agents: 'public.open_table', tasks: 'public.plain_view' } }, 'careless')
   for (const expected of [
     'the login role careless is superuser', 'the login role careless has BYPASSRLS', 'WS_PG_ROLE seer has BYPASSRLS',
     'row level security is off on public.open_table',
@@ -166,6 +166,6 @@ t.test('every fault is named at once', async (t) => {
 
 t.test('a table name that is not schema.table never reaches the database', async (t) => {
   for (const name of ['agents', 'public.agents; drop table x', 'public."agents"', 'a.b.c', '.agents', 'public.', 'pub lic.agents', `public.${'x'.repeat(64)}`, '']) {
-    t.throws(() => createAuthorizer(t, { agentsTable: name }), { message: /not of the form schema\.table/ }, name)
+    t.throws(() => createAuthorizer(t, { relations: { ...RELATIONS, agents: name } }), { message: /not of the form schema\.table/ }, name)
   }
 })

@@ -24,13 +24,13 @@ const GLOBEX: Visible = { agents: ['b0000000-0000-4000-8000-0000000000a1'], task
 const ALL: Asked = { agents: [...ACME.agents, ...GLOBEX.agents], tasks: [...ACME.tasks, ...GLOBEX.tasks] }
 const NOTHING: Visible = { agents: [], tasks: [] }
 
+const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 let nowMs = 1_000_000
 function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): Authorizer {
   const authorizer = createSupabaseAuthorizer({
     url: api.url,
     anonKey: api.anonKey,
-    agentsTable: 'public.agents',
-    tasksTable: 'public.tasks',
+    relations: RELATIONS,
     checkTimeoutMs: 5000,
     cacheMs: 0,
     ...more
@@ -90,7 +90,7 @@ t.test('ids of text and whole-number columns are found, whatever is in them', as
     grant select on public.names, public.numbers to authenticated;
     insert into public.names values ('a.b'), ('c:d'), ('e'), ('f,g'), ('h"i'), ('j\\k');
     insert into public.numbers values (7), (9007199254740993)`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.names', tasksTable: 'public.numbers' })
+  const authorizer = createAuthorizer(t, { relations: { agents: 'public.names', tasks: 'public.numbers' } })
   t.same(await ask(authorizer, {
     user: 'alice',
     asked: {
@@ -106,7 +106,7 @@ t.test('one user whose claims make a policy stumble spoils nothing for the other
     create policy org on public.picky for select to authenticated
       using ((current_setting('request.jwt.claims')::jsonb ->> 'org')::uuid is not null);
     grant select on public.picky to authenticated; insert into public.picky values ('p1'), ('${ACME.agents[0]}')`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.picky' })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.picky' } })
   const asked = { agents: ['p1', ...ACME.agents], tasks: [] }
   for (let attempt = 0; attempt < 10; attempt++) {
     t.same(await ask(authorizer, { user: 'eve', asked, claims: { org: 'p1' } }), NOTHING)
@@ -120,7 +120,7 @@ t.test('long lists go in several requests of bounded length', async (t) => {
     create policy everybody on public.long for select to authenticated using (true);
     grant select on public.long to authenticated;
     insert into public.long select rpad(n::text || ':', 128, ':') from generate_series(1, 300) n`)
-  const authorizer = createAuthorizer(t, { agentsTable: 'public.long' })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.long' } })
   const ids = Array.from({ length: 200 }, (_, index) => `${index + 201}:`.padEnd(128, ':'))
   const before = api.requests.length
   t.same((await ask(authorizer, { user: 'alice', asked: { agents: ids, tasks: [] } })).agents, ids.slice(0, 100))
@@ -136,7 +136,7 @@ t.test('a list is never cut where the project returns fewer rows than were asked
       using (id <= (current_setting('request.jwt.claims')::jsonb ->> 'rows')::int);
     grant select on public.lots to authenticated; insert into public.lots select generate_series(1, 3000)`)
   const narrow = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY, maxRows: 400 })
-  const authorizer = createAuthorizer(t, { url: narrow.url, agentsTable: 'public.lots' })
+  const authorizer = createAuthorizer(t, { url: narrow.url, relations: { ...RELATIONS, agents: 'public.lots' } })
   for (const [rows, listed] of [[0, 0], [1, 1], [400, 400], [1000, 1000], [1001, 1001], [3000, 1001]]) {
     const { agents } = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] }, claims: { rows } })
     t.equal(new Set(agents).size, listed)

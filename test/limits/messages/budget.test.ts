@@ -3,7 +3,8 @@ import {
   GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, type Limiter, type LimitSettings
 } from '../../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../../src/limits/memory/limiter.js'
-import { createMessageBudget, type MessageBudget, type Passage } from '../../../src/limits/messages/budget.js'
+import type { Passage } from '../../../src/limits/messages/address-grants.js'
+import { createMessageBudget, type MessageBudget } from '../../../src/limits/messages/budget.js'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { startRedis } from '../../support/redis.js'
 import { until } from '../../support/until.js'

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { Lease } from '../../../src/limits/limiter.js'
 import { createRedisLimiter, type RecordOptions } from '../../../src/limits/redis/limiter.js'
-import { createScriptRunner, loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
-import type { ScriptClient } from '../../../src/redis/lua-script.js'
+import { loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
+import { createScriptRunner, type ScriptClient } from '../../../src/redis/lua-script.js'
 import { startRedis } from '../../support/redis.js'
 import { SETTINGS } from '../limiter-conformance.js'
 
@@ -47,6 +47,12 @@ function fits (sent: Sent, { fixed, each }: Header, items: readonly number[]): b
 t.test('every script in the folder is one that is used', async (t) => {
   const files = readdirSync(new URL('../../../src/limits/redis/lua', import.meta.url)).filter((file) => file.endsWith('.lua'))
   t.same(files.sort(), [...names, 'strike'].map((name) => `${name}.lua`).sort())
+})
+
+t.test('the table at the door of the limits has a row for each script', async (t) => {
+  const page = readFileSync(new URL('../../../src/limits/README.md', import.meta.url), 'utf8')
+  const rows = page.slice(page.indexOf('\n## Scripts')).matchAll(/^\| `([a-z-]+)` \|/gm)
+  t.same([...rows].map(([, name]) => name).sort(), [...names, 'strike'].sort())
 })
 
 interface Sent {

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createLineWriter, createLog } from '../../../src/observe/log/log.js'
+import type { AnyLine } from '../../../src/observe/events.js'
+import { createLineWriter, createLog, writeEvent } from '../../../src/observe/log/log.js'
 
 function createRecorder () {
   const lines: string[] = []
@@ -18,14 +19,14 @@ t.test('the line writer writes exactly what pino writes', async (t) => {
   const { lines, destination } = createRecorder()
   const log = createLog({ level: 'info', node: 'n"1', destination })
   const writeLine = createLineWriter({ log, node: 'n"1', destination })
-  const samples = [
-    { event: 'a', user_id: undefined, n: 1.5, insecure: true, topics: ['a', 'b'] },
-    { event: 'b', text: '\u0000\r\n\t"\\\ud800 \u2028 é 🙂', long: 'x'.repeat(500) },
-    { event: 'c', nothing: null, empty: '' }
+  const samples: AnyLine[] = [
+    { event: 'access.denied', ip: '::1', user_id: undefined, insecure: true, reason: 'forbidden', topics: ['a', 'b'] },
+    { event: 'fault', where: '\u0000\r\n\t"\\\ud800 \u2028 é 🙂', error: '', stack: 'x'.repeat(500) },
+    { event: 'worker.exited', worker: 1.5, code: null, signal: null, restart_in_ms: 0 }
   ]
   for (const sample of samples) {
-    log.error(sample)
-    writeLine('error', sample)
+    writeEvent(log, sample)
+    writeLine(sample)
   }
   const withoutTime = lines.map((line) => line.replace(/"time":"[^"]*"/, '"time":""'))
   for (let i = 0; i < withoutTime.length; i += 2) t.equal(withoutTime[i + 1], withoutTime[i])
@@ -36,9 +37,10 @@ t.test('the level of the log holds for both', async (t) => {
   const { lines, destination } = createRecorder()
   const log = createLog({ level: 'warn', node: 'n1', destination })
   const writeLine = createLineWriter({ log, node: 'n1', destination })
-  writeLine('info', { event: 'a' })
-  log.info({ event: 'b' })
+  writeLine({ event: 'tls.reloaded' })
+  writeEvent(log, { event: 'tls.reloaded' })
   t.same(lines, [])
-  writeLine('warn', { event: 'c' })
-  t.equal(lines.length, 1)
+  writeLine({ event: 'insecure.ended', until: '' })
+  writeEvent(log, { event: 'insecure.ended', until: '' })
+  t.equal(lines.length, 2)
 })

@@ -1,19 +1,19 @@
 -- Gives leases back, then decides upgrade attempts: the address's window first, then the user's slots; keeps the records of
--- those who got one.
+-- the leases that were taken.
 --
 -- Fixed: 0-1 KEYS, 7 ARGV. Each release: 1 KEYS, 0 ARGV. Each attempt: 1-3 KEYS, 1-2 ARGV.
 -- KEYS  [1] the node's records, a hash by connection id; only where records are kept
 --       of each release, the user's sorted set
 --       of each attempt, those that it asks for:
 --         address  a list of the last `limit` times in ms (limit up to 1000), else a hash of sub-windows
---         ticket   there while this ticket of this address is spent
---         user     a sorted set of connection ids, scored by the time at which their lease ends
+--         ticket   exists once this ticket of this address is spent, until it would expire
+--         user     a sorted set of connection ids, scored by the time at which their leases end
 -- ARGV  [1] limit per address and window
 --       [2] the window, ms
 --       [3] the width of a sub-window, ms; 0: the window is exact
 --       [4] slots per user
 --       [5] a lease, ms
---       [6] how long records stay after the last one came, ms; 0: none are kept
+--       [6] how long records stay after the last one came, ms; 0: no records are kept
 --       [7] the connection ids that are released, a space between two
 --       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
 --       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
@@ -62,7 +62,8 @@ local function take_slot (key, id)
     redis.call('PEXPIRE', key, lease)
     return 0
   end
-  -- A lease further ahead than a whole lease: the clock was set back. It gets one lease more, not until the old time returns.
+  -- A lease that ends later than one taken now: the clock was set back. It gets one lease from now, and does not stay until the
+  -- old time returns.
   local latest = string.format('%.0f', now + lease)
   for _, late in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. latest, '+inf', 'LIMIT', 0, 100)) do
     redis.call('ZADD', key, latest, late)
@@ -81,7 +82,7 @@ local function next_argument ()
   return ARGV[argument_at]
 end
 
--- First, so that a user who goes and comes again at once finds the slot free.
+-- Before the attempts, so that a user who reconnects at once finds the slot free.
 give_back(released, key_at, keep > 0 and KEYS[1])
 key_at = key_at + #released
 local verdicts, records = {}, {}
@@ -106,7 +107,7 @@ while argument_at < #ARGV do
   verdicts[#verdicts + 1] = verdict
 end
 if #records > 0 then
-  -- Not `call`: whatever is wrong with the records refuses nobody.
+  -- Not `call`: a fault of the records must not refuse an attempt.
   redis.pcall('HSET', KEYS[1], unpack(records))
   redis.call('PEXPIRE', KEYS[1], keep)
 end

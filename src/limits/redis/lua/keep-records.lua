@@ -1,8 +1,8 @@
--- Keeps records of one node: on a cluster, where the script that takes the leases cannot, and what was lost.
+-- Keeps records of one node: on a cluster those of new leases, which admit.lua keeps on a single Redis; on both, lost ones again.
 --
 -- Fixed: 1 KEYS, 1 ARGV. Each lease: 0 KEYS, 2 ARGV.
 -- KEYS  [1] the node's records
--- ARGV  [1] how long they stay after the last one came, ms
+-- ARGV  [1] how long records stay after the last one came, ms
 --       then of each lease the connection id and the record
 -- Returns how many were not there before.
 

@@ -1,4 +1,4 @@
--- Extends leases by a whole lease from now, and registers again those that were lost.
+-- Extends leases to a whole lease from now, and registers again those that Redis has lost.
 --
 -- Fixed: 0 KEYS, 1 ARGV. Each lease: 1 KEYS, 1 ARGV.
 -- KEYS  of each lease, the user's sorted set

@@ -1,11 +1,11 @@
--- Counts how often addresses have broken a limit. One that has done so often enough begins anew: it gets banned for it.
+-- Counts how often addresses have broken a limit. An address that has reached the number for a ban begins anew: its caller bans it.
 --
 -- Fixed: 0 KEYS, 3 ARGV. Each address: 1 KEYS, 1 ARGV.
 -- KEYS  of each address, its strikes: a hash of sub-windows
 -- ARGV  [1] strikes within a window for which an address is banned
 --       [2] the window, ms
 --       [3] the width of a sub-window, ms
---       then of each address how many there are more
+--       then of each address its new strikes
 -- Returns one integer per address: 1 enough, else 0.
 --
 -- include: clock.lua

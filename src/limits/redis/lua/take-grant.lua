@@ -7,7 +7,7 @@
 --       [3] the width of a sub-window, ms; 0: the window is exact
 --       [4] how long a grant may stay unsettled, ms
 --       [5] messages waiting now
---       [6] messages to take along if the window has plenty left
+--       [6] spare: messages to take along if the window has plenty left
 --       [7] nonce: the name of this grant, used once
 --       then of each settlement: nonce, time made (ms), messages that waited, granted, spent, last spent (ms after made)
 -- Returns {granted, ms until one more can be had (0 when all that waited were granted), time made in ms, ms until what is
@@ -38,7 +38,8 @@ local function open_exact ()
   return redis.call('ZCARD', key)
 end
 
--- `waited` stand at now; the rest ahead of all that is spent, at the end of the grant's time, until they are settled.
+-- Messages that waited are scored now. The spare ones are scored at the end of the grant's time, ahead of all that is spent,
+-- until they are settled.
 local function add_exact (waited, granted)
   local members = {}
   for i = 1, granted do
@@ -61,7 +62,7 @@ local function wait_exact (used)
   return leaving[2] and math.max(1, leaving[2] + window - now) or 1
 end
 
--- What stands ahead of now is lent: what is spent stands at the time at which it was. Further ahead: a clock set back.
+-- Members scored ahead of now are lent: a spent message is scored by when it was spent. Further ahead: the clock was set back.
 local function unsettled_exact ()
   local first, last = string.format('(%.0f', now), string.format('%.0f', now + lapse)
   local latest = redis.call('ZREVRANGEBYSCORE', key, last, first, 'WITHSCORES', 'LIMIT', 0, 1)

@@ -1,10 +1,10 @@
 -- Settling: what became of a grant. Up to a limit of 1000 every message is a member `<nonce>:<i>` of a sorted set, scored
--- by the time at which it was spent; above, it is part of a counter. What was taken along (above `waiting`) stands at the
--- end of the grant's time until it is settled. Settling what is no longer there changes nothing.
--- In a hash what is lent cannot be told by where it stands, so `lent` counts it as well, until `lent_until`. That of a
--- process that died stays in the count for as long as others go on lending, but a full window lends no more.
+-- by the time at which it was spent; above 1000 it is part of a counter. The spare messages (those above `waiting`) are lent:
+-- they count at the end of the grant's time until they are settled. Settling a grant that is no longer there changes nothing.
+-- In a hash, lent messages cannot be told by when they count, so the field `lent` holds their number, until `lent_until`.
+-- Those of a process that died stay in that number while others go on lending, but a full window lends no more.
 
--- Counts what a grant takes along.
+-- Counts the spare messages of a grant as lent.
 local function lend (key, now, lapse, count)
   local ends_at = tonumber(redis.call('HGET', key, 'lent_until')) or 0
   if ends_at <= now or ends_at > now + lapse then redis.call('HSET', key, 'lent', 0) end
@@ -12,7 +12,7 @@ local function lend (key, now, lapse, count)
   redis.call('HSET', key, 'lent_until', string.format('%.0f', now + lapse))
 end
 
--- Returns how many are lent, and for how many ms yet.
+-- Returns how many messages are lent, and for how many ms more.
 local function read_lent (key, now, lapse)
   local held = redis.call('HMGET', key, 'lent', 'lent_until')
   local lent, left = tonumber(held[1]) or 0, (tonumber(held[2]) or 0) - now

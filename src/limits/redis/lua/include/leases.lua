@@ -1,16 +1,16 @@
--- The connection ids of a text that has a space between two.
+-- Reads connection ids that are separated by spaces.
 local function read_ids (text)
   local ids = {}
   for id in string.gmatch(text, '[^ ]+') do ids[#ids + 1] = id end
   return ids
 end
 
--- Gives leases back, whose users' keys come after the first `key_at`, and returns how many were there. Removing what is not
--- there changes nothing, so giving back twice is giving back once.
+-- Gives leases back and returns how many were there. Their users' keys come after the first `key_at`. Removing a lease that is
+-- not there changes nothing, so giving back twice is giving back once.
 local function give_back (ids, key_at, records)
   local removed = 0
   for i, id in ipairs(ids) do
-    -- Not `call`: whatever is wrong with one user's key holds up nobody who comes in the same call.
+    -- Not `call`: a fault of one user's key must not fail the other users of this call.
     local gone = redis.pcall('ZREM', KEYS[key_at + i], id)
     if type(gone) == 'number' then removed = removed + gone end
   end
