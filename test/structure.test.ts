@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import ts from 'typescript'
 
 const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+const CLIENT = fileURLToPath(new URL('../packages/client/src/', import.meta.url))
+const MAX_FUNCTION_LINES = 70
 
 interface Import { readonly from: string, readonly typeOnly: boolean }
 interface Source { readonly file: string, readonly text: string, readonly lines: number, readonly imports: readonly Import[] }
@@ -15,8 +18,8 @@ function targetOf (file: string, from: string): string {
   return from.startsWith('.') ? posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts') : from
 }
 
-function readSource (file: string): Source {
-  const text = readFileSync(SRC + file, 'utf8')
+function readSource (root: string, file: string): Source {
+  const text = readFileSync(root + file, 'utf8')
   const imports = [...text.matchAll(IMPORT)].map(([, type, names = '', from = '']) => {
     const everyNameIsType = /^\{.*\}$/s.test(names) && names.slice(1, -1).split(',').every(name => name.trim().startsWith('type '))
     return { from: targetOf(file, from), typeOnly: type !== undefined || everyNameIsType }
@@ -24,9 +27,50 @@ function readSource (file: string): Source {
   return { file, text, lines: text.trimEnd().split('\n').length, imports }
 }
 
-const SOURCES = (readdirSync(SRC, { recursive: true }) as string[]).filter(file => file.endsWith('.ts')).toSorted().map(readSource)
+function readSources (root: string): Source[] {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  return files.filter(file => file.endsWith('.ts')).toSorted().map(file => readSource(root, file))
+}
+
+const SOURCES = readSources(SRC)
+const CLIENT_SOURCES = readSources(CLIENT)
+const ROOTS = new Map([['src/', SOURCES], ['packages/client/src/', CLIENT_SOURCES]])
 const valuesOf = ({ imports }: Source): string[] => imports.filter(({ typeOnly }) => !typeOnly).map(({ from }) => from)
 const named = (file: string): Source | undefined => SOURCES.find(source => source.file === file)
+
+/** Each circle once, from the file at which the search meets it. */
+function findCircles (sources: readonly Source[]): string[] {
+  const byFile = new Map(sources.map(source => [source.file, source]))
+  const circles: string[] = []
+  const done = new Set<string>()
+  const walk = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' > '))
+    if (path.includes(file) || done.has(file)) return
+    for (const { from } of byFile.get(file)?.imports ?? []) walk(from, [...path, file])
+    done.add(file)
+  }
+  for (const { file } of sources) walk(file, [])
+  return circles
+}
+
+/** A factory with all that it makes counts as one function; a class does not. */
+function findLongFunctions (file: string, text: string): string[] {
+  const parsed = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
+  const found: string[] = []
+  const lineOf = (position: number): number => parsed.getLineAndCharacterOfPosition(position).line
+  const visit = (node: ts.Node): void => {
+    const lines = lineOf(node.end) - lineOf(node.getStart()) + 1
+    if (ts.isFunctionLike(node) && 'body' in node && lines > MAX_FUNCTION_LINES) found.push(`${file}: ${nameOf(node)} has ${lines} lines`)
+    ts.forEachChild(node, visit)
+  }
+  visit(parsed)
+  return found
+}
+
+function nameOf (node: ts.SignatureDeclaration): string {
+  const named = node.name === undefined && ts.isVariableDeclaration(node.parent) ? node.parent : node
+  return named.name?.getText() ?? 'a function without a name'
+}
 
 /** The steps of an upgrade: each is given what it needs, and knows nothing of the one before or after. */
 const UPGRADE_STEPS = ['find-address', 'read-request', 'check-origin', 'identify', 'authorize', 'answer-refusal', 'upgrade-deadlines'].map(step => `connection/${step}.ts`)
@@ -75,33 +119,26 @@ t.test('kinds stand in their table: no other file names one', async (t) => {
   t.same(offenders, [])
 })
 
-t.test('a connection imports nothing in a circle, types included', async (t) => {
-  const room = SOURCES.filter(({ file }) => file.startsWith('connection/'))
-  const circles: string[] = []
-  const done = new Set<string>()
-  const walk = (file: string, path: readonly string[]): void => {
-    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' > '))
-    const source = named(file)
-    if (path.includes(file) || done.has(file) || source === undefined) return
-    for (const { from } of source.imports) walk(from, [...path, file])
-    done.add(file)
-  }
-  for (const { file } of room) walk(file, [])
-  t.same(circles.filter(circle => circle.includes('connection/')), [])
+t.test('nothing imports in a circle, types included', async (t) => {
+  t.same([...findCircles(SOURCES), ...findCircles(CLIENT_SOURCES)], [])
 })
 
-t.test('nothing imports a value in a circle', async (t) => {
-  const done = new Set<string>()
-  const walk = (file: string, path: readonly string[]): void => {
-    const circle = path.includes(file)
-    if (circle) t.fail([...path.slice(path.indexOf(file)), file].join(' > '))
-    const source = named(file)
-    if (circle || done.has(file) || source === undefined) return
-    for (const from of valuesOf(source)) walk(from, [...path, file])
-    done.add(file)
-  }
-  for (const { file } of SOURCES) walk(file, [])
-  t.equal(done.size, SOURCES.length)
+t.test('the search for circles finds one, also of types', async (t) => {
+  const source = (file: string, ...imports: Import[]): Source => ({ file, text: '', lines: 0, imports })
+  const [value, type] = [(from: string): Import => ({ from, typeOnly: false }), (from: string): Import => ({ from, typeOnly: true })]
+  const straight = [source('a.ts', value('b.ts'), type('c.ts')), source('b.ts', value('c.ts')), source('c.ts')]
+  t.same(findCircles(straight), [])
+  t.same(findCircles([...straight.slice(0, 2), source('c.ts', type('a.ts'))]), ['a.ts > b.ts > c.ts > a.ts'])
+})
+
+t.test('no function is over 70 lines', async (t) => {
+  t.same([...ROOTS].flatMap(([root, sources]) => sources.flatMap(({ file, text }) => findLongFunctions(`${root}${file}`, text))), [])
+})
+
+t.test('the search for long functions counts from the name to the last bracket', async (t) => {
+  const body = (lines: number): string => '\n'.repeat(lines - 1)
+  t.same(findLongFunctions('a.ts', `function kept () {${body(70)}}\nfunction long () {${body(71)}}`), ['a.ts: long has 71 lines'])
+  t.same(findLongFunctions('b.ts', `const long = () => {${body(80)}}\nclass C {\n  method () {${body(90)}}\n}`), ['b.ts: long has 80 lines', 'b.ts: method has 90 lines'])
 })
 
 t.test('no file is over 250 lines', async (t) => {

@@ -4,7 +4,10 @@ export interface BusEvent {
   readonly data: unknown
 }
 
-/** Carries events from publishers to this process. Topics are `<kind>:<id>` and `user:<user_id>`. */
+/**
+ * Carries events from publishers to this process. Topics are `<kind>:<id>` and `user:<user_id>`. Its functions may be passed on
+ * by themselves.
+ */
 export interface Bus {
   /**
    * Counts one more listener of a topic; resolves once every event published from now on will arrive. Rejects when the

@@ -40,6 +40,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
   return new RedisBus(options)
 }
 
+/** Its public parts are bound: they may be passed on one by one, as those of every `Bus`. */
 class RedisBus implements Bus {
   private readonly prefix: string
   private readonly timeoutMs: number
@@ -69,27 +70,27 @@ class RedisBus implements Bus {
     this.linger = createLinger({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
   }
 
-  async subscribe (topic: string): Promise<void> {
+  readonly subscribe = async (topic: string): Promise<void> => {
     if (this.closed) throw new Error('the bus is closed')
     const entry = this.topics.get(topic) ?? this.listen(topic)
     if (entry.listeners++ === 0) this.linger.take(topic)
     if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs)
   }
 
-  unsubscribe (topic: string): void {
+  readonly unsubscribe = (topic: string): void => {
     const entry = this.topics.get(topic)
     if (entry === undefined || entry.listeners === 0 || --entry.listeners > 0) return
     if (entry.isHeard) this.linger.keep(topic)
     else this.forget(topic)
   }
 
-  async publish (topic: string, event: BusEvent): Promise<void> {
+  readonly publish = async (topic: string, event: BusEvent): Promise<void> => {
     if (this.closed) throw new Error('the bus is closed')
     const [channel = ''] = channelsOf(topic, this.prefix)
     await this.publishText(channel, formatBusMessage(event))
   }
 
-  async close (): Promise<void> {
+  readonly close = async (): Promise<void> => {
     this.closed = true
     this.linger.close()
     this.channels.close()

@@ -48,6 +48,12 @@ export abstract class OneOrSeveral<K, V extends object, C extends Collection<K, 
     return true
   }
 
+  removeWhere (isOver: (value: V) => boolean): void {
+    if (this.only !== null && isOver(this.only)) this.only = null
+    if (this.several === null) return
+    for (const value of this.several.values()) if (isOver(value)) this.several.delete(this.keyOf(value))
+  }
+
   /** All of them, the earliest first. Removing some meanwhile is allowed, and they are not met any more. */
   members (): Iterable<V> { return this.several?.values() ?? (this.only === null ? [] : [this.only]) }
 }

@@ -27,7 +27,7 @@ export interface ControlHandlers {
 
 /**
  * What operators and back ends order, on every process within a second. An order is kept with a lifetime before it is
- * done here and announced: it rejects when that cannot be done.
+ * done here and announced: it rejects when that cannot be done. Its functions may be passed on by themselves.
  */
 export interface Control {
   /** False until revocations and bans were read for the first time: until then the process is not ready. */

@@ -43,6 +43,7 @@ export function createRedisControl (options: RedisControlOptions): Control {
   return new RedisControl(options)
 }
 
+/** Its public parts are bound: they are passed on one by one, as those of every `Control` may be. */
 class RedisControl implements Control {
   private readonly from = randomUUID()
   private readonly channel: string
@@ -83,44 +84,44 @@ class RedisControl implements Control {
 
   get loaded (): boolean { return this.reader.loaded }
 
-  start (): void {
+  readonly start = (): void => {
     this.reader.start()
     this.channels.want(this.channel)
     this.reloading.readSoon()
   }
 
-  isRevoked (identity: Identity): boolean { return this.state.isRevoked(identity) }
+  readonly isRevoked = (identity: Identity): boolean => this.state.isRevoked(identity)
 
-  bannedForMs (address: string): number { return this.state.bannedForMs(address) }
+  readonly bannedForMs = (address: string): number => this.state.bannedForMs(address)
 
-  async revoke (asked: Revocation): Promise<void> {
+  readonly revoke = async (asked: Revocation): Promise<void> => {
     const revocation = revocationFrom(asked, this.now())
     const durationMs = keepRevocationForMs(revocation, this.maxTokenLifetimeMs, this.now())
     const message: ControlMessage = { type: 'revoke', revocation, duration_ms: durationMs }
     await this.order(message, async () => { await this.store.keepRevocation(revocation, durationMs) })
   }
 
-  async unrevoke (target: RevocationTarget): Promise<void> {
+  readonly unrevoke = async (target: RevocationTarget): Promise<void> => {
     await this.order({ type: 'unrevoke', target }, async () => { await this.store.dropRevocations(target) })
   }
 
-  async ban (address: string, durationMs: number): Promise<void> {
+  readonly ban = async (address: string, durationMs: number): Promise<void> => {
     await this.order({ type: 'ban', address, duration_ms: durationMs }, async () => { await this.store.keepBan(address, durationMs) })
   }
 
-  async unban (address: string): Promise<void> {
+  readonly unban = async (address: string): Promise<void> => {
     await this.order({ type: 'unban', address }, async () => { await this.store.dropBan(address) })
   }
 
-  async disconnect (userId: string): Promise<void> {
+  readonly disconnect = async (userId: string): Promise<void> => {
     await this.order({ type: 'disconnect', order_id: randomUUID(), user_id: userId }, this.keptOrders.keep)
   }
 
-  async recheck (userId: string | null): Promise<void> {
+  readonly recheck = async (userId: string | null): Promise<void> => {
     await this.order({ type: 'recheck', order_id: randomUUID(), user_id: userId }, this.keptOrders.keep)
   }
 
-  async close (): Promise<void> {
+  readonly close = async (): Promise<void> => {
     this.closed = true
     this.reloading.close()
     this.reader.close()

@@ -27,6 +27,15 @@ export function testBus (t: Test, open: (t: Test, onEvent: OnBusEvent) => Promis
     for (const topic of ['agent:a', 'task:t:1', 'user:kc:é|%']) t.same(numbers(heard, topic), all, topic)
   })
 
+  t.test('its functions may be passed on by themselves', async (t) => {
+    const { bus, heard } = await openHeard(t)
+    const { subscribe, unsubscribe, publish } = bus
+    for (let n = 0; n < 2; n++) await subscribe('agent:a')
+    unsubscribe('agent:a')
+    await publish('agent:a', { event: 'e', data: 1 })
+    await until('it arrived', () => heard.length > 0)
+  })
+
   t.test('an event is carried as it is', async (t) => {
     const { bus, heard } = await openHeard(t)
     await bus.subscribe('agent:a')

@@ -9,7 +9,7 @@ class Items extends SmallMap<string, Item> {
 }
 
 const KEYS = ['a', 'b', 'c'] as const
-const step = fc.record({ key: fc.constantFrom(...KEYS), value: fc.nat(9), does: fc.constantFrom('add', 'remove') })
+const step = fc.record({ key: fc.constantFrom(...KEYS), value: fc.nat(9), does: fc.constantFrom('add', 'remove', 'removeWhere') })
 
 t.test('a small map does what a Map does, step by step', async (t) => {
   fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
@@ -19,6 +19,9 @@ t.test('a small map does what a Map does, step by step', async (t) => {
         const item = { key, value }
         small.add(item)
         plain.set(key, item)
+      } else if (does === 'removeWhere') {
+        small.removeWhere((item) => item.value < value)
+        for (const item of plain.values()) if (item.value < value) plain.delete(item.key)
       } else if (small.remove(key) !== plain.delete(key)) {
         return false
       }

@@ -48,6 +48,14 @@ export function testControl (t: Test, prepare: (t: Test) => Promise<OpenControl>
   const all: Omit<Revocation, 'kind' | 'id'> = { issuer: null, issuedBeforeMs: null }
   const soon = async (what: string, condition: () => boolean): Promise<void> => { await until(what, condition, 5000) }
 
+  t.test('its functions may be passed on by themselves', async (t) => {
+    const [{ control }] = await openAll(t)
+    const { ban, bannedForMs, isRevoked } = control
+    await ban('192.0.2.1', 60_000)
+    t.ok(bannedForMs('192.0.2.1') > 0)
+    t.notOk(isRevoked(identity()))
+  })
+
   t.test('an order reaches the other process within a second', async (t) => {
     const [one, other] = await openAll(t)
     const delaysMs: number[] = []

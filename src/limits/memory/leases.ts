@@ -23,7 +23,7 @@ class UserLeases extends SmallMap<string, Held> {
   protected override keyOf ({ lease }: Held): string { return lease.connectionId }
 
   dropLapsed (now: number): void {
-    for (const { lease, endsAt } of this.members()) if (endsAt <= now) this.remove(lease.connectionId)
+    this.removeWhere(({ endsAt }) => endsAt <= now)
   }
 }
 
