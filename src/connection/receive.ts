@@ -26,7 +26,7 @@ export function receive (context: SessionContext, session: Session, data: ArrayB
   if (context.idleMs > 0) session.lastDataAtMs = Date.now()
   session.messagesIn++
   if (data.byteLength > context.limits.frame_bytes) return endSession(session, TOO_LARGE)
-  if (session.waiting === null && (context.isExempt(session.address) || context.budget.spend(session.address.key))) {
+  if (session.waiting === null && (context.isExempt(session.address) || context.messageLimit.spend(session.address.key))) {
     context.report.messageAllowed()
     if (!isBinary && turnIntoPong(new Uint8Array(data))) return sendText(session, data, context.maxBufferedBytes)
     return understand(context, session, copyText(data, isBinary))
@@ -58,7 +58,7 @@ function waitForGrant (context: SessionContext, session: Session, text: string |
   session.waiting.push(text)
   session.waitingBytes += heldBytes(text)
   if (isFlooding(context, session)) return endSession(session, FLOODED)
-  context.budget.request(session.address.key).then(
+  context.messageLimit.request(session.address.key).then(
     (verdict) => { takeVerdict(context, session, verdict) },
     (error: unknown) => {
       if (session.ending !== null) return

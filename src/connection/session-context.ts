@@ -1,4 +1,4 @@
-import type { MessageBudget } from '../limits/messages/budget.js'
+import type { MessageLimit } from '../limits/messages/message-limit.js'
 import type { Limiter } from '../limits/limiter.js'
 import type { WelcomeLimits } from '../wire/frames.js'
 import type { DeadlineWheel } from './deadline-wheel.js'
@@ -24,7 +24,7 @@ export interface SessionContext {
   readonly registry: Registry
   readonly wheel: DeadlineWheel
   readonly limiter: Limiter
-  readonly budget: MessageBudget
+  readonly messageLimit: MessageLimit
   readonly identify: Identify
   readonly subscriptions: Subscriptions
   readonly report: Report

@@ -135,7 +135,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
         registry,
         wheel: startDeadlineWheel((session, nowMs) => { onDue(context, session, nowMs) }),
         limiter: limits.limiter,
-        budget: limits.budget,
+        messageLimit: limits.messageLimit,
         identify: identity.identify,
         subscriptions,
         report,

@@ -4,14 +4,14 @@ import { createAddressBlocks, rememberBlocks } from '../limits/address-blocks.js
 import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
 import type { Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory/limiter.js'
-import { createMessageBudget, type MessageBudget } from '../limits/messages/budget.js'
+import { createMessageLimit, type MessageLimit } from '../limits/messages/message-limit.js'
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import type { RedisConnection } from '../redis/connect.js'
 
 export interface Limits {
   readonly limiter: Limiter
-  readonly budget: MessageBudget
+  readonly messageLimit: MessageLimit
   /**
    * Ms for which an address is known to be over; always 0 in dry-run. More than 0 counts as a refused decision: to be asked
    * once for each attempt, which ends there.
@@ -99,10 +99,10 @@ export function composeLimits (
   const blocks = createAddressBlocks({ now: monotonic })
   const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
   const limiter = countDecisions(dryRun ? letThrough(store.limiter) : rememberBlocks(store.limiter, blocks), metrics, countRefused)
-  const budget = createMessageBudget(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
+  const messageLimit = createMessageLimit(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
   return {
     limiter,
-    budget,
+    messageLimit,
     redisUp: store.redisUp,
     noteRedisAway: store.noteRedisAway,
     blockedForMs (addressKey) {
@@ -112,7 +112,7 @@ export function composeLimits (
     },
     noteUserFull () { countRefused('user') },
     async close () {
-      budget.close()
+      messageLimit.close()
       await limiter.close()
     }
   }

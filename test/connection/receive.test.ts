@@ -2,7 +2,7 @@ import t from 'tap'
 import { endLimited, receive, receivePing } from '../../src/connection/receive.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
 import type { Passage } from '../../src/limits/messages/address-grants.js'
-import type { MessageBudget } from '../../src/limits/messages/budget.js'
+import type { MessageLimit } from '../../src/limits/messages/message-limit.js'
 import { createTestContext, createTestReport, openTestSession, type TestSocket } from './stand-ins.js'
 
 const bytes = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text)).buffer
@@ -12,23 +12,23 @@ const settled = async (): Promise<void> => { await new Promise<void>((resolve) =
 
 interface Asked { resolve (passage: Passage): void, reject (error: Error): void }
 
-/** A budget that answers when told to; `atHand` messages are spent without asking. */
-function createTestBudget (atHand = 0): MessageBudget & { readonly asked: Asked[], atHand: number } {
+/** A message limit that answers when told to; `atHand` messages are spent without asking. */
+function createTestLimit (atHand = 0): MessageLimit & { readonly asked: Asked[], atHand: number } {
   const asked: Asked[] = []
-  const budget = {
+  const messageLimit = {
     asked,
     atHand,
-    spend: () => budget.atHand > 0 && budget.atHand-- > 0,
+    spend: () => messageLimit.atHand > 0 && messageLimit.atHand-- > 0,
     request: async () => await new Promise<Passage>((resolve, reject) => { asked.push({ resolve, reject }) }),
     close: () => {},
     size: 0
   }
-  return budget
+  return messageLimit
 }
 
 t.test('a frame within the limit is understood at once', async (t) => {
   const report = createTestReport()
-  const context = createTestContext({ budget: createTestBudget(1), report })
+  const context = createTestContext({ messageLimit: createTestLimit(1), report })
   const { session, socket } = openTestSession()
   receive(context, session, ping('1'), false)
   t.same(socket.frames(), [{ type: 'pong', id: '1' }])
@@ -37,15 +37,15 @@ t.test('a frame within the limit is understood at once', async (t) => {
 })
 
 t.test('frames that wait for a grant keep their order, and none passes them', async (t) => {
-  const budget = createTestBudget(0)
-  const context = createTestContext({ budget })
+  const messageLimit = createTestLimit(0)
+  const context = createTestContext({ messageLimit })
   const { session, socket } = openTestSession()
   for (const id of ['1', '2', '3']) receive(context, session, ping(id), false)
-  budget.atHand = 10
+  messageLimit.atHand = 10
   receive(context, session, ping('4'), false)
   t.same(pongsOf(socket), [], 'a grant at hand is not for those who come later')
-  t.equal(budget.asked.length, 4)
-  for (const { resolve } of budget.asked) resolve({ granted: true })
+  t.equal(messageLimit.asked.length, 4)
+  for (const { resolve } of messageLimit.asked) resolve({ granted: true })
   await settled()
   t.same(pongsOf(socket), ['1', '2', '3', '4'])
   receive(context, session, ping('5'), false)
@@ -55,25 +55,25 @@ t.test('frames that wait for a grant keep their order, and none passes them', as
 })
 
 t.test('a binary frame keeps its place in the order and is malformed', async (t) => {
-  const budget = createTestBudget(0)
-  const context = createTestContext({ budget })
+  const messageLimit = createTestLimit(0)
+  const context = createTestContext({ messageLimit })
   const { session, socket } = openTestSession()
   receive(context, session, ping('1'), false)
   receive(context, session, ping('2'), true)
   receive(context, session, ping('3'), false)
-  for (const { resolve } of budget.asked) resolve({ granted: true })
+  for (const { resolve } of messageLimit.asked) resolve({ granted: true })
   await settled()
   t.same(socket.frames().map(frame => frame['type']), ['pong', 'error', 'pong'])
 })
 
 t.test('over the limit comes the frame that clients know, then the close, then nothing', async (t) => {
-  const budget = createTestBudget(1)
+  const messageLimit = createTestLimit(1)
   const report = createTestReport()
-  const context = createTestContext({ budget, report })
+  const context = createTestContext({ messageLimit, report })
   const { session, socket } = openTestSession()
   for (const id of ['1', '2', '3']) receive(context, session, ping(id), false)
-  budget.asked[0]?.resolve({ granted: false, retryAfterMs: 1234.5 })
-  budget.asked[1]?.resolve({ granted: true })
+  messageLimit.asked[0]?.resolve({ granted: false, retryAfterMs: 1234.5 })
+  messageLimit.asked[1]?.resolve({ granted: true })
   await settled()
   t.equal(socket.sent.at(-1), '{"type":"error","error":"Too Many Requests","code":429,"retry_after_ms":1235}')
   t.same(socket.ended, { code: 4429, reason: '{"error":"too_many_requests","retry_after_ms":1235}' })
@@ -84,35 +84,35 @@ t.test('over the limit comes the frame that clients know, then the close, then n
 })
 
 t.test('in dry run the limit is written down and the frame goes through', async (t) => {
-  const budget = createTestBudget(0)
+  const messageLimit = createTestLimit(0)
   const report = createTestReport()
-  const context = createTestContext({ budget, report, dryRun: true })
+  const context = createTestContext({ messageLimit, report, dryRun: true })
   const { session, socket } = openTestSession()
   receive(context, session, ping('1'), false)
-  budget.asked[0]?.resolve({ granted: false, retryAfterMs: 1000 })
+  messageLimit.asked[0]?.resolve({ granted: false, retryAfterMs: 1000 })
   await settled()
   t.same(pongsOf(socket), ['1'])
   t.equal(socket.ended, null)
   t.same(report.lines, ['message limited'])
 })
 
-t.test('an address on the allow list asks no budget', async (t) => {
-  const budget = createTestBudget(0)
-  const context = createTestContext({ budget, isExempt: ({ ip }) => ip === '192.0.2.9' })
+t.test('an address on the allow list is not asked about', async (t) => {
+  const messageLimit = createTestLimit(0)
+  const context = createTestContext({ messageLimit, isExempt: ({ ip }) => ip === '192.0.2.9' })
   const { session, socket } = openTestSession('alice', { ip: '192.0.2.9' })
   for (let i = 0; i < 500; i++) receive(context, session, ping(String(i)), false)
   t.equal(socket.sent.length, 500)
-  t.equal(budget.asked.length, 0)
+  t.equal(messageLimit.asked.length, 0)
 })
 
 t.test('when nobody can judge a frame the connection ends, and no later frame passes it', async (t) => {
-  const budget = createTestBudget(0)
+  const messageLimit = createTestLimit(0)
   const report = createTestReport()
   const { session, socket } = openTestSession()
-  const context = createTestContext({ budget, report })
+  const context = createTestContext({ messageLimit, report })
   for (const id of ['1', '2']) receive(context, session, ping(id), false)
-  budget.asked[0]?.reject(new Error('away'))
-  budget.asked[1]?.resolve({ granted: true })
+  messageLimit.asked[0]?.reject(new Error('away'))
+  messageLimit.asked[1]?.resolve({ granted: true })
   await settled()
   await settled()
   t.match(socket.ended, { code: 4503 })
@@ -144,7 +144,7 @@ t.test('what waits for grants is bounded in bytes, each frame with its own cost,
     }
     return Infinity
   }
-  const context = createTestContext({ budget: createTestBudget(0) })
+  const context = createTestContext({ messageLimit: createTestLimit(0) })
   const heldBytes = 4 * context.limits.frame_bytes + 1_048_576
   const large = Math.min(1000, context.limits.frame_bytes)
   t.equal(flood('{}', context), Math.floor(heldBytes / 66) + 1)
@@ -152,12 +152,12 @@ t.test('what waits for grants is bounded in bytes, each frame with its own cost,
 })
 
 t.test('a connection that closed while its frames waited is left alone', async (t) => {
-  const budget = createTestBudget(0)
+  const messageLimit = createTestLimit(0)
   const { session, socket } = openTestSession()
-  const context = createTestContext({ budget })
+  const context = createTestContext({ messageLimit })
   receive(context, session, ping('1'), false)
   session.waiting = null
-  budget.asked[0]?.resolve({ granted: true })
+  messageLimit.asked[0]?.resolve({ granted: true })
   await settled()
   t.same(socket.sent, [])
 })

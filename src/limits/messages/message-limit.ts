@@ -4,7 +4,7 @@ import { AddressGrants, type Passage } from './address-grants.js'
 import { Sleepers } from './sleepers.js'
 
 /** The message limit as one process sees it: grants of the addresses' windows, spent locally. */
-export interface MessageBudget {
+export interface MessageLimit {
   /** Spends one message of a grant at hand. False: none, or frames of this address are waiting; then `request`. */
   spend (address: string): boolean
   /**
@@ -18,7 +18,7 @@ export interface MessageBudget {
   readonly size: number
 }
 
-export interface MessageBudgetOptions {
+export interface MessageLimitOptions {
   /** Monotonic, in ms. */
   readonly now: () => number
   /** Frames of one address that may wait at once; more are refused. */
@@ -27,16 +27,16 @@ export interface MessageBudgetOptions {
 
 const MAX_WAITING = 10_000
 const SWEEP_MS = 250
-/** What a frame is told that finds too many waiting before it, or the budget closed. */
+/** What a frame is told that finds too many waiting before it, or the limit closed. */
 const CROWDED_RETRY_MS = 1000
 const CROWDED: Passage = { granted: false, retryAfterMs: CROWDED_RETRY_MS }
 
-/** Makes the budget of one process on top of its limiter. Its one timer runs while grants are outstanding. */
-export function createMessageBudget (limiter: Limiter, { now, maxWaiting = MAX_WAITING }: MessageBudgetOptions): MessageBudget {
-  return new GrantedMessages(limiter, now, maxWaiting)
+/** Makes the message limit of one process on top of its limiter. Its one timer runs while grants are outstanding. */
+export function createMessageLimit (limiter: Limiter, { now, maxWaiting = MAX_WAITING }: MessageLimitOptions): MessageLimit {
+  return new ProcessMessageLimit(limiter, now, maxWaiting)
 }
 
-class GrantedMessages implements MessageBudget {
+class ProcessMessageLimit implements MessageLimit {
   /** In the order of `askedAtMs`, so that the sweep stops at the first that has not lapsed. */
   private readonly byAddress = new Map<string, AddressGrants>()
   private readonly blocks

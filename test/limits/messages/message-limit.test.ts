@@ -4,7 +4,7 @@ import {
 } from '../../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../../src/limits/memory/limiter.js'
 import type { Passage } from '../../../src/limits/messages/address-grants.js'
-import { createMessageBudget, type MessageBudget } from '../../../src/limits/messages/budget.js'
+import { createMessageLimit, type MessageLimit } from '../../../src/limits/messages/message-limit.js'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { startRedis } from '../../support/redis.js'
 import { until } from '../../support/until.js'
@@ -14,14 +14,14 @@ import { SETTINGS } from '../limiter-conformance.js'
 const ADDRESS = '192.0.2.1'
 
 interface Watched {
-  readonly budget: MessageBudget
+  readonly messageLimit: MessageLimit
   readonly clock: TestClock
   readonly asked: GrantRequest[]
   readonly settled: GrantSettlement[]
 }
 
-/** A budget on a memory limiter, with a record of what it asks for. */
-function watchBudget (
+/** A message limit on a memory limiter, with a record of what it asks for. */
+function watchLimit (
   t: Test, settings: Partial<LimitSettings> = {}, change: (limiter: Limiter) => Partial<Limiter> = () => ({})
 ): Watched {
   const clock = createTestClock(0)
@@ -29,7 +29,7 @@ function watchBudget (
   const limiter: Limiter = { ...memory, ...change(memory) }
   const asked: GrantRequest[] = []
   const settled: GrantSettlement[] = []
-  const budget = createMessageBudget({
+  const messageLimit = createMessageLimit({
     ...limiter,
     takeGrant: async (request, earlier) => {
       asked.push(request)
@@ -41,38 +41,38 @@ function watchBudget (
       limiter.settle(lapsed)
     }
   }, { now: clock.now })
-  t.teardown(() => { budget.close() })
-  return { budget, clock, asked, settled }
+  t.teardown(() => { messageLimit.close() })
+  return { messageLimit, clock, asked, settled }
 }
 
 /** What the gateway does with a frame. */
-async function pass (budget: MessageBudget, address = ADDRESS): Promise<boolean> {
-  return budget.spend(address) || (await budget.request(address)).granted
+async function pass (messageLimit: MessageLimit, address = ADDRESS): Promise<boolean> {
+  return messageLimit.spend(address) || (await messageLimit.request(address)).granted
 }
 
 t.test('a burst of a hundred one by one passes in at most ten calls, and the next one is refused', async (t) => {
-  const { budget, asked } = watchBudget(t)
-  for (let i = 0; i < 100; i++) t.ok(await pass(budget))
+  const { messageLimit, asked } = watchLimit(t)
+  for (let i = 0; i < 100; i++) t.ok(await pass(messageLimit))
   t.ok(asked.length <= 10, `${asked.length} calls`)
-  t.notOk(await pass(budget))
+  t.notOk(await pass(messageLimit))
   const calls = asked.length
-  t.notOk(await pass(budget), 'it remembers')
-  t.match(await budget.request(ADDRESS), { granted: false, retryAfterMs: 60_000 })
+  t.notOk(await pass(messageLimit), 'it remembers')
+  t.match(await messageLimit.request(ADDRESS), { granted: false, retryAfterMs: 60_000 })
   t.equal(asked.length, calls, 'and asks nobody')
 })
 
 t.test('a long burst under a high limit needs less than one call for ten messages', async (t) => {
-  const { budget, asked } = watchBudget(t, { messages: 1_000_000 })
-  for (let i = 0; i < 5000; i++) t.ok(await pass(budget))
+  const { messageLimit, asked } = watchLimit(t, { messages: 1_000_000 })
+  for (let i = 0; i < 5000; i++) t.ok(await pass(messageLimit))
   t.ok(asked.length <= 30, `${asked.length} calls for 5000`)
 })
 
 t.test('who sends now and then takes one message at a time, and none is settled', async (t) => {
-  const { budget, clock, asked, settled } = watchBudget(t)
+  const { messageLimit, clock, asked, settled } = watchLimit(t)
   for (let i = 0; i < 6; i++) {
-    t.ok(await pass(budget))
+    t.ok(await pass(messageLimit))
     clock.advance(3000)
-    await until('no grant is outstanding', () => budget.size === 0)
+    await until('no grant is outstanding', () => messageLimit.size === 0)
   }
   t.same(asked.map(({ demand, spare }) => [demand, spare]), Array.from({ length: 6 }, () => [1, 0]))
   t.same(settled, [])
@@ -80,7 +80,7 @@ t.test('who sends now and then takes one message at a time, and none is settled'
 
 t.test('frames that wait are answered in order by one call at a time', async (t) => {
   let inFlight = 0
-  const { budget, asked } = watchBudget(t, {}, (memory) => ({
+  const { messageLimit, asked } = watchLimit(t, {}, (memory) => ({
     takeGrant: async (request, settled) => {
       t.equal(++inFlight, 1)
       await new Promise((resolve) => setImmediate(resolve))
@@ -90,11 +90,11 @@ t.test('frames that wait are answered in order by one call at a time', async (t)
   }))
   const order: number[] = []
   const frames = Array.from({ length: 120 }, async (_, i) => {
-    const { granted } = await budget.request(ADDRESS)
+    const { granted } = await messageLimit.request(ADDRESS)
     order.push(i)
     return granted
   })
-  t.notOk(budget.spend(ADDRESS), 'nobody overtakes those who wait')
+  t.notOk(messageLimit.spend(ADDRESS), 'nobody overtakes those who wait')
   const granted = await Promise.all(frames)
   t.same(order, order.toSorted((a, b) => a - b))
   t.same(granted, Array.from({ length: 120 }, (_, i) => i < 100))
@@ -102,25 +102,25 @@ t.test('frames that wait are answered in order by one call at a time', async (t)
 })
 
 t.test('a grant is not spent after a second, and what is left of it goes back', async (t) => {
-  const { budget, clock, settled } = watchBudget(t)
-  for (let i = 0; i < 5; i++) await pass(budget)
+  const { messageLimit, clock, settled } = watchLimit(t)
+  for (let i = 0; i < 5; i++) await pass(messageLimit)
   clock.advance(400)
-  t.ok(budget.spend(ADDRESS))
+  t.ok(messageLimit.spend(ADDRESS))
   clock.advance(GRANT_LAPSE_MS - 401)
-  t.ok(budget.spend(ADDRESS), 'until the last moment')
+  t.ok(messageLimit.spend(ADDRESS), 'until the last moment')
   clock.advance(1)
-  t.notOk(budget.spend(ADDRESS))
-  await until('no grant is outstanding', () => budget.size === 0)
+  t.notOk(messageLimit.spend(ADDRESS))
+  await until('no grant is outstanding', () => messageLimit.size === 0)
   t.match(settled, [{ address: ADDRESS, granted: 17, spent: 6, lastSpentMs: 999 }])
-  for (let i = 0; i < 93; i++) t.ok(await pass(budget), 'all that was not spent is there')
-  t.notOk(await pass(budget))
+  for (let i = 0; i < 93; i++) t.ok(await pass(messageLimit), 'all that was not spent is there')
+  t.notOk(await pass(messageLimit))
 })
 
 t.test('no window ever passes more than the limit, whatever the rhythm', async (t) => {
-  const { budget, clock } = watchBudget(t)
+  const { messageLimit, clock } = watchLimit(t)
   const passedAt: number[] = []
   for (let i = 0; i < 3000; i++) {
-    if (await pass(budget)) passedAt.push(clock.now())
+    if (await pass(messageLimit)) passedAt.push(clock.now())
     clock.advance(i % 200 < 120 ? 7 : 731)
     if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
   }
@@ -134,26 +134,26 @@ t.test('no window ever passes more than the limit, whatever the rhythm', async (
 
 t.test('a call that fails rejects the frames that wait for it, and the next frame asks again', async (t) => {
   let fail = true
-  const { budget } = watchBudget(t, {}, (memory) => ({
+  const { messageLimit } = watchLimit(t, {}, (memory) => ({
     takeGrant: async (request, settled) => {
       if (fail) throw new Error('away')
       return await memory.takeGrant(request, settled)
     }
   }))
-  await Promise.all([0, 1].map(async () => { await t.rejects(budget.request(ADDRESS), /away/) }))
+  await Promise.all([0, 1].map(async () => { await t.rejects(messageLimit.request(ADDRESS), /away/) }))
   fail = false
-  t.ok(await pass(budget))
+  t.ok(await pass(messageLimit))
 })
 
 t.test('too many waiting frames of one address are refused', async (t) => {
   const answers: Array<(grant: Grant) => void> = []
   const memory = createMemoryLimiter(SETTINGS, { now: () => 0 })
-  const budget = createMessageBudget({
+  const messageLimit = createMessageLimit({
     ...memory, takeGrant: async () => await new Promise<Grant>((resolve) => { answers.push(resolve) })
   }, { now: () => 0, maxWaiting: 3 })
-  t.teardown(() => { budget.close() })
-  const waiting = [0, 1, 2].map(async () => await budget.request(ADDRESS))
-  t.match(await budget.request(ADDRESS), { granted: false, retryAfterMs: 1000 })
+  t.teardown(() => { messageLimit.close() })
+  const waiting = [0, 1, 2].map(async () => await messageLimit.request(ADDRESS))
+  t.match(await messageLimit.request(ADDRESS), { granted: false, retryAfterMs: 1000 })
   answers[0]?.({ id: 'x', granted: 1, retryAfterMs: 0, unsettledMs: 0 })
   await until('it asked for the others', () => answers.length === 2)
   answers[1]?.({ id: 'y', granted: 2, retryAfterMs: 0, unsettledMs: 0 })
@@ -161,35 +161,35 @@ t.test('too many waiting frames of one address are refused', async (t) => {
 })
 
 t.test('a hundred thousand addresses leave nothing behind', async (t) => {
-  const { budget, clock } = watchBudget(t)
-  for (let i = 0; i < 100_000; i++) void budget.request(String(i))
-  t.equal(budget.size, 100_000)
+  const { messageLimit, clock } = watchLimit(t)
+  for (let i = 0; i < 100_000; i++) void messageLimit.request(String(i))
+  t.equal(messageLimit.size, 100_000)
   clock.advance(GRANT_LAPSE_MS)
-  await until('no grant is outstanding', () => budget.size === 0)
-  t.equal(budget.size, 0)
+  await until('no grant is outstanding', () => messageLimit.size === 0)
+  t.equal(messageLimit.size, 0)
 })
 
 t.test('closing gives back what is left and refuses what comes later', async (t) => {
-  const { budget, settled } = watchBudget(t)
-  for (let i = 0; i < 3; i++) await pass(budget)
-  budget.close()
+  const { messageLimit, settled } = watchLimit(t)
+  for (let i = 0; i < 3; i++) await pass(messageLimit)
+  messageLimit.close()
   t.match(settled.at(-1), { granted: 17, spent: 2 })
-  t.notOk(await pass(budget))
+  t.notOk(await pass(messageLimit))
 })
 
 t.test('two processes on one Redis pass exactly the limit, with few calls', async (t) => {
   const redis = await startRedis(t)
   const now = (): number => performance.now()
   const limiters = [0, 1].map(() => createRedisLimiter(redis.client, SETTINGS, { prefix: '' }))
-  const budgets = limiters.map((limiter) => createMessageBudget(limiter, { now }))
-  const results = await Promise.all(budgets.map(async (budget) => {
+  const messageLimits = limiters.map((limiter) => createMessageLimit(limiter, { now }))
+  const results = await Promise.all(messageLimits.map(async (messageLimit) => {
     let passed = 0
-    for (let i = 0; i < 100; i++) if (await pass(budget)) passed++
+    for (let i = 0; i < 100; i++) if (await pass(messageLimit)) passed++
     return passed
   }))
   const [one = 0, other = 0] = results
   t.equal(one + other, 100, `${one} + ${other}`)
-  for (const budget of budgets) budget.close()
+  for (const messageLimit of messageLimits) messageLimit.close()
   await Promise.all(limiters.map(async (limiter) => { await limiter.close() }))
   t.equal(await redis.client.zcard(`ws:ratelimit:msg:${ADDRESS}`), one + other, 'what neither could spend went back')
   const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1]
@@ -197,7 +197,7 @@ t.test('two processes on one Redis pass exactly the limit, with few calls', asyn
 })
 
 interface Two {
-  readonly budgets: readonly [MessageBudget, MessageBudget]
+  readonly messageLimits: readonly [MessageLimit, MessageLimit]
   /** Script calls that Redis has run for both. */
   calls (): Promise<number>
 }
@@ -205,24 +205,24 @@ interface Two {
 /** Two processes that share the window of one address in Redis. */
 async function startTwo (t: Test, settings: Partial<LimitSettings>): Promise<Two> {
   const redis = await startRedis(t)
-  const start = (): MessageBudget => {
+  const start = (): MessageLimit => {
     const limiter = createRedisLimiter(redis.client, { ...SETTINGS, ...settings }, { prefix: '' })
-    const budget = createMessageBudget(limiter, { now: () => performance.now() })
+    const messageLimit = createMessageLimit(limiter, { now: () => performance.now() })
     t.teardown(async () => {
-      budget.close()
+      messageLimit.close()
       await limiter.close()
     })
-    return budget
+    return messageLimit
   }
   return {
-    budgets: [start(), start()],
+    messageLimits: [start(), start()],
     calls: async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
   }
 }
 
 for (const [kind, messages] of [['exact', 100], ['counted', 1500]] as const) {
   t.test(`in a window that is ${kind}, nobody is refused for what another process holds and has not spent`, async (t) => {
-    const { budgets: [holder, other], calls } = await startTwo(t, { messages })
+    const { messageLimits: [holder, other], calls } = await startTwo(t, { messages })
     const spent = messages * 0.6
     for (let i = 0; i < spent; i++) t.ok(await pass(holder))
     const before = await calls()
@@ -244,9 +244,9 @@ for (const [kind, messages] of [['exact', 100], ['counted', 1500]] as const) {
 
 t.test('a burst over the limit of a one-second window is refused at once', async (t) => {
   for (const messages of [100, 1500]) {
-    const { budgets: [budget] } = await startTwo(t, { messages, messageWindowMs: 1000 })
+    const { messageLimits: [messageLimit] } = await startTwo(t, { messages, messageWindowMs: 1000 })
     const startedAt = performance.now()
-    const answers = await Promise.all(Array.from({ length: messages + 1 }, async () => await budget.request(ADDRESS)))
+    const answers = await Promise.all(Array.from({ length: messages + 1 }, async () => await messageLimit.request(ADDRESS)))
     const tookMs = performance.now() - startedAt
     t.equal(answers.filter(({ granted }) => granted).length, messages)
     t.match(answers.at(-1), { granted: false, retryAfterMs: Number })
@@ -256,16 +256,16 @@ t.test('a burst over the limit of a one-second window is refused at once', async
 
 t.test('frames wait at most the time of a settlement, each its own, for a grant that never comes back', async (t) => {
   let lent = true
-  const { budget, clock, asked } = watchBudget(t, {}, () => ({
+  const { messageLimit, clock, asked } = watchLimit(t, {}, () => ({
     takeGrant: async () => ({ id: 'x', granted: 0, retryAfterMs: 50_000, unsettledMs: lent ? GRANT_SETTLE_MS : 0 })
   }))
   const answers: Passage[] = []
-  const ask = (): void => { void budget.request(ADDRESS).then((answer) => answers.push(answer)) }
+  const ask = (): void => { void messageLimit.request(ADDRESS).then((answer) => answers.push(answer)) }
   ask()
   await until('it has asked', () => asked.length === 1)
   clock.advance(GRANT_LAPSE_MS - 1)
   ask()
-  t.notOk(budget.spend(ADDRESS))
+  t.notOk(messageLimit.spend(ADDRESS))
   clock.advance(1)
   await until('it asks again once the grant has lapsed', () => asked.length === 2)
   clock.advance(GRANT_SETTLE_MS - GRANT_LAPSE_MS)
@@ -276,17 +276,17 @@ t.test('frames wait at most the time of a settlement, each its own, for a grant 
   await until('the second is answered', () => answers.length > 1)
   t.same(answers.at(-1), { granted: false, retryAfterMs: 50_000 }, 'when all is spent the answer is the time of the window')
   const calls = asked.length
-  t.match(await budget.request(ADDRESS), { granted: false, retryAfterMs: 50_000 })
+  t.match(await messageLimit.request(ADDRESS), { granted: false, retryAfterMs: 50_000 })
   t.equal(asked.length, calls, 'only then it remembers')
   t.same(asked.slice(1).map(({ spare }) => spare), Array(calls - 1).fill(0), 'who has waited takes nothing along')
 })
 
 t.test('closing answers the frames that wait for another process to settle', async (t) => {
-  const { budget } = watchBudget(t, {}, () => ({
+  const { messageLimit } = watchLimit(t, {}, () => ({
     takeGrant: async () => ({ id: 'x', granted: 0, retryAfterMs: 60_000, unsettledMs: 1500 })
   }))
-  const waiting = [0, 1].map(async () => await budget.request(ADDRESS))
+  const waiting = [0, 1].map(async () => await messageLimit.request(ADDRESS))
   await new Promise((resolve) => setImmediate(resolve))
-  budget.close()
+  messageLimit.close()
   t.same(await Promise.all(waiting), Array(2).fill({ granted: false, retryAfterMs: 1000 }))
 })
