@@ -10,7 +10,7 @@ export class SessionGroup {
   private only: Session | null = null
   private several: Set<Session> | null = null
 
-  /** `name`: what they have in common. Whoever keeps this text instead of an equal one of its own keeps one for all. */
+  /** `name`: what they have in common. A member that keeps this text instead of an equal one of its own saves the second copy. */
   constructor (readonly name: string) {}
 
   get size (): number { return this.several?.size ?? (this.only === null ? 0 : 1) }
