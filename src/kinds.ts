@@ -48,12 +48,15 @@ type NameColumn = 'claim' | 'list' | 'setting'
 /** One value for each kind, by the kind's claim. */
 export type ByKind<T> = Readonly<Record<Kind['claim'], T>>
 
-/** Makes a value for each kind, in the table's order. */
+/** Makes a value for each kind, in the table's order. A loop of its own, as each upgrade comes here several times. */
 export function mapKinds<T> (valueOf: (kind: Kind) => T): ByKind<T> {
-  return mapKindsBy('claim', valueOf)
+  const values: Partial<Record<Kind['claim'], T>> = {}
+  for (const kind of KINDS) values[kind.claim] = valueOf(kind)
+  // Every row was met.
+  return values as ByKind<T>
 }
 
-/** The same, under the names of another column. */
+/** The same, under the names of any column. */
 export function mapKindsBy<C extends NameColumn, T> (column: C, valueOf: (kind: Kind) => T): Record<Kind[C], T> {
   const values: Partial<Record<Kind[C], T>> = {}
   for (const kind of KINDS) values[kind[column]] = valueOf(kind)

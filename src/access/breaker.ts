@@ -15,7 +15,7 @@ export interface Breaker {
 }
 
 /**
- * Makes a circuit breaker: opens after so many failures in a row, lets one probe through after `openMs`, closes when
+ * Makes a circuit breaker: opens after `failures` failures in a row, lets one probe through after `openMs`, closes when
  * the probe succeeds. An error that the back end itself answered with is no failure: one user's broken claims must not
  * lock everybody out.
  */

@@ -22,22 +22,25 @@ export function createClaimsAuthorizer (): Authorizer {
   // An identity is shared by every connection with the same token.
   const known = new WeakMap<Identity, Rights>()
 
-  function rightsOf (identity: Identity): Rights {
+  /** Null: few enough to be read anew, each kind when it is asked for. */
+  function rememberedRights (identity: Identity): Rights | null {
     if (identity.insecure) return NO_RIGHTS
     const remembered = known.get(identity)
     if (remembered !== undefined) return remembered
+    if (countEntries(identity) <= MAX_READ_ANEW) return null
     const rights = mapKinds(({ claim }) => readRight(identity.claims[claim]))
-    if (countIds(rights) > MAX_READ_ANEW) known.set(identity, rights)
+    known.set(identity, rights)
     return rights
   }
 
   return {
     local: true,
     visible (identity, _token, asked): Visible {
-      const rights = rightsOf(identity)
+      const rights = rememberedRights(identity)
       let unlistable = false
       const visible = mapKinds(({ claim }) => {
-        const ids = select(rights[claim], asked[claim])
+        if (asked[claim].length === 0) return NO_IDS
+        const ids = select(rights === null ? readRight(identity.claims[claim]) : rights[claim], asked[claim])
         if (ids === null) unlistable = true
         return ids ?? NO_IDS
       })
@@ -57,19 +60,18 @@ function readRight (claim: unknown): Right {
   return new Set(entries.filter((entry): entry is string => typeof entry === 'string' && isId(entry)))
 }
 
-function countIds (rights: Rights): number {
-  let ids = 0
+function countEntries ({ claims }: Identity): number {
+  let entries = 0
   for (const { claim } of KINDS) {
-    const right = rights[claim]
-    if (right !== '*') ids += right.size
+    const ids = claims[claim]
+    if (Array.isArray(ids)) entries += ids.length
   }
-  return ids
+  return entries
 }
 
 /** The allowed part of what is asked; null when all is asked of a right that cannot be listed. */
 function select (right: Right, asked: readonly string[] | '*'): readonly string[] | null {
   if (right === '*') return asked === '*' ? null : asked
   if (asked === '*') return [...right]
-  if (asked.length === 0) return NO_IDS
   return asked.filter((id) => right.has(id))
 }

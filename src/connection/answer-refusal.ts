@@ -11,7 +11,7 @@ type Headers = Array<readonly [string, string]>
 
 const JSON_HEADERS: Headers = [['Content-Type', 'application/json'], ['Cache-Control', 'no-store']]
 
-/** Whole seconds, and at least one: a client that waits so long can succeed. */
+/** Whole seconds, and at least one: a client that waits this time can succeed. */
 const retryAfterS = (refusal: Refusal): number => Math.max(1, Math.ceil((refusal.retryAfterMs ?? 1000) / 1000))
 
 /** The challenge of RFC 6750 section 3: no error code when no token was presented. */

@@ -20,7 +20,10 @@ export type Granted = ByKind<readonly string[]>
 export const isGranted = (value: Granted | Refusal): value is Granted => KINDS[0].claim in value
 
 /** Whether something of some kind is asked for: only then is anything to be decided, and `subscribed` owed. */
-export const asksForSomething = (filters: Filters): boolean => KINDS.some(({ claim }) => filters[claim] !== null)
+export function asksForSomething (filters: Filters): boolean {
+  for (const { claim } of KINDS) if (filters[claim] !== null) return true
+  return false
+}
 
 /** Everything asked for must be visible: one denied id refuses the whole, and a missing one looks the same. */
 function judge (filters: Filters, visible: Visible): Granted | Refusal {

@@ -26,7 +26,7 @@ export function findAddress (head: UpgradeHead, settings: UpgradeSettings): Foun
   const { forwardedFor } = head.headers
   const isTrusted = (address: ClientAddress): boolean => trustedProxies !== null && isListed(address, trustedProxies)
   const neighbour = addressFromBytes(head.peer)
-  // A balancer that speaks PROXY v2 stands for whoever connected to it, which may be a proxy of ours again.
+  // A balancer that speaks PROXY v2 stands for its own peer, which may be a proxy of ours again.
   const believed = settings.proxyProtocol && head.proxied.byteLength > 0 && isTrusted(neighbour)
   const peer = believed ? addressFromBytes(head.proxied) : neighbour
   if (trustedProxies === null || !isTrusted(peer)) return { address: peer, refusal: null, untrustedHeader: forwardedFor !== '' }

@@ -112,10 +112,12 @@ export function readRequest (head: UpgradeHead, settings: UpgradeSettings): Upgr
   if (isRefusal(offer)) return offer
   const token = findToken(query, offer, headers, settings)
   if (token !== null && typeof token === 'object') return token
-  const filters = readFilters(path, query, settings)
-  if (isRefusal(filters)) return filters
+  const ids = readIds(path, query, settings)
+  if (isRefusal(ids)) return ids
+  const eventTypes = readFilter('event_types', query, settings)
+  if (isRefusedFilter(eventTypes)) return eventTypes
   const { origin, host } = headers
-  return { path, origin, host, token, protocol: offer.protocol, ...filters, refuseByClose: mode === 'close', resume: readResume(query) }
+  return { path, origin, host, token, protocol: offer.protocol, ...ids, eventTypes, refuseByClose: mode === 'close', resume: readResume(query) }
 }
 
 /** Whatever is wrong with it, it only fails to help. */
@@ -124,21 +126,27 @@ function readResume (query: Query): string | null {
   return text === '' || text.length > MAX_RESUME_LENGTH ? null : text
 }
 
-/** The first filter that is wrong is the one that is told. */
-function readFilters (path: string, query: Query, settings: UpgradeSettings): ReadFilters | Refusal {
+/** Shared by all that name no ids. */
+const NO_IDS: ByKind<null> = mapKinds(() => null)
+
+/** The lists of ids; the first that is wrong is the one that is told. */
+function readIds (path: string, query: Query, settings: UpgradeSettings): ByKind<Filter | null> | Refusal {
+  let given = false
   const takes = PATHS.get(path) ?? []
   for (const { list } of KINDS) {
-    if (query.has(list) && !takes.includes(list)) return bad(`${path} takes no ${list}`)
+    if (!query.has(list)) continue
+    if (!takes.includes(list)) return bad(`${path} takes no ${list}`)
+    given = true
   }
+  if (!given) return NO_IDS
   let wrong: Refusal | null = null
-  const read = (name: QueryName): Filter | null => {
-    const filter = readFilter(name, query, settings)
+  const ids = mapKinds(({ list }) => {
+    const filter = readFilter(list, query, settings)
     if (!isRefusedFilter(filter)) return filter
     wrong ??= filter
     return null
-  }
-  const filters = { ...mapKinds(({ list }) => read(list)), eventTypes: read('event_types') }
-  return wrong ?? filters
+  })
+  return wrong ?? ids
 }
 
 function isRefusedFilter (filter: Filter | null | Refusal): filter is Refusal {

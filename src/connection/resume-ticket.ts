@@ -29,10 +29,10 @@ export interface ResumeTicketOptions {
 }
 
 export const MAX_TICKET_LIFE_MS = 120_000
-/** A nonce is remembered so much longer than its ticket lives: the clocks of hosts differ. */
+/** A nonce is remembered this much longer than its ticket lives: the clocks of hosts differ. */
 const CLOCK_MARGIN_MS = 10_000
 /**
- * Its nonce is spent beside a verified token only, so whoever has a ticket could have tokens verified with it at will. A
+ * Its nonce is spent beside a verified token only, so a ticket's holder could have tokens verified with it at will. A
  * client that must try again, for a new token or because Redis was away, does not need more.
  */
 const MAX_PRESENTED = 5

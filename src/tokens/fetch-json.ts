@@ -25,7 +25,7 @@ export async function fetchJson (url: string, options: FetchOptions): Promise<Fe
       // A kept connection may be closed by the peer at the moment of its next use: that would pass for an outage.
       headers: { accept: 'application/json', connection: 'close', ...options.headers },
       body: options.form ?? null,
-      // Followed, a redirect would let whoever can answer choose the next address that we ask.
+      // Followed, a redirect would let the server that answers choose the next address that we ask.
       redirect: 'manual',
       signal: options.signal
     })

@@ -104,7 +104,7 @@ function rememberHeader (keys: KeySet, segment: string, prepared: PreparedKey): 
 
 /** The payload object that the signature covers, or a fault. Fast-jwt's errors can quote the token and end here. */
 function verifyQuietly (verify: SignatureVerifier, token: string): TokenFault | object {
-  // Two stack traces that nobody reads would add a third to the price of refusing a forged token.
+  // Two stack traces that are never read would add a third to the price of refusing a forged token.
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
   try {
