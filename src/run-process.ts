@@ -53,6 +53,8 @@ export function runProcess (create: (config: Config) => Runnable, env: NodeJS.Pr
   const { reload } = running
   if (reload !== undefined) process.on('SIGHUP', reload)
   running.start().catch((error: unknown) => {
+    // Asked to end while it started: the stop says how that went.
+    if (signals > 0) return
     process.stderr.write(`portcullis: ${explain(error)}\n`)
     process.exit(1)
   })

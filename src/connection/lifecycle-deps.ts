@@ -44,8 +44,8 @@ export interface LifecycleDeps {
   /** An upgrade was refused for that, without asking the limits. */
   readonly noteUserFull: () => void
   readonly newConnectionId: () => string
-  /** A reason to take nobody in right now: draining, overloaded. */
-  readonly gate: () => Refusal | null
+  /** A reason to take nobody in right now: draining, overloaded. `pending`: upgrades under way. */
+  readonly gate: (pending: number) => Refusal | null
   readonly answerer: RefusalAnswerer
   readonly report: Report
   /** Completes the handshake; false when the client is gone. From here the session owns the lease. */

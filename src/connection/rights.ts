@@ -10,6 +10,8 @@ const TICK_PARTS = 20
 
 /** Keeps asking whether open connections may still see what they listen to. */
 export interface Rights {
+  /** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
+  start (handlers: RightsHandlers): void
   add (session: Session): void
   remove (session: Session): void
   /** A new token: regroups the connection and checks it at once. */
@@ -21,12 +23,16 @@ export interface Rights {
   stop (): void
 }
 
-export interface RightsDeps {
-  readonly authorizer: Authorizer
-  readonly periodMs: number
+export interface RightsHandlers {
+  /** A connection may no longer see these topics. */
   readonly withdraw: (session: Session, lost: readonly string[]) => void
   /** The rights could not be checked for too long: the connection must not go on. */
   readonly unverifiable: (session: Session) => void
+}
+
+export interface RightsDeps {
+  readonly authorizer: Authorizer
+  readonly periodMs: number
   readonly onFault: (error: unknown) => void
   /** Monotonic, in ms. */
   readonly now?: () => number
@@ -45,23 +51,24 @@ interface Group {
 
 const groupKey = (session: Session): string => `${session.identity.issuer} ${session.identity.userId} ${JSON.stringify(session.identity.claims)}`
 
-/** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
-export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onFault, now = () => performance.now() }: RightsDeps): Rights {
+/** Before the start there is nobody to tell. */
+const NOBODY: RightsHandlers = { withdraw () {}, unverifiable () {} }
+
+/** Makes the re-check of one process; `start` begins it. */
+export function createRights ({ authorizer, periodMs, onFault, now = () => performance.now() }: RightsDeps): Rights {
   const groups = new Map<string, Group>()
   const groupOf = new Map<Session, Group>()
   const ready: Group[] = []
   const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
   let running = 0
   let generation = 0
+  let handlers = NOBODY
+  let timer: NodeJS.Timeout | undefined
 
-  /** What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one. */
-  const timer = authorizer.local
-    ? null
-    : setInterval(() => {
-      const nowMs = now()
-      for (const group of groups.values()) if (group.dueAtMs <= nowMs) enqueue(group)
-    }, Math.max(50, periodMs / TICK_PARTS))
-  timer?.unref()
+  function enqueueDue (): void {
+    const nowMs = now()
+    for (const group of groups.values()) if (group.dueAtMs <= nowMs) enqueue(group)
+  }
 
   function enqueue (group: Group): void {
     if (group.checking) { group.again = true; return }
@@ -96,13 +103,13 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
     try {
       visible = await authorizer.visible(sample.identity, sample.token, asked, { fresh: true })
     } catch {
-      if (now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) unverifiable(session)
+      if (now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) handlers.unverifiable(session)
       return
     }
     group.verifiedAtMs = startedMs
     const seen = new Set([...visible.agents.map(id => `agent:${id}`), ...visible.tasks.map(id => `task:${id}`)])
     const lost = [...held].filter(topic => !topic.startsWith('user:') && !seen.has(topic))
-    if (lost.length > 0) for (const session of [...group.sessions]) withdraw(session, lost)
+    if (lost.length > 0) for (const session of [...group.sessions]) handlers.withdraw(session, lost)
   }
 
   function newGroup (key: string): Group {
@@ -126,6 +133,11 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
     if (group?.sessions.size === 0) groups.delete(group.key)
   }
   return {
+    start (started) {
+      handlers = started
+      // What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one.
+      if (!authorizer.local) timer ??= setInterval(enqueueDue, Math.max(50, periodMs / TICK_PARTS)).unref()
+    },
     add,
     remove,
     recheckSoon (session) {
@@ -144,6 +156,6 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
         if (sample !== undefined && (userId === null || sample.identity.userId === userId)) enqueue(group)
       }
     },
-    stop () { if (timer !== null) clearInterval(timer) }
+    stop () { clearInterval(timer) }
   }
 }

@@ -4,7 +4,7 @@ import { waitAtMost } from '../redis/bounded-wait.js'
 import { openChannels, type RedisClient } from '../bus/channels.js'
 import { createDropReporter, type DropReport } from '../bus/drop-reporter.js'
 import { createPublisher } from '../bus/publisher.js'
-import type { Control, ControlHandlers } from './control.js'
+import type { Control } from './control.js'
 import { createControlState, type ControlSnapshot } from './control-state.js'
 import { createControlStore } from './control-store.js'
 import { createKeptOrders } from './kept-orders.js'
@@ -17,7 +17,6 @@ export interface RedisControlOptions {
   /** Not closed by the control. */
   readonly client: RedisClient
   readonly prefix: string
-  readonly handlers: ControlHandlers
   /** Longest that an accepted token may live, in ms: revocations are kept so long. */
   readonly maxTokenLifetimeMs: number
   /** Messages or kept entries that this version cannot read: at most one report in 10 s. */
@@ -38,7 +37,7 @@ export function createRedisControl (options: RedisControlOptions): Control {
   const channel = `${prefix}ws:control`
   const from = randomUUID()
   const drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
-  const state = createControlState(options.handlers, now)
+  const state = createControlState(now)
   const publishText = createPublisher(client, timeoutMs)
   const store = createControlStore(client, prefix, () => { drop('kept_revocation') })
   const keptOrders = createKeptOrders(client, prefix, () => { drop('kept_order') })
@@ -123,7 +122,8 @@ export function createRedisControl (options: RedisControlOptions): Control {
 
   return {
     get loaded () { return loaded },
-    start () {
+    start (handlers) {
+      state.start(handlers)
       startedAtMs = performance.now()
       channels.want(channel)
       reloadSoon()

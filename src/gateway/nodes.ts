@@ -2,7 +2,7 @@ import type { Audit } from '../observe/audit.js'
 import type { Config } from '../config/config.js'
 import { parseLeaseRecord } from '../connection/lease-record.js'
 import type { Registry } from '../connection/registry.js'
-import { startClaims, type Claims, type LostConnection } from '../nodes/claims.js'
+import { createClaims, type LostConnection } from '../nodes/claims.js'
 import { createClosedLines } from '../nodes/closed-lines.js'
 import { createHeartbeat } from '../nodes/heartbeat.js'
 import { createNodeStore } from '../nodes/node-store.js'
@@ -41,15 +41,8 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
   const { leaseMs } = config.limits
   const timeoutMs = Math.min(MAX_TIMEOUT_MS, leaseMs / 4)
   const store = createNodeStore({ client: redis.commands, prefix: config.redis?.prefix ?? '', node, leaseMs, timeoutMs })
-  const lines = createClosedLines({
-    write: audit.closed,
-    heartbeat: {
-      isCurrent: () => heartbeat.isCurrent(),
-      isCutOff: () => heartbeat.isCutOff(),
-      verify: async () => { await heartbeat.verify() }
-    },
-    onReturned: (connections) => { audit.nodeReturned(connections) }
-  })
+  const heartbeat = createHeartbeat({ store, redis, leaseMs, timeoutMs, now: monotonic })
+  const lines = createClosedLines({ write: audit.closed, heartbeat, onReturned: (connections) => { audit.nodeReturned(connections) } })
   const records = createOwnRecords({
     store,
     openIds: function * () { for (const { connectionId } of registry.all()) yield connectionId },
@@ -57,17 +50,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     pendingMs: config.upgrade.deadlineMs + PENDING_MARGIN_MS,
     now: monotonic
   })
-  const heartbeat = createHeartbeat({
-    store,
-    redis,
-    leaseMs,
-    timeoutMs,
-    now: monotonic,
-    onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
-    onBeat: () => { void records.tend() },
-    onTrouble: () => { records.distrust() }
-  })
-  let claims: Claims | null = null
+  const claims = createClaims({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
   return {
     closed (connection, closed) {
       if (connection.connectionId !== null) records.ended(connection.connectionId)
@@ -75,12 +58,17 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     },
     mayRestore: heartbeat.isCurrent,
     async start () {
+      heartbeat.start({
+        onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
+        onBeat: () => { void records.tend() },
+        onTrouble: () => { records.distrust() }
+      })
       const firstBeat = heartbeat.beat()
-      claims = startClaims({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
+      claims.start()
       if (redis.isUp()) await firstBeat
     },
     async close () {
-      await Promise.all([claims?.stop(), lines.flush()])
+      await Promise.all([claims.stop(), lines.flush()])
       await heartbeat.stop()
       await store.leave().catch(() => { /* Redis is away: the records of these connections stay until another node claims them */ })
     }

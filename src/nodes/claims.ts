@@ -20,6 +20,8 @@ export interface ClaimsOptions {
 }
 
 export interface Claims {
+  /** Looks for lost nodes from now on. */
+  start (): void
   /** Resolves when nothing is being claimed any more. */
   stop (): Promise<void>
 }
@@ -29,8 +31,8 @@ const LOOKS_PER_LEASE = 6
 /** About 50,000 connections; the rest in the next turn. */
 const MAX_PAGES_PER_TURN = 500
 
-/** Looks for lost nodes from now on, and claims their connections: those of one node may be shared among several claimants. */
-export function startClaims ({ store, heartbeat, leaseMs, onLost }: ClaimsOptions): Claims {
+/** Makes what claims the connections of lost nodes: those of one node may be shared among several claimants. */
+export function createClaims ({ store, heartbeat, leaseMs, onLost }: ClaimsOptions): Claims {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let turn: Promise<void> = Promise.resolve()
@@ -66,9 +68,9 @@ export function startClaims ({ store, heartbeat, leaseMs, onLost }: ClaimsOption
       turn = look().catch(() => {}).then(() => { if (!stopped) lookLater() })
     }, leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2)).unref()
   }
-  lookLater()
 
   return {
+    start: lookLater,
     async stop () {
       stopped = true
       clearTimeout(timer)

@@ -9,6 +9,9 @@ export interface HeartbeatOptions {
   readonly timeoutMs: number
   /** Monotonic, in ms. */
   readonly now: () => number
+}
+
+export interface HeartbeatHandlers {
   /** Others may have claimed connections of this process: finds out which. Rejects when Redis cannot tell. */
   readonly onReturn: () => Promise<void>
   /** A heartbeat was answered, and `onReturn`, where it was needed, has resolved. */
@@ -19,6 +22,8 @@ export interface HeartbeatOptions {
 
 /** Tells the other processes that this one is alive, and this one whether they can have taken it for lost. */
 export interface Heartbeat {
+  /** From now on a change of the connection to Redis is heard. The first `beat` follows it. */
+  start (handlers: HeartbeatHandlers): void
   /** Beats now, or joins the beat under way. Never rejects; takes a few time-outs at most. */
   beat (): Promise<void>
   /** Beats until `isCurrent` or `isCutOff`. */
@@ -41,7 +46,10 @@ const BEATS_PER_LEASE = 3
 const STALLED_TIMEOUTS = 3
 const MAX_TRIES = 4
 
-/** Starts with the first `beat`. */
+/** Before the start there is nobody to tell. */
+const NOBODY: HeartbeatHandlers = { onReturn: async () => {}, onBeat () {}, onTrouble () {} }
+
+/** Makes the heartbeat of one process; after `start` it beats from the first `beat` on. */
 export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
   const { store, redis, leaseMs, timeoutMs, now } = options
   const periodMs = leaseMs / BEATS_PER_LEASE
@@ -53,6 +61,8 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
   let underWay: Promise<void> | null = null
   let timer: NodeJS.Timeout | undefined
   let stopped = false
+  let handlers = NOBODY
+  let unwatch = (): void => {}
 
   async function exchange (): Promise<void> {
     if (!await redis.waitUntilUp(timeoutMs)) throw new Error('Redis is away')
@@ -62,7 +72,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
     const silentMs = beatAtMs - sentAtMs
     // Also after a silence that Redis does not tell of: the beat that it told may have gone unheard.
     if (beat.lapsed || silentMs > leaseMs) inDoubt = true
-    if (inDoubt) await options.onReturn()
+    if (inDoubt) await handlers.onReturn()
     inDoubt = false
     await store.enlist(beat.aliveUntilMs)
     if (silentMs > 2 * periodMs) steadySinceMs = beatAtMs
@@ -76,10 +86,10 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
     const startedAtMs = now()
     try {
       await exchange()
-      options.onBeat()
+      handlers.onBeat()
       return true
     } catch {
-      options.onTrouble()
+      handlers.onTrouble()
       const stalled = now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
       if (!stalled) cutOffAtMs = now()
       return !stalled
@@ -112,12 +122,15 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
   const isCurrent = (): boolean => !inDoubt && now() - sentAtMs <= leaseMs
   // Each beat that fails says so anew: a process that stood still since then knows nothing.
   const isCutOff = (): boolean => now() - cutOffAtMs <= leaseMs
-  const unwatch = redis.onChange((up) => {
-    if (up) void beat()
-    else options.onTrouble()
-  })
 
   return {
+    start (started) {
+      handlers = started
+      unwatch = redis.onChange((up) => {
+        if (up) void beat()
+        else handlers.onTrouble()
+      })
+    },
     beat,
     verify,
     isCurrent,

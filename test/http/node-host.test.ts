@@ -14,7 +14,8 @@ const AUTHORIZED = { headers: { Authorization: `Bearer ${SECRET}` } }
 
 async function startAdmin (t: Test, more: Partial<AdminOptions> = {}) {
   const faults: Array<[unknown, string]> = []
-  const metrics = createMetrics({
+  const metrics = createMetrics()
+  metrics.start({
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const admin = await createAdminServer({

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startClaims, type LostConnection } from '../../src/nodes/claims.js'
+import { createClaims, type LostConnection } from '../../src/nodes/claims.js'
 import type { ClaimedPage } from '../../src/nodes/node-store.js'
 import { until } from '../support/until.js'
 
@@ -11,7 +11,7 @@ function start (nodes: Record<string, ClaimedPage[]>, mayClaim: { untilMs: numbe
   const found: LostConnection[] = []
   const struck: string[] = []
   const asked = { looks: 0, until: [] as number[] }
-  const claims = startClaims({
+  const claims = createClaims({
     store: {
       findLost: async () => { asked.looks++; return Object.keys(nodes).filter(node => !struck.includes(node)) },
       claim: async (node, goodUntilMs) => { asked.until.push(goodUntilMs); return nodes[node]?.shift() ?? null },
@@ -21,6 +21,7 @@ function start (nodes: Record<string, ClaimedPage[]>, mayClaim: { untilMs: numbe
     leaseMs: 30,
     onLost: (lost) => { found.push(lost) }
   })
+  claims.start()
   return { claims, found, struck, asked }
 }
 

@@ -29,7 +29,8 @@ async function serve (t: Test, { maxBytesInAll = 150, timeoutMs = 60_000, handle
     proxyProtocol: false,
     idleTimeoutS: 8,
     bodies: { maxBytesInAll, timeoutMs }
-  }, {
+  })
+  const port = await server.listen({
     paths: [],
     routes: [{ method: 'POST', path: '/route', maxBodyBytes: 100, handle }],
     findClient: ({ peer, headers }) => ({
@@ -39,7 +40,6 @@ async function serve (t: Test, { maxBytesInAll = 150, timeoutMs = 60_000, handle
     onOther: () => ({ status: 404, headers: [], body: '' }),
     onFault: (error) => { faults.push(error) }
   })
-  const port = await server.listen()
   t.teardown(() => { server.close() })
   return { port, faults }
 }
