@@ -7,7 +7,7 @@ import type { Limiter } from '../limits/limiter.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
 import type { LogOutput } from './process-log.js'
 
-/** Takes what clients send. Where it throws, the message fails without Redis; with Redis it is stored already, and the log has a `fault`. */
+/** Takes what clients send. When it throws, the message fails; with Redis it is stored already, and the log has a `fault`. */
 export type OnInbound = (message: InboundMessage) => void | Promise<void>
 
 /** Parts of the program's own, by their ports. The gateway closes them when it stops, or when its start fails. */

@@ -77,7 +77,7 @@ export class Fleet {
     const startedAtMs = performance.now()
     this.workers.set(number, startWorker(number, entry, env, {
       onLine,
-      onStarted: (_worker, port) => {
+      onStarted: (port) => {
         log.info({ event: 'worker.started', worker: number, port })
         first?.started()
       },

@@ -179,7 +179,11 @@ export function createTestLimiter (released: Lease[] = []): Limiter {
 export function createTestWheel (): DeadlineWheel & { readonly due: Map<Session, number> } {
   const due = new Map<Session, number>()
   return {
-    due, start: () => {}, schedule: (session, atMs) => { due.set(session, atMs) }, remove: (session) => { due.delete(session) }, stop: () => {}
+    due,
+    start: () => {},
+    schedule: (session, atMs) => { due.set(session, atMs) },
+    remove: (session) => { due.delete(session) },
+    stop: () => {}
   }
 }
 
