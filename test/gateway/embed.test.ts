@@ -18,7 +18,7 @@ import { startRedis } from '../support/redis.js'
 import { createTestTokens } from './test-parts.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const SETTINGS = { JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'gateway', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', WS_DRAIN_SECONDS: '0' }
+const SETTINGS = { JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'gateway', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', WS_DRAIN_SECONDS: '1' }
 
 interface Line { readonly event: string, readonly where?: string }
 
