@@ -42,8 +42,11 @@ t.test('the guide\'s program runs as it stands, on the package\'s own export', a
   child.stderr.setEncoding('utf8').on('data', (text: string) => { log += text })
   const said = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const [, port] = /^listening on (\d+)$/.exec((await said.next()).value as string) ?? []
-  const client = await connect(t, { url: path => `ws://127.0.0.1:${port}${path}` }, `/ws?agent_ids=alice,bob&token=${issuer.sign({ sub: 'alice', scope: 'ws:send' })}`)
-  t.same((await client.nextOf('subscribed'))['agent_ids'], ['alice'], 'its own authorizer decides')
+  const running = { url: (path: string) => `ws://127.0.0.1:${port}${path}` }
+  const token = issuer.sign({ sub: 'alice', scope: 'ws:send' })
+  t.equal((await connectRefused(t, running, `/ws?agent_ids=bob&token=${token}`)).status, 403, 'its own authorizer decides')
+  const client = await connect(t, running, `/ws?agent_ids=alice&token=${token}`)
+  t.same((await client.nextOf('subscribed'))['agent_ids'], ['alice'])
   client.send({ type: 'send', id: '1', to: 'agent:alice', data: { hi: 1 } })
   await client.nextOf('sent')
   t.equal((await said.next()).value, 'alice to agent:alice: {"hi":1}')
