@@ -31,6 +31,12 @@ const bannedNativeLoads = [{
   message: 'Only src/transport/uws/binding.ts loads the native layer.'
 }]
 
+const filledLater = 'Built in one direction: a part takes what stands above it, and its handlers at start().'
+const bannedInTheGateway = [{
+  selector: 'VariableDeclaration[kind="let"] > VariableDeclarator[init=null]:not(:has(TSUndefinedKeyword))',
+  message: filledLater
+}]
+
 const sleeping = 'A test does not sleep: poll for a condition or inject a clock.'
 const bannedInTests = [
   { selector: 'CallExpression[callee.property.name="only"]', message: 'One test alone would pass for the whole suite.' },
@@ -94,6 +100,15 @@ export default [
         })),
         patterns: [{ group: ['**/dev/*'], message: 'The gateway does not know its development server.' }]
       }]
+    }
+  },
+  {
+    name: 'portcullis/gateway',
+    files: ['src/gateway/**/*.ts', 'src/supervisor/**/*.ts', 'src/run-process.ts'],
+    rules: {
+      '@typescript-eslint/no-use-before-define': ['error', { functions: false, classes: true, variables: true, ignoreTypeReferences: true }],
+      'max-lines-per-function': ['error', { max: 70, IIFEs: true }],
+      'no-restricted-syntax': ['error', ...bannedEverywhere, ...bannedNativeLoads, ...bannedInTheGateway]
     }
   },
   {

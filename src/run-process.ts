@@ -20,21 +20,26 @@ export interface Runnable {
   onFault (error: unknown, where: string): void
 }
 
+/** Null when that cannot be: then it is said, and the exit code is set. */
+function prepare (create: (config: Config) => Runnable, env: NodeJS.ProcessEnv): Runnable | null {
+  try {
+    for (const name of unknownSettings(env)) process.stderr.write(`portcullis: unknown setting ${name} is ignored\n`)
+    return create(loadConfig(env))
+  } catch (error) {
+    process.stderr.write(`portcullis: ${explain(error)}\n`)
+    process.exitCode = 1
+    return null
+  }
+}
+
 /**
  * Runs the process: settings, signals, exit codes. Exit 0 after a drain, 1 when it cannot start.
  * The first SIGTERM or SIGINT drains, a second one ends at once. SIGHUP reloads the TLS files.
  */
 export function runProcess (create: (config: Config) => Runnable, env: NodeJS.ProcessEnv): void {
   tuneHeap()
-  let running: Runnable
-  try {
-    for (const name of unknownSettings(env)) process.stderr.write(`portcullis: unknown setting ${name} is ignored\n`)
-    running = create(loadConfig(env))
-  } catch (error) {
-    process.stderr.write(`portcullis: ${explain(error)}\n`)
-    process.exitCode = 1
-    return
-  }
+  const running = prepare(create, env)
+  if (running === null) return
   // A fault in one callback must not end the connections of everybody else.
   process.on('uncaughtException', (error) => { running.onFault(error, 'uncaught') })
   process.on('unhandledRejection', (error) => { running.onFault(error, 'unhandled') })
@@ -53,6 +58,8 @@ export function runProcess (create: (config: Config) => Runnable, env: NodeJS.Pr
   const { reload } = running
   if (reload !== undefined) process.on('SIGHUP', reload)
   running.start().catch((error: unknown) => {
+    // Asked to end while it started: the stop says how that went.
+    if (signals > 0) return
     process.stderr.write(`portcullis: ${explain(error)}\n`)
     process.exit(1)
   })

@@ -3,19 +3,24 @@ import { SessionList } from './session-list.js'
 
 const SECOND_MS = 1000
 
+export type OnDue = (session: Session, nowMs: number) => void
+
 /** Holds each connection at the second in which something about it falls due. One timer for the process. */
 export interface DeadlineWheel {
+  /** Calls `onDue` soon after the second a connection was scheduled for; the connection is off the wheel by then. */
+  start (onDue: OnDue): void
   /** Moves the connection to the first whole second at or after `atMs`. */
   schedule (session: Session, atMs: number): void
   remove (session: Session): void
   stop (): void
 }
 
-/** Calls `onDue` soon after the second a connection was scheduled for; the connection is off the wheel by then. */
-export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => void, now: () => number = Date.now): DeadlineWheel {
+/** Makes the wheel; it turns from `start` on. `now` in ms since the epoch. */
+export function createDeadlineWheel (now: () => number = Date.now): DeadlineWheel {
   const slots = new Map<number, SessionList>()
   let lastS = Math.floor(now() / SECOND_MS)
-  let timer: NodeJS.Timeout
+  let timer: NodeJS.Timeout | undefined
+  let onDue: OnDue = () => {}
 
   /** One connection's fault must not cost the others their deadlines: it goes where uncaught errors go. */
   const fire = (session: Session, nowMs: number): void => {
@@ -46,7 +51,6 @@ export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => 
     timer = setTimeout(tick, SECOND_MS - now() % SECOND_MS + 1)
     timer.unref()
   }
-  arm()
 
   const remove = (session: Session): void => {
     const slot = slots.get(session.wheelS)
@@ -55,6 +59,10 @@ export function startDeadlineWheel (onDue: (session: Session, nowMs: number) => 
     session.wheelS = 0
   }
   return {
+    start (started) {
+      onDue = started
+      arm()
+    },
     schedule (session, atMs) {
       remove(session)
       const second = Math.max(Math.ceil(atMs / SECOND_MS), lastS + 1)

@@ -44,7 +44,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const startedMs = performance.now()
     const { address, refusal, untrustedHeader } = findAddress(pending.head, settings)
     if (untrustedHeader) report.untrustedForwardedFor(address)
-    const closed = deps.gate() ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
+    const closed = deps.gate(settlement.size) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
     if (closed !== null) return refuseEarly(pending, address, startedMs, closed, NO_WISH)
     const request = readRequest(pending.head, settings)
     if (isRefusal(request)) return refuseEarly(pending, address, startedMs, request, NO_WISH)

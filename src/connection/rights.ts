@@ -13,6 +13,8 @@ const MIN_TICK_MS = 50
 
 /** Keeps asking whether open connections may still see what they listen to. */
 export interface Rights {
+  /** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
+  start (handlers: RightsHandlers): void
   add (session: Session): void
   remove (session: Session): void
   /** A new token: regroups the connection and checks it at once. */
@@ -24,38 +26,48 @@ export interface Rights {
   stop (): void
 }
 
-export interface RightsDeps {
-  readonly authorizer: Authorizer
-  readonly periodMs: number
+export interface RightsHandlers {
+  /** A connection may no longer see these topics. */
   readonly withdraw: (session: Session, lost: readonly string[]) => void
   /** The rights could not be checked for too long: the connection must not go on. */
   readonly unverifiable: (session: Session) => void
+}
+
+export interface RightsDeps {
+  readonly authorizer: Authorizer
+  readonly periodMs: number
   readonly onFault: (error: unknown) => void
   /** Monotonic, in ms. */
   readonly now?: () => number
 }
 
-/** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
-export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onFault, now = () => performance.now() }: RightsDeps): Rights {
+/** Before the start there is nobody to tell. */
+const NOBODY: RightsHandlers = { withdraw () {}, unverifiable () {} }
+
+/** Makes the re-check of one process; `start` begins it. */
+export function createRights ({ authorizer, periodMs, onFault, now = () => performance.now() }: RightsDeps): Rights {
   const groups = new RightsGroups(periodMs, now)
   const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
   const checkSoon = createTurns({
-    check: group => checkRights({ authorizer, withdraw, unverifiable, maxUnverifiedMs, now }, group),
+    check: group => checkRights({ authorizer, ...handlers, maxUnverifiedMs, now }, group),
     nextDueMs: () => now() + periodMs,
     onFault
   })
   let generation = 0
+  let handlers = NOBODY
+  let timer: NodeJS.Timeout | undefined
 
-  /** What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one. */
-  const timer = authorizer.local
-    ? null
-    : setInterval(() => {
-      const nowMs = now()
-      for (const group of groups.all()) if (group.dueAtMs <= nowMs) checkSoon(group)
-    }, Math.max(MIN_TICK_MS, periodMs / TICK_PARTS))
-  timer?.unref()
+  function checkDue (): void {
+    const nowMs = now()
+    for (const group of groups.all()) if (group.dueAtMs <= nowMs) checkSoon(group)
+  }
 
   return {
+    start (started) {
+      handlers = started
+      // What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one.
+      if (!authorizer.local) timer ??= setInterval(checkDue, Math.max(MIN_TICK_MS, periodMs / TICK_PARTS)).unref()
+    },
     add (session) { if (!authorizer.local) groups.add(session) },
     remove (session) { groups.remove(session) },
     recheckSoon (session) {
@@ -71,7 +83,7 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
         if (sample !== undefined && (userId === null || sample.identity.userId === userId)) checkSoon(group)
       }
     },
-    stop () { if (timer !== null) clearInterval(timer) }
+    stop () { clearInterval(timer) }
   }
 }
 

@@ -12,8 +12,8 @@ export interface BanOrdersOptions {
   /** Bans an address on every process; rejects when that cannot be kept. */
   readonly order: (address: string, durationMs: number) => Promise<void>
   readonly durationMs: number
-  /** An address is banned here only, for now. */
-  readonly onHeld: (address: string) => void
+  /** An address is banned here only, for now; `remainingMs`: what is left of the ban, 1 or more. */
+  readonly onHeld: (address: string, remainingMs: number) => void
   readonly retryMs?: number
   /** In ms. */
   readonly now?: () => number
@@ -53,7 +53,7 @@ export function createBanOrders ({ order, durationMs, onHeld, retryMs = RETRY_MS
       held.add({ address, remainingMs: durationMs })
       order(address, durationMs).then(() => { held.remove(address) }, () => {
         if (closed) return
-        onHeld(address)
+        onHeld(address, held.bannedForMs(address))
         retryLater()
       })
     },

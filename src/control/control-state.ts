@@ -6,6 +6,9 @@ import { createRevocations, type LastingRevocation } from './revocations.js'
 /** As many as can be kept and as many again: no name is forgotten while its order can still be read. */
 const MAX_REMEMBERED_ORDERS = 2 * MAX_ORDERS
 
+/** Before the start there is nobody to tell. */
+const NOBODY: ControlHandlers = { onRevoked () {}, onDisconnect () {}, onBan () {}, onRecheck () {} }
+
 /** All revocations and bans of one moment. */
 export interface ControlSnapshot {
   readonly revocations: readonly LastingRevocation[]
@@ -15,11 +18,12 @@ export interface ControlSnapshot {
 export type ControlState = ReturnType<typeof createControlState>
 
 /** What this process knows of the orders, and what it does about them. `now` in ms. */
-export function createControlState (handlers: ControlHandlers, now: () => number) {
+export function createControlState (now: () => number) {
   const revocations = createRevocations(now)
   const bans = createBans(now, MAX_BANS)
   const ordersDone = new Set<string>()
   let sinceReading: ControlMessage[] | null = null
+  let handlers = NOBODY
 
   /** Whether it is an order that was done before; from now on it is. */
   function isRepeated (message: ControlMessage): boolean {
@@ -46,6 +50,8 @@ export function createControlState (handlers: ControlHandlers, now: () => number
   }
 
   return {
+    /** From now on what is done is told to these. */
+    start (started: ControlHandlers): void { handlers = started },
     isRevoked: revocations.isRevoked,
     bannedForMs: bans.bannedForMs,
     revocationCount: revocations.size,

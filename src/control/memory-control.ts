@@ -1,24 +1,26 @@
-import { MAX_REVOCATIONS, type Control, type ControlHandlers } from './control.js'
+import { MAX_REVOCATIONS, type Control } from './control.js'
 import { createControlState } from './control-state.js'
 import { keepRevocationForMs, revocationFrom } from './lifetime.js'
 
 const SWEEP_MS = 30_000
 
 export interface MemoryControlOptions {
-  readonly handlers: ControlHandlers
   /** Longest that an accepted token may live, in ms: revocations are kept so long. */
   readonly maxTokenLifetimeMs: number
   readonly now?: () => number
 }
 
 /** Control of a single process without Redis: a restart forgets, as it ends every connection's process too. */
-export function createMemoryControl ({ handlers, maxTokenLifetimeMs, now = Date.now }: MemoryControlOptions): Control {
-  const state = createControlState(handlers, now)
-  const sweeping = setInterval(state.sweep, SWEEP_MS).unref()
+export function createMemoryControl ({ maxTokenLifetimeMs, now = Date.now }: MemoryControlOptions): Control {
+  const state = createControlState(now)
+  let sweeping: NodeJS.Timeout | undefined
 
   return {
     loaded: true,
-    start () { /* there is nothing to load */ },
+    start (handlers) {
+      state.start(handlers)
+      sweeping ??= setInterval(state.sweep, SWEEP_MS).unref()
+    },
     isRevoked: state.isRevoked,
     bannedForMs: state.bannedForMs,
     async revoke (asked) {

@@ -23,7 +23,6 @@ export interface RedisControlOptions {
   /** Not closed by the control. */
   readonly client: RedisClient
   readonly prefix: string
-  readonly handlers: ControlHandlers
   /** Longest that an accepted token may live, in ms: revocations are kept so long. */
   readonly maxTokenLifetimeMs: number
   /** Messages or kept entries that this version cannot read: at most one report in 10 s. */
@@ -62,13 +61,13 @@ class RedisControl implements Control {
   private closed = false
 
   constructor (options: RedisControlOptions) {
-    const { client, prefix, handlers, timeoutMs = TIMEOUT_MS, now = Date.now } = options
+    const { client, prefix, timeoutMs = TIMEOUT_MS, now = Date.now } = options
     this.channel = createControlKeys(prefix).channel
     this.maxTokenLifetimeMs = options.maxTokenLifetimeMs
     this.timeoutMs = timeoutMs
     this.now = now
     this.drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
-    this.state = createControlState(handlers, now)
+    this.state = createControlState(now)
     this.store = createControlStore({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_revocation') } })
     this.keptOrders = createKeptOrders({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_order') } })
     this.reader = new KeptReader({ state: this.state, store: this.store, keptOrders: this.keptOrders, timeoutMs })
@@ -84,7 +83,8 @@ class RedisControl implements Control {
 
   get loaded (): boolean { return this.reader.loaded }
 
-  readonly start = (): void => {
+  readonly start = (handlers: ControlHandlers): void => {
+    this.state.start(handlers)
     this.reader.start()
     this.channels.want(this.channel)
     this.reloading.readSoon()

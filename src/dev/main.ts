@@ -80,8 +80,8 @@ function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
 
 runProcess((config) => {
   checkDevelopment(config)
-  return withGreeting(createGateway(config, {
-    worker: 1,
+  return withGreeting(createGateway({
+    config,
     routes: createDevRoutes(issuer, { publishKey: config.admin.publishKey, limits: config.limits }, {
       clientFiles: readClientFiles(new URL('../client/', import.meta.url)), allowed: config.upgrade
     }),

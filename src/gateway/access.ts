@@ -32,8 +32,9 @@ async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason:
   }
 }
 
-/** Chooses who decides what a user may see. */
-export function composeAccess ({ access, tokens, upgrade }: Config): Access {
+/** Chooses who decides what a user may see: the program's own authorizer, or the configured one. */
+export function composeAccess ({ access, tokens, upgrade }: Config, own: Authorizer | null = null): Access {
+  if (own !== null) return { authorizer: own, keepTokens: !own.local, start: async () => {} }
   // Half of the deadline at most: the other half is for the limits before and after.
   const checkTimeoutMs = Math.max(50, upgrade.deadlineMs / 2)
   const onlyTheirs = (authorizer: Authorizer): Authorizer =>

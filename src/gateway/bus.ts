@@ -1,12 +1,9 @@
 import type { Logger } from 'pino'
 import { Compile } from 'typebox/compile'
 import type { Config } from '../config/config.js'
-import type { Control, ControlHandlers } from '../control/control.js'
-import { createMemoryControl } from '../control/memory-control.js'
-import { createRedisControl } from '../control/redis-control.js'
 import { createRollCall } from '../control/roll-call.js'
 import type { Bus, OnBusEvent } from '../bus/bus.js'
-import type { Inbound, InboundMessage } from '../bus/inbound.js'
+import type { Inbound } from '../bus/inbound.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
 import { createRedisBus } from '../bus/redis-bus.js'
@@ -16,75 +13,91 @@ import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { PublishEvent } from '../http/routes/publish.js'
+import type { GatewayParts, OnInbound } from './gateway-options.js'
 import type { ListedConnection } from './operations.js'
+import type { OnFault } from './report.js'
 
 const listed = Compile(ListedConnectionSchema)
 const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
 
-/** Takes what clients send, where there is no Redis to keep it. */
-export type OnInbound = (message: InboundMessage) => void
-
 export interface Fanout {
   readonly bus: Bus
   readonly inbound: Inbound
-  readonly control: Control
   readonly publishEvent: PublishEvent
   /** The open connections of a user in all processes. */
   readonly listConnections: (userId: string) => Promise<readonly ListedConnection[]>
+  /** Begins to answer the other processes' questions. */
   start (): void
   /** What the main port serves besides WebSockets. */
   readonly routes: readonly Route[]
   close (): Promise<void>
 }
 
-export interface FanoutHandlers extends ControlHandlers {
+export interface FanoutDeps {
+  readonly config: Config
+  readonly redis: RedisConnection | null
+  readonly log: Logger
+  readonly onFault: OnFault
   readonly onEvent: OnBusEvent
-  readonly onInbound: OnInbound
+  /** Null: nobody is told. */
+  readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
-  readonly onList: (userId: string) => readonly ListedConnection[]
+  readonly listLocal: (userId: string) => readonly ListedConnection[]
+  /** The program's own bus; null: the configured one. */
+  readonly ownBus: GatewayParts['bus'] | null
 }
 
-/** Puts together what travels between processes: events, clients' messages, orders. In memory for one process without Redis. */
-export function composeFanout (config: Config, redis: RedisConnection | null, log: Logger, handlers: FanoutHandlers): Fanout {
-  const { inboundMax: maxEntries } = config.access
-  const maxTokenLifetimeMs = config.tokens.maxLifetimeMs
-  const bounded = { onEvent: handlers.onEvent }
-  const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: handlers.onList, isEntry: isListedConnection })
-  let parts: Pick<Fanout, 'bus' | 'inbound' | 'control'>
-  if (redis === null) {
-    parts = {
-      bus: createMemoryBus(bounded),
-      inbound: createMemoryInbound({ onMessage: handlers.onInbound, maxEntries }),
-      control: createMemoryControl({ handlers, maxTokenLifetimeMs })
-    }
-  } else {
-    const shared = { client: redis.commands, prefix: config.redis?.prefix ?? '' }
-    parts = {
-      bus: createRedisBus({
-        ...shared,
-        ...bounded,
-        onGap: (topics) => { log.warn({ event: 'bus.lost', topics }) },
-        onGapEnd: ({ topics, durationMs }) => { log.warn({ event: 'bus.restored', topics, duration_ms: durationMs }) },
-        onInvalid: (drops) => { log.warn({ event: 'bus.invalid', ...drops }) }
-      }),
-      inbound: createRedisInbound({ ...shared, maxEntries }),
-      control: createRedisControl({ ...shared, handlers, maxTokenLifetimeMs, onInvalid: (drops) => { log.warn({ event: 'control.invalid', ...drops }) } })
+function composeBus ({ config, redis, log, onEvent, ownBus }: FanoutDeps): Bus {
+  if (ownBus !== undefined && ownBus !== null) return ownBus(onEvent)
+  if (redis === null) return createMemoryBus({ onEvent })
+  return createRedisBus({
+    client: redis.commands,
+    prefix: config.redis?.prefix ?? '',
+    onEvent,
+    onGap: (topics) => { log.warn({ event: 'bus.lost', topics }) },
+    onGapEnd: ({ topics, durationMs }) => { log.warn({ event: 'bus.restored', topics, duration_ms: durationMs }) },
+    onInvalid: (drops) => { log.warn({ event: 'bus.invalid', ...drops }) }
+  })
+}
+
+/** Tells of each message once it is stored: whoever is told cannot undo that. */
+function telling (inbound: Inbound, onInbound: OnInbound, onFault: OnFault): Inbound {
+  const tell = async (message: Parameters<OnInbound>[0]): Promise<void> => { await onInbound(message) }
+  return {
+    ...inbound,
+    async append (message) {
+      const outcome = await inbound.append(message)
+      if (outcome === 'stored') tell(message).catch((error: unknown) => { onFault(error, 'inbound') })
+      return outcome
     }
   }
-  const publishEvent: PublishEvent = async (topic, event) => { await parts.bus.publish(topic, event) }
+}
+
+function composeInbound ({ config, redis, onInbound, onFault }: FanoutDeps): Inbound {
+  const { inboundMax: maxEntries } = config.access
+  if (redis === null) return createMemoryInbound({ onMessage: onInbound ?? (() => {}), maxEntries })
+  const stream = createRedisInbound({ client: redis.commands, prefix: config.redis?.prefix ?? '', maxEntries })
+  return onInbound === null ? stream : telling(stream, onInbound, onFault)
+}
+
+/** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
+export function composeFanout (deps: FanoutDeps): Fanout {
+  const { config, redis, listLocal } = deps
+  const bus = composeBus(deps)
+  const inbound = composeInbound(deps)
+  const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection })
+  const publishEvent: PublishEvent = async (topic, event) => { await bus.publish(topic, event) }
   return {
-    ...parts,
+    bus,
+    inbound,
     publishEvent,
-    listConnections: async userId => rollCall === null ? handlers.onList(userId) : await rollCall.ask(userId),
-    start () {
-      parts.control.start()
-      rollCall?.start()
-    },
+    listConnections: async userId => rollCall === null ? listLocal(userId) : await rollCall.ask(userId),
+    start () { rollCall?.start() },
     routes: createMainRoutes({ publishKey: config.admin.publishKey, publishEvent }),
     async close () {
-      parts.inbound.close()
+      inbound.close()
       rollCall?.close()
-      await Promise.allSettled([parts.bus.close(), parts.control.close()])
+      await bus.close()
     }
   }
 }

@@ -1,238 +1,109 @@
-import { randomBytes } from 'node:crypto'
-import { createAudit } from '../observe/audit.js'
-import { composeAccess } from './access.js'
-import { composeAdmin } from './admin.js'
-import { composeConnections } from './connections.js'
-import { composeFanout, type OnInbound } from './bus.js'
-import { composeIdentity } from './identity.js'
-import { composeLimits } from './limits.js'
-import { composeNodes } from './nodes.js'
-import type { Operations } from './operations.js'
-import { composePlainRequests } from './plain-requests.js'
-import { openProcessLog } from './process-log.js'
-import { countMessages, createReport, type OnFault } from './report.js'
-import { createResumeKey } from './resume-key.js'
-import { composeStrikes } from './strikes.js'
-import { createTlsReload } from './tls-reload.js'
+import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
-import { PATHS } from '../connection/read-request.js'
-import { createRegistry } from '../connection/registry.js'
-import { createResumeTickets } from '../connection/resume-ticket.js'
-import { createMetrics, type MetricsJson } from '../observe/metrics/metrics.js'
-import { connectRedis } from '../redis/connect.js'
+import { loadConfig } from '../config/load-config.js'
 import { refuse } from '../refusals.js'
-import { judgeReadiness, type Readiness } from './readiness.js'
-import { loadBinding } from '../transport/uws/binding.js'
-import type { Route } from '../http/route.js'
-import { createEventLoopWatch } from '../observe/event-loop-delay.js'
-import { createUwsServer, type Server, type ServerSettings } from '../transport/uws/server.js'
-
-export interface GatewayOptions {
-  /** Number of this process among `WORKERS`. */
-  readonly worker: number
-  /** Further endpoints on the main port: those of dev mode. */
-  readonly routes?: readonly Route[]
-  /** Where clients' messages go in memory mode. */
-  readonly onInbound?: OnInbound
-  /** One of several processes: a supervisor has the admin port and the log file. */
-  readonly adminElsewhere?: boolean
-}
+import { composeDoors } from './doors.js'
+import { createExits, type Exits } from './exits.js'
+import type { GatewayExtras, GatewayOptions } from './gateway-options.js'
+import { openGround } from './ground.js'
+import { composeJudges } from './judges.js'
+import { openDoors, StoppedAtStart, type House, type Ports } from './open-doors.js'
+import type { ProcessOperations } from './process-operations.js'
+import type { OnFault } from './report.js'
 
 export interface Gateway {
-  /** Opens the ports, loads keys; resolves when connections are taken. Rejects when that cannot be. Stopped before: stays pending. */
-  start (): Promise<{ readonly port: number, readonly adminPort: number | null }>
+  /**
+   * Opens the ports, loads keys; resolves when connections are taken. Once. Rejects, with everything closed again, when that
+   * cannot be, or when it was stopped before.
+   */
+  start (): Promise<Ports>
   /** Ends every connection over the drain time, gives everything back, closes. A second call hurries the first. */
   stop (reason: string): Promise<void>
-  /** Takes the TLS files as they are now for all further connections. */
+  /** Takes the TLS files as they are now for all further connections. From `start` on; the log tells what came of it. */
   reload (): void
-  /** Something threw where nothing may: logged. */
+  /** Something threw where nothing may: logged. From `start` on. */
   readonly onFault: OnFault
-  /** What operators may ask of this process, and its metrics for a supervisor. */
-  readonly operations: Operations & { metricsJson (): Promise<MetricsJson> }
+  /** What operators may ask of this process, and its metrics for a supervisor. From `start` on; before, it throws. */
+  readonly operations: ProcessOperations
 }
 
-const FIRST_CONNECT_MS = 1000
-/** Bodies of plain requests: sixteen of the largest that may be published. */
-const MAX_BODY_BYTES_IN_ALL = 16_777_216
-const LOAD_POLL_MS = 10
+const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 
-/** Puts one process of the gateway together. Nothing runs before `start`. */
-export function createGateway (config: Config, options: GatewayOptions): Gateway {
-  const { server: settings } = config
-  const isWorker = options.adminElsewhere === true
-  const bootId = randomBytes(3).toString('hex')
-  const { node, log, destination, onFault } = openProcessLog(config, `${settings.nodeId}-${options.worker}-${bootId}`, !isWorker)
-  const audit = createAudit({ log, node, destination })
-  const registry = createRegistry()
-  const eventLoop = createEventLoopWatch({
-    onLate: (delayMs) => { log.warn({ event: 'server.overloaded', delay_ms: Math.round(delayMs) }) },
-    onRecovered: (lateMs) => { log.info({ event: 'server.recovered', duration_ms: Math.round(lateMs) }) }
-  })
-  const redis = config.redis === null
-    ? null
-    : connectRedis({ ...(config.redis.url === null ? {} : { url: config.redis.url }), clusterUrls: config.redis.clusterUrls })
-  const metrics = createMetrics({
-    connections: () => registry.size,
-    redisUp: () => limits.redisUp(),
-    issuers: () => identity.tokens.status(),
-    auditDropped: () => destination.dropped(),
-    ready: () => readiness().ready,
-    eventLoopLate: () => eventLoop.isLate()
-  })
-  const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
-  const strikes = composeStrikes({
-    config, redis, audit, onFault, control: () => fanout.control, onBan: (addressKey) => { connections.handlers.onBan(addressKey) }
-  })
-  const report = strikes.watch(createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun))
-  const limits = composeLimits(config, redis, audit, metrics, { node, mayRestore: nodes.mayRestore })
-  const access = composeAccess(config)
-  const resumeKey = createResumeKey({
-    configured: settings.resumeKey,
-    redis,
-    prefix: config.redis?.prefix ?? '',
-    onUnreadable: () => { log.warn({ event: 'resume_key.unreadable' }) }
-  })
-  const tickets = createResumeTickets({ key: resumeKey.current })
-  const publish = (topic: string, text: string): void => { server.publish(topic, text) }
-  const connections = composeConnections({
-    config, node, limits, access, report, registry, tickets, strikes, onFault, isLate: eventLoop.isLate, publish
-  })
-  const fanout = composeFanout(config, redis, log, {
-    ...connections.handlers,
-    onInbound: options.onInbound ?? (() => {}),
-    onRevoked: (matches) => {
-      identity.tokens.forget(matches)
-      connections.handlers.onRevoked(matches)
-    }
-  })
-  const identity = composeIdentity(config, audit, fanout.control, log)
-  let state: 'starting' | 'running' | 'draining' = 'starting'
-  const lifecycle = connections.open(fanout, identity, () => state === 'draining')
-  const plainRequests = composePlainRequests({ settings: config.upgrade, isWebSocketPath: path => PATHS.has(path), audit, metrics, report })
-  const binding = loadBinding()
-  const server: Server = createUwsServer(binding, toServerSettings(config), {
-    paths: [...PATHS.keys()],
-    routes: [...fanout.routes, ...(options.routes ?? [])],
-    findClient: plainRequests.findClient,
-    onUpgrade: lifecycle.onUpgrade,
-    onOther: plainRequests.refuseOther,
-    onFault: (error) => { onFault(error, 'server') }
-  })
+function buildHouse (config: Config, options: GatewayExtras, exits: Exits): House {
+  const ground = openGround(config, options, exits)
+  const judges = composeJudges(ground, exits)
+  return { ground, judges, doors: composeDoors(ground, judges, exits) }
+}
 
-  const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
-  const readiness = (): Readiness => judgeReadiness({
-    started: state !== 'starting' && fanout.control.loaded,
-    draining: state === 'draining',
-    issuers: identity.tokens.status(),
-    redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
-  })
-  const operations: Gateway['operations'] = {
-    readiness,
-    async renderMetrics () {
-      countOpenSessions()
-      return await metrics.render()
-    },
-    async metricsJson () {
-      countOpenSessions()
-      return await metrics.toJson(options.worker)
-    },
-    listConnections: fanout.listConnections,
-    orders: fanout.control,
-    publishEvent: fanout.publishEvent
-  }
-  const admin = isWorker ? null : composeAdmin(config, operations, onFault)
-  const startedAtMs = performance.now()
+/** Sends everybody away who is in, or on the way in, and then gives everything back. */
+async function leave ({ ground, doors: { connections } }: House, exits: Exits, reason: string, isUrgent: () => boolean): Promise<void> {
+  ground.audit.serverDraining(ground.registry.size, ground.config.server.drainMs)
+  ground.phase.current = 'draining'
+  connections.lifecycle.refusePending(RESTARTING)
+  await connections.drain(isUrgent)
+  await exits.closeAll(reason)
+}
+
+/** A place of its own for faults before there is a log. */
+const faultWithoutLog: OnFault = (error, where) => {
+  process.stderr.write(`portcullis: fault before the start: ${where}: ${error instanceof Error ? error.name : 'not an error'}\n`)
+}
+
+/**
+ * Makes one process of the gateway, to be started once. Opens nothing: one that is never started can be forgotten.
+ * @throws ConfigError naming every wrong setting, when `settings` are given.
+ */
+export function createGateway (options: GatewayOptions): Gateway {
+  const config = readConfig(options)
+  const exits = createExits()
+  const leaving = new AbortController()
+  let house: House | null = null
+  let opening: Promise<Ports> | null = null
   let stopping: Promise<void> | null = null
   let urgent = false
 
+  function standing (): House {
+    if (house === null) throw new Error('the gateway was not started')
+    return house
+  }
+  async function open (): Promise<Ports> {
+    leaving.signal.throwIfAborted()
+    house = buildHouse(config, options, exits)
+    return await openDoors(house, exits, leaving.signal)
+  }
   async function stop (reason: string): Promise<void> {
-    audit.serverDraining(registry.size, settings.drainMs)
-    state = 'draining'
-    lifecycle.refusePending(refuse('restarting', { retryAfterMs: 1000 }))
-    await connections.drain(() => urgent)
-    server.close()
-    connections.stop()
-    resumeKey.close()
-    strikes.close()
-    identity.close()
-    eventLoop.stop()
-    await Promise.allSettled([limits.close(), access.authorizer.close(), fanout.close(), admin?.close()])
-    await nodes.close()
-    await redis?.close()
-    metrics.close()
-    audit.serverStopped(reason, performance.now() - startedAtMs)
-    audit.close()
-    await destination.close()
-  }
-
-  const mayStillLoad = (): boolean => stopping === null && !fanout.control.loaded
-  async function untilLoaded (withinMs: number): Promise<void> {
-    const endAtMs = performance.now() + withinMs
-    while (mayStillLoad() && performance.now() < endAtMs) await new Promise<void>((resolve) => { setTimeout(resolve, LOAD_POLL_MS) })
-  }
-  /**
-   * A process that knows no revocations accepts revoked tokens. Readiness steers clients around a process on its own; a
-   * worker shares its port, so it waits as long as it takes, and the others serve.
-   */
-  async function untilRevocationsAreKnown (): Promise<void> {
-    await untilLoaded(FIRST_CONNECT_MS)
-    if (!isWorker || !mayStillLoad()) return
-    log.warn({ event: 'worker.waiting', worker: options.worker, reason: 'revocations and bans are not read yet: Redis' })
-    await untilLoaded(Infinity)
+    leaving.abort(new StoppedAtStart())
+    // What is being opened at this moment must be known to the exits before they are walked.
+    await opening?.catch(() => {})
+    if (house === null || exits.closed) await exits.closeAll(reason)
+    else await leave(house, exits, reason, () => urgent)
   }
 
   return {
-    onFault,
-    operations,
-    reload: createTlsReload(config, server, log),
     async start () {
-      await access.start((reason) => { log.error({ event: 'access.unavailable', reason }) })
-      // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
-      // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.
-      if (await redis?.waitUntilUp(FIRST_CONNECT_MS) === false) limits.noteRedisAway()
-      fanout.start()
-      resumeKey.start()
-      await nodes.start()
-      const adminPort = await admin?.listen() ?? null
-      await untilRevocationsAreKnown()
-      // The native layer cannot listen once it was closed, and the process is about to end.
-      if (stopping !== null) return await new Promise<never>(() => {})
-      const port = await server.listen()
-      state = 'running'
-      eventLoop.start()
-      const insecure = config.insecureUntilMs !== null
-      audit.serverStarted({ host: settings.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })
-      // Keys come while the port is open already: dev mode serves its own, and readiness tells when they are there.
-      identity.start().catch((error: unknown) => { onFault(error, 'jwks') })
-      return { port, adminPort }
+      if (opening !== null) throw new Error('a gateway is started once')
+      opening = open()
+      try {
+        return await opening
+      } catch (error) {
+        // One that was stopped meanwhile is closed by the stop.
+        await (stopping ?? exits.closeAll(null)).catch(() => { /* why it could not start matters more than what did not close */ })
+        throw error
+      }
     },
     stop (reason) {
       urgent = stopping !== null
       stopping ??= stop(reason)
       return stopping
-    }
+    },
+    reload () { standing().doors.reload() },
+    onFault (error, where) { (house?.ground.onFault ?? faultWithoutLog)(error, where) },
+    get operations () { return standing().doors.operations }
   }
 }
 
-function toServerSettings ({ server, upgrade }: Config): ServerSettings {
-  return {
-    host: server.host,
-    port: server.port,
-    tls: server.tls,
-    exclusivePort: server.workers === 1,
-    maxFrameBytes: server.maxFrameBytes,
-    maxBufferedBytes: server.maxBufferedBytes,
-    compression: server.compression,
-    proxyProtocol: upgrade.proxyProtocol,
-    idleTimeoutS: nativeIdleTimeoutS(server.pingIntervalMs),
-    bodies: { maxBytesInAll: MAX_BODY_BYTES_IN_ALL }
-  }
-}
-
-/**
- * The native idle time-out catches dead peers, which answer no ping: it moves in steps of 4 s between 8 and 960, outside
- * of which the native layer ends the process.
- */
-function nativeIdleTimeoutS (pingIntervalMs: number): number {
-  return Math.min(960, Math.max(8, Math.ceil((pingIntervalMs / 1000 + 12) / 4) * 4))
+function readConfig (options: GatewayOptions): Config {
+  const config = 'config' in options ? options.config : loadConfig({ ...options.settings })
+  if (options.worker === undefined && config.server.workers > 1) throw new CannotStart('WORKERS: several processes need the supervisor of `portcullis start`')
+  return config
 }

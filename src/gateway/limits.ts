@@ -69,18 +69,28 @@ function letThrough (limiter: Limiter): Limiter {
 
 type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
 
-function createStore (config: Config, redis: RedisConnection | null, audit: Audit, keepRecords: KeepRecords | null): Store {
+export interface LimitsDeps {
+  readonly config: Config
+  readonly redis: RedisConnection | null
+  readonly audit: Audit
+  readonly metrics: Metrics
+  readonly keepRecords: KeepRecords
+  /** The program's own limiter; null: the configured one. */
+  readonly ownLimiter?: Limiter | null
+}
+
+function createStore ({ config, redis, audit, keepRecords, ownLimiter = null }: LimitsDeps): Store {
   const settings = config.limits
+  if (ownLimiter !== null) return { limiter: ownLimiter, redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })
   if (redis === null) return { limiter: local, redisUp: () => null, noteRedisAway: () => {} }
   const basePrefix = config.redis?.prefix ?? ''
   const prefix = basePrefix + (settings.dryRun ? DRY_RUN_PREFIX : '')
-  const records = keepRecords === null ? null : { ...keepRecords, prefix: basePrefix }
   const policy = settings.onRedisDown
   // Time must be left to answer, and for the policy, when Redis hangs.
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
   const guarded = createGuardedLimiter({
-    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records }),
+    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } }),
     local,
     policy,
     now: monotonic,
@@ -90,12 +100,11 @@ function createStore (config: Config, redis: RedisConnection | null, audit: Audi
   return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
 }
 
-/** Puts the limits together: the store, what is known locally, and what is counted. Without `keepRecords` no records are kept. */
-export function composeLimits (
-  config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics, keepRecords: KeepRecords | null = null
-): Limits {
+/** Puts the limits together: the store, what is known locally, and what is counted. */
+export function composeLimits (deps: LimitsDeps): Limits {
+  const { config, metrics } = deps
   const { dryRun } = config.limits
-  const store = createStore(config, redis, audit, keepRecords)
+  const store = createStore(deps)
   const blocks = createAddressBlocks({ now: monotonic })
   const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
   const limiter = countDecisions(dryRun ? letThrough(store.limiter) : rememberBlocks(store.limiter, blocks), metrics, countRefused)

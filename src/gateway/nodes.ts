@@ -2,11 +2,11 @@ import type { Audit } from '../observe/audit.js'
 import type { Config } from '../config/config.js'
 import { parseLeaseRecord } from '../connection/lease-record.js'
 import type { Registry } from '../connection/registry.js'
-import { startTakeover, type Takeover, type LostConnection } from '../nodes/takeover.js'
 import { createClosedLines } from '../nodes/closed-lines.js'
 import { createHeartbeat } from '../nodes/heartbeat.js'
 import { createNodeStore } from '../nodes/node-store.js'
 import { createOwnRecords } from '../nodes/own-records.js'
+import { createTakeover, type LostConnection } from '../nodes/takeover.js'
 import type { RedisConnection } from '../redis/connect.js'
 import type { OnFault } from './report.js'
 
@@ -41,15 +41,8 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
   const { leaseMs } = config.limits
   const timeoutMs = Math.min(MAX_TIMEOUT_MS, leaseMs / 4)
   const store = createNodeStore({ client: redis.commands, prefix: config.redis?.prefix ?? '', node, leaseMs, timeoutMs })
-  const lines = createClosedLines({
-    write: audit.closed,
-    heartbeat: {
-      isCurrent: () => heartbeat.isCurrent(),
-      isCutOff: () => heartbeat.isCutOff(),
-      verify: async () => { await heartbeat.verify() }
-    },
-    onReturned: (connections) => { audit.nodeReturned(connections) }
-  })
+  const heartbeat = createHeartbeat({ store, redis, leaseMs, timeoutMs, now: monotonic })
+  const lines = createClosedLines({ write: audit.closed, heartbeat, onReturned: (connections) => { audit.nodeReturned(connections) } })
   const records = createOwnRecords({
     store,
     openIds: function * () { for (const { connectionId } of registry.all()) yield connectionId },
@@ -57,17 +50,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     pendingMs: config.upgrade.deadlineMs + PENDING_MARGIN_MS,
     now: monotonic
   })
-  const heartbeat = createHeartbeat({
-    store,
-    redis,
-    leaseMs,
-    timeoutMs,
-    now: monotonic,
-    onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
-    onBeat: () => { void records.tend() },
-    onTrouble: () => { records.distrust() }
-  })
-  let takeover: Takeover | null = null
+  const takeover = createTakeover({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
   return {
     closed (connection, closed) {
       if (connection.connectionId !== null) records.ended(connection.connectionId)
@@ -75,12 +58,17 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     },
     mayRestore: heartbeat.isCurrent,
     async start () {
+      heartbeat.start({
+        onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
+        onBeat: () => { void records.tend() },
+        onTrouble: () => { records.distrust() }
+      })
       const firstBeat = heartbeat.beat()
-      takeover = startTakeover({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
+      takeover.start()
       if (redis.isUp()) await firstBeat
     },
     async close () {
-      await Promise.all([takeover?.stop(), lines.flush()])
+      await Promise.all([takeover.stop(), lines.flush()])
       await heartbeat.stop()
       await store.leave().catch(() => { /* Redis is away: the records of these connections stay until another node claims them */ })
     }

@@ -3,10 +3,11 @@ import { isListed, type ClientAddress } from '../address/client-address.js'
 import type { Config } from '../config/config.js'
 import type { Report } from '../connection/report.js'
 import { createBanOrders } from '../control/ban-orders.js'
-import type { Control, ControlHandlers } from '../control/control.js'
+import type { Control } from '../control/control.js'
 import { createMemoryStrikes, createRedisStrikes } from '../limits/strikes/counters.js'
 import { createStrikes } from '../limits/strikes/strikes.js'
 import type { RedisConnection } from '../redis/connect.js'
+import type { Endings } from './endings.js'
 import type { OnFault } from './report.js'
 
 /** Bans addresses that break their limits again and again. */
@@ -23,22 +24,21 @@ export interface StrikesDeps {
   readonly redis: RedisConnection | null
   readonly audit: Audit
   readonly onFault: OnFault
-  /** Asked when there is somebody to ban: orders are put together later than this. */
-  readonly control: () => Pick<Control, 'ban'>
-  readonly onBan: ControlHandlers['onBan']
+  readonly control: Pick<Control, 'ban' | 'bannedForMs'>
+  readonly endings: Pick<Endings, 'endBanned'>
 }
 
 const NONE: StrikesPart = { watch: report => report, bannedForMs: () => 0, close: () => {} }
 
 /** Puts together how broken limits become bans; nothing with `WS_BAN_AFTER=0`, and in a dry run. */
-export function composeStrikes ({ config, redis, audit, onFault, control, onBan }: StrikesDeps): StrikesPart {
+export function composeStrikes ({ config, redis, audit, onFault, control, endings }: StrikesDeps): StrikesPart {
   const { banAfter, banMs, addressWindowMs, dryRun, allowList } = config.limits
   if (banAfter === 0 || dryRun) return NONE
   const settings = { banAfter, windowMs: addressWindowMs }
   const orders = createBanOrders({
-    order: async (address, durationMs) => { await control().ban(address, durationMs) },
+    order: async (address, durationMs) => { await control.ban(address, durationMs) },
     durationMs: banMs,
-    onHeld: onBan
+    onHeld: (address, remainingMs) => { endings.endBanned(address, Math.max(remainingMs, control.bannedForMs(address))) }
   })
   const strikes = createStrikes({
     shared: redis === null ? null : createRedisStrikes(redis.commands, config.redis?.prefix ?? '', settings),

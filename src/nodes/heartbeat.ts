@@ -10,6 +10,9 @@ export interface HeartbeatOptions {
   readonly timeoutMs: number
   /** Monotonic, in ms. */
   readonly now: () => number
+}
+
+export interface HeartbeatHandlers {
   /** Others may have claimed connections of this process: finds out which. Rejects when Redis cannot tell. */
   readonly onReturn: () => Promise<void>
   /** A heartbeat was answered, and `onReturn`, where it was needed, has resolved. */
@@ -20,6 +23,8 @@ export interface HeartbeatOptions {
 
 /** Tells the other processes that this one is alive, and this one whether they can have taken it for lost. */
 export interface Heartbeat {
+  /** From now on a change of the connection to Redis is heard. The first `beat` follows it. */
+  start (handlers: HeartbeatHandlers): void
   /** Beats now, or joins the beat under way. Never rejects; takes a few time-outs at most. */
   beat (): Promise<void>
   /** Beats until `isCurrent` or `isCutOff`. */
@@ -42,16 +47,23 @@ const BEATS_PER_LEASE = 3
 const STALLED_TIMEOUTS = 3
 const MAX_TRIES = 4
 
-/** Starts with the first `beat`. */
+/** Before the start there is nobody to tell. */
+const NOBODY: HeartbeatHandlers = { onReturn: async () => {}, onBeat () {}, onTrouble () {} }
+
+/** Makes the heartbeat of one process; after `start` it beats from the first `beat` on. */
 export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
   const { redis, leaseMs, now } = options
   const state = new BeatState(leaseMs, now)
   const beats = new BeatLoop(options, state)
-  const unwatch = redis.onChange((up) => {
-    if (up) void beats.beat()
-    else options.onTrouble()
-  })
+  let unwatch = (): void => {}
   return {
+    start (handlers) {
+      beats.handlers = handlers
+      unwatch = redis.onChange((up) => {
+        if (up) void beats.beat()
+        else handlers.onTrouble()
+      })
+    },
     beat: async () => { await beats.beat() },
     verify: async () => { await beats.verify() },
     isCurrent: () => state.isCurrent(),
@@ -66,6 +78,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
 
 /** Sends the beats: on time, one at a time, and a failed one again. */
 class BeatLoop {
+  handlers = NOBODY
   private readonly periodMs: number
   private underWay: Promise<void> | null = null
   private timer: NodeJS.Timeout | undefined
@@ -107,14 +120,14 @@ class BeatLoop {
 
   /** False: this process stood still meanwhile, so a failure says nothing of Redis. */
   private async tryOnce (): Promise<boolean> {
-    const { now, timeoutMs, onBeat, onTrouble } = this.options
+    const { now, timeoutMs } = this.options
     const startedAtMs = now()
     try {
       await this.exchange()
-      onBeat()
+      this.handlers.onBeat()
       return true
     } catch {
-      onTrouble()
+      this.handlers.onTrouble()
       const stalled = now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
       if (!stalled) this.state.cutOff()
       return !stalled
@@ -122,12 +135,12 @@ class BeatLoop {
   }
 
   private async exchange (): Promise<void> {
-    const { store, redis, timeoutMs, now, onReturn } = this.options
+    const { store, redis, timeoutMs, now } = this.options
     if (!await redis.waitUntilUp(timeoutMs)) throw new Error('Redis is away')
     // Measured from before it is sent: a process that is stopped while the answer travels is not alive when it reads it.
     const sentAtMs = now()
     const beat = await store.beat()
-    if (this.state.answered(sentAtMs, beat.lapsed)) await onReturn()
+    if (this.state.answered(sentAtMs, beat.lapsed)) await this.handlers.onReturn()
     this.state.clearDoubt()
     await store.enlist(beat.aliveUntilMs)
     this.state.enlisted(sentAtMs, beat.aliveUntilMs, 2 * this.periodMs)

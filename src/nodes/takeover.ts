@@ -20,6 +20,8 @@ export interface TakeoverOptions {
 }
 
 export interface Takeover {
+  /** Looks for lost nodes from now on. */
+  start (): void
   /** Resolves when nothing is being claimed any more. */
   stop (): Promise<void>
 }
@@ -29,8 +31,8 @@ const LOOKS_PER_LEASE = 6
 /** About 50,000 connections; the rest waits for the next look. */
 const MAX_PAGES_PER_LOOK = 500
 
-/** Looks for lost nodes from now on, and claims their connections. Several processes may share those of one node. */
-export function startTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverOptions): Takeover {
+/** Makes what claims the connections of lost nodes. Several processes may share those of one node. */
+export function createTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverOptions): Takeover {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let looking: Promise<void> = Promise.resolve()
@@ -66,9 +68,9 @@ export function startTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverOp
       looking = look().catch(() => {}).then(() => { if (!stopped) lookLater() })
     }, leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2)).unref()
   }
-  lookLater()
 
   return {
+    start: lookLater,
     async stop () {
       stopped = true
       clearTimeout(timer)

@@ -30,16 +30,14 @@ export function openLink (channel: Channel, methods: Methods): Link {
   const waiting = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void, timer: NodeJS.Timeout }>()
   let calls = 0
 
-  async function respond ({ call, method, args }: Call): Promise<void> {
-    let reply: Answer
+  async function perform ({ call, method, args }: Call): Promise<Answer> {
+    const run = methods[method] as ((...args: readonly unknown[]) => unknown) | undefined
+    if (run === undefined) return { answer: call, failed: true }
     try {
-      const run = methods[method] as ((...args: readonly unknown[]) => unknown) | undefined
-      if (run === undefined) throw new Error(`no method ${method}`)
-      reply = { answer: call, value: await run(...args) }
+      return { answer: call, value: await run(...args) }
     } catch {
-      reply = { answer: call, failed: true }
+      return { answer: call, failed: true }
     }
-    channel.send(reply)
   }
   function settle ({ answer, value, failed }: Answer): void {
     const entry = waiting.get(answer)
@@ -51,7 +49,7 @@ export function openLink (channel: Channel, methods: Methods): Link {
   }
   channel.onMessage((raw) => {
     const message = raw as Message
-    if ('call' in message) void respond(message)
+    if ('call' in message) void perform(message).then(channel.send)
     else if ('answer' in message) settle(message)
   })
 

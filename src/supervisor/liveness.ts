@@ -18,15 +18,17 @@ export interface LivenessOptions {
 export function watchLiveness ({ ping, maxMisses, onHung, everyMs = PING_EVERY_MS }: LivenessOptions): () => void {
   let misses = 0
   let ended = false
-  const stop = (): void => {
+  const onMiss = (): void => {
+    if (ended || ++misses < maxMisses()) return
+    ended = true
+    onHung()
+  }
+  const timer = setInterval(() => {
+    if (ended) clearInterval(timer)
+    else ping(everyMs).then(() => { misses = 0 }, onMiss)
+  }, everyMs)
+  return () => {
     ended = true
     clearInterval(timer)
   }
-  const miss = (): void => {
-    if (ended || ++misses < maxMisses()) return
-    stop()
-    onHung()
-  }
-  const timer = setInterval(() => { ping(everyMs).then(() => { misses = 0 }, miss) }, everyMs)
-  return stop
 }

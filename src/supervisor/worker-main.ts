@@ -1,10 +1,10 @@
 import { createGateway } from '../gateway/create-gateway.js'
-import { loadConfig } from '../config/load-config.js'
+import type { BusEvent } from '../bus/bus.js'
+import type { Operations } from '../gateway/operations.js'
 import { openLink } from './link.js'
 
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
-const gateway = createGateway(loadConfig(process.env), { worker: Number(process.env['PORTCULLIS_WORKER']), adminElsewhere: true })
-const { operations, onFault } = gateway
+const gateway = createGateway({ settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']) })
 
 const asked = { signal: 0, supervisor: 0 }
 /**
@@ -27,19 +27,19 @@ const link = openLink({
   onMessage: (listener) => { process.on('message', listener) }
 }, {
   ping: () => {},
-  readiness: operations.readiness,
-  metrics: operations.metricsJson,
-  listConnections: operations.listConnections,
-  publish: operations.publishEvent,
-  order: async (name: keyof typeof operations.orders, ...args: readonly unknown[]) => {
-    await (operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
+  readiness: () => gateway.operations.readiness(),
+  metrics: () => gateway.operations.metricsJson(),
+  listConnections: (userId: string) => gateway.operations.listConnections(userId),
+  publish: (topic: string, event: BusEvent) => gateway.operations.publishEvent(topic, event),
+  order: async (name: keyof Operations['orders'], ...args: readonly unknown[]) => {
+    await (gateway.operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
   },
   reload: gateway.reload,
   stop: (reason: string) => { void end('supervisor', reason) }
 })
 
-process.on('uncaughtException', (error) => { onFault(error, 'uncaught') })
-process.on('unhandledRejection', (error) => { onFault(error, 'unhandled') })
+process.on('uncaughtException', (error) => { gateway.onFault(error, 'uncaught') })
+process.on('unhandledRejection', (error) => { gateway.onFault(error, 'unhandled') })
 // A terminal sends these to all processes at once; the supervisor decides what they mean.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
 process.on('SIGTERM', () => { void end('signal', 'SIGTERM') })
@@ -50,6 +50,8 @@ process.on('disconnect', () => { process.kill(process.pid, 'SIGKILL') })
 gateway.start().then(
   ({ port }) => { link.call('started', [port]).catch(() => {}) },
   (error: unknown) => {
+    // It was asked to end while it started: that is no failure.
+    if (asked.signal + asked.supervisor > 0) return
     process.stderr.write(`portcullis: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exit(1)
   }

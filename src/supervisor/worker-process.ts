@@ -13,7 +13,7 @@ export interface WorkerProcess {
   readonly number: number
   readonly link: Link
   /** It takes connections. */
-  started: boolean
+  readonly started: boolean
   /** Asks it to drain and end. */
   stop (reason: string): void
   /** Has it take the TLS files as they are now. */
@@ -23,7 +23,7 @@ export interface WorkerProcess {
 
 export interface WorkerEvents {
   onLine (line: string): void
-  onStarted (worker: WorkerProcess, port: number): void
+  onStarted (port: number): void
   /** It answers no ping any more, and is being killed: the end will follow. */
   onHung (): void
   /** The process has ended and all it wrote was read. */
@@ -33,15 +33,16 @@ export interface WorkerEvents {
 /** Starts one worker. Its log lines come through a pipe, so that one process alone writes, and rotates, the log. */
 export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv, events: WorkerEvents): WorkerProcess {
   const child = fork(entry, [], { env: { ...env, PORTCULLIS_WORKER: String(number) }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const state = { started: false }
   const link = openLink({
     // A worker that has just died is no fault: its end is reported by `close`.
     send: (message) => { if (child.connected) child.send(message as object, () => {}) },
     onMessage: (listener) => { child.on('message', listener) }
-  }, { started: (port: number) => { worker.started = true; events.onStarted(worker, port) } })
+  }, { started: (port: number) => { state.started = true; events.onStarted(port) } })
   const worker: WorkerProcess = {
     number,
     link,
-    started: false,
+    get started () { return state.started },
     stop: (reason) => { link.call('stop', [reason]).catch(() => {}) },
     reload: () => { link.call('reload').catch(() => {}) },
     kill: () => { child.kill('SIGKILL') }

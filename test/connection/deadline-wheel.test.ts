@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { startDeadlineWheel, type DeadlineWheel } from '../../src/connection/deadline-wheel.js'
+import { createDeadlineWheel, type DeadlineWheel } from '../../src/connection/deadline-wheel.js'
 import type { Session } from '../../src/connection/session.js'
 import { until } from '../support/until.js'
 import { openTestSession } from './stand-ins.js'
@@ -16,7 +16,8 @@ interface Turning { readonly clock: EndOfSecondClock, readonly wheel: DeadlineWh
 function turn (t: Test, second: number, onDue: (session: Session, nowMs: number) => void = () => {}): Turning {
   const clock = new EndOfSecondClock(second)
   const fired: Array<[Session, number]> = []
-  const wheel = startDeadlineWheel((session, nowMs) => { fired.push([session, nowMs]); onDue(session, nowMs) }, clock.now)
+  const wheel = createDeadlineWheel(clock.now)
+  wheel.start((session, nowMs) => { fired.push([session, nowMs]); onDue(session, nowMs) })
   t.teardown(() => { wheel.stop() })
   return { clock, wheel, fired }
 }

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Asked, Visible } from '../../src/access/authorizer.js'
-import { startRights, type Rights } from '../../src/connection/rights.js'
+import { createRights, type Rights } from '../../src/connection/rights.js'
 import type { Session } from '../../src/connection/session.js'
 import { identityOf } from '../access/identity-of.js'
 import { until } from '../support/until.js'
@@ -26,7 +26,7 @@ function watch (t: Test, answer: Answer = ({ asked }) => everything(asked), { lo
   const checks: Check[] = []
   const withdrawn: Array<readonly [string, readonly string[]]> = []
   const [unverifiable, faults] = [[] as Session[], [] as unknown[]]
-  const rights = startRights({
+  const rights = createRights({
     authorizer: {
       local,
       visible: async (identity, token, asked, { fresh }) => {
@@ -38,10 +38,12 @@ function watch (t: Test, answer: Answer = ({ asked }) => everything(asked), { lo
       close: async () => {}
     },
     periodMs,
-    withdraw: (session, lost) => { withdrawn.push([session.connectionId, lost]) },
-    unverifiable: (session) => { unverifiable.push(session) },
     onFault: (error) => { faults.push(error) },
     now: () => nowMs
+  })
+  rights.start({
+    withdraw: (session, lost) => { withdrawn.push([session.connectionId, lost]) },
+    unverifiable: (session) => { unverifiable.push(session) }
   })
   t.teardown(() => { rights.stop() })
   return { rights, checks, withdrawn, unverifiable, faults, advance: (ms) => { nowMs += ms } }

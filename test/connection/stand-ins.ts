@@ -178,7 +178,13 @@ export function createTestLimiter (released: Lease[] = []): Limiter {
 /** A wheel that keeps when each connection is due. */
 export function createTestWheel (): DeadlineWheel & { readonly due: Map<Session, number> } {
   const due = new Map<Session, number>()
-  return { due, schedule: (session, atMs) => { due.set(session, atMs) }, remove: (session) => { due.delete(session) }, stop: () => {} }
+  return {
+    due,
+    start: () => {},
+    schedule: (session, atMs) => { due.set(session, atMs) },
+    remove: (session) => { due.delete(session) },
+    stop: () => {}
+  }
 }
 
 /** Subscriptions that keep the names of what they are asked. */

@@ -54,6 +54,7 @@ function setUp (options: BenchOptions = {}): Bench {
   }
   const [stored, rights] = [[] as InboundMessage[], [] as string[]]
   const kept: Rights = {
+    start: () => {},
     add: () => { rights.push('add') },
     remove: () => { rights.push('remove') },
     recheckSoon: () => { rights.push('recheck soon') },

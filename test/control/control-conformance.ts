@@ -26,7 +26,7 @@ export function createRecorder (): { handlers: ControlHandlers, told: string[] }
 }
 
 /** Opens the control of one more process. */
-export type OpenControl = (settings: { readonly handlers: ControlHandlers, readonly maxTokenLifetimeMs: number }) => Promise<Control>
+export type OpenControl = (settings: { readonly maxTokenLifetimeMs: number }) => Promise<Control>
 
 /** What every control promises. `prepare` makes a fresh memory in common; those that have none are one process. */
 export function testControl (t: Test, prepare: (t: Test) => Promise<OpenControl>, processes: 1 | 2): void {
@@ -35,9 +35,9 @@ export function testControl (t: Test, prepare: (t: Test) => Promise<OpenControl>
     const opened: Process[] = []
     for (let n = 0; n < processes; n++) {
       const { handlers, told } = createRecorder()
-      const control = await open({ handlers, maxTokenLifetimeMs: LIFETIME_MS })
+      const control = await open({ maxTokenLifetimeMs: LIFETIME_MS })
       t.teardown(async () => { await control.close() })
-      control.start()
+      control.start(handlers)
       await until('it is loaded', () => control.loaded)
       opened.push({ control, told })
     }

@@ -16,7 +16,8 @@ function createReading () {
 
 t.test('an order that arrives during a reading outlives it, whether the reading has seen it or not', async (t) => {
   const { handlers, told } = createRecorder()
-  const state = createControlState(handlers, () => 0)
+  const state = createControlState(() => 0)
+  state.start(handlers)
   const reading = createReading()
   const reloaded = state.reload(reading.read)
   state.perform({ type: 'revoke', revocation: TOKEN, duration_ms: 1000 })
@@ -33,7 +34,8 @@ t.test('an order that arrives during a reading outlives it, whether the reading 
 
 t.test('an order that was lifted during a reading does not come back with it', async (t) => {
   const { handlers } = createRecorder()
-  const state = createControlState(handlers, () => 0)
+  const state = createControlState(() => 0)
+  state.start(handlers)
   state.perform({ type: 'revoke', revocation: TOKEN, duration_ms: 1000 })
   const reading = createReading()
   const reloaded = state.reload(reading.read)
@@ -45,7 +47,8 @@ t.test('an order that was lifted during a reading does not come back with it', a
 
 t.test('a reading that fails changes nothing', async (t) => {
   const { handlers } = createRecorder()
-  const state = createControlState(handlers, () => 0)
+  const state = createControlState(() => 0)
+  state.start(handlers)
   state.perform({ type: 'revoke', revocation: TOKEN, duration_ms: 1000 })
   const reading = createReading()
   const reloaded = state.reload(reading.read)
@@ -58,7 +61,8 @@ t.test('a reading that fails changes nothing', async (t) => {
 
 t.test('an order with a name is done once, one without each time; and the names do not pile up', async (t) => {
   const { handlers, told } = createRecorder()
-  const state = createControlState(handlers, () => 0)
+  const state = createControlState(() => 0)
+  state.start(handlers)
   const ask = (orderId: string): void => { state.perform({ type: 'disconnect', order_id: orderId, user_id: 'bob' }) }
   ask('first')
   ask('first')
@@ -76,8 +80,10 @@ t.test('an order with a name is done once, one without each time; and the names 
 
 t.test('what is known can be written down and read back', async (t) => {
   const { handlers } = createRecorder()
-  const state = createControlState(handlers, () => 0)
-  const other = createControlState(handlers, () => 0)
+  const state = createControlState(() => 0)
+  state.start(handlers)
+  const other = createControlState(() => 0)
+  other.start(handlers)
   state.perform({ type: 'revoke', revocation: TOKEN, duration_ms: 1000 })
   state.perform({ type: 'revoke', revocation: { kind: 'sub', id: 'bob', issuer: 'main', issuedBeforeMs: 5000 }, duration_ms: 2000 })
   state.perform({ type: 'ban', address: 'a', duration_ms: 3000 })

@@ -13,9 +13,9 @@ const TOKEN = { kind: 'jti', id: 'token-1', issuer: null, issuedBeforeMs: null }
 async function openControl (t: Test, redis: TestRedis, more: Partial<RedisControlOptions> = {}): Promise<Process> {
   const { handlers, told } = createRecorder()
   const client = await openClient(t, redis)
-  const control = createRedisControl({ client, prefix: '', handlers, maxTokenLifetimeMs: LIFETIME_MS, ...more })
+  const control = createRedisControl({ client, prefix: '', maxTokenLifetimeMs: LIFETIME_MS, ...more })
   t.teardown(async () => { await control.close() })
-  control.start()
+  control.start(handlers)
   return { control, told }
 }
 
@@ -44,9 +44,9 @@ t.test('on a cluster it does what every control does, and hears either kind of p
   t.test('back ends may publish as they like', async (t) => {
     const { handlers, told } = createRecorder()
     const client = await openClusterClient(t, cluster)
-    const control = createRedisControl({ client, prefix: '', handlers, maxTokenLifetimeMs: LIFETIME_MS })
+    const control = createRedisControl({ client, prefix: '', maxTokenLifetimeMs: LIFETIME_MS })
     t.teardown(async () => { await control.close() })
-    control.start()
+    control.start(handlers)
     await until('it hears', async () => {
       await client.spublish('ws:control', '{"type":"recheck","user_id":"sharded"}')
       return told.includes('recheck sharded')
@@ -142,9 +142,9 @@ t.test('on a cluster such an order is found as well', async (t) => {
   const opened: Process[] = []
   for (let n = 0; n < 2; n++) {
     const { handlers, told } = createRecorder()
-    const control = createRedisControl({ client: await openClusterClient(t, cluster), prefix: '', handlers, maxTokenLifetimeMs: LIFETIME_MS, timeoutMs: 5000 })
+    const control = createRedisControl({ client: await openClusterClient(t, cluster), prefix: '', maxTokenLifetimeMs: LIFETIME_MS, timeoutMs: 5000 })
     t.teardown(async () => { await control.close() })
-    control.start()
+    control.start(handlers)
     opened.push({ control, told })
   }
   const [cutOff, other] = opened
@@ -254,10 +254,10 @@ t.test('a process that has never loaded is not ready, and becomes so by itself',
   await redis.client.zadd('ws:bans', Date.now() + 60_000, '192.0.2.9')
   const client = await openClient(t, redis)
   const { handlers } = createRecorder()
-  const control = createRedisControl({ client, prefix: '', handlers, maxTokenLifetimeMs: LIFETIME_MS, timeoutMs: 100 })
+  const control = createRedisControl({ client, prefix: '', maxTokenLifetimeMs: LIFETIME_MS, timeoutMs: 100 })
   t.teardown(async () => { await control.close() })
   redis.pause()
-  control.start()
+  control.start(handlers)
   await t.rejects(control.ban('192.0.2.1', 1000))
   t.equal(control.loaded, false)
   redis.resume()

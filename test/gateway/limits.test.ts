@@ -17,10 +17,11 @@ function startLimits (
   const config = loadConfig({ ...LEAST, WS_IP_CONNECTIONS: '2', WS_USER_CONNECTIONS: '1', WS_LIMITS_MODE: mode }, NOW_MS)
   const destination = { write () {} }
   const audit = createAudit({ log: createLog({ level: 'info', node: 'n1', destination }), node: 'n1', destination })
-  const metrics = createMetrics({
+  const metrics = createMetrics()
+  metrics.start({
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
-  const limits = composeLimits(config, redis, audit, metrics, { node: 'n1', mayRestore: () => true })
+  const limits = composeLimits({ config, redis, audit, metrics, keepRecords: { node: 'n1', mayRestore: () => true } })
   t.teardown(async () => {
     await limits.close()
     metrics.close()

@@ -30,7 +30,8 @@ interface AdminParts { readonly routes?: readonly Route[], readonly port?: numbe
 
 async function startAdmin (t: Test, { routes = [], port = 0, readiness = () => READY }: AdminParts = {}) {
   const faults: Array<[unknown, string]> = []
-  const metrics = createMetrics({
+  const metrics = createMetrics()
+  metrics.start({
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const admin = await createNodeHost({

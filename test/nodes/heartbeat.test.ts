@@ -35,7 +35,9 @@ function start (t: Lifetime): World {
     },
     leaseMs: LEASE_MS,
     timeoutMs: TIMEOUT_MS,
-    now: () => world.nowMs,
+    now: () => world.nowMs
+  })
+  heartbeat.start({
     onReturn: async () => { calls.push('return') },
     onBeat: () => { calls.push('beaten') },
     onTrouble: () => { calls.push('trouble') }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startTakeover, type LostConnection } from '../../src/nodes/takeover.js'
+import { createTakeover, type LostConnection } from '../../src/nodes/takeover.js'
 import type { ClaimedPage } from '../../src/nodes/node-store.js'
 import { until } from '../support/until.js'
 
@@ -11,7 +11,7 @@ function start (nodes: Record<string, ClaimedPage[]>, mayClaim: { untilMs: numbe
   const found: LostConnection[] = []
   const delisted: string[] = []
   const asked = { looks: 0, until: [] as number[] }
-  const takeover = startTakeover({
+  const takeover = createTakeover({
     store: {
       findLost: async () => { asked.looks++; return Object.keys(nodes).filter(node => !delisted.includes(node)) },
       claim: async (node, goodUntilMs) => { asked.until.push(goodUntilMs); return nodes[node]?.shift() ?? null },
@@ -21,6 +21,7 @@ function start (nodes: Record<string, ClaimedPage[]>, mayClaim: { untilMs: numbe
     leaseMs: 30,
     onLost: (lost) => { found.push(lost) }
   })
+  takeover.start()
   return { takeover, found, delisted, asked }
 }
 

@@ -19,6 +19,8 @@ export interface Metrics {
   /** `count` more messages: 1 or more. */
   message (direction: MessageDirection, count: number): void
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
+  /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
+  start (sources: MetricSources): void
   /** Everything in Prometheus's text format. */
   render (): Promise<{ readonly contentType: string, readonly body: string }>
   /** The same as data, labelled by `worker`, for a supervisor that puts several processes together. */
@@ -31,10 +33,9 @@ export interface Metrics {
 const UPGRADE_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** Makes the metrics of one gateway. */
-export function createMetrics (sources: MetricSources): Metrics {
+export function createMetrics (): Metrics {
   const counters = createCounters()
   const registry = new Registry()
-  registerMetrics(registry, counters, sources)
   // The one metric that prom-client counts itself: 0.14 µs an upgrade is not worth buckets of our own.
   const upgradeSeconds = new Histogram({
     name: 'portcullis_upgrade_seconds',
@@ -51,6 +52,7 @@ export function createMetrics (sources: MetricSources): Metrics {
     closed (code) { countClose(counters, code) },
     message (direction, count) { counters.messages[direction] += count },
     limitDecision (limit, decision) { counters.limits[limit][decision]++ },
+    start (sources) { registerMetrics(registry, counters, sources) },
     async render () {
       const [ours, node] = await Promise.all([registry.metrics(), nodeMetrics().metrics()])
       return { contentType: registry.contentType, body: `${ours}\n${node}` }

@@ -9,9 +9,15 @@ export interface UwsApp {
   sockets: number
 }
 
+/** Throws when the native layer refuses the certificate. */
+export type MakeApp = () => UwsApp
+
 export interface Listener {
-  /** Listens; resolves with the port. Rejects when the address cannot be had. */
-  listen (): Promise<number>
+  /**
+   * Makes the first app and listens; resolves with the port. Once. Rejects when the native layer refuses the certificate, or
+   * the address cannot be had: `close` then lets go of the app.
+   */
+  listen (makeApp: MakeApp): Promise<number>
   /**
    * Has a newly made app take all further connections, while the sockets of the one before live on there. Throws, and
    * changes nothing, when the app cannot be made.
@@ -35,29 +41,21 @@ export interface ListenerSettings {
 /** The types lack the form with a host and options at once. */
 type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
 
-/** Makes the one door of this process. `makeApp` throws when the native layer refuses the certificate. */
-export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, settings: ListenerSettings): Listener {
+/** Makes the one door of this process. Nothing is made of the native layer before `listen`. */
+export function createListener (uws: Binding['uws'], settings: ListenerSettings): Listener {
   const { host, port, exclusivePort } = settings
-  const options = exclusivePort ? uws.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusiveOption(uws) : 0
   // The native layer never frees an app, so those of the past cost no more by staying in this list.
   const apps: UwsApp[] = []
-  let current = add()
+  let door: { readonly makeApp: MakeApp, readonly app: UwsApp } | null = null
   let listening: us_listen_socket | null = null
   let state: 'made' | 'open' | 'shut' | 'closed' = 'made'
 
-  function add (): UwsApp {
+  function add (makeApp: MakeApp): UwsApp {
     const app = makeApp()
     apps.push(app)
     return app
   }
-
-  /** The native layer calls back before it returns. */
-  function open ({ native }: UwsApp): us_listen_socket | null {
-    let opened: us_listen_socket | null = null
-    const listen = native.listen.bind(native) as unknown as Listen
-    listen(host, port, options, (socket) => { if (socket !== false) opened = socket })
-    return opened
-  }
+  const open = ({ native }: UwsApp): us_listen_socket | null => openSocket(uws, native, settings)
 
   function shut (): void {
     if (listening !== null) uws.us_listen_socket_close(listening)
@@ -65,15 +63,13 @@ export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, sett
   }
 
   /** Between the two nobody listens on an exclusive port, but no other program runs in this thread meanwhile. */
-  function handOver (next: UwsApp): void {
+  function handOver (current: UwsApp, next: UwsApp): UwsApp {
     if (exclusivePort) shut()
     const opened = open(next)
-    if (opened !== null) {
-      shut()
-      current = next
-    }
+    if (opened !== null) shut()
     listening = opened ?? listening ?? open(current)
     if (opened === null) throw new Error('the port could not be taken over')
+    return next
   }
 
   function stopListening (): void {
@@ -82,8 +78,10 @@ export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, sett
   }
 
   return {
-    listen: async () => {
-      listening = open(current)
+    listen: async (makeApp) => {
+      const app = add(makeApp)
+      door = { makeApp, app }
+      listening = open(app)
       state = 'open'
       if (listening === null) throw new CannotStart(`cannot listen on ${host}:${port}: the address is taken or not ours`)
       return uws.us_socket_local_port(listening as unknown as Parameters<typeof uws.us_socket_local_port>[0])
@@ -91,9 +89,9 @@ export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, sett
     replaceApp () {
       if (state === 'shut' || state === 'closed') throw new Error('no connections are taken any more')
       if (port === 0) throw new Error('PORT is 0')
-      const next = add()
-      if (state === 'made') current = next
-      else handOver(next)
+      // Not open yet: the first app is made of what the files hold then.
+      if (door === null) return
+      door = { ...door, app: handOver(door.app, add(door.makeApp)) }
     },
     publish (topic, text) {
       for (const app of apps) if (app.sockets > 0) app.native.publish(topic, text)
@@ -106,6 +104,15 @@ export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, sett
       state = 'closed'
     }
   }
+}
+
+/** Null when the address cannot be had. The native layer calls back before it returns. */
+function openSocket (uws: Binding['uws'], native: TemplatedApp, { host, port, exclusivePort }: ListenerSettings): us_listen_socket | null {
+  const options = exclusivePort ? uws.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusiveOption(uws) : 0
+  const listen = native.listen.bind(native) as unknown as Listen
+  let opened: us_listen_socket | null = null
+  listen(host, port, options, (socket) => { if (socket !== false) opened = socket })
+  return opened
 }
 
 /** Both bindings export the option as a plain constant; the types show it as an enum. */

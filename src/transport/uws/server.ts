@@ -39,7 +39,12 @@ export interface ServerHandlers {
   onFault (error: unknown): void
 }
 
-export interface Server extends Omit<Listener, 'replaceApp'> {
+export interface Server extends Omit<Listener, 'listen' | 'replaceApp'> {
+  /**
+   * Listens, and has the handlers take what comes; resolves with the port. Once. Rejects when the native layer refuses the
+   * certificate, or the address cannot be had.
+   */
+  listen (handlers: ServerHandlers): Promise<number>
   /**
    * Has what the TLS files hold now serve all further connections; open ones stay as they are. Throws, and changes nothing,
    * when that cannot be.
@@ -52,16 +57,22 @@ const FRAME_MARGIN_BYTES = 262_144
 /** `ws.end` only gets through while the buffer is below the native cap, so the soft limit stays this far below it. */
 const BUFFER_MARGIN_BYTES = 1_048_576
 
-/** Builds the native server. Nothing thrown by a handler reaches the native layer, which would end the process. */
-export function createUwsServer ({ uws }: Binding, settings: ServerSettings, handlers: ServerHandlers): Server {
-  const routeDeps: RouteDeps = {
-    proxyProtocol: settings.proxyProtocol,
-    findClient: handlers.findClient,
-    openBody: createBodyReader(settings.bodies),
-    onFault: handlers.onFault
+/** Makes the native server. Nothing thrown by a handler reaches the native layer, which would end the process. */
+export function createUwsServer ({ uws }: Binding, settings: ServerSettings): Server {
+  const { listen, replaceApp, ...listener } = createListener(uws, settings)
+  return {
+    ...listener,
+    async listen (handlers) {
+      const routeDeps: RouteDeps = {
+        proxyProtocol: settings.proxyProtocol,
+        findClient: handlers.findClient,
+        openBody: createBodyReader(settings.bodies),
+        onFault: handlers.onFault
+      }
+      return await listen(() => makeApp(uws, settings, handlers, routeDeps))
+    },
+    reloadTls: replaceApp
   }
-  const { replaceApp, ...listener } = createListener(uws, () => makeApp(uws, settings, handlers, routeDeps), settings)
-  return { ...listener, reloadTls: replaceApp }
 }
 
 function makeApp (uws: Binding['uws'], settings: ServerSettings, handlers: ServerHandlers, routeDeps: RouteDeps): UwsApp {

@@ -8,7 +8,8 @@ const QUIET: MetricSources = {
 }
 
 function startMetrics (t: Test, sources: Partial<MetricSources> = {}) {
-  const metrics = createMetrics({ ...QUIET, ...sources })
+  const metrics = createMetrics()
+  metrics.start({ ...QUIET, ...sources })
   t.teardown(() => { metrics.close() })
   /** Every sample by its name and labels. */
   async function scrape (): Promise<Map<string, string>> {

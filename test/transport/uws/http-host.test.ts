@@ -37,7 +37,8 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
     proxyProtocol: false,
     idleTimeoutS: 8,
     bodies: { maxBytesInAll }
-  }, {
+  })
+  const port = await server.listen({
     paths: [],
     routes: [{ ...ROUTE, serve: handle }, ...METHODS.map(named)],
     findClient: ({ peer, headers }) => ({
@@ -47,7 +48,6 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
     onOther: () => ({ status: 404, headers: [], body: '' }),
     onFault: (error) => { faults.push(error) }
   })
-  const port = await server.listen()
   t.teardown(() => { server.close() })
   return { port, faults }
 }

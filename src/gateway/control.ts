@@ -1,0 +1,18 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import type { Control } from '../control/control.js'
+import { createMemoryControl } from '../control/memory-control.js'
+import { createRedisControl } from '../control/redis-control.js'
+import type { RedisConnection } from '../redis/connect.js'
+
+/** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
+export function composeControl (config: Config, redis: RedisConnection | null, log: Logger): Control {
+  const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
+  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs })
+  return createRedisControl({
+    client: redis.commands,
+    prefix: config.redis?.prefix ?? '',
+    maxTokenLifetimeMs,
+    onInvalid: (drops) => { log.warn({ event: 'control.invalid', ...drops }) }
+  })
+}

@@ -1,0 +1,41 @@
+import type { Authorizer } from '../access/authorizer.js'
+import type { Bus, OnBusEvent } from '../bus/bus.js'
+import type { InboundMessage } from '../bus/inbound.js'
+import type { Config } from '../config/config.js'
+import type { Route } from '../http/route.js'
+import type { Limiter } from '../limits/limiter.js'
+import type { TokenVerifier } from '../tokens/token-verifier.js'
+import type { LogOutput } from './process-log.js'
+
+/** Takes what clients send. When it throws, the message fails; with Redis it is stored already, and the log has a `fault`. */
+export type OnInbound = (message: InboundMessage) => void | Promise<void>
+
+/** Parts of the program's own, by their ports. The gateway closes them when it stops, or when its start fails. */
+export interface GatewayParts {
+  /** Decides what a user may see. With one that asks a back end, open connections keep their token for the re-checks. */
+  readonly authorizer?: Authorizer
+  /** Tells whose a token is. The settings still name an issuer. */
+  readonly tokens?: TokenVerifier
+  /** Decides the limits, also while Redis is away. It keeps no records: who survives a killed process writes no lines for it. */
+  readonly limiter?: Limiter
+  /** Carries events between processes. `onEvent` is to be called for each event of a topic that is subscribed. */
+  readonly bus?: (onEvent: OnBusEvent) => Bus
+}
+
+/** Environment variables by name, as the README lists them: all that this gateway reads. */
+export type GatewaySettings = Readonly<Record<string, string | undefined>>
+
+export interface GatewayExtras {
+  readonly parts?: GatewayParts
+  /** Takes the log's lines instead of standard output. */
+  readonly log?: LogOutput
+  /** Called for each message that a client's `send` was confirmed for: instead of a stream without Redis, beside it with Redis. */
+  readonly onInbound?: OnInbound
+  /** Further endpoints on the main port. */
+  readonly routes?: readonly Route[]
+  /** Number of this process among `WORKERS`, whose supervisor has the admin port and the log file. Absent: the only process. */
+  readonly worker?: number
+}
+
+/** Settings as text, or a `Config` that was made of some. */
+export type GatewayOptions = GatewayExtras & ({ readonly settings: GatewaySettings } | { readonly config: Config })

@@ -1,0 +1,69 @@
+import { createIdentify, type Identify } from '../connection/identify.js'
+import type { Report } from '../connection/report.js'
+import { createResumeTickets, type ResumeTickets } from '../connection/resume-ticket.js'
+import type { Control } from '../control/control.js'
+import type { TokenVerifier } from '../tokens/token-verifier.js'
+import { composeAccess, type Access } from './access.js'
+import { createBreakGlass, type BreakGlass } from './break-glass.js'
+import { composeControl } from './control.js'
+import { createEndings, type Endings } from './endings.js'
+import type { Exits } from './exits.js'
+import type { Ground } from './ground.js'
+import { composeLimits, type Limits } from './limits.js'
+import { composeNodes, type Nodes } from './nodes.js'
+import { createReport } from './report.js'
+import { createResumeKey, type ResumeKey } from './resume-key.js'
+import { composeStrikes } from './strikes.js'
+import { composeTokens } from './tokens.js'
+
+/** What decides who is let in, and writes down what was decided. Takes no connection yet. */
+export interface Judges {
+  readonly nodes: Nodes
+  readonly limits: Limits
+  readonly access: Access
+  readonly tokens: TokenVerifier
+  readonly control: Control
+  readonly endings: Endings
+  /** How long an address is banned, everywhere or by this process alone while Redis is away; 0: not at all. */
+  readonly bannedForMs: (addressKey: string) => number
+  readonly breakGlass: BreakGlass
+  readonly identify: Identify
+  readonly report: Report
+  readonly resumeKey: ResumeKey
+  readonly tickets: ResumeTickets
+}
+
+/** Puts the judges together, on the ground alone. */
+export function composeJudges (ground: Ground, exits: Exits): Judges {
+  const { config, options: { parts = {} }, log, audit, metrics, redis, registry, onFault, node } = ground
+  // Whatever does not close properly keeps nobody from stopping: it is a line in the log.
+  const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
+  const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
+  exits.add(nodes.close)
+  const keepRecords = { node, mayRestore: nodes.mayRestore }
+  const limits = composeLimits({ config, redis, audit, metrics, keepRecords, ownLimiter: parts.limiter ?? null })
+  addExit(limits.close)
+  const access = composeAccess(config, parts.authorizer ?? null)
+  addExit(async () => { await access.authorizer.close() })
+  const tokens = parts.tokens ?? composeTokens(config, audit)
+  exits.add(() => { tokens.close() })
+  const control = composeControl(config, redis, log)
+  addExit(control.close)
+  const endings = createEndings(registry)
+  const strikes = composeStrikes({ config, redis, audit, onFault, control, endings })
+  exits.add(strikes.close)
+  const report = strikes.watch(createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun))
+  const breakGlass = createBreakGlass(config.insecureUntilMs, log)
+  exits.add(breakGlass.stop)
+  const identify = createIdentify({ tokens, isRevoked: control.isRevoked, anonymous: breakGlass.anonymous })
+  const resumeKey = createResumeKey({
+    configured: config.server.resumeKey,
+    redis,
+    prefix: config.redis?.prefix ?? '',
+    onUnreadable: () => { log.warn({ event: 'resume_key.unreadable' }) }
+  })
+  exits.add(resumeKey.close)
+  const tickets = createResumeTickets({ key: resumeKey.current })
+  const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
+  return { nodes, limits, access, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
+}

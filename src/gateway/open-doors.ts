@@ -1,0 +1,87 @@
+import { CannotStart } from '../cannot-start.js'
+import type { Doors } from './doors.js'
+import type { Exits } from './exits.js'
+import type { Ground } from './ground.js'
+import type { Judges } from './judges.js'
+
+export interface Ports { readonly port: number, readonly adminPort: number | null }
+
+/** Somebody asked for the end before the process took connections. */
+export class StoppedAtStart extends CannotStart {
+  constructor () { super('stopped before it took connections') }
+}
+
+export interface House { readonly ground: Ground, readonly judges: Judges, readonly doors: Doors }
+
+const FIRST_CONNECT_MS = 1000
+const LOAD_POLL_MS = 10
+
+/** Waits for the work, unless `leaving` comes first: then it rejects, and nobody waits for the work any more. */
+async function unlessLeaving<T> (work: Promise<T>, leaving: AbortSignal): Promise<T> {
+  let leave = (): void => {}
+  const left = new Promise<never>((_resolve, reject) => {
+    leave = () => { reject(new StoppedAtStart()) }
+    if (leaving.aborted) leave()
+    else leaving.addEventListener('abort', leave, { once: true })
+  })
+  try {
+    return await Promise.race([work, left])
+  } finally {
+    leaving.removeEventListener('abort', leave)
+  }
+}
+
+/** Waits until revocations and bans are known; at most `withinMs`. */
+async function untilLoaded ({ judges: { control } }: House, withinMs: number, leaving: AbortSignal): Promise<void> {
+  const endAtMs = performance.now() + withinMs
+  while (!control.loaded && !leaving.aborted && performance.now() < endAtMs) {
+    await new Promise<void>((resolve) => { setTimeout(resolve, LOAD_POLL_MS) })
+  }
+}
+
+/**
+ * A process that knows no revocations accepts revoked tokens. Readiness steers clients around a process on its own; a
+ * worker shares its port, so it waits as long as it takes, and the others serve.
+ */
+async function untilRevocationsAreKnown (house: House, leaving: AbortSignal): Promise<void> {
+  const { ground: { options, log }, judges: { control } } = house
+  await untilLoaded(house, FIRST_CONNECT_MS, leaving)
+  if (options.worker === undefined || control.loaded || leaving.aborted) return
+  log.warn({ event: 'worker.waiting', worker: options.worker, reason: 'revocations and bans are not read yet: Redis' })
+  await untilLoaded(house, Infinity, leaving)
+}
+
+/** Asks what connections depend on: the database, Redis, the other processes. Starts what listens to them. */
+async function startJudges ({ ground, judges, doors }: House, leaving: AbortSignal): Promise<void> {
+  const { log, metrics, redis } = ground
+  metrics.start(doors.operations.metricSources)
+  await unlessLeaving(judges.access.start((reason) => { log.error({ event: 'access.unavailable', reason }) }), leaving)
+  // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
+  // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.
+  if (await redis?.waitUntilUp(FIRST_CONNECT_MS) === false) judges.limits.noteRedisAway()
+  doors.connections.start()
+  judges.control.start(doors.connections.handlers)
+  doors.fanout.start()
+  judges.resumeKey.start()
+  await unlessLeaving(judges.nodes.start(), leaving)
+}
+
+/** Opens the doors one after the other, the clients' last. Rejects where one cannot be opened, and when `leaving` comes before all are. */
+export async function openDoors (house: House, exits: Exits, leaving: AbortSignal): Promise<Ports> {
+  const { ground: { config, phase, eventLoop, audit, onFault }, judges, doors: { admin, server, serverHandlers, binding } } = house
+  await startJudges(house, leaving)
+  if (admin !== null) exits.add(() => admin.close().catch((error: unknown) => { onFault(error, 'stop') }))
+  const adminPort = await admin?.listen() ?? null
+  await untilRevocationsAreKnown(house, leaving)
+  leaving.throwIfAborted()
+  exits.add(server.close)
+  const port = await server.listen(serverHandlers)
+  phase.current = 'running'
+  eventLoop.start()
+  const insecure = config.insecureUntilMs !== null
+  audit.serverStarted({ host: config.server.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })
+  // Keys come while the port is open already: dev mode serves its own, and readiness tells when they are there.
+  judges.breakGlass.start()
+  judges.tokens.start().catch((error: unknown) => { onFault(error, 'jwks') })
+  return { port, adminPort }
+}

@@ -1,0 +1,57 @@
+import type { MetricSources } from '../observe/metrics/exposition.js'
+import type { MetricsJson } from '../observe/metrics/metrics.js'
+import type { Fanout } from './bus.js'
+import type { Ground } from './ground.js'
+import type { Judges } from './judges.js'
+import type { Operations } from './operations.js'
+import { judgeReadiness, type Readiness } from './readiness.js'
+import { countMessages } from './report.js'
+
+/** What operators may ask of this process, and its metrics for a supervisor. */
+export interface ProcessOperations extends Operations {
+  readiness (): Readiness
+  metricsJson (): Promise<MetricsJson>
+  /** What the metrics ask at each scrape. */
+  readonly metricSources: MetricSources
+}
+
+export interface ProcessOperationsDeps {
+  readonly ground: Ground
+  readonly judges: Judges
+  readonly fanout: Fanout
+}
+
+/** Puts together what operators may ask. */
+export function composeProcessOperations ({ ground, judges, fanout }: ProcessOperationsDeps): ProcessOperations {
+  const { config, options, phase, registry, metrics, destination, eventLoop } = ground
+  const { limits, tokens, control } = judges
+  const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
+  const readiness = (): Readiness => judgeReadiness({
+    started: phase.current !== 'starting' && control.loaded,
+    draining: phase.current === 'draining',
+    issuers: tokens.status(),
+    redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
+  })
+  return {
+    readiness,
+    async renderMetrics () {
+      countOpenSessions()
+      return await metrics.render()
+    },
+    async metricsJson () {
+      countOpenSessions()
+      return await metrics.toJson(options.worker ?? 1)
+    },
+    metricSources: {
+      connections: () => registry.size,
+      redisUp: limits.redisUp,
+      issuers: () => tokens.status(),
+      auditDropped: destination.dropped,
+      ready: () => readiness().ready,
+      eventLoopLate: eventLoop.isLate
+    },
+    listConnections: fanout.listConnections,
+    orders: control,
+    publishEvent: fanout.publishEvent
+  }
+}

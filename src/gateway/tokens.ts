@@ -1,0 +1,12 @@
+import type { Config } from '../config/config.js'
+import type { Audit } from '../observe/audit.js'
+import type { TokenVerifier } from '../tokens/token-verifier.js'
+import { createTokenVerifier } from '../tokens/verify.js'
+
+/** Puts together who checks tokens: the configured issuers' keys. */
+export function composeTokens (config: Config, audit: Audit): TokenVerifier {
+  return createTokenVerifier(config.tokens, {
+    onRefreshed: (issuer, { keys }) => { audit.jwksRefreshed(issuer, keys) },
+    onFailed: (issuer, reason) => { audit.jwksFailed(issuer, reason) }
+  })
+}
