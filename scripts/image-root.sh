@@ -146,7 +146,7 @@ servers_root () {
 
 # The exact release that the image has.
 image_node () {
-  sed -n "s/^FROM node:\([0-9.]*\)-$suite-slim AS .*/\1/p" "$project/Dockerfile"
+  sed -nE "s/^FROM node:([0-9.]+)-$suite-slim(@sha256:[0-9a-f]+)? AS .*/\1/p" "$project/Dockerfile"
 }
 
 # node_release MAJOR: the exact release of it that the project is tested on.

@@ -174,6 +174,7 @@ end () {
   # A terminal sends its SIGINT to the command as well: that decides.
   if [[ $1 == 130 && -t 0 && -e $run/started ]]; then return; fi
   kill -KILL "$child" 2> /dev/null || true
+  wait "$child" 2> /dev/null || true
   exec {run_lock}>&-
   flock "$run.lock" true
   exit "$1"
@@ -181,9 +182,9 @@ end () {
 
 outside () {
   local code=0
-  (( EUID == 0 )) || fail 'run this as root: debootstrap, chroot and mount need it'
   [[ -n $major ]] || { major=$(image_node); major=${major%%.*}; }
   node_release "$major" > /dev/null
+  (( EUID == 0 )) || fail 'run this as root: debootstrap, chroot and mount need it'
   (( ${#isolate[@]} > 0 )) || fail 'this needs mount and process namespaces (unshare), which are not allowed here'
   mkdir -p "$cache/runs"
   sweep_runs

@@ -25,6 +25,7 @@ import { judgeReadiness, type Readiness } from './server/admin-readiness.js'
 import { loadBinding } from './server/binding.js'
 import type { HttpRoute } from './server/http-route.js'
 import { createEventLoopWatch } from './server/event-loop-delay.js'
+import { OLDER_LACKS } from './server/platform.js'
 import { createUwsServer, type Server, type ServerSettings } from './server/uws.js'
 
 export interface GatewayOptions {
@@ -36,6 +37,8 @@ export interface GatewayOptions {
   readonly onInbound?: OnInbound
   /** One of several processes: a supervisor has the admin port and the log file. */
   readonly adminElsewhere?: boolean
+  /** Development mode, in which the older binding is at home. */
+  readonly development?: boolean
 }
 
 export interface Gateway {
@@ -202,6 +205,9 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
       state = 'running'
       eventLoop.start()
       const insecure = config.insecureUntilMs !== null
+      if (binding.name === 'older' && options.development !== true) {
+        log.warn({ event: 'binding.older', binding: binding.release, reason: OLDER_LACKS })
+      }
       audit.serverStarted({ host: settings.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })
       // Keys come while the port is open already: dev mode serves its own, and readiness tells when they are there.
       identity.start().catch((error: unknown) => { onFault(error, 'jwks') })

@@ -59,6 +59,11 @@ export const EVENT_REFERENCE = {
   'server.overloaded': { level: 'warn', when: 'the event loop is `delay_ms` late: new connections are refused, open ones are served', fields: ['delay_ms'] },
   'server.recovered': { level: 'info', when: 'it is in time again', fields: ['duration_ms'] },
   'server.started': { level: 'info', when: 'connections are taken', fields: ['host', 'port', 'admin_port', 'binding', 'insecure'] },
+  'binding.older': {
+    level: 'warn',
+    when: 'a start outside development mode on the binding for development: `reason` says what it lacks',
+    fields: ['binding', 'reason']
+  },
   'server.draining': { level: 'info', when: 'the process ends: `connections` are open, and `duration_ms` is the time for closing them', fields: ['connections', 'duration_ms'] },
   'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'] },
   'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'] },
