@@ -136,7 +136,7 @@ fill_servers () {
 # Prints the directory of the Debian root that has the tests' servers and tools.
 servers_root () {
   local place packages
-  packages="$(node "$project/scripts/ensure-server.js" --packages) ca-certificates git openssl procps"
+  packages="$(node "$project/scripts/ensure-server.js" --packages) ca-certificates curl git openssl procps"
   place=$cache/servers-$(key_of "$suite" "$packages" "$(declare -f fill_debian fill_servers)")
   make_once "$place" fill_servers "$packages"
   echo "$place"

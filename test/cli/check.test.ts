@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { checkCertificate } from '../../src/cli/check/check-certificate.js'
-import { loadBinding } from '../../src/server/binding.js'
+import { BINDING } from '../support/binding.js'
 import { makeCertificate } from '../support/certificate.js'
 import { trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { runBuiltCheck, runCheck, runCli } from './run-cli.js'
 
 /** The older binding is something to look at; on any other platform of the tests all is well. */
-const OLDER = loadBinding().name === 'older'
+const OLDER = BINDING.name === 'older'
 
 t.test('settings that start, an issuer with keys: all is well, and nothing else is needed', async (t) => {
   const issuer = await startIssuer(t)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
-import { loadBinding } from '../../src/server/binding.js'
+import { BINDING } from '../support/binding.js'
 import { findFreePort } from '../support/free-port.js'
 import { runGateway, startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
@@ -106,8 +106,8 @@ t.test('a start on the older binding is a warning that says what it lacks; not i
   // Both have written `server.started`, which comes after the warning.
   const [warnings, none] = [production, development].map(({ log }) => log.filter(({ event }) => event === 'binding.older'))
   t.same(none, [])
-  t.match(warnings, loadBinding().name === 'older'
+  t.match(warnings, BINDING.name === 'older'
     ? [{ level: 'warn', binding: /^@trufflesuite\/uws-js-unofficial 20\.30\./, reason: /for development: it closes requests with a head over 4 KB/ }]
     : [])
-  t.equal(warnings?.length, loadBinding().name === 'older' ? 1 : 0)
+  t.equal(warnings?.length, BINDING.name === 'older' ? 1 : 0)
 })
