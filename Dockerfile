@@ -5,15 +5,18 @@ WORKDIR /app
 
 FROM base AS build
 COPY package.json package-lock.json .npmrc ./
+COPY packages/client/package.json packages/client/
 RUN npm ci --omit=optional
 COPY tsconfig.json ./
 COPY scripts/copy-assets.js scripts/
 COPY src src
+COPY packages packages
 RUN npm run build && rm -f dist/.tsbuildinfo
 
 # What runs in production. The optional binding is for development on old distributions: it stays out.
 FROM base AS packages
 COPY package.json package-lock.json .npmrc ./
+COPY packages/client/package.json packages/client/
 RUN npm ci --omit=dev --omit=optional
 # `registry`: the release in package-lock.json, which the suite runs on. `github`: the official package, by tag; it is taken
 # only if its checksums stand in tested-bindings.json, once the suite has passed on it.

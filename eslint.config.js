@@ -28,7 +28,7 @@ const bannedInNativeHandlers = [
 
 const bannedNativeLoads = [{
   selector: 'ImportExpression > Literal[value=/^(uWebSockets\\.js|@trufflesuite.uws-js-unofficial)$/]',
-  message: 'Only src/server/binding.ts loads the native layer.'
+  message: 'Only src/transport/uws/binding.ts loads the native layer.'
 }]
 
 const sleeping = 'A test does not sleep: poll for a condition or inject a clock.'
@@ -64,7 +64,7 @@ export default [
   },
   {
     name: 'portcullis/typed',
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'packages/**/*.ts', 'test/**/*.ts'],
     languageOptions: { parser, parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     plugins: { '@typescript-eslint': typescript },
     rules: {
@@ -84,13 +84,13 @@ export default [
   },
   {
     name: 'portcullis/source',
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'packages/**/*.ts'],
     rules: {
       'max-lines': ['error', 250],
       'no-restricted-syntax': ['error', ...bannedEverywhere, ...bannedNativeLoads],
       '@typescript-eslint/no-restricted-imports': ['error', {
         paths: nativePackages.map((name) => ({
-          name, allowTypeImports: true, message: 'Only src/server/binding.ts loads the native layer; elsewhere import types.'
+          name, allowTypeImports: true, message: 'Only src/transport/uws/binding.ts loads the native layer; elsewhere import types.'
         })),
         patterns: [{ group: ['**/dev/*'], message: 'The gateway does not know its development server.' }]
       }]
@@ -98,7 +98,7 @@ export default [
   },
   {
     name: 'portcullis/native-handlers',
-    files: ['src/server/**/*.ts'],
+    files: ['src/transport/uws/**/*.ts'],
     rules: {
       // uWebSockets.js names its C functions and types us_listen_socket and the like.
       camelcase: ['error', { properties: 'never', ignoreGlobals: true, allow: ['^us_'] }],
@@ -107,7 +107,7 @@ export default [
   },
   {
     name: 'portcullis/binding',
-    files: ['src/server/binding.ts'],
+    files: ['src/transport/uws/binding.ts'],
     rules: {
       'no-restricted-syntax': ['error', ...bannedEverywhere, ...bannedInNativeHandlers],
       '@typescript-eslint/no-restricted-imports': 'off'
@@ -119,7 +119,7 @@ export default [
     rules: {
       'no-restricted-syntax': ['error', ...bannedEverywhere, ...bannedNativeLoads, ...bannedInNativeHandlers],
       '@typescript-eslint/no-restricted-imports': ['error', {
-        paths: closedTo(nativePackages, 'Only src/server/binding.ts loads the native layer.')
+        paths: closedTo(nativePackages, 'Only src/transport/uws/binding.ts loads the native layer.')
       }]
     }
   },

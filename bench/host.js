@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
-import { loadBinding } from '../dist/server/binding.js'
+import { loadBinding } from '../dist/transport/uws/binding.js'
 import { maxOpenFiles } from './measure/memory.js'
 
 /** What a figure depends on besides the code, and which code it is of. */

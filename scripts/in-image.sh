@@ -101,7 +101,7 @@ mount_system () {
 # fill_modules DIRECTORY: the packages of package-lock.json, installed by the root's own npm.
 fill_modules () {
   note 'installing packages (once for each package-lock.json)'
-  cp "$run/project/package.json" "$run/project/package-lock.json" "$run/project/.npmrc" "$1"
+  (cd "$run/project" && cp --parents package.json package-lock.json .npmrc packages/*/package.json "$1")
   mkdir "$root/srv/modules"
   mount --bind "$1" "$root/srv/modules"
   (enter "$root" root /srv/modules "${environment[@]}" npm ci) < /dev/null >&2
@@ -135,7 +135,7 @@ prepare () {
 # All that npm reads to install.
 packages_wanted () {
   cd "$run/project"
-  cat package-lock.json .npmrc
+  cat package-lock.json .npmrc packages/*/package.json
   npm pkg get allowScripts overrides
 }
 

@@ -1,5 +1,5 @@
-// Writes docs/asyncapi.json, docs/openapi.json and the tables of docs/PROTOCOL.md and docs/LOGS.md from the code, or with
-// --check says which are not up to date. Needs `npm run build`.
+// Writes docs/asyncapi.json, docs/openapi.json and the tables that pages in docs/ have from the code, or with --check says which
+// are not up to date. Needs `npm run build`.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { buildAsyncApi } from './specifications/asyncapi.js'
 import { buildOpenApi } from './specifications/openapi.js'

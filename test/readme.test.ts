@@ -1,35 +1,27 @@
-import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import t from 'tap'
-import { EVENT_LEVELS } from '../src/audit/events.js'
-import { REFUSALS } from '../src/refusals.js'
+import { EVENTS } from '../src/observe/events.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+const PAGES = ['README.md', 'CONTRIBUTING.md', ...(readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[]).filter(file => file.endsWith('.md')).map(file => `docs/${file}`)]
 
-/** The cells of one column of the table whose first line begins with `| <head> |`. */
-function cellsOf (head: string, column: number): string[] {
-  const lines = README.split('\n')
-  const first = lines.findIndex(line => line.startsWith(`| ${head} |`))
-  const after = lines.slice(first + 2)
-  return first === -1 ? [] : after.slice(0, after.findIndex(line => !line.startsWith('|'))).map(line => line.split('|')[column] ?? '')
-}
+/** As Markdown renderers name a heading in an address: lower case, no punctuation, spaces as hyphens. */
+const anchorOf = (heading: string): string => heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')
+const anchorsIn = (page: string): string[] => [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading))
 
-t.test('the tables of settings and refusals are what the code says', async (t) => {
-  const check = promisify(execFile)(process.execPath, ['scripts/readme-tables.js', '--check'], { cwd: ROOT })
-  t.equal(await check.then(() => '', (error: { stderr: string }) => error.stderr), '')
+t.test('every link inside the documents leads to a file that is there, and to a heading of it', async (t) => {
+  const broken = PAGES.flatMap((page) => [...read(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].flatMap(([link, path = '', anchor]) => {
+    const target = path === '' ? page : join(dirname(page), path)
+    if (!existsSync(join(ROOT, target))) return [`${page}: ${link}`]
+    return anchor === undefined || !target.endsWith('.md') || anchorsIn(target).includes(anchor) ? [] : [`${page}: ${link}, no such heading`]
+  }))
+  t.same(broken, [])
 })
 
-t.test('every event of the log is explained', async (t) => {
-  const explained = cellsOf('`event`', 1).join(' ')
-  for (const event of Object.keys(EVENT_LEVELS)) t.ok(explained.includes(`\`${event}\``), event)
-})
-
-t.test('every close code is explained', async (t) => {
-  const explained = cellsOf('name', 3).map(cell => cell.trim())
-  for (const [name, { closeCode }] of Object.entries(REFUSALS)) {
-    if (closeCode !== null) t.ok(explained.includes(String(closeCode)), `${closeCode} ${name}`)
-  }
+t.test('the README names every event of the log', async (t) => {
+  const readme = read('README.md')
+  t.same(Object.keys(EVENTS).filter(event => !readme.includes(`\`${event}\``)), [])
 })

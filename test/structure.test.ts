@@ -54,16 +54,40 @@ t.test('only the binding loads the native layer', async (t) => {
   const NATIVE = /^(uWebSockets\.js|@trufflesuite\/)/
   for (const source of SOURCES) {
     t.same(valuesOf(source).filter(from => NATIVE.test(from)), [], source.file)
-    if (source.file !== 'server/binding.ts') t.notMatch(source.text, /\b(require|import) ?\(['"`](uWebSockets\.js|@trufflesuite)/, source.file)
+    if (source.file !== 'transport/uws/binding.ts') t.notMatch(source.text, /\b(require|import) ?\(['"`](uWebSockets\.js|@trufflesuite)/, source.file)
   }
-  t.same(SOURCES.filter(({ imports }) => imports.some(({ from }) => NATIVE.test(from))).map(({ file }) => posix.dirname(file)).filter(folder => folder !== 'server'), [])
+  t.same(SOURCES.filter(({ imports }) => imports.some(({ from }) => NATIVE.test(from))).map(({ file }) => posix.dirname(file)).filter(folder => folder !== 'transport/uws'), [])
 })
 
 t.test('a connection knows ports, not what is behind them', async (t) => {
-  const behind = /^(ioredis|postgres|pino|uWebSockets\.js|fast-jwt|prom-client|node:(http|https|net|fs|dns))$|^(compose|redis|server|dev|audit|metrics)\/|\/redis-|\/postgres/
+  const behind = /^(ioredis|postgres|pino|uWebSockets\.js|fast-jwt|prom-client|node:(http|https|net|fs|dns))$|^(gateway|redis|transport|http|dev|observe)\/|\/redis-|\/postgres/
   for (const { file, imports } of SOURCES.filter(({ file }) => file.startsWith('connection/'))) {
     t.same(imports.filter(({ from }) => behind.test(from)), [], file)
   }
+})
+
+t.test('kinds stand in their table: no other file names one', async (t) => {
+  const NAMED = /\b[A-Za-z_]*(?:agent|task)s?(?:_ids)?\b|pg(?:Agents|Tasks)\b/gi
+  const offenders = SOURCES.filter(({ file }) => file !== 'kinds.ts').flatMap(({ file, text }) => {
+    const code = text.replace(/\/\*[^]*?\*\/|\/\/.*/g, '')
+    return [...code.matchAll(NAMED)].map(([name]) => name).filter(name => name !== 'queueMicrotask').map(name => `${file}: ${name}`)
+  })
+  t.same(offenders, [])
+})
+
+t.test('a connection imports nothing in a circle, types included', async (t) => {
+  const room = SOURCES.filter(({ file }) => file.startsWith('connection/'))
+  const circles: string[] = []
+  const done = new Set<string>()
+  const walk = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' > '))
+    const source = named(file)
+    if (path.includes(file) || done.has(file) || source === undefined) return
+    for (const { from } of source.imports) walk(from, [...path, file])
+    done.add(file)
+  }
+  for (const { file } of room) walk(file, [])
+  t.same(circles.filter(circle => circle.includes('connection/')), [])
 })
 
 t.test('nothing imports a value in a circle', async (t) => {

@@ -1,5 +1,5 @@
 // The floor of fan-out: every socket joins one topic, and app.publish is called when asked over IPC.
-import { loadBinding } from '../../dist/server/binding.js'
+import { loadBinding } from '../../dist/transport/uws/binding.js'
 
 const { uws } = loadBinding()
 const app = uws.App().ws('/*', {

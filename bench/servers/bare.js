@@ -1,5 +1,5 @@
 // The floor: uWebSockets.js that accepts every upgrade, checks nothing, sends one frame as the gateway does, and echoes.
-import { loadBinding } from '../../dist/server/binding.js'
+import { loadBinding } from '../../dist/transport/uws/binding.js'
 
 const { uws } = loadBinding()
 const welcome = JSON.stringify({

@@ -1,6 +1,6 @@
 // Fills the limiter's store with addresses that have made one attempt each, an hour's window.
 import { connectRedis } from '../../dist/redis/connect.js'
-import { createRedisLimiter } from '../../dist/limits/redis-limiter.js'
+import { createRedisLimiter } from '../../dist/limits/redis/limiter.js'
 
 const AT_ONCE = 2000
 const connection = connectRedis({ url: process.env.REDIS_URL })

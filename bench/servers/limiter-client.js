@@ -1,6 +1,6 @@
 // The limiter's Redis client alone, as a process of the gateway has it; asked over IPC for so many operations of one kind.
 import { connectRedis } from '../../dist/redis/connect.js'
-import { createRedisLimiter } from '../../dist/limits/redis-limiter.js'
+import { createRedisLimiter } from '../../dist/limits/redis/limiter.js'
 
 const AT_ONCE = 64
 const RENEWED_PER_CALL = 500

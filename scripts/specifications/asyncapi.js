@@ -1,6 +1,9 @@
 // The WebSocket and Redis sides as AsyncAPI 3, from the schemas that check frames and messages.
 import { PATHS } from '../../dist/connection/read-request.js'
+import { KINDS } from '../../dist/kinds.js'
+import { orList } from '../../dist/list-words.js'
 import { CLIENT_FRAMES, SUBPROTOCOL } from '../../dist/wire/frames.js'
+import { TARGET_FORMS } from '../../dist/wire/ids.js'
 import { DisconnectOrderSchema, EventMessageSchema, InboundEntrySchema, RecheckOrderSchema } from '../../dist/wire/redis-messages.js'
 import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
 import { queryParameters } from './parameters.js'
@@ -33,9 +36,9 @@ function message (name, { examples, ...payload }) {
   }
 }
 
-/** A path that takes no agents has no `agent_ids` in its frames either, but their schema is one. */
+/** A path that takes ids of one kind only has no other list in its frames either, but their schema is one. */
 function webSocketChannel (path) {
-  const [taken, left] = [PATHS.get(path), ['agent_ids', 'task_ids'].filter(name => !PATHS.get(path).includes(name))]
+  const [taken, left] = [PATHS.get(path), KINDS.map(({ list }) => list).filter(name => !PATHS.get(path).includes(name))]
   const names = [...Object.keys(CLIENT_FRAMES), ...Object.keys(SERVER_FRAMES)]
   return {
     address: path,
@@ -83,7 +86,7 @@ const redisChannels = {
     description: 'A back end publishes here: `PUBLISH` on a single Redis, `SPUBLISH` on a cluster. Ids are percent-encoded outside `A-Za-z0-9._-`; ' +
       'unencoded ones are heard as well. At most 1 MiB. Delivered at most once. `REDIS_KEY_PREFIX` stands before the name of every channel and stream.',
     servers: [ref('servers/redis')],
-    parameters: { topic: { description: '`agent:<id>`, `task:<id>` or `user:<user_id>`', examples: ['agent:a1', 'task:t1', 'user:alice'] } },
+    parameters: { topic: { description: orList([...TARGET_FORMS, '`user:<user_id>`']), examples: [...KINDS.map(({ kind, samples }) => `${kind}:${samples[0]}`), 'user:alice'] } },
     messages: { topic_event: ref('components/messages/topic_event') }
   },
   inbound: {

@@ -1,14 +1,14 @@
 // The query of an upgrade, for both specifications.
 import { SETTINGS } from '../../dist/config/settings.js'
+import { mapKindsBy } from '../../dist/kinds.js'
 import { PATHS } from '../../dist/connection/read-request.js'
-import { ID_PATTERN } from '../../dist/wire/frames.js'
+import { ID_PATTERN } from '../../dist/wire/ids.js'
 
 const ids = {
   anyOf: [{ type: 'string', const: '*' }, { type: 'array', items: { type: 'string', pattern: ID_PATTERN }, minItems: 1, maxItems: SETTINGS.WS_MAX_FILTER_IDS.default }]
 }
 const DESCRIPTIONS = {
-  agent_ids: ['a comma list of agents to listen to; `*` alone: all that you may see now', ids, 'a1'],
-  task_ids: ['a comma list of tasks to listen to; `*` alone: all that you may see now', ids, 't1'],
+  ...mapKindsBy('list', ({ claim, samples }) => [`a comma list of ${claim} to listen to; \`*\` alone: all that you may see now`, ids, samples[0]]),
   event_types: ['a comma list of the names of events to get; without it, all', ids, 'status'],
   refuse: ['`close`: tell a refusal by accepting and closing at once, since browsers cannot read an HTTP status', { type: 'string', enum: ['close'] }, 'close'],
   resume: ['the ticket of a `closing` frame, good for one return', { type: 'string' }, undefined]

@@ -1,6 +1,7 @@
 // Markdown tables made from the code.
-import { COMMON_FIELDS, EVENT_REFERENCE, FIELD_REFERENCE } from '../../dist/audit/event-reference.js'
-import { EVENT_LEVELS } from '../../dist/audit/events.js'
+import { SETTINGS } from '../../dist/config/settings.js'
+import { EVENTS } from '../../dist/observe/events.js'
+import { COMMON_FIELDS, FIELDS } from '../../dist/observe/fields.js'
 import { REFUSALS } from '../../dist/refusals.js'
 import { CLIENT_FRAMES } from '../../dist/wire/frames.js'
 import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
@@ -47,10 +48,8 @@ function frameSection (direction, [name, schema]) {
 const framesOf = (direction, frames) => Object.entries(frames).flatMap(entry => frameSection(direction, entry)).slice(0, -1)
 
 function logEvents () {
-  const undescribed = Object.keys(EVENT_LEVELS).filter(event => EVENT_REFERENCE[event] === undefined)
-  if (undescribed.length > 0) throw new Error(`src/audit/event-reference.ts says nothing of ${undescribed.join(', ')}`)
-  return table(['event', 'level', 'when', 'fields'], Object.entries(EVENT_REFERENCE).map(([event, { level, when, fields }]) =>
-    [`\`${event}\``, level, when, fields.map(field => `\`${field}\``).join(' ')]))
+  return table(['event', 'level', 'when', 'fields', 'where there is something to say'], Object.entries(EVENTS).map(([event, { level, when, fields, optional }]) =>
+    [`\`${event}\``, level, when, ...[fields, optional].map(names => names.map(field => `\`${field}\``).join(' '))]))
 }
 
 function refusals () {
@@ -60,6 +59,29 @@ function refusals () {
     beforeOpen.map(([name, { status, message, reconnect, closable, closeCode }]) =>
       [String(status), `\`${name}\``, message, reconnect, closable ? String(closeCode) : 'no'])
   )
+}
+
+function allRefusals () {
+  return table(
+    ['name', 'HTTP', 'close code', 'reconnect?', 'told by close on `refuse=close`', 'meaning'],
+    Object.entries(REFUSALS).map(([name, { status, closeCode, reconnect, closable, message }]) =>
+      [`\`${name}\``, String(status ?? '–'), String(closeCode ?? '–'), reconnect, closable ? 'yes' : 'no', message])
+  )
+}
+
+function bounds (schema) {
+  if (schema.enum !== undefined) return schema.enum.map(value => `\`${value}\``).join(' ')
+  if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`
+  if (schema.type === 'boolean') return '`true` `false`'
+  if (schema.type === 'array') return 'comma list'
+  return schema.secret === true ? 'secret' : 'text'
+}
+
+const shownDefault = ({ default: value = '' }) => value === '' ? '' : `\`${value}\``
+
+function settings () {
+  return table(['setting', 'default', 'takes', 'meaning'],
+    Object.entries(SETTINGS).map(([name, schema]) => [`\`${name}\``, shownDefault(schema), bounds(schema), schema.description]))
 }
 
 /** The marked sections of each document. */
@@ -73,8 +95,10 @@ export const SECTIONS = {
     'close codes': table(['code', '`error`', 'meaning', 'what to do'],
       CLOSE_CODES.map(({ code, error, meaning, what_to_do: whatToDo }) => [String(code), error === null ? '–' : `\`${error}\``, meaning, whatToDo]))
   },
+  'LIFECYCLE.md': { refusals: allRefusals() },
+  'SETTINGS.md': { settings: settings() },
   'LOGS.md': {
     events: logEvents(),
-    fields: table(['field', 'meaning'], [...new Set([...COMMON_FIELDS, ...Object.keys(FIELD_REFERENCE)])].map(field => [`\`${field}\``, FIELD_REFERENCE[field]]))
+    fields: table(['field', 'meaning'], Object.entries({ ...COMMON_FIELDS, ...FIELDS }).map(([field, { meaning }]) => [`\`${field}\``, meaning]))
   }
 }

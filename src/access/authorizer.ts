@@ -1,17 +1,16 @@
+import { mapKinds, type ByKind } from '../kinds.js'
 import type { Identity } from '../tokens/identity.js'
 
 /** Ids asked for; `'*'` means all that this user may see now. */
-export interface Asked {
-  readonly agents: readonly string[] | '*'
-  readonly tasks: readonly string[] | '*'
-}
+export type Asked = ByKind<readonly string[] | '*'>
 
 /** The part of what was asked for that this user may see. `unlistable`: `*` was asked of a right that cannot be listed. */
-export interface Visible {
-  readonly agents: readonly string[]
-  readonly tasks: readonly string[]
+export interface Visible extends ByKind<readonly string[]> {
   readonly unlistable?: boolean
 }
+
+/** What a user sees who may see nothing. */
+export const NOTHING_VISIBLE: Visible = mapKinds(() => [])
 
 /** The port that decides what a user may see. Missing and forbidden are the same answer: not in the result. */
 export interface Authorizer {

@@ -1,4 +1,4 @@
-import type { Authorizer } from './authorizer.js'
+import { NOTHING_VISIBLE, type Authorizer } from './authorizer.js'
 
 /**
  * Limits a database's authorizer to the users of one issuer: another issuer could mint a token with the same `sub`.
@@ -8,7 +8,7 @@ export function createOnlyIssuerAuthorizer (issuer: string, authorizer: Authoriz
   return {
     local: authorizer.local,
     visible (identity, token, asked, options) {
-      if (identity.issuer !== issuer) return { agents: [], tasks: [] }
+      if (identity.issuer !== issuer) return NOTHING_VISIBLE
       return authorizer.visible(identity, token, asked, options)
     },
     forget: () => { authorizer.forget() },

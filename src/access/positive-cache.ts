@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { Kind } from '../kinds.js'
 import type { Identity } from '../tokens/identity.js'
 
 /** The longest that a positive answer is believed, in ms, whatever the settings say. */
 export const MAX_CACHE_MS = 5000
-
-export type Kind = 'agents' | 'tasks'
 
 export interface Clocks {
   /** Monotonic, in ms from any start: a wall clock that is set back would stretch every lifetime. */
@@ -16,11 +15,11 @@ export interface Clocks {
 
 /** Remembers for seconds which ids a claims set was allowed. Never remembers a no, but a no forgets a yes. */
 export interface PositiveCache {
-  has (identity: Identity, kind: Kind, id: string): boolean
+  has (identity: Identity, claim: Kind['claim'], id: string): boolean
   /** Notes ids as allowed by an answer that was asked for at `askedAtMs` of the monotonic clock. */
-  add (identity: Identity, kind: Kind, ids: readonly string[], askedAtMs: number): void
+  add (identity: Identity, claim: Kind['claim'], ids: readonly string[], askedAtMs: number): void
   /** Forgets ids that a later answer denied. */
-  drop (identity: Identity, kind: Kind, ids: readonly string[]): void
+  drop (identity: Identity, claim: Kind['claim'], ids: readonly string[]): void
   /** Forgets everything, also answers still on their way. */
   clear (): void
 }
@@ -41,27 +40,27 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
   let clearedAtMs = -Infinity
   const prefixes = new WeakMap<Identity, string>()
 
-  function keyOf (identity: Identity, kind: Kind, id: string): string {
+  function keyOf (identity: Identity, claim: Kind['claim'], id: string): string {
     let prefix = prefixes.get(identity)
     if (prefix === undefined) {
       prefix = fingerprint(identity)
       prefixes.set(identity, prefix)
     }
-    return `${prefix}:${kind}:${id}`
+    return `${prefix}:${claim}:${id}`
   }
 
   return {
-    has (identity, kind, id) {
-      const untilMs = until.get(keyOf(identity, kind, id))
+    has (identity, claim, id) {
+      const untilMs = until.get(keyOf(identity, claim, id))
       return untilMs !== undefined && now() < untilMs
     },
-    add (identity, kind, ids, askedAtMs) {
+    add (identity, claim, ids, askedAtMs) {
       const untilMs = Math.min(askedAtMs + lifeMs, now() + identity.expiresAtMs - epochNow())
       if (untilMs <= now() || askedAtMs <= clearedAtMs) return
-      for (const id of ids) until.set(keyOf(identity, kind, id), untilMs)
+      for (const id of ids) until.set(keyOf(identity, claim, id), untilMs)
     },
-    drop (identity, kind, ids) {
-      for (const id of ids) until.delete(keyOf(identity, kind, id))
+    drop (identity, claim, ids) {
+      for (const id of ids) until.delete(keyOf(identity, claim, id))
     },
     clear () {
       clearedAtMs = now()

@@ -1,10 +1,11 @@
+import { KINDS, mapKinds, type ByKind } from '../kinds.js'
 import type { Identity } from '../tokens/identity.js'
 import { AccessError } from './access-error.js'
-import type { Asked, Authorizer, Visible } from './authorizer.js'
+import { NOTHING_VISIBLE, type Asked, type Authorizer, type Visible } from './authorizer.js'
 import { createBreaker } from './breaker.js'
-import { createGate } from './gate.js'
+import { createCallQueue } from './call-queue.js'
 import { isId } from './id-shapes.js'
-import { type Clocks, createPositiveCache, type Kind } from './positive-cache.js'
+import { createPositiveCache, type Clocks } from './positive-cache.js'
 
 /** Rows that answer "all that this user may see": one more than a connection may subscribe to, so that too many shows. */
 export const LIST_LIMIT = 1001
@@ -34,7 +35,7 @@ export interface RemoteAuthorizerOptions {
 export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Authorizer {
   const { ask, places, checkTimeoutMs, clocks } = options
   const cache = createPositiveCache({ maxEntries: CACHED_IDS, lifetimeMs: options.cacheMs, clocks })
-  const gate = createGate(places, places * WAITING_PER_PLACE)
+  const queue = createCallQueue(places, places * WAITING_PER_PLACE)
   const breaker = createBreaker({ failures: FAILURES_TO_OPEN, openMs: OPEN_MS, now: clocks.now })
   const running = new Set<AbortController>()
   let closed = false
@@ -44,7 +45,7 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
     const timer = setTimeout(() => { deadline.abort() }, checkTimeoutMs)
     running.add(deadline)
     try {
-      return await gate.run(deadline.signal, () => breaker.run(() => ask(identity, token, asked, deadline.signal)))
+      return await queue.run(deadline.signal, () => breaker.run(() => ask(identity, token, asked, deadline.signal)))
     } finally {
       clearTimeout(timer)
       running.delete(deadline)
@@ -54,31 +55,28 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
   async function visibleBeyondCache (identity: Identity, token: string, asked: Asked, unknown: Asked): Promise<Visible> {
     const askedAtMs = clocks.now()
     const found = await askInTime(identity, token, unknown)
-    const result = (kind: Kind): readonly string[] => {
-      const wanted = unknown[kind]
-      const fresh = confirmed(wanted, found[kind])
+    return mapKinds(({ claim }) => {
+      const wanted = unknown[claim]
+      const fresh = confirmed(wanted, found[claim])
       if (wanted === '*') return fresh
-      cache.add(identity, kind, fresh, askedAtMs)
+      cache.add(identity, claim, fresh, askedAtMs)
       // A re-check may find withdrawn what was remembered: a new subscription must not bring it back.
-      if (fresh.length < wanted.length) cache.drop(identity, kind, without(wanted, fresh))
-      return inOrder(asked[kind], wanted, fresh)
-    }
-    return { agents: result('agents'), tasks: result('tasks') }
+      if (fresh.length < wanted.length) cache.drop(identity, claim, without(wanted, fresh))
+      return inOrder(asked[claim], wanted, fresh)
+    })
   }
 
   return {
     local: false,
     visible (identity, token, asked, { fresh }) {
       // A break-glass visitor would be an authenticated user to the policies.
-      if (identity.insecure) return { agents: [], tasks: [] }
+      if (identity.insecure) return NOTHING_VISIBLE
       if (closed) return Promise.reject(new AccessError('the authorizer is closed'))
-      const notCached = (kind: Kind): readonly string[] | '*' => {
-        const ids = asked[kind]
-        return fresh || ids === '*' ? ids : ids.filter((id) => !cache.has(identity, kind, id))
-      }
-      const unknown = { agents: notCached('agents'), tasks: notCached('tasks') }
-      const { agents, tasks } = asked
-      if (agents !== '*' && tasks !== '*' && unknown.agents.length + unknown.tasks.length === 0) return { agents, tasks }
+      const unknown = mapKinds(({ claim }) => {
+        const ids = asked[claim]
+        return fresh || ids === '*' ? ids : ids.filter((id) => !cache.has(identity, claim, id))
+      })
+      if (namesOnly(asked) && KINDS.every(({ claim }) => unknown[claim].length === 0)) return asked
       return visibleBeyondCache(identity, token, asked, unknown)
     },
     forget: cache.clear,
@@ -88,6 +86,11 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
       await options.close()
     }
   }
+}
+
+/** Nothing asked for is `*`: the cache, which knows ids, may answer. */
+function namesOnly (asked: Asked): asked is ByKind<readonly string[]> {
+  return KINDS.every(({ claim }) => asked[claim] !== '*')
 }
 
 /** Only what was asked for counts, whatever the back end sends. */

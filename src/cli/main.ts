@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { KINDS, type ByKind } from '../kinds.js'
 
 const MAX_URL_LENGTH = 2048
 
@@ -38,15 +39,15 @@ program.command('check')
     process.exitCode = await runCheck(process.env, { json: json === true, write: (text) => { process.stdout.write(text) } })
   })
 
-program.command('token')
+const tokenCommand = program.command('token')
   .description('print a token of the issuer of a running development gateway (npm run dev)')
   .addOption(urlOption('its main port', 'http://127.0.0.1:9001'))
   .option('--sub <user>', 'whose token', 'alice')
-  .option('--agents <ids>', 'comma list, or * for all', 'a1,a2')
-  .option('--tasks <ids>', 'comma list, or * for all', 't1')
+for (const { claim, samples } of KINDS) tokenCommand.option(`--${claim} <ids>`, 'comma list, or * for all', samples.join(','))
+tokenCommand
   .option('--scope <scopes>', 'separated by spaces', 'ws:send')
   .option('--ttl <seconds>', 'how long it is good', readSeconds(1, 86_400), 3600)
-  .action(async ({ url, ...claims }: { url: URL, sub: string, agents: string, tasks: string, scope: string, ttl: number }) => {
+  .action(async ({ url, ...claims }: { url: URL, sub: string, scope: string, ttl: number } & ByKind<string>) => {
     const { fetchToken } = await import('./token.js')
     const answer = await fetchToken(url, { ...claims, ttl: String(Math.floor(claims.ttl)) })
     if (answer.ok) process.stdout.write(`${answer.token}\n`)

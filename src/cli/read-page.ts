@@ -1,3 +1,5 @@
+import { readText } from '../tokens/read-text.js'
+
 /** What an HTTP server answered, or why it did not. */
 export type Page =
   { readonly ok: true, readonly status: number, readonly text: string } | { readonly ok: false, readonly reason: string }
@@ -11,33 +13,20 @@ export interface ReadOptions {
 
 const TIMEOUT_MS = 5000
 
-async function readBody (response: Response, maxBytes: number): Promise<string | null> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  // Leaving the loop cancels the rest.
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > maxBytes) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
-
 /** Gets one page as text, within 5 s. Never rejects; redirects are not followed; a longer body is a failure. */
 export async function readPage (url: URL, { maxBytes, signal }: ReadOptions): Promise<Page> {
-  const controller = new AbortController()
-  const abort = (): void => { controller.abort() }
-  const timer = setTimeout(abort, TIMEOUT_MS)
-  signal?.addEventListener('abort', abort)
+  // Named here and read at the end: on Node 20 a time-out that only `any` knows is collected as garbage and never fires.
+  const limit = AbortSignal.timeout(TIMEOUT_MS)
   try {
-    // A kept connection would keep the process running after its work.
-    const response = await fetch(url, { redirect: 'manual', signal: controller.signal, headers: { connection: 'close' } })
-    const text = await readBody(response, maxBytes)
+    const response = await fetch(url, {
+      redirect: 'manual',
+      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+      // A kept connection would keep the process running after its work.
+      headers: { connection: 'close' }
+    })
+    const text = await readText(response, maxBytes)
     return text === null ? { ok: false, reason: `${url.origin} sent more than ${maxBytes} bytes` } : { ok: true, status: response.status, text }
   } catch {
-    return { ok: false, reason: controller.signal.aborted ? `${url.origin} did not answer in ${TIMEOUT_MS / 1000} s` : `${url.origin} cannot be reached` }
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
+    return { ok: false, reason: limit.aborted ? `${url.origin} did not answer in ${TIMEOUT_MS / 1000} s` : `${url.origin} cannot be reached` }
   }
 }

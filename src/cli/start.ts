@@ -1,4 +1,4 @@
-import { createGateway } from '../gateway.js'
+import { createGateway } from '../gateway/create-gateway.js'
 import { runProcess } from '../run-process.js'
 import { createSupervisor } from '../supervisor/supervisor.js'
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { BlockList } from 'node:net'
+import { mapKinds } from '../kinds.js'
 import type { Config, TokenCarrier } from './config.js'
 import type { ReadParts } from './config-rules.js'
 import type { SettingValues } from './settings.js'
@@ -75,8 +76,7 @@ const toAccess = (values: SettingValues): Config['access'] => ({
   issuer: values.WS_ACCESS_ISSUER ?? null,
   databaseUrl: values.DATABASE_URL ?? null,
   pgRole: values.WS_PG_ROLE,
-  pgAgents: values.WS_PG_AGENTS,
-  pgTasks: values.WS_PG_TASKS,
+  relations: mapKinds(({ setting }) => values[setting]),
   supabase: values.SUPABASE_URL === undefined || values.SUPABASE_ANON_KEY === undefined
     ? null
     : { url: values.SUPABASE_URL.replace(/\/+$/, ''), anonKey: values.SUPABASE_ANON_KEY },

@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import type { ByKind } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import type { TokenSettings } from '../tokens/issuer-config.js'
 
@@ -60,8 +61,8 @@ export interface AccessSettings {
   readonly issuer: string | null
   readonly databaseUrl: string | null
   readonly pgRole: string
-  readonly pgAgents: string
-  readonly pgTasks: string
+  /** The table or view of each kind. */
+  readonly relations: ByKind<string>
   readonly supabase: { readonly url: string, readonly anonKey: string } | null
   readonly recheckMs: number
   readonly inboundMax: number

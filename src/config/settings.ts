@@ -1,4 +1,5 @@
 import Type, { type TSchema } from 'typebox'
+import { mapKindsBy } from '../kinds.js'
 
 /** Longest duration that a setting may name, in seconds: a year. */
 const YEAR_S = 31_536_000
@@ -94,8 +95,7 @@ export const SETTINGS = {
   WS_ACCESS_ISSUER: text('with several issuers and a database: the issuer whose users it knows'),
   DATABASE_URL: text('Postgres, for the `postgres` authorizer', { secret: true }),
   WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
-  WS_PG_AGENTS: defaulted(text('table or view of agents', RELATION), 'public.agents'),
-  WS_PG_TASKS: defaulted(text('table or view of tasks', RELATION), 'public.tasks'),
+  ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}`, RELATION), relation)),
   WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),
   WS_INBOUND_MAX: limit('entries of the inbound stream before sending is refused', 100_000),
 

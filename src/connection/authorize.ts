@@ -1,8 +1,10 @@
-import type { Authorizer, Visible } from '../access/authorizer.js'
+import { NOTHING_VISIBLE, type Authorizer, type Visible } from '../access/authorizer.js'
+import { KINDS, mapKinds, type ByKind } from '../kinds.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import type { Filter } from './parse-filter.js'
 
+const NO_IDS: readonly string[] = []
 /** Topics that one connection may hold. */
 export const MAX_TOPICS = 1000
 
@@ -10,30 +12,36 @@ const FORBIDDEN = refuse('forbidden', { detail: 'access' })
 const TOO_MANY = refuse('bad_request', { message: `more than ${MAX_TOPICS} topics` })
 const UNLISTABLE = refuse('bad_request', { message: '* cannot be listed for a right to everything: name the ids' })
 
-export interface Filters { readonly agents: Filter | null, readonly tasks: Filter | null }
-export type Granted = Pick<Visible, 'agents' | 'tasks'>
+/** What is asked for of each kind; null: nothing. */
+export type Filters = ByKind<Filter | null>
+/** What a connection may listen to. */
+export type Granted = ByKind<readonly string[]>
 
-const NOTHING: Granted = { agents: [], tasks: [] }
+export const isGranted = (value: Granted | Refusal): value is Granted => KINDS[0].claim in value
 
-export const isGranted = (value: Granted | Refusal): value is Granted => 'agents' in value
+/** Whether something of some kind is asked for: only then is anything to be decided, and `subscribed` owed. */
+export const asksForSomething = (filters: Filters): boolean => KINDS.some(({ claim }) => filters[claim] !== null)
 
 /** Everything asked for must be visible: one denied id refuses the whole, and a missing one looks the same. */
 function judge (filters: Filters, visible: Visible): Granted | Refusal {
   if (visible.unlistable === true) return UNLISTABLE
-  for (const kind of ['agents', 'tasks'] as const) {
-    const asked = filters[kind]
+  let topics = 0
+  for (const { claim } of KINDS) {
+    const asked = filters[claim]
+    topics += visible[claim].length
     if (asked === null || asked === '*') continue
-    const seen = new Set(visible[kind])
+    const seen = new Set(visible[claim])
     if (asked.some(id => !seen.has(id))) return FORBIDDEN
   }
-  return visible.agents.length + visible.tasks.length > MAX_TOPICS ? TOO_MANY : visible
+  return topics > MAX_TOPICS ? TOO_MANY : visible
 }
 
 /** What the connection may subscribe to, or why not. Synchronous exactly when the authorizer answered so. `fresh`: from no cache. */
 export function authorize (
   authorizer: Authorizer, identity: Identity, token: string, filters: Filters, fresh = false
 ): Granted | Refusal | Promise<Granted | Refusal> {
-  if (filters.agents === null && filters.tasks === null) return NOTHING
-  const visible = authorizer.visible(identity, token, { agents: filters.agents ?? [], tasks: filters.tasks ?? [] }, { fresh })
+  if (!asksForSomething(filters)) return NOTHING_VISIBLE
+  const asked = mapKinds(({ claim }) => filters[claim] ?? NO_IDS)
+  const visible = authorizer.visible(identity, token, asked, { fresh })
   return visible instanceof Promise ? visible.then(seen => judge(filters, seen)) : judge(filters, visible)
 }

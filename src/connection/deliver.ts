@@ -1,11 +1,10 @@
-import type { BusEvent } from '../fanout/bus.js'
-import { refuse } from '../refusals.js'
+import type { BusEvent } from '../bus/bus.js'
 import { encodeFrame } from '../wire/codec.js'
-import { endSession } from './end-session.js'
-import { sendText } from './send-frame.js'
+import { endIfSlow, sendText } from './send-end-close.js'
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
-import { SweptMap } from '../limits/swept-map.js'
+import { isPersonal } from './topics.js'
+import { SweptMap } from '../collections/swept-map.js'
 
 /**
  * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to
@@ -13,13 +12,10 @@ import { SweptMap } from '../limits/swept-map.js'
  */
 const KEEP = 'keep'
 
-const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
-
 /**
  * The few sockets of one user get that user's events one by one: the native topic that every connection would need for
  * it costs more, in time and memory, than it saves. The native layer keeps the order of both ways at each socket.
  */
-const isPersonal = (topic: string): boolean => topic.startsWith('user:')
 const joinsNatively = (session: Session, topic: string): boolean => session.eventTypes === null && !isPersonal(topic)
 
 /** Carries events from the bus to the sockets of this process. */
@@ -40,26 +36,7 @@ export interface Delivery {
  */
 export function createDelivery (publish: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
   const listeners = new SweptMap(topic => new SessionGroup(topic))
-  let published = new Set<string>()
-
-  /**
-   * `publish` says nothing of a slow reader, so after each tick's events every socket they went to is looked at, while a
-   * close frame still gets through.
-   */
-  function endSlowReaders (): void {
-    const topics = published
-    published = new Set()
-    for (const topic of topics) {
-      for (const session of listeners.get(topic)?.members() ?? []) {
-        if (session.eventTypes === null && session.socket.bufferedBytes() > maxBufferedBytes) endSession(session, TOO_SLOW)
-      }
-    }
-  }
-  function publishOnce (topic: string, text: string): void {
-    publish(topic, text)
-    if (published.size === 0) setImmediate(endSlowReaders)
-    published.add(topic)
-  }
+  const noteShared = watchSlowReaders(topic => listeners.get(topic)?.members() ?? [], maxBufferedBytes)
 
   return {
     attach (session, topic) {
@@ -107,7 +84,28 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
           sendText(session, text, maxBufferedBytes)
         }
       }
-      if (shared) publishOnce(topic, text)
+      if (!shared) return
+      publish(topic, text)
+      noteShared(topic)
     }
+  }
+}
+
+/**
+ * `publish` says nothing of a slow reader. After each tick's events, every socket that they went to is looked at while a
+ * close frame still gets through. Returns what notes a topic as published to.
+ */
+function watchSlowReaders (membersOf: (topic: string) => Iterable<Session>, maxBufferedBytes: number): (topic: string) => void {
+  let published = new Set<string>()
+  const look = (): void => {
+    const topics = published
+    published = new Set()
+    for (const topic of topics) {
+      for (const session of membersOf(topic)) if (session.eventTypes === null) endIfSlow(session, maxBufferedBytes)
+    }
+  }
+  return (topic) => {
+    if (published.size === 0) setImmediate(look)
+    published.add(topic)
   }
 }

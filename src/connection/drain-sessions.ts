@@ -1,9 +1,8 @@
 import type { Limiter } from '../limits/limiter.js'
 import { refuse } from '../refusals.js'
-import { endSession } from './end-session.js'
 import type { Registry } from './registry.js'
 import type { ResumeTickets } from './resume-ticket.js'
-import { sendFrame } from './send-frame.js'
+import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 
 export interface DrainDeps {
@@ -14,9 +13,9 @@ export interface DrainDeps {
 }
 
 const STEP_MS = 50
-/** Clients come back spread over so long after their close. */
+/** Clients come back at a random moment within this time after their close. */
 const RECONNECT_SPREAD_MS = 5000
-/** Who comes back at the time told has so much longer until the ticket ends: for slow networks, and a process that still starts. */
+/** The ticket outlives the time told to its client by this: networks are slow, and a process may still start. */
 const TICKET_MARGIN_MS = 60_000
 /** The slots are given back before anybody is sent away, unless the store takes longer than this to say so. */
 const VACATE_MS = 1000

@@ -1,4 +1,4 @@
-import type { Bus } from '../fanout/bus.js'
+import type { Bus } from '../bus/bus.js'
 import type { Delivery } from './deliver.js'
 import type { Session } from './session.js'
 

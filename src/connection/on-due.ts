@@ -1,7 +1,6 @@
 import { refuse } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
-import { endSession } from './end-session.js'
-import { sendFrame } from './send-frame.js'
+import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
 

@@ -1,8 +1,9 @@
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { createWelcomeEncoder } from '../wire/welcome.js'
-import { closeSession } from './close-session.js'
+import { asksForSomething } from './authorize.js'
 import { onDue, sessionEndMs } from './on-due.js'
 import { receive, receivePing } from './receive.js'
+import { closeSession } from './send-end-close.js'
 import { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
 import type { SocketHandlers } from './transport.js'
@@ -34,7 +35,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       session.messagesOut++
       context.registry.add(session)
       context.report.accepted(session, durationMs)
-      context.subscriptions.open(session, granted, request.agents !== null || request.tasks !== null)
+      context.subscriptions.open(session, granted, asksForSomething(request))
       onDue(context, session, session.openedAtMs)
       return new SessionEvents(context, session)
     })

@@ -1,4 +1,4 @@
-import { ID_PATTERN } from '../wire/frames.js'
+import { ID_PATTERN } from '../wire/ids.js'
 
 const ID = new RegExp(ID_PATTERN)
 

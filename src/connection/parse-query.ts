@@ -1,9 +1,12 @@
-/** The parameters that mean something; all others are ignored. */
-const KNOWN = ['token', 'agent_ids', 'task_ids', 'event_types', 'refuse', 'resume'] as const
-export type QueryName = typeof KNOWN[number]
+import { KINDS, type Kind } from '../kinds.js'
+
+/** The parameters that mean something besides the lists of ids; all others are ignored. */
+const OTHERS = ['token', 'event_types', 'refuse', 'resume'] as const
+export type QueryName = Kind['list'] | typeof OTHERS[number]
 export type Query = ReadonlyMap<QueryName, string>
 
-const isKnown = (name: string): name is QueryName => (KNOWN as readonly string[]).includes(name)
+const KNOWN: ReadonlySet<string> = new Set<QueryName>([...KINDS.map(({ list }) => list), ...OTHERS])
+const isKnown = (name: string): name is QueryName => KNOWN.has(name)
 
 /** Null for a broken percent escape. */
 function decode (text: string): string | null {

@@ -1,12 +1,18 @@
 import type { UpgradeSettings } from '../config/config.js'
+import { KINDS, mapKinds, type ByKind, type Kind } from '../kinds.js'
 import { refuse, type Refusal } from '../refusals.js'
 import { SUBPROTOCOL } from '../wire/frames.js'
 import { isFilterError, parseFilter, type Filter } from './parse-filter.js'
 import { parseQuery, type Query, type QueryName } from './parse-query.js'
 import type { UpgradeHead, UpgradeHeaders } from './transport.js'
 
-/** A well-formed upgrade request. Null filter: none given. */
-export interface UpgradeRequest {
+/** The lists of ids that a request or a frame gives, by kind, and its event types. Null: none given. */
+export interface ReadFilters extends ByKind<Filter | null> {
+  readonly eventTypes: Filter | null
+}
+
+/** A well-formed upgrade request. */
+export interface UpgradeRequest extends ReadFilters {
   readonly path: string
   readonly origin: string
   readonly host: string
@@ -14,20 +20,16 @@ export interface UpgradeRequest {
   readonly token: string | null
   /** The subprotocol to answer with; `''` for none. */
   readonly protocol: string
-  readonly agents: Filter | null
-  readonly tasks: Filter | null
-  readonly eventTypes: Filter | null
   /** The client cannot read an HTTP status: refuse by accepting and closing. */
   readonly refuseByClose: boolean
   /** A resume ticket as presented, unjudged; null when none was, or nothing that could be one. */
   readonly resume: string | null
 }
 
-/** WebSocket paths, and the filters that each takes. */
-export const PATHS: ReadonlyMap<string, readonly QueryName[]> = new Map([
-  ['/ws', ['agent_ids', 'task_ids']],
-  ['/ws/agents', ['agent_ids']],
-  ['/ws/tasks', ['task_ids']]
+/** WebSocket paths, and the lists of ids that each takes. */
+export const PATHS: ReadonlyMap<string, readonly Kind['list'][]> = new Map<string, readonly Kind['list'][]>([
+  ['/ws', KINDS.map(({ list }) => list)],
+  ...KINDS.map(({ path, list }): [string, readonly Kind['list'][]] => [path, [list]])
 ])
 
 const MAX_HEAD_BYTES = 16_384
@@ -122,16 +124,23 @@ function readResume (query: Query): string | null {
   return text === '' || text.length > MAX_RESUME_LENGTH ? null : text
 }
 
-function readFilters (path: string, query: Query, settings: UpgradeSettings): Pick<UpgradeRequest, 'agents' | 'tasks' | 'eventTypes'> | Refusal {
+/** The first filter that is wrong is the one that is told. */
+function readFilters (path: string, query: Query, settings: UpgradeSettings): ReadFilters | Refusal {
   const takes = PATHS.get(path) ?? []
-  for (const name of ['agent_ids', 'task_ids'] as const) {
-    if (query.has(name) && !takes.includes(name)) return bad(`${path} takes no ${name}`)
+  for (const { list } of KINDS) {
+    if (query.has(list) && !takes.includes(list)) return bad(`${path} takes no ${list}`)
   }
-  const agents = readFilter('agent_ids', query, settings)
-  const tasks = readFilter('task_ids', query, settings)
-  const eventTypes = readFilter('event_types', query, settings)
-  for (const filter of [agents, tasks, eventTypes]) {
-    if (filter !== null && typeof filter === 'object' && 'name' in filter) return filter
+  let wrong: Refusal | null = null
+  const read = (name: QueryName): Filter | null => {
+    const filter = readFilter(name, query, settings)
+    if (!isRefusedFilter(filter)) return filter
+    wrong ??= filter
+    return null
   }
-  return { agents: agents as Filter | null, tasks: tasks as Filter | null, eventTypes: eventTypes as Filter | null }
+  const filters = { ...mapKinds(({ list }) => read(list)), eventTypes: read('event_types') }
+  return wrong ?? filters
+}
+
+function isRefusedFilter (filter: Filter | null | Refusal): filter is Refusal {
+  return filter !== null && typeof filter === 'object' && 'name' in filter
 }

@@ -1,9 +1,9 @@
-import type { Passage } from '../limits/message-budget.js'
+import type { Passage } from '../limits/messages/address-grants.js'
 import { refuse } from '../refusals.js'
 import { turnIntoPong } from '../wire/turn-into-pong.js'
-import { endSession } from './end-session.js'
-import { handleFrame, refuseFrame } from './handle-frame.js'
-import { sendText } from './send-frame.js'
+import { handleFrame } from './handle-frame.js'
+import { refuseFrame } from './refuse-frame.js'
+import { endSession, sendText } from './send-end-close.js'
 import type { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
 
@@ -45,7 +45,7 @@ function isFlooding (context: SessionContext, session: Session): boolean {
 }
 
 function understand (context: SessionContext, session: Session, text: string | null): void {
-  if (text === null) return refuseFrame(context, session)
+  if (text === null) return refuseFrame(session, undefined, context.maxBufferedBytes)
   handleFrame(context, session, text)
   // The frame may have joined those that wait for a back end, one after the other.
   if (session.work === null) return

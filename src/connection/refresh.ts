@@ -1,12 +1,13 @@
-import { REFUSALS, refuse } from '../refusals.js'
+import { refuse } from '../refusals.js'
 import type { RefreshFrame } from '../wire/frames.js'
-import { endSession } from './end-session.js'
+import { sendError } from './answer-frame.js'
 import { isIdentity } from './identify.js'
 import { scheduleNextDeadline, sessionEndMs } from './on-due.js'
-import { sendFrame } from './send-frame.js'
+import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
 
+const AWAY = refuse('unavailable', { retryAfterMs: 1000 })
 const OTHER_USER = refuse('invalid_token', { message: 'the new token is another user\'s', detail: 'refresh: other user or issuer' })
 
 /**
@@ -18,8 +19,7 @@ export function refresh (context: SessionContext, session: Session, frame: Refre
     if (session.ending !== null) return
     if (!isIdentity(who)) {
       if (who.name !== 'unavailable') return endSession(session, who)
-      const { message } = REFUSALS.unavailable
-      return sendFrame(session, { type: 'error', id: frame.id, error: who.name, message, retry_after_ms: 1000 }, context.maxBufferedBytes)
+      return sendError(session, frame.id, AWAY, context.maxBufferedBytes)
     }
     // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
     const { userId, issuer } = session.identity

@@ -1,7 +1,7 @@
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
 import { SessionList } from './session-list.js'
-import { SweptMap } from '../limits/swept-map.js'
+import { SweptMap } from '../collections/swept-map.js'
 
 /** Periodic work visits one bucket at a time, so it spreads over its period instead of coming in one burst. */
 export const BUCKETS = 16
@@ -15,19 +15,16 @@ export interface Registry {
   /** False when it was not there: a second close changes nothing. */
   remove (session: Session): boolean
   readonly size: number
-  /** Live sockets that count against this lease owner here: the fast path of the concurrency limit. */
-  countOf (userId: string): number
-  /** The handle for disconnecting a user. */
-  ofUser (userId: string): Iterable<Session>
+  /** Live sockets that count against this lease owner, a user or an `anonymous` address: the fast path of the concurrency limit. */
+  countOf (leaseOwner: string): number
   all (): Iterable<Session>
   bucket (index: number): Sessions
 }
 
 const NONE: Sessions = new Set()
 
-/** `userId` here is the lease's: for `anonymous` connections it tells addresses apart. */
 export function createRegistry (): Registry {
-  const byUser = new SweptMap(userId => new SessionGroup(userId))
+  const byOwner = new SweptMap(leaseOwner => new SessionGroup(leaseOwner))
   const buckets = Array.from({ length: BUCKETS }, () => new SessionList('bucketPlace'))
   let next = 0
   let size = 0
@@ -35,20 +32,19 @@ export function createRegistry (): Registry {
     add (session) {
       session.bucket = next++ % BUCKETS
       buckets[session.bucket]?.add(session)
-      byUser.open(session.lease.userId).add(session)
+      byOwner.open(session.lease.userId).add(session)
       size++
     },
     remove (session) {
       if (buckets[session.bucket]?.remove(session) !== true) return false
-      const own = byUser.get(session.lease.userId)
+      const own = byOwner.get(session.lease.userId)
       own?.remove(session)
-      if (own?.size === 0) byUser.noteEmpty()
+      if (own?.size === 0) byOwner.noteEmpty()
       size--
       return true
     },
     get size () { return size },
-    countOf: userId => byUser.get(userId)?.size ?? 0,
-    ofUser: userId => byUser.get(userId)?.members() ?? NONE,
+    countOf: leaseOwner => byOwner.get(leaseOwner)?.size ?? 0,
     all: function * () { for (const bucket of buckets) yield * bucket },
     bucket: index => buckets[index] ?? NONE
   }

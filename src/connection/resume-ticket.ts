@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Resume } from '../limits/limiter.js'
-import { createTwoGenerationMap } from '../limits/two-generation-map.js'
+import { createTwoGenerationMap } from '../collections/two-generation-map.js'
 import type { Identity } from '../tokens/identity.js'
 
 /** A presented ticket that one of our processes made for this very address. For whom is seen when the token is verified. */

@@ -1,12 +1,15 @@
 import type { Authorizer } from '../access/authorizer.js'
+import { checkRights } from './check-rights.js'
+import { RightsGroups, type RightsGroup } from './rights-groups.js'
 import type { Session } from './session.js'
 
 /** Checks at the same time, per process: a re-check must not crowd out the checks of those who connect. */
 const MAX_CONCURRENT = 4
-/** After so many periods without an answer nobody can say that the rights still hold. */
+/** After this many periods without an answer, the rights may no longer hold. */
 const MAX_UNVERIFIED_PERIODS = 3
 const MIN_UNVERIFIED_MS = 15_000
 const TICK_PARTS = 20
+const MIN_TICK_MS = 50
 
 /** Keeps asking whether open connections may still see what they listen to. */
 export interface Rights {
@@ -16,7 +19,7 @@ export interface Rights {
   recheckSoon (session: Session): void
   /** Checks every connection of a user, or of all, at once: the back end said that something changed. */
   recheck (userId: string | null): void
-  /** Goes up whenever somebody says that rights changed: an answer that was asked for before is out of date. */
+  /** Goes up with each word that rights changed: an answer that was asked for before is out of date. */
   readonly generation: number
   stop (): void
 }
@@ -32,26 +35,15 @@ export interface RightsDeps {
   readonly now?: () => number
 }
 
-/** Connections with the same claims have the same rights and are checked as one. */
-interface Group {
-  readonly key: string
-  readonly sessions: Set<Session>
-  dueAtMs: number
-  verifiedAtMs: number
-  checking: boolean
-  /** Asked for again while a check was under way, which may have read the old state. */
-  again: boolean
-}
-
-const groupKey = (session: Session): string => `${session.identity.issuer} ${session.identity.userId} ${JSON.stringify(session.identity.claims)}`
-
 /** Starts the periodic re-check: once per claims set, spread over the period, never from a cache. */
 export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onFault, now = () => performance.now() }: RightsDeps): Rights {
-  const groups = new Map<string, Group>()
-  const groupOf = new Map<Session, Group>()
-  const ready: Group[] = []
+  const groups = new RightsGroups(periodMs, now)
   const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
-  let running = 0
+  const checkSoon = createTurns({
+    check: group => checkRights({ authorizer, withdraw, unverifiable, maxUnverifiedMs, now }, group),
+    nextDueMs: () => now() + periodMs,
+    onFault
+  })
   let generation = 0
 
   /** What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one. */
@@ -59,14 +51,49 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
     ? null
     : setInterval(() => {
       const nowMs = now()
-      for (const group of groups.values()) if (group.dueAtMs <= nowMs) enqueue(group)
-    }, Math.max(50, periodMs / TICK_PARTS))
+      for (const group of groups.all()) if (group.dueAtMs <= nowMs) checkSoon(group)
+    }, Math.max(MIN_TICK_MS, periodMs / TICK_PARTS))
   timer?.unref()
 
-  function enqueue (group: Group): void {
-    if (group.checking) { group.again = true; return }
+  return {
+    add (session) { if (!authorizer.local) groups.add(session) },
+    remove (session) { groups.remove(session) },
+    recheckSoon (session) {
+      groups.remove(session)
+      checkSoon(authorizer.local ? groups.single(session) : groups.add(session))
+    },
+    get generation () { return generation },
+    recheck (userId) {
+      generation++
+      authorizer.forget()
+      for (const group of groups.all()) {
+        const [sample] = group.sessions
+        if (sample !== undefined && (userId === null || sample.identity.userId === userId)) checkSoon(group)
+      }
+    },
+    stop () { if (timer !== null) clearInterval(timer) }
+  }
+}
+
+interface TurnDeps {
+  readonly check: (group: RightsGroup) => Promise<void>
+  /** When a group that takes its turn now is due again. */
+  readonly nextDueMs: () => number
+  readonly onFault: (error: unknown) => void
+}
+
+/** Lets a few checks run at once and the others wait. A group asked for while its check runs is checked once more after it. */
+function createTurns ({ check, nextDueMs, onFault }: TurnDeps): (group: RightsGroup) => void {
+  const ready: RightsGroup[] = []
+  let running = 0
+
+  function takeTurn (group: RightsGroup): void {
+    if (group.checking) {
+      group.again = true
+      return
+    }
     group.checking = true
-    group.dueAtMs = now() + periodMs
+    group.dueAtMs = nextDueMs()
     ready.push(group)
     next()
   }
@@ -78,72 +105,13 @@ export function startRights ({ authorizer, periodMs, withdraw, unverifiable, onF
       check(group).catch(onFault).finally(() => {
         running--
         group.checking = false
-        if (group.again) { group.again = false; enqueue(group) }
+        if (group.again) {
+          group.again = false
+          takeTurn(group)
+        }
         next()
       })
     }
   }
-
-  async function check (group: Group): Promise<void> {
-    const [sample] = group.sessions
-    if (sample === undefined) return
-    const held = new Set([...group.sessions].flatMap(session => [...session.topics]))
-    const ids = (prefix: string): string[] => [...held].filter(topic => topic.startsWith(prefix)).map(topic => topic.slice(prefix.length))
-    const asked = { agents: ids('agent:'), tasks: ids('task:') }
-    if (asked.agents.length + asked.tasks.length === 0) { group.verifiedAtMs = now(); return }
-    const startedMs = now()
-    let visible
-    try {
-      visible = await authorizer.visible(sample.identity, sample.token, asked, { fresh: true })
-    } catch {
-      if (now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) unverifiable(session)
-      return
-    }
-    group.verifiedAtMs = startedMs
-    const seen = new Set([...visible.agents.map(id => `agent:${id}`), ...visible.tasks.map(id => `task:${id}`)])
-    const lost = [...held].filter(topic => !topic.startsWith('user:') && !seen.has(topic))
-    if (lost.length > 0) for (const session of [...group.sessions]) withdraw(session, lost)
-  }
-
-  function newGroup (key: string): Group {
-    const nowMs = now()
-    // A random first date spreads groups that came together, such as after a deploy; no later than one period.
-    const dueAtMs = nowMs + periodMs * (0.5 + Math.random() / 2)
-    return { key, sessions: new Set(), dueAtMs, verifiedAtMs: nowMs, checking: false, again: false }
-  }
-  function add (session: Session): void {
-    if (authorizer.local) return
-    const key = groupKey(session)
-    const group = groups.get(key) ?? newGroup(key)
-    groups.set(key, group)
-    group.sessions.add(session)
-    groupOf.set(session, group)
-  }
-  function remove (session: Session): void {
-    const group = groupOf.get(session)
-    groupOf.delete(session)
-    group?.sessions.delete(session)
-    if (group?.sessions.size === 0) groups.delete(group.key)
-  }
-  return {
-    add,
-    remove,
-    recheckSoon (session) {
-      remove(session)
-      add(session)
-      const group = groupOf.get(session) ?? newGroup('')
-      group.sessions.add(session)
-      enqueue(group)
-    },
-    get generation () { return generation },
-    recheck (userId) {
-      generation++
-      authorizer.forget()
-      for (const group of groups.values()) {
-        const [sample] = group.sessions
-        if (sample !== undefined && (userId === null || sample.identity.userId === userId)) enqueue(group)
-      }
-    },
-    stop () { if (timer !== null) clearInterval(timer) }
-  }
+  return takeTurn
 }

@@ -1,4 +1,4 @@
-import type { MessageBudget } from '../limits/message-budget.js'
+import type { MessageBudget } from '../limits/messages/budget.js'
 import type { Limiter } from '../limits/limiter.js'
 import type { WelcomeLimits } from '../wire/frames.js'
 import type { DeadlineWheel } from './deadline-wheel.js'

@@ -12,6 +12,8 @@ export interface ControlSnapshot {
   readonly bans: readonly LastingBan[]
 }
 
+export type ControlState = ReturnType<typeof createControlState>
+
 /** What this process knows of the orders, and what it does about them. `now` in ms. */
 export function createControlState (handlers: ControlHandlers, now: () => number) {
   const revocations = createRevocations(now)

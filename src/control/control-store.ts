@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { RedisClient } from '../fanout/channels.js'
+import { split } from '../collections/split.js'
+import type { RedisClient } from '../redis/client.js'
+import { createControlKeys } from '../redis/keys.js'
 import type { LastingBan } from './bans.js'
 import { MAX_BANS, MAX_REVOCATIONS, type Revocation, type RevocationTarget } from './control.js'
 import type { ControlSnapshot } from './control-state.js'
@@ -9,18 +11,29 @@ import { parseKeptRevocation } from './messages.js'
 /** Orders that are written back at once. */
 const RESTORED_TOGETHER = 200
 
+export interface ControlStoreOptions {
+  readonly client: RedisClient
+  readonly prefix: string
+  /** How long one script call may take, 1 or more; longer rejects. */
+  readonly timeoutMs: number
+  /** An entry was found that this version cannot read. */
+  readonly onUnreadable: () => void
+}
+
 /** What is kept, and the name of the data set it is in: another name means that Redis has lost what it had. */
 interface KeptSnapshot extends ControlSnapshot { readonly dataSet: string }
+
+export type ControlStore = ReturnType<typeof createControlStore>
 
 /**
  * Keeps revocations and bans in Redis: `<prefix>ws:revocations` and `<prefix>ws:bans` are sorted sets scored by expiry,
  * which is what processes read. `<prefix>ws:ban:<address>` stands beside each ban, with its TTL, for operators to look at:
- * setting or deleting that key by hand has no effect. `onUnreadable` hears of entries that this version cannot read.
+ * setting or deleting that key by hand has no effect.
  */
-export function createControlStore (client: RedisClient, prefix: string, onUnreadable: () => void) {
-  const revocationSet = createExpiringSet({ client, key: `${prefix}ws:revocations`, maxMembers: MAX_REVOCATIONS, whenFull: 'refuse' })
-  const banSet = createExpiringSet({ client, key: `${prefix}ws:bans`, maxMembers: MAX_BANS, whenFull: 'evict' })
-  const dataSetKey = `${prefix}ws:control:data-set`
+export function createControlStore ({ client, prefix, timeoutMs, onUnreadable }: ControlStoreOptions) {
+  const keys = createControlKeys(prefix)
+  const revocationSet = createExpiringSet({ client, timeoutMs, key: keys.revocations, maxMembers: MAX_REVOCATIONS, whenFull: 'refuse' })
+  const banSet = createExpiringSet({ client, timeoutMs, key: keys.bans, maxMembers: MAX_BANS, whenFull: 'evict' })
 
   async function readBans (): Promise<LastingBan[]> {
     return (await banSet.read()).map(({ member, remainingMs }) => ({ address: member, remainingMs }))
@@ -35,10 +48,10 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
   }
 
   async function readDataSet (): Promise<string> {
-    const known = await client.get(dataSetKey)
+    const known = await client.get(keys.dataSet)
     if (known !== null) return known
-    await client.set(dataSetKey, randomUUID(), 'NX')
-    return await client.get(dataSetKey) ?? ''
+    await client.set(keys.dataSet, randomUUID(), 'NX')
+    return await client.get(keys.dataSet) ?? ''
   }
 
   async function read (): Promise<KeptSnapshot> {
@@ -61,12 +74,12 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
 
   async function keepBan (address: string, durationMs: number): Promise<void> {
     await banSet.keep(address, durationMs)
-    await client.set(`${prefix}ws:ban:${address}`, '1', 'PX', Math.ceil(durationMs))
+    await client.set(keys.ban(address), '1', 'PX', Math.ceil(durationMs))
   }
 
   async function dropBan (address: string): Promise<void> {
     await banSet.drop([address])
-    await client.del(`${prefix}ws:ban:${address}`)
+    await client.del(keys.ban(address))
   }
 
   /** Writes back what a process still knows, after Redis has lost it. */
@@ -75,9 +88,7 @@ export function createControlStore (client: RedisClient, prefix: string, onUnrea
       ...revocations.map(({ revocation, remainingMs }) => async () => { await keepRevocation(revocation, remainingMs) }),
       ...bans.map(({ address, remainingMs }) => async () => { await keepBan(address, remainingMs) })
     ]
-    for (let start = 0; start < writes.length; start += RESTORED_TOGETHER) {
-      await Promise.all(writes.slice(start, start + RESTORED_TOGETHER).map(async (write) => { await write() }))
-    }
+    for (const part of split(writes, RESTORED_TOGETHER)) await Promise.all(part.map(async (write) => { await write() }))
   }
 
   return { read, restore, keepRevocation, dropRevocations, keepBan, dropBan }

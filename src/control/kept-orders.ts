@@ -1,4 +1,5 @@
-import type { RedisClient } from '../fanout/channels.js'
+import { createControlKeys } from '../redis/keys.js'
+import type { ControlStoreOptions } from './control-store.js'
 import { MAX_ORDERS } from './control.js'
 import { createExpiringSet } from './expiring-set.js'
 import { parseControlMessage, type ControlMessage } from './messages.js'
@@ -6,13 +7,14 @@ import { parseControlMessage, type ControlMessage } from './messages.js'
 /** How long an order can still be found by a process that has missed its message, in ms: several readings. */
 const KEPT_MS = 120_000
 
+export type KeptOrders = ReturnType<typeof createKeptOrders>
+
 /**
  * Keeps the orders that leave nothing behind, `disconnect` and `recheck`, for two minutes in `<prefix>ws:control:orders`:
- * a process whose subscription was lost finds there what it has missed. `onUnreadable` hears of entries that this
- * version cannot read.
+ * a process whose subscription was lost finds there what it has missed.
  */
-export function createKeptOrders (client: RedisClient, prefix: string, onUnreadable: () => void) {
-  const set = createExpiringSet({ client, key: `${prefix}ws:control:orders`, maxMembers: MAX_ORDERS, whenFull: 'refuse' })
+export function createKeptOrders ({ client, prefix, timeoutMs, onUnreadable }: ControlStoreOptions) {
+  const set = createExpiringSet({ client, timeoutMs, key: createControlKeys(prefix).orders, maxMembers: MAX_ORDERS, whenFull: 'refuse' })
 
   function readOrder (text: string): ControlMessage[] {
     const message = parseControlMessage(text)

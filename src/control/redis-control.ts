@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
-import { waitAtMost } from '../fanout/bounded-wait.js'
-import { openChannels, type RedisClient } from '../fanout/channels.js'
-import { createDropReporter, type DropReport } from '../fanout/drop-reporter.js'
-import { createPublisher } from '../fanout/publisher.js'
-import type { Control, ControlHandlers } from './control.js'
-import { createControlState, type ControlSnapshot } from './control-state.js'
-import { createControlStore } from './control-store.js'
-import { createKeptOrders } from './kept-orders.js'
+import type { Channels } from '../bus/channels.js'
+import { createDropReporter, type DropReport } from '../bus/drop-reporter.js'
+import { openChannels } from '../bus/open-channels.js'
+import { createPublisher, type PublishText } from '../bus/publisher.js'
+import { waitAtMost } from '../redis/bounded-wait.js'
+import type { RedisClient } from '../redis/client.js'
+import { createControlKeys } from '../redis/keys.js'
+import type { Identity } from '../tokens/identity.js'
+import type { Control, ControlHandlers, Revocation, RevocationTarget } from './control.js'
+import { createControlState, type ControlState } from './control-state.js'
+import { createControlStore, type ControlStore } from './control-store.js'
+import { createKeptOrders, type KeptOrders } from './kept-orders.js'
+import { KeptReader } from './kept-reader.js'
 import { keepRevocationForMs, revocationFrom } from './lifetime.js'
 import { parseControlMessage, type ControlMessage } from './messages.js'
+import { ReloadLoop } from './reload-loop.js'
 
 type Unreadable = 'control_message' | 'kept_revocation' | 'kept_order'
 
@@ -29,127 +35,118 @@ export interface RedisControlOptions {
   readonly now?: () => number
 }
 
-/** After a failed reading the next one comes sooner. */
-const RETRY_RELOAD_MS = 1000
+const RELOAD_EVERY_MS = 30_000
+const TIMEOUT_MS = 1000
 
 /** Control over Redis: kept there first, then published on `<prefix>ws:control`; read anew on reconnect and every 30 s. */
 export function createRedisControl (options: RedisControlOptions): Control {
-  const { client, prefix, maxTokenLifetimeMs, reloadEveryMs = 30_000, timeoutMs = 1000, now = Date.now } = options
-  const channel = `${prefix}ws:control`
-  const from = randomUUID()
-  const drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
-  const state = createControlState(options.handlers, now)
-  const publishText = createPublisher(client, timeoutMs)
-  const store = createControlStore(client, prefix, () => { drop('kept_revocation') })
-  const keptOrders = createKeptOrders(client, prefix, () => { drop('kept_order') })
-  // On a cluster back ends may use either kind of publishing.
-  const channels = openChannels(client, client instanceof Cluster ? ['subscribe', 'ssubscribe'] : ['subscribe'], {
-    onMessage: (_channel, payload) => {
-      const message = parseControlMessage(payload)
-      if (message === null) drop('control_message')
-      else if (message.from !== from) state.perform(message)
-    },
-    onConfirmed: (confirmed) => { if (confirmed.length > 0) catchUp() },
-    onLost: () => { /* comes back by itself */ }
-  })
-  let dataSet: string | null = null
-  let loaded = false
-  let closed = false
-  let reading = false
-  let readAgain = false
-  let listened = false
-  let startedAtMs = Infinity
-  let timer: NodeJS.Timeout | undefined
+  return new RedisControl(options)
+}
 
-  /** What was ordered before this moment may have been missed. */
-  function catchUp (): void {
-    // Every confirmation but the first follows a loss, and what back ends published meanwhile is kept nowhere.
-    if (listened) state.perform({ type: 'recheck' })
-    listened = true
-    reloadSoon()
-  }
+class RedisControl implements Control {
+  private readonly from = randomUUID()
+  private readonly channel: string
+  private readonly maxTokenLifetimeMs: number
+  private readonly timeoutMs: number
+  private readonly now: () => number
+  private readonly drop: (reason: Unreadable) => void
+  private readonly state: ControlState
+  private readonly store: ControlStore
+  private readonly keptOrders: KeptOrders
+  private readonly reader: KeptReader
+  private readonly reloading: ReloadLoop
+  private readonly publishText: PublishText
+  private readonly channels: Channels
+  private listened = false
+  private closed = false
 
-  function reloadSoon (): void {
-    if (closed) return
-    if (reading) { readAgain = true; return }
-    clearTimeout(timer)
-    reading = true
-    void reload().then((done) => {
-      reading = false
-      const delayMs = done ? reloadEveryMs * (0.8 + Math.random() * 0.2) : RETRY_RELOAD_MS
-      if (closed) return
-      if (readAgain) reloadSoon()
-      else timer = setTimeout(reloadSoon, delayMs).unref()
+  constructor (options: RedisControlOptions) {
+    const { client, prefix, handlers, timeoutMs = TIMEOUT_MS, now = Date.now } = options
+    this.channel = createControlKeys(prefix).channel
+    this.maxTokenLifetimeMs = options.maxTokenLifetimeMs
+    this.timeoutMs = timeoutMs
+    this.now = now
+    this.drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
+    this.state = createControlState(handlers, now)
+    this.store = createControlStore({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_revocation') } })
+    this.keptOrders = createKeptOrders({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_order') } })
+    this.reader = new KeptReader({ state: this.state, store: this.store, keptOrders: this.keptOrders, timeoutMs })
+    this.reloading = new ReloadLoop(async () => await this.reader.reload(), options.reloadEveryMs ?? RELOAD_EVERY_MS)
+    this.publishText = createPublisher(client, timeoutMs)
+    // On a cluster back ends may use either kind of publishing.
+    this.channels = openChannels(client, client instanceof Cluster ? ['subscribe', 'ssubscribe'] : ['subscribe'], {
+      onMessage: (_channel, payload) => { this.hear(payload) },
+      onConfirmed: (confirmed) => { if (confirmed.length > 0) this.catchUp() },
+      onLost: () => { /* comes back by itself */ }
     })
   }
 
-  /** Reads all that is kept. False: Redis is away, which the connection reports; what is known goes on. */
-  async function reload (): Promise<boolean> {
-    readAgain = false
-    const parts = await Promise.allSettled([load(), performMissed()])
-    return parts.every(({ status }) => status === 'fulfilled')
+  get loaded (): boolean { return this.reader.loaded }
+
+  start (): void {
+    this.reader.start()
+    this.channels.want(this.channel)
+    this.reloading.readSoon()
   }
 
-  async function load (): Promise<void> {
-    await state.reload(readKept)
-    loaded = true
+  isRevoked (identity: Identity): boolean { return this.state.isRevoked(identity) }
+
+  bannedForMs (address: string): number { return this.state.bannedForMs(address) }
+
+  async revoke (asked: Revocation): Promise<void> {
+    const revocation = revocationFrom(asked, this.now())
+    const durationMs = keepRevocationForMs(revocation, this.maxTokenLifetimeMs, this.now())
+    const message: ControlMessage = { type: 'revoke', revocation, duration_ms: durationMs }
+    await this.order(message, async () => { await this.store.keepRevocation(revocation, durationMs) })
   }
 
-  /** Does what was ordered since the start of this process, and not yet done here: before, it had no connections. */
-  async function performMissed (): Promise<void> {
-    const orders = await waitAtMost(keptOrders.readSince(performance.now() - startedAtMs), timeoutMs, 'reading orders')
-    for (const message of closed ? [] : orders) state.perform(message)
+  async unrevoke (target: RevocationTarget): Promise<void> {
+    await this.order({ type: 'unrevoke', target }, async () => { await this.store.dropRevocations(target) })
   }
 
-  async function readKept (): Promise<ControlSnapshot> {
-    let kept = await waitAtMost(store.read(), timeoutMs, 'reading revocations and bans')
-    if (dataSet !== null && kept.dataSet !== dataSet) {
-      // Redis was emptied, or came back without its data: what this process knows still holds.
-      await store.restore(state.known())
-      kept = await waitAtMost(store.read(), timeoutMs, 'reading revocations and bans')
-    }
-    dataSet = kept.dataSet
-    return kept
+  async ban (address: string, durationMs: number): Promise<void> {
+    await this.order({ type: 'ban', address, duration_ms: durationMs }, async () => { await this.store.keepBan(address, durationMs) })
+  }
+
+  async unban (address: string): Promise<void> {
+    await this.order({ type: 'unban', address }, async () => { await this.store.dropBan(address) })
+  }
+
+  async disconnect (userId: string): Promise<void> {
+    await this.order({ type: 'disconnect', order_id: randomUUID(), user_id: userId }, this.keptOrders.keep)
+  }
+
+  async recheck (userId: string | null): Promise<void> {
+    await this.order({ type: 'recheck', order_id: randomUUID(), user_id: userId }, this.keptOrders.keep)
+  }
+
+  async close (): Promise<void> {
+    this.closed = true
+    this.reloading.close()
+    this.reader.close()
+    this.channels.close()
+  }
+
+  private hear (payload: Buffer): void {
+    const message = parseControlMessage(payload)
+    if (message === null) this.drop('control_message')
+    else if (message.from !== this.from) this.state.perform(message)
+  }
+
+  /** What was ordered before this moment may have been missed. */
+  private catchUp (): void {
+    // Every confirmation but the first follows a loss, and what back ends published meanwhile is kept nowhere.
+    if (this.listened) this.state.perform({ type: 'recheck' })
+    this.listened = true
+    this.reloading.readSoon()
   }
 
   /** Keeps it, does it here, and tells the others: in this order, so that nothing is done here that the others cannot find. */
-  async function order (message: ControlMessage, keep: (text: string) => Promise<void>): Promise<void> {
-    if (closed) throw new Error('control is closed')
-    const text = JSON.stringify({ v: 1, from, ...message })
-    await waitAtMost(keep(text), timeoutMs, 'keeping an order')
-    state.perform(message)
-    await publishText(channel, text)
-  }
-
-  return {
-    get loaded () { return loaded },
-    start () {
-      startedAtMs = performance.now()
-      channels.want(channel)
-      reloadSoon()
-    },
-    isRevoked: state.isRevoked,
-    bannedForMs: state.bannedForMs,
-    async revoke (asked) {
-      const revocation = revocationFrom(asked, now())
-      const durationMs = keepRevocationForMs(revocation, maxTokenLifetimeMs, now())
-      await order({ type: 'revoke', revocation, duration_ms: durationMs }, async () => { await store.keepRevocation(revocation, durationMs) })
-    },
-    async unrevoke (target) {
-      await order({ type: 'unrevoke', target }, async () => { await store.dropRevocations(target) })
-    },
-    async ban (address, durationMs) {
-      await order({ type: 'ban', address, duration_ms: durationMs }, async () => { await store.keepBan(address, durationMs) })
-    },
-    async unban (address) {
-      await order({ type: 'unban', address }, async () => { await store.dropBan(address) })
-    },
-    async disconnect (userId) { await order({ type: 'disconnect', order_id: randomUUID(), user_id: userId }, keptOrders.keep) },
-    async recheck (userId) { await order({ type: 'recheck', order_id: randomUUID(), user_id: userId }, keptOrders.keep) },
-    async close () {
-      closed = true
-      clearTimeout(timer)
-      channels.close()
-    }
+  private async order (message: ControlMessage, keep: (text: string) => Promise<void>): Promise<void> {
+    if (this.closed) throw new Error('control is closed')
+    const text = JSON.stringify({ v: 1, from: this.from, ...message })
+    await waitAtMost(keep(text), this.timeoutMs, 'keeping an order')
+    this.state.perform(message)
+    await this.publishText(this.channel, text)
   }
 }

@@ -1,5 +1,5 @@
 import { Compile } from 'typebox/compile'
-import { RevocationBodySchema } from '../server/request-schemas.js'
+import { RevocationBodySchema } from '../http/request-schemas.js'
 import type { Revocation } from './control.js'
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
-import { openChannels, type RedisClient } from '../fanout/channels.js'
+import { openChannels } from '../bus/open-channels.js'
+import type { RedisClient } from '../redis/client.js'
+import { createControlKeys } from '../redis/keys.js'
 
 /** Asks every process for its part of an answer, and joins the parts. */
 export interface RollCall<T> {
@@ -17,6 +19,8 @@ export interface RollCallOptions<T> {
   readonly prefix: string
   /** This process's part, at most `maxEntries` of it. */
   readonly answer: (subject: string) => readonly T[]
+  /** Whether another process answered with an entry of this version; others are left out. */
+  readonly isEntry: (entry: unknown) => entry is T
   readonly maxEntries?: number
   readonly timeoutMs?: number
 }
@@ -47,10 +51,10 @@ function parse (payload: Buffer, maxBytes: number): unknown {
 
 /** Makes the roll call of one process over Redis: one channel to ask on, one of its own to be answered on. */
 export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
-  const { client, prefix, answer, maxEntries = MAX_ENTRIES, timeoutMs = TIMEOUT_MS } = options
+  const { client, answer, isEntry, maxEntries = MAX_ENTRIES, timeoutMs = TIMEOUT_MS } = options
   const sharded = client instanceof Cluster
-  const askChannel = `${prefix}ws:control:ask`
-  const ownChannel = `${prefix}ws:control:answer:${randomUUID()}`
+  const keys = createControlKeys(options.prefix)
+  const ownChannel = keys.answers + randomUUID()
   const open = new Map<string, Question<T>>()
   /** Resolves with the number of processes that got it: on a cluster too, as all listen at the node of the slot. */
   const publish = async (channel: string, message: unknown): Promise<number> => {
@@ -61,7 +65,7 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
   function onQuestion (payload: Buffer): void {
     const asked = parse(payload, MAX_QUESTION_BYTES)
     // Only a channel of our own kind is answered on: a question must not make us write anywhere else.
-    if (!question.Check(asked) || !asked.reply_to.startsWith(`${prefix}ws:control:answer:`)) return
+    if (!question.Check(asked) || !asked.reply_to.startsWith(keys.answers)) return
     publish(asked.reply_to, { type: 'answer', id: asked.id, part: answer(asked.subject).slice(0, maxEntries) }).catch(() => { /* the asker goes on without */ })
   }
   function onAnswer (payload: Buffer): void {
@@ -69,13 +73,13 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
     if (!answerMessage.Check(answered)) return
     const asked = open.get(answered.id)
     if (asked === undefined) return
-    asked.parts.push(...answered.part as T[])
+    asked.parts.push(...answered.part.filter(isEntry))
     if (--asked.awaited === 0) asked.done()
   }
 
   const channels = openChannels(client, [sharded ? 'ssubscribe' : 'subscribe'], {
     onMessage: (channel, payload) => {
-      if (channel === askChannel) onQuestion(payload)
+      if (channel === keys.ask) onQuestion(payload)
       else onAnswer(payload)
     },
     onConfirmed: () => {},
@@ -84,7 +88,7 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
 
   return {
     start () {
-      channels.want(askChannel)
+      channels.want(keys.ask)
       channels.want(ownChannel)
     },
     async ask (subject) {
@@ -95,7 +99,7 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
         const done = (): void => { clearTimeout(timer); resolve() }
         const entry: Question<T> = { parts, awaited: 0, done }
         open.set(id, entry)
-        publish(askChannel, { type: 'ask', id, subject, reply_to: ownChannel }).then((receivers) => {
+        publish(keys.ask, { type: 'ask', id, subject, reply_to: ownChannel }).then((receivers) => {
           // Answers may have overtaken the count.
           entry.awaited += receivers
           if (entry.awaited === 0) done()

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
+import type { ByKind } from '../kinds.js'
 
 /** An issuer inside the process, for development: keys made at start, real RS256 tokens, a real JWKS. */
 export interface DevIssuer {
@@ -10,11 +11,9 @@ export interface DevIssuer {
   sign (claims: DevClaims): string
 }
 
-export interface DevClaims {
+/** What a token says. For each kind: `*` or ids. */
+export interface DevClaims extends ByKind<readonly string[] | '*'> {
   readonly sub: string
-  /** `*` or ids. */
-  readonly agents: readonly string[] | '*'
-  readonly tasks: readonly string[] | '*'
   readonly scope: string
   readonly ttlS: number
 }
@@ -33,8 +32,8 @@ export function createDevIssuer (issuer: string, audience: string): DevIssuer {
   }
 }
 
-function signToken (key: KeyObject, kid: string, issuer: string, audience: string, { sub, agents, tasks, scope, ttlS }: DevClaims): string {
+function signToken (key: KeyObject, kid: string, issuer: string, audience: string, { sub, scope, ttlS, ...allowed }: DevClaims): string {
   const sign = createSigner({ algorithm: 'RS256', key: key.export({ type: 'pkcs8', format: 'pem' }), kid })
   const issuedAt = Math.floor(Date.now() / 1000)
-  return sign({ iss: issuer, aud: audience, sub, iat: issuedAt, exp: issuedAt + ttlS, jti: randomUUID(), agents, tasks, scope })
+  return sign({ iss: issuer, aud: audience, sub, iat: issuedAt, exp: issuedAt + ttlS, jti: randomUUID(), ...allowed, scope })
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { mapKinds } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import { REFUSALS, type Reconnect } from '../refusals.js'
-import type { HttpAnswer, HttpRoute } from '../server/http-route.js'
+import type { HttpAnswer, HttpRoute } from '../http/route.js'
 import { crossOriginHeaders, type AllowedOrigins } from './cross-origin.js'
 import type { DevClaims, DevIssuer } from './dev-issuer.js'
 import { EXAMPLE_PAGE } from './example-page.js'
@@ -46,8 +47,9 @@ function isLocalHost (host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 
-function readIds (text: string | null, fallback: string): readonly string[] | '*' {
-  const ids = (text ?? fallback).split(',').map(id => id.trim()).filter(id => id !== '')
+function readIds (text: string | null, fallback: readonly string[]): readonly string[] | '*' {
+  if (text === null) return fallback
+  const ids = text.split(',').map(id => id.trim()).filter(id => id !== '')
   return ids.includes('*') ? '*' : ids
 }
 
@@ -57,8 +59,7 @@ function readClaims (query: URLSearchParams): DevClaims | string {
   if (!(ttlS <= MAX_TTL_S)) return `ttl: wanted seconds, at most ${MAX_TTL_S}`
   return {
     sub: query.get('sub') ?? 'alice',
-    agents: readIds(query.get('agents'), 'a1,a2'),
-    tasks: readIds(query.get('tasks'), 't1'),
+    ...mapKinds(({ claim, samples }) => readIds(query.get(claim), samples)),
     scope: query.get('scope') ?? 'ws:send',
     ttlS
   }

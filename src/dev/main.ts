@@ -1,6 +1,7 @@
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
-import { createGateway, type Gateway } from '../gateway.js'
+import { createGateway, type Gateway } from '../gateway/create-gateway.js'
+import { KINDS, mapKinds } from '../kinds.js'
 import { runProcess, type Runnable } from '../run-process.js'
 import { readClientFiles } from './client-files.js'
 import { createDevIssuer } from './dev-issuer.js'
@@ -52,7 +53,7 @@ function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
     async start () {
       const ports = await gateway.start()
       const shown = inUrl(server.host)
-      const token = issuer.sign({ sub: 'alice', agents: ['a1', 'a2'], tasks: ['t1'], scope: 'ws:send', ttlS: 3600 })
+      const token = issuer.sign({ sub: 'alice', ...mapKinds(({ samples }) => samples), scope: 'ws:send', ttlS: 3600 })
       process.stderr.write([
         '',
         'Portcullis, development mode: everything in this process, on loopback only.',
@@ -61,14 +62,14 @@ function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
         `  example   http://${shown}:${ports.port}/dev/example (the source is the smallest page with the client)`,
         `  client    http://${shown}:${ports.port}/client/connect.js (for pages of WS_ALLOWED_ORIGINS too)`,
         `  gateway   ws://${shown}:${ports.port}/ws`,
-        `  tokens    http://${shown}:${ports.port}/dev/token?sub=alice&agents=a1,a2&tasks=t1&scope=ws:send&ttl=300`,
+        `  tokens    http://${shown}:${ports.port}/dev/token?sub=alice&${KINDS.map(({ claim, samples }) => `${claim}=${samples.join(',')}`).join('&')}&scope=ws:send&ttl=300`,
         ports.adminPort === null ? '' : `  admin     http://${inUrl(admin.host)}:${ports.adminPort}/metrics (healthz, readyz; bearer ${settings.ADMIN_TOKEN})`,
         '',
         'A token for alice (one hour), and a line to paste that connects:',
         '',
         `  ${token}`,
         '',
-        `  npx wscat -c "ws://${shown}:${ports.port}/ws?agent_ids=a1&token=$(curl -s 'http://${shown}:${ports.port}/dev/token')"`,
+        `  npx wscat -c "ws://${shown}:${ports.port}/ws?${KINDS[0].list}=${KINDS[0].samples[0]}&token=$(curl -s 'http://${shown}:${ports.port}/dev/token')"`,
         '',
         ''
       ].join('\n'))

@@ -1,7 +1,7 @@
 import type { Limiter } from './limiter.js'
-import { createTwoGenerationMap } from './two-generation-map.js'
+import { createTwoGenerationMap } from '../collections/two-generation-map.js'
 
-/** Addresses known to be over a limit until a stated time: a further attempt needs neither Redis nor crypto. */
+/** Addresses known to be over a limit until a stated time: a further attempt costs neither a Redis call nor crypto. */
 export interface AddressBlocks {
   /** ms until an attempt of this address can succeed; 0: not known to be over. */
   blockedForMs (address: string): number
@@ -13,12 +13,12 @@ export interface AddressBlocks {
 export interface AddressBlocksOptions {
   /** Monotonic, in ms. */
   readonly now: () => number
-  /** Addresses remembered at once; beyond that those learnt of longest ago are forgotten. */
+  /** Addresses remembered at once; beyond that the oldest blocks are forgotten. */
   readonly maxAddresses?: number
 }
 
 const MAX_ADDRESSES = 100_000
-/** A longer block is asked about again after this time at the earliest: that costs one call. */
+/** A longer block may be forgotten after this time: the next attempt then costs one call. */
 const REMEMBERED_MS = 60_000
 
 /** Makes an empty memory of blocked addresses. */
@@ -38,8 +38,8 @@ export function createAddressBlocks ({ now, maxAddresses = MAX_ADDRESSES }: Addr
 }
 
 /**
- * The same limiter, which remembers in `blocks` what it is told of an address, and asks nobody about a blocked one, unless
- * the attempt brings a ticket: only the limiter below knows whether that is spent.
+ * Wraps a limiter: addresses that it refuses are remembered in `blocks`, and their next attempts are refused without a call.
+ * An attempt with a ticket is passed on all the same: only the limiter below knows whether the ticket is spent.
  */
 export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks): Limiter {
   return {

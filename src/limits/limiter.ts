@@ -1,6 +1,6 @@
 /**
- * The port of the limits. Two implementations (Redis, memory) pass one conformance suite; `guarded-limiter` chooses
- * between them when Redis is away.
+ * The port of the limits; README.md explains its words. Two implementations (Redis, memory) pass one conformance suite;
+ * `guarded-limiter` chooses between them when Redis is away.
  */
 
 /** One open (or opening) socket of one user: what the user's slots count. */
@@ -9,13 +9,13 @@ export interface Lease {
   /** This process's own, without a space. */
   readonly connectionId: string
   /**
-   * What the store keeps beside the lease until it is released: all that whoever survives this process needs to write the
-   * connection's closed line. `''`: nothing is kept.
+   * The lease record, which the store keeps beside the lease until its release: all that another process needs to write the
+   * connection's closed line if this one dies. `''`: nothing is kept.
    */
   readonly record?: string
 }
 
-/** A resume ticket's part in an upgrade: the first to present it is not asked about its address's window. */
+/** A resume ticket's part in an upgrade: the first upgrade that presents it is not counted in its address's window. */
 export interface Resume {
   /** Base64url, used once in the whole cluster. */
   readonly nonce: string
@@ -27,7 +27,7 @@ export interface Resume {
 export interface Admit {
   /** The client address in the key's form (`192.0.2.1`, `2001:db8:1:2::/64`). */
   readonly address: string | null
-  /** A ticket that was found genuine; if nobody has spent it, the address's window is neither asked nor counted. */
+  /** A ticket that was found genuine. If it has not been spent, the address's window is neither asked nor counted. */
   readonly resume?: Resume | null
   readonly lease: Lease | null
 }
@@ -57,7 +57,7 @@ export interface Grant {
   /** Opaque; only the limiter that made it reads it. */
   readonly id: string
   readonly granted: number
-  /** When `granted < demand`: ms until the window can give one more, should all that is lent be spent; else 0. */
+  /** When `granted < demand`: ms until the window can give one more if all that is lent is spent; else 0. */
   readonly retryAfterMs: number
   /**
    * When `granted < demand`, and only because part of the window is lent and may come back unspent: ms (1 to
@@ -84,13 +84,13 @@ export interface Limiter {
   admit (request: Admit): Promise<Admission>
   /**
    * Gives one lease back, in a batch at the end of the tick or later, with the admits that wait, and before them: so a lease
-   * is given back once its `admit` has settled, not before. Giving back twice is giving back once; never rejects (a lost
-   * release lapses with its lease).
+   * is given back once its `admit` has settled, not before. Giving back twice is giving back once. Never throws: a lost
+   * release lapses with its lease.
    */
   release (lease: Lease): void
   /**
-   * Gives slots back ahead of their connections' end, so that whoever is sent away finds room elsewhere; records stay until
-   * `release`. Resolves when the store has done so, or cannot be asked; never rejects. These leases must not be renewed after.
+   * Gives slots back ahead of their connections' end, so that the clients that are sent away find room elsewhere; records stay
+   * until `release`. Resolves when the store has done so, or cannot be asked; never rejects. These leases must not be renewed after.
    */
   vacate (leases: readonly Lease[]): Promise<void>
   /** Extends leases (at most 500 a call) by the lease time from now, registering again those that the store has lost. */
@@ -119,7 +119,7 @@ export const GRANT_LAPSE_MS = 1000
 /** How long a grant may stay unsettled, in ms: its holder finds that it has lapsed, and the settlement travels. */
 export const GRANT_SETTLE_MS = GRANT_LAPSE_MS + 500
 
-/** What a user without a free slot is told to wait: nobody knows when one of their sockets closes. */
+/** How long a user without a free slot is told to wait: when one of their sockets closes cannot be known. */
 export const USER_RETRY_AFTER_MS = 5000
 
 /** Up to this limit a window is exact; above it, it counts in `SUB_WINDOWS` sub-windows. */

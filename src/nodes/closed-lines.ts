@@ -1,4 +1,4 @@
-import type { Audit } from '../audit/audit.js'
+import type { Audit } from '../observe/audit.js'
 import type { Heartbeat } from './heartbeat.js'
 
 type WriteClosed = Audit['closed']
@@ -7,19 +7,19 @@ type Closed = Parameters<WriteClosed>
 export interface ClosedLinesOptions {
   readonly write: WriteClosed
   readonly heartbeat: Pick<Heartbeat, 'isCurrent' | 'isCutOff' | 'verify'>
-  /** So many more of this process's connections turn out to have been taken for lost: their lines are written. */
+  /** Another process took this one for lost and wrote closed lines for `connections` of its connections. */
   readonly onReturned: (connections: number) => void
-  /** Most lines held at once; default 100,000. Beyond it they are written as if nobody had claimed them. */
+  /** Most lines held at once; default 100,000. Lines beyond that are written as if no process had claimed their connections. */
   readonly maxHeld?: number
 }
 
-/** Keeps a process that others took for lost (stopped, cut off) from writing a second closed line for a connection. */
+/** Keeps a process that others took for lost (it was stopped or cut off) from writing a second closed line for a connection. */
 export interface ClosedLines {
   /** Writes the line now; or holds it until the next heartbeat tells whether others have written it. */
   readonly closed: WriteClosed
   /** All connections of this process that others have claimed: no line for these, now or later. */
   markClaimed (connectionIds: readonly string[]): void
-  /** Claimed connections that have ended since the last call, at most 500: nobody need remember them. */
+  /** Claimed connections that have ended since the last call, at most 500: they need not be remembered any more. */
   takeEnded (): string[]
   /** Resolves when no line is held any more. */
   flush (): Promise<void>

@@ -1,4 +1,5 @@
 import type { RedisConnection } from '../redis/connect.js'
+import { BeatState } from './beat-state.js'
 import type { NodeStore } from './node-store.js'
 
 export interface HeartbeatOptions {
@@ -23,13 +24,13 @@ export interface Heartbeat {
   beat (): Promise<void>
   /** Beats until `isCurrent` or `isCutOff`. */
   verify (): Promise<void>
-  /** Nobody can have claimed a connection of this process: its last heartbeat was sent less than a lease ago. */
+  /** No other process can have claimed a connection of this one: its last heartbeat was sent less than a lease ago. */
   isCurrent (): boolean
-  /** Redis does not answer: nobody can say. */
+  /** Redis does not answer: whether others have claimed connections cannot be known. */
   isCutOff (): boolean
   /**
    * Until when (Redis's clock, ms) this process may take others for lost. Null while it may not: after an outage of Redis
-   * everybody is overdue, and whoever comes back first must leave the others a lease to do so.
+   * every process is overdue, and the first to come back must leave the others a lease to do so.
    */
   mayClaimUntilMs (): number | null
   /** Resolves when no beat is under way any more. */
@@ -37,97 +38,98 @@ export interface Heartbeat {
 }
 
 const BEATS_PER_LEASE = 3
-/** A failure that took so many time-outs says that this process stood still, not that Redis is away. */
+/** A failure that took longer than this many time-outs says that this process stood still, not that Redis is away. */
 const STALLED_TIMEOUTS = 3
 const MAX_TRIES = 4
 
 /** Starts with the first `beat`. */
 export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
-  const { store, redis, leaseMs, timeoutMs, now } = options
-  const periodMs = leaseMs / BEATS_PER_LEASE
-  let sentAtMs = -Infinity
-  let aliveUntilMs = 0
-  let steadySinceMs = Infinity
-  let inDoubt = false
-  let cutOffAtMs = -Infinity
-  let underWay: Promise<void> | null = null
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
+  const { redis, leaseMs, now } = options
+  const state = new BeatState(leaseMs, now)
+  const beats = new BeatLoop(options, state)
+  const unwatch = redis.onChange((up) => {
+    if (up) void beats.beat()
+    else options.onTrouble()
+  })
+  return {
+    beat: async () => { await beats.beat() },
+    verify: async () => { await beats.verify() },
+    isCurrent: () => state.isCurrent(),
+    isCutOff: () => state.isCutOff(),
+    mayClaimUntilMs: () => state.mayClaimUntilMs(),
+    async stop () {
+      unwatch()
+      await beats.stop()
+    }
+  }
+}
 
-  async function exchange (): Promise<void> {
-    if (!await redis.waitUntilUp(timeoutMs)) throw new Error('Redis is away')
-    // Measured from before it is sent: a process that is stopped while the answer travels is not alive when it reads it.
-    const beatAtMs = now()
-    const beat = await store.beat()
-    const silentMs = beatAtMs - sentAtMs
-    // Also after a silence that Redis does not tell of: the beat that it told may have gone unheard.
-    if (beat.lapsed || silentMs > leaseMs) inDoubt = true
-    if (inDoubt) await options.onReturn()
-    inDoubt = false
-    await store.enlist(beat.aliveUntilMs)
-    if (silentMs > 2 * periodMs) steadySinceMs = beatAtMs
-    sentAtMs = beatAtMs
-    aliveUntilMs = beat.aliveUntilMs
-    cutOffAtMs = -Infinity
+/** Sends the beats: on time, one at a time, and a failed one again. */
+class BeatLoop {
+  private readonly periodMs: number
+  private underWay: Promise<void> | null = null
+  private timer: NodeJS.Timeout | undefined
+  private stopped = false
+
+  constructor (private readonly options: HeartbeatOptions, private readonly state: BeatState) {
+    this.periodMs = options.leaseMs / BEATS_PER_LEASE
+  }
+
+  async beat (): Promise<void> {
+    if (!this.stopped) this.underWay ??= this.run()
+    if (this.underWay !== null) await this.underWay
+  }
+
+  async verify (): Promise<void> {
+    await this.beat()
+    // This process stood still again while the answer travelled: once more.
+    if (!this.stopped && !this.state.isCutOff() && !this.state.isCurrent()) await this.verify()
+  }
+
+  async stop (): Promise<void> {
+    this.stopped = true
+    clearTimeout(this.timer)
+    await this.underWay
+  }
+
+  private async run (): Promise<void> {
+    const { now } = this.options
+    const startedAtMs = now()
+    let known = false
+    for (let tries = 0; !known && tries < MAX_TRIES; tries++) known = await this.tryOnce()
+    if (!known) this.state.cutOff()
+    this.underWay = null
+    if (this.stopped) return
+    const delayMs = this.periodMs * (0.85 + Math.random() * 0.15) - (now() - startedAtMs)
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => { void this.beat() }, Math.max(1, delayMs)).unref()
   }
 
   /** False: this process stood still meanwhile, so a failure says nothing of Redis. */
-  async function tryOnce (): Promise<boolean> {
+  private async tryOnce (): Promise<boolean> {
+    const { now, timeoutMs, onBeat, onTrouble } = this.options
     const startedAtMs = now()
     try {
-      await exchange()
-      options.onBeat()
+      await this.exchange()
+      onBeat()
       return true
     } catch {
-      options.onTrouble()
+      onTrouble()
       const stalled = now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
-      if (!stalled) cutOffAtMs = now()
+      if (!stalled) this.state.cutOff()
       return !stalled
     }
   }
 
-  async function run (): Promise<void> {
-    const startedAtMs = now()
-    let known = false
-    for (let tries = 0; !known && tries < MAX_TRIES; tries++) known = await tryOnce()
-    if (!known) cutOffAtMs = now()
-    underWay = null
-    if (stopped) return
-    const delayMs = periodMs * (0.85 + Math.random() * 0.15) - (now() - startedAtMs)
-    clearTimeout(timer)
-    timer = setTimeout(() => { void beat() }, Math.max(1, delayMs)).unref()
-  }
-
-  async function beat (): Promise<void> {
-    if (!stopped) underWay ??= run()
-    if (underWay !== null) await underWay
-  }
-
-  async function verify (): Promise<void> {
-    await beat()
-    // Stopped again while the answer travelled: once more.
-    if (!stopped && !isCutOff() && !isCurrent()) await verify()
-  }
-
-  const isCurrent = (): boolean => !inDoubt && now() - sentAtMs <= leaseMs
-  // Each beat that fails says so anew: a process that stood still since then knows nothing.
-  const isCutOff = (): boolean => now() - cutOffAtMs <= leaseMs
-  const unwatch = redis.onChange((up) => {
-    if (up) void beat()
-    else options.onTrouble()
-  })
-
-  return {
-    beat,
-    verify,
-    isCurrent,
-    isCutOff,
-    mayClaimUntilMs: () => now() - steadySinceMs >= leaseMs ? aliveUntilMs - leaseMs / 2 : null,
-    async stop () {
-      stopped = true
-      unwatch()
-      clearTimeout(timer)
-      await underWay
-    }
+  private async exchange (): Promise<void> {
+    const { store, redis, timeoutMs, now, onReturn } = this.options
+    if (!await redis.waitUntilUp(timeoutMs)) throw new Error('Redis is away')
+    // Measured from before it is sent: a process that is stopped while the answer travels is not alive when it reads it.
+    const sentAtMs = now()
+    const beat = await store.beat()
+    if (this.state.answered(sentAtMs, beat.lapsed)) await onReturn()
+    this.state.clearDoubt()
+    await store.enlist(beat.aliveUntilMs)
+    this.state.enlisted(sentAtMs, beat.aliveUntilMs, 2 * this.periodMs)
   }
 }

@@ -1,7 +1,9 @@
-import { waitAtMost } from '../fanout/bounded-wait.js'
-import type { RedisClient } from '../fanout/channels.js'
-import { readLuaScript, runLuaScript, type LuaScript } from '../redis/lua-script.js'
-import { createNodeKeys } from './node-keys.js'
+import { waitAtMost } from '../redis/bounded-wait.js'
+import { split } from '../collections/split.js'
+import type { RedisClient } from '../redis/client.js'
+import { createNodeKeys } from '../redis/keys.js'
+import { readTexts, readTuple } from '../redis/lua-reply.js'
+import { createScriptRunner, readLuaScript, type LuaScript } from '../redis/lua-script.js'
 
 export interface NodeStoreOptions {
   readonly client: RedisClient
@@ -9,7 +11,7 @@ export interface NodeStoreOptions {
   readonly prefix: string
   /** The name of this process. */
   readonly node: string
-  /** A node counts as alive for so long after each heartbeat. */
+  /** For how many ms a node counts as alive after each heartbeat. */
   readonly leaseMs: number
   /** How long one call may take. */
   readonly timeoutMs: number
@@ -18,11 +20,11 @@ export interface NodeStoreOptions {
 export interface Beat {
   /** Ms on Redis's clock. */
   readonly aliveUntilMs: number
-  /** This node was overdue, or is not known: others may have claimed its connections. */
+  /** This node was overdue, or Redis does not know it: others may have claimed its connections. */
   readonly lapsed: boolean
 }
 
-/** Some of a lost node's records, each given to one claimant only. */
+/** Some of a lost node's records; each is given to one process only. */
 export interface ClaimedPage {
   /** Where to go on; null: that was all. */
   readonly cursor: string | null
@@ -40,9 +42,9 @@ const RECORDS_PER_CLAIM = 100
 const IDS_PER_CALL = 500
 const MAX_LOST = 20
 
-const load = (name: string): LuaScript => readLuaScript(new URL(`./lua/${name}.lua`, import.meta.url))
+const load = (name: string): LuaScript => readLuaScript(new URL('./lua/', import.meta.url), name)
 const scripts = {
-  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), strike: load('strike'), listIds: load('list-ids')
+  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), delist: load('delist'), listIds: load('list-ids')
 }
 
 export type NodeStore = ReturnType<typeof createNodeStore>
@@ -53,14 +55,13 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
   const own = { records: keys.records(node), claimed: keys.claimed(node) }
   const grace = graceMs(leaseMs)
   const bounded = async <T>(work: Promise<T>): Promise<T> => await waitAtMost(work, timeoutMs, 'a call about nodes')
-  const run = async (script: LuaScript, onKeys: readonly string[], args: ReadonlyArray<string | number>): Promise<unknown> =>
-    await bounded(runLuaScript(client, script, onKeys, args))
+  const run = createScriptRunner(client, timeoutMs)
 
   return {
     /** Notes with this node's records that it is alive. */
     async beat (): Promise<Beat> {
       const args = [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
-      const [aliveUntilMs, lapsed] = await run(scripts.beat, [own.records, own.claimed], args) as [number, number]
+      const [aliveUntilMs, lapsed] = readTuple(await run(scripts.beat, [own.records, own.claimed], args), scripts.beat.name, 2)
       return { aliveUntilMs, lapsed: lapsed === 1 }
     },
     /** Notes the same in the index of all nodes, where others look. */
@@ -69,18 +70,18 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     },
     /** Up to 20 other nodes that are overdue; none when `goodUntilMs` (Redis's clock) has passed. */
     async findLost (goodUntilMs: number): Promise<string[]> {
-      const names = await run(scripts.findLost, [keys.index], [grace, goodUntilMs, MAX_LOST + 1]) as string[]
-      return names.filter(name => name !== node)
+      const reply = await run(scripts.findLost, [keys.index], [grace, goodUntilMs, MAX_LOST + 1])
+      return readTexts(reply, scripts.findLost.name).filter(name => name !== node)
     },
     /** Takes about 100 records of a lost node. Null: it is alive, or `goodUntilMs` (Redis's clock) has passed. */
     async claim (lost: string, goodUntilMs: number, cursor: string): Promise<ClaimedPage | null> {
       const args = [grace, goodUntilMs, cursor, RECORDS_PER_CLAIM, CLAIMED_LIFE_MS]
-      const reply = await run(scripts.claim, [keys.records(lost), keys.claimed(lost)], args) as string[] | null
-      return reply === null ? null : readClaimedPage(reply)
+      const reply = await run(scripts.claim, [keys.records(lost), keys.claimed(lost)], args)
+      return reply === null ? null : readClaimedPage(readTexts(reply, scripts.claim.name))
     },
     /** Takes a node whose records are all claimed off the index, unless it came back. */
-    async strike (lost: string): Promise<void> {
-      await run(scripts.strike, [keys.index], [lost, grace])
+    async delist (lost: string): Promise<void> {
+      await run(scripts.delist, [keys.index], [lost, grace])
     },
     /** This node's connections that others have claimed. */
     async readClaimed (): Promise<string[]> {
@@ -88,17 +89,17 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     },
     /** Forgets claimed connections that have ended. */
     async unclaim (connectionIds: readonly string[]): Promise<void> {
-      for (const part of split(connectionIds)) await bounded(client.srem(own.claimed, ...part))
+      for (const part of split(connectionIds, IDS_PER_CALL)) await bounded(client.srem(own.claimed, ...part))
     },
     /** This node's connections that have a record. */
     async listRecords (): Promise<string[]> {
       return await readPages(async (cursor) => {
-        const [next = '0', ...ids] = await run(scripts.listIds, [own.records], [cursor, IDS_PER_CALL]) as string[]
+        const [next = '0', ...ids] = readTexts(await run(scripts.listIds, [own.records], [cursor, IDS_PER_CALL]), scripts.listIds.name)
         return [next, ids]
       })
     },
     async removeRecords (connectionIds: readonly string[]): Promise<void> {
-      for (const part of split(connectionIds)) await bounded(client.hdel(own.records, ...part))
+      for (const part of split(connectionIds, IDS_PER_CALL)) await bounded(client.hdel(own.records, ...part))
     },
     /** Leaves nothing of this node behind. */
     async leave (): Promise<void> {
@@ -122,8 +123,4 @@ async function readPages (readPage: (cursor: string) => Promise<[string, string[
     cursor = next
   } while (cursor !== '0')
   return all
-}
-
-function split (ids: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(ids.length / IDS_PER_CALL) }, (_, n) => ids.slice(n * IDS_PER_CALL, (n + 1) * IDS_PER_CALL))
 }

@@ -1,4 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
+import { waitAtMost } from './bounded-wait.js'
+import type { RedisClient } from './client.js'
 
 export interface RedisTarget {
   /** `redis://` or `rediss://`, with user and password where they are needed; for a single Redis. */
@@ -10,7 +12,7 @@ export interface RedisTarget {
 }
 
 export interface RedisConnection {
-  readonly commands: Redis | Cluster
+  readonly commands: RedisClient
   /** Whether commands can be sent now. A Redis that hangs counts as up until its connection is given up. */
   isUp (): boolean
   /** Calls `listener` at each change of `isUp`; returns how to stop it. */
@@ -112,7 +114,7 @@ function readDatabase (text: string): number {
   return Number(text)
 }
 
-function watch (commands: Redis | Cluster): Pick<RedisConnection, 'isUp' | 'onChange' | 'waitUntilUp'> {
+function watch (commands: RedisClient): Pick<RedisConnection, 'isUp' | 'onChange' | 'waitUntilUp'> {
   const listeners = new Set<(up: boolean) => void>()
   let up = false
   const change = (isUp: boolean): void => {
@@ -143,11 +145,8 @@ function watch (commands: Redis | Cluster): Pick<RedisConnection, 'isUp' | 'onCh
   }
 }
 
-async function closeClient (commands: Redis | Cluster): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const givenUp = new Promise<void>((resolve) => { timer = setTimeout(resolve, CLOSE_TIMEOUT_MS) })
+async function closeClient (commands: RedisClient): Promise<void> {
   // QUIT lets what was sent be answered; a Redis that is away or hangs is left at once.
-  await Promise.race([commands.quit().then(() => {}, () => {}), givenUp])
-  clearTimeout(timer)
+  await waitAtMost(commands.quit(), CLOSE_TIMEOUT_MS, 'QUIT').catch(() => {})
   commands.disconnect()
 }

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { waitAtMost } from './bounded-wait.js'
 
-/** A Lua script, its includes filled in, and the name under which Redis keeps it. */
+/** A Lua script, its includes filled in, and the hash under which Redis keeps it. */
 export interface LuaScript {
+  /** Of its file, without `.lua`. */
+  readonly name: string
   readonly text: string
   readonly sha: string
 }
@@ -15,17 +18,30 @@ export interface ScriptClient {
   eval (text: string, keyCount: number, ...rest: Array<string | number>): Promise<unknown>
 }
 
-/** Reads a script once, putting the files named by its `-- include:` lines in their place. Throws when one cannot be read. */
-export function readLuaScript (file: URL): LuaScript {
-  const read = (one: URL): string => readFileSync(one, 'utf8')
-  const text = read(file).replace(/^-- include: (.+)$/gm, (_line, name: string) => read(new URL(`include/${name}`, file)))
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
+type CallArguments = readonly [keys: readonly string[], args: ReadonlyArray<string | number>]
+
+/** Runs a script; rejects when Redis answers with an error, is away, or does not answer in time. */
+export type RunScript = (script: LuaScript, ...[keys, args]: CallArguments) => Promise<unknown>
+
+/**
+ * Reads the script `<folder><name>.lua`, putting the files named by its `-- include:` lines in their place. Throws when one
+ * cannot be read.
+ */
+export function readLuaScript (folder: URL, name: string): LuaScript {
+  const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
+  const text = read(`${name}.lua`).replace(/^-- include: (.+)$/gm, (_line, file: string) => read(`include/${file}`))
+  return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-/** Runs a script by its hash, and by its text when Redis has lost it (restarted, failed over, flushed). */
-export async function runLuaScript (
-  client: Pick<ScriptClient, 'eval' | 'evalsha'>, { text, sha }: LuaScript, keys: readonly string[], args: ReadonlyArray<string | number>
-): Promise<unknown> {
+/**
+ * Makes what runs scripts by their hash, and by their text when Redis has lost them (restarted, failed over, flushed).
+ * `timeoutMs` bounds a call with all that the client does on its behalf: on a cluster that may be several commands.
+ */
+export function createScriptRunner (client: ScriptClient, timeoutMs: number): RunScript {
+  return async (script, keys, args) => await waitAtMost(send(client, script, keys, args), timeoutMs, `${script.name}.lua`)
+}
+
+async function send (client: ScriptClient, { text, sha }: LuaScript, ...[keys, args]: CallArguments): Promise<unknown> {
   try {
     return await client.evalsha(sha, keys.length, ...keys, ...args)
   } catch (error) {

@@ -1,7 +1,7 @@
 import { AggregatorRegistry, type Registry } from 'prom-client'
-import type { ListedConnection, Operations } from '../compose/operations.js'
-import type { MetricsJson } from '../metrics/metrics.js'
-import type { Readiness, UnreadyReason } from '../server/admin-readiness.js'
+import type { ListedConnection, Operations } from '../gateway/operations.js'
+import type { MetricsJson } from '../observe/metrics/metrics.js'
+import type { Readiness, UnreadyReason } from '../gateway/readiness.js'
 import type { WorkerProcess } from './worker-process.js'
 
 const NOT_READY: Readiness = { ready: false, reasons: ['starting'], issuersWithoutKeys: [] }

@@ -1,4 +1,4 @@
-import { createGateway } from '../gateway.js'
+import { createGateway } from '../gateway/create-gateway.js'
 import { loadConfig } from '../config/load-config.js'
 import { openLink } from './link.js'
 

@@ -1,3 +1,4 @@
+import { readText } from './read-text.js'
 import { parseJsonObject } from './token-format.js'
 
 /** Why no document came back. */
@@ -39,25 +40,16 @@ async function readDocument (response: Response, maxBytes: number): Promise<Fetc
     await response.body?.cancel()
     return { ok: false, fault: response.status >= 300 && response.status < 400 ? 'redirect' : 'status' }
   }
-  const body = await readBody(response, maxBytes)
+  const body = await readText(response, maxBytes)
   if (body === null) return { ok: false, fault: 'too_large' }
   const document = parseJsonObject(body)
   return document === null ? { ok: false, fault: 'not_json' } : { ok: true, document }
 }
 
-/** The body as text; null when it is longer than `maxBytes`. Leaving the loop cancels the rest. */
-async function readBody (response: Response, maxBytes: number): Promise<string | null> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > maxBytes) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
-
-/** A signal that fires after `timeoutMs`, or with `abort`; the timer holds no process open. */
+/**
+ * A signal that fires after `timeoutMs`, or with `abort`; the timer holds no process open. `AbortSignal.any` with an
+ * `AbortSignal.timeout` would be the same, but Node 20 collects such a time-out as garbage, and then it never fires.
+ */
 export function createDeadline (timeoutMs: number): { readonly signal: AbortSignal, abort (): void } {
   const controller = new AbortController()
   const timer = setTimeout(() => { controller.abort() }, timeoutMs)

@@ -1,16 +1,9 @@
 import { createDeadline } from './fetch-json.js'
 import { fetchKeys, type FetchedKeys, type KeyFetchFault } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
-import { buildKeySet, type KeySet, type SkippedKeys } from './key-set.js'
+import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
+import type { KeySet } from './key-set.js'
 import type { IssuerStatus } from './token-verifier.js'
-
-/** What a successful fetch brought. */
-export interface RefreshedKeys {
-  readonly keys: number
-  readonly skipped: SkippedKeys
-  /** Keys of the set before that are gone: their tokens no longer verify. */
-  readonly removed: number
-}
 
 export interface KeySourceOptions {
   readonly issuer: IssuerConfig
@@ -47,8 +40,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export function createKeySource (options: KeySourceOptions): KeySource {
   const { issuer, settings, now } = options
   const fetches = { ok: 0, failed: 0 }
-  let keys: KeySet | null = null
-  let loadedAtMs = 0
+  const kept = new KeptKeys(issuer, settings, now)
   let lastEndMs: number | null = null
   let inFlight: { readonly ended: Promise<void>, abort (): void } | null = null
   let timer: NodeJS.Timeout | undefined
@@ -59,10 +51,6 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     if (lastEndMs === null) return false
     const sinceMs = now() - lastEndMs
     return sinceMs >= 0 && sinceMs < settings.cooldownMs
-  }
-
-  function current (): KeySet | null {
-    return keys !== null && now() - loadedAtMs < settings.maxAgeMs + settings.maxStaleMs ? keys : null
   }
 
   function refresh (): Promise<void> | null {
@@ -81,35 +69,21 @@ export function createKeySource (options: KeySourceOptions): KeySource {
 
   function settle (fetched: FetchedKeys, startedAtMs: number): void {
     lastEndMs = now()
-    const fault = fetched.ok ? replaceKeys(fetched.published, startedAtMs) : fetched.fault
-    if (fault !== null) {
+    const outcome = fetched.ok ? kept.replace(fetched.published, startedAtMs) : fetched.fault
+    const succeeded = typeof outcome !== 'string'
+    if (succeeded) {
+      fetches.ok++
+      options.onRefreshed(outcome)
+    } else {
       fetches.failed++
-      options.onFailed(fault)
+      options.onFailed(outcome)
     }
-    schedule(fault === null)
-  }
-
-  /** Replaces the whole set, never merges; keeps the old one when the new one could verify nothing. */
-  function replaceKeys (published: readonly unknown[], startedAtMs: number): KeyFetchFault | null {
-    const before = keys?.byFingerprint ?? new Map<string, never>()
-    const next = buildKeySet(published, issuer, before)
-    // A legacy Supabase project that signs with its shared secret publishes an empty set, and that is no failure.
-    if (next.keys.size === 0 && issuer.hmacSecret === null) return 'no_usable_key'
-    keys = next.keys
-    loadedAtMs = startedAtMs
-    fetches.ok++
-    const removed = [...before.keys()].filter(each => !next.keys.byFingerprint.has(each)).length
-    options.onRefreshed({ keys: next.keys.size, skipped: next.skipped, removed })
-    return null
+    schedule(succeeded)
   }
 
   function schedule (succeeded: boolean): void {
-    const spread = JITTER * Math.random()
-    const dueMs = succeeded ? settings.maxAgeMs * (REFRESH_AT - spread) : settings.cooldownMs * (1 + spread)
     clearTimeout(timer)
-    // One more than the cooldown: a timer may come a millisecond early, and would then find the fetch forbidden.
-    const delayMs = Math.min(Math.max(dueMs, settings.cooldownMs + 1), MAX_TIMER_MS)
-    timer = setTimeout(() => { if (refresh() === null) schedule(false) }, delayMs)
+    timer = setTimeout(() => { if (refresh() === null) schedule(false) }, refreshDelayMs(settings, succeeded))
     timer.unref()
   }
 
@@ -117,8 +91,8 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     return {
       name: issuer.name,
       tried: lastEndMs !== null,
-      usable: issuer.hmacSecret !== null || current() !== null,
-      ageS: keys === null ? null : Math.max(0, now() - loadedAtMs) / 1000,
+      usable: issuer.hmacSecret !== null || kept.current() !== null,
+      ageS: kept.ageS(),
       fetches: { ...fetches }
     }
   }
@@ -129,5 +103,13 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current, refresh, status, close }
+  return { current: () => kept.current(), refresh, status, close }
+}
+
+/** How long until the background refresh that follows a fetch, in ms. */
+function refreshDelayMs ({ maxAgeMs, cooldownMs }: JwksSettings, succeeded: boolean): number {
+  const spread = JITTER * Math.random()
+  const dueMs = succeeded ? maxAgeMs * (REFRESH_AT - spread) : cooldownMs * (1 + spread)
+  // One more than the cooldown: a timer may come a millisecond early, and would then find the fetch forbidden.
+  return Math.min(Math.max(dueMs, cooldownMs + 1), MAX_TIMER_MS)
 }

@@ -1,12 +1,14 @@
 import Type from 'typebox'
+import { KINDS, mapKindsBy } from '../kinds.js'
+import { andList, orList } from '../list-words.js'
+import { ANY_KIND, ID_PATTERN, SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from './ids.js'
 import type { SERVER_FRAMES, WelcomeLimitsSchema } from './server-frames.js'
 
 /** Subprotocol of the frames below. */
 export const SUBPROTOCOL = 'portcullis.v1'
 
-/** Ids of agents, tasks and event types: 1 to 128 of these characters, so that none can shape a key, a query or a line. */
-export const ID_PATTERN = '^[A-Za-z0-9._:-]{1,128}$'
-
+/** The kind that examples are about. */
+const [FIRST] = KINDS
 const Strict = { additionalProperties: false }
 const FrameId = Type.Optional(Type.String({ maxLength: 64, description: 'what you call this frame; comes back in the answer' }))
 const Ids = Type.Array(Type.String({ pattern: ID_PATTERN }), { minItems: 1, maxItems: 10_000 })
@@ -16,29 +18,27 @@ const idsOrAll = (description: string) => Type.Optional(Type.Union([Ids, Type.Tu
 export const SubscribeFrameSchema = Type.Object({
   type: Type.Literal('subscribe'),
   id: FrameId,
-  agent_ids: idsOrAll('agents to listen to from now on; `"*"`: all that you may see now'),
-  task_ids: idsOrAll('tasks to listen to from now on; `"*"`: all that you may see now'),
+  ...mapKindsBy('list', ({ claim }) => idsOrAll(`${claim} to listen to from now on; \`"*"\`: all that you may see now`)),
   event_types: idsOrAll('names of the events to get, on all topics of the connection; `"*"`: all')
 }, {
   ...Strict,
-  description: 'Listen to more agents and tasks, or narrow the events. One of the three lists is needed; one id that you may not see refuses the whole frame.',
-  examples: [{ type: 'subscribe', id: '1', agent_ids: ['a1', 'a2'], task_ids: ['t1'] }, { type: 'subscribe', agent_ids: '*', event_types: ['status'] }]
+  description: `Listen to more ${andList(KINDS.map(({ claim }) => claim))}, or narrow the events. One of the lists is needed; one id that you may not see refuses the whole frame.`,
+  examples: [{ type: 'subscribe', id: '1', ...mapKindsBy('list', ({ samples }) => samples) }, { type: 'subscribe', [FIRST.list]: '*', event_types: ['status'] }]
 })
 export const UnsubscribeFrameSchema = Type.Object({
   type: Type.Literal('unsubscribe'),
   id: FrameId,
-  agent_ids: idsOrAll('agents to listen to no longer; `"*"`: all'),
-  task_ids: idsOrAll('tasks to listen to no longer; `"*"`: all')
-}, { ...Strict, description: 'Stop listening.', examples: [{ type: 'unsubscribe', id: '2', agent_ids: ['a2'] }] })
+  ...mapKindsBy('list', ({ claim }) => idsOrAll(`${claim} to listen to no longer; \`"*"\`: all`))
+}, { ...Strict, description: 'Stop listening.', examples: [{ type: 'unsubscribe', id: '2', [FIRST.list]: FIRST.samples.slice(-1) }] })
 export const SendFrameSchema = Type.Object({
   type: Type.Literal('send'),
   id: FrameId,
-  to: Type.String({ pattern: '^(agent|task):[A-Za-z0-9._:-]{1,128}$', description: 'the agent or task that it is for: `agent:<id>` or `task:<id>`' }),
+  to: Type.String({ pattern: TARGET_PATTERN, description: `the ${ANY_KIND} that it is for: ${orList(TARGET_FORMS)}` }),
   data: Type.Unknown({ description: 'any JSON' })
 }, {
   ...Strict,
   description: 'A message for the back end. Needs read access to the target and the scope `ws:send` in the token.',
-  examples: [{ type: 'send', id: '3', to: 'agent:a1', data: { text: 'hello' } }]
+  examples: [{ type: 'send', id: '3', to: SAMPLE_TARGET, data: { text: 'hello' } }]
 })
 export const RefreshFrameSchema = Type.Object({
   type: Type.Literal('refresh'),

@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { ANY_KIND, SAMPLE_TARGET, TARGET_PATTERN } from './ids.js'
 
 /** What travels over Redis between the gateway and back ends; the largest parts of it are bounded where they are read. */
 
@@ -14,12 +15,12 @@ export const EventMessageSchema = Type.Object({
 export const InboundEntrySchema = Type.Object({
   connection_id: Type.String({ description: 'the connection that sent it, as in its `welcome`' }),
   user_id: Type.String({ description: 'who sent it' }),
-  to: Type.String({ pattern: '^(agent|task):[A-Za-z0-9._:-]{1,128}$', description: 'the agent or task that it is for' }),
+  to: Type.String({ pattern: TARGET_PATTERN, description: `the ${ANY_KIND} that it is for` }),
   data: Type.String({ description: 'the message as JSON text' }),
   ts: Type.String({ format: 'date-time', description: 'when the gateway took it' })
 }, {
   description: 'What a client sent, checked: it may read the target and has the scope `ws:send`.',
-  examples: [{ connection_id: '290dcfb65e-1', user_id: 'alice', to: 'agent:a1', data: '{"text":"hello"}', ts: '2026-11-21T22:21:05.030Z' }]
+  examples: [{ connection_id: '290dcfb65e-1', user_id: 'alice', to: SAMPLE_TARGET, data: '{"text":"hello"}', ts: '2026-11-21T22:21:05.030Z' }]
 })
 
 /** On `ws:control`: ends a user's connections. */

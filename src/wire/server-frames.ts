@@ -1,16 +1,19 @@
 import Type from 'typebox'
+import { KINDS, mapKindsBy } from '../kinds.js'
 import { REFUSALS } from '../refusals.js'
+import { ANY_KIND, SAMPLE_TARGET, TARGET_FORMS } from './ids.js'
 
 /**
  * What the server sends, as schemas: the types of what is written come from them, and so do the documents. A client
  * should ignore fields that it does not know.
  */
 
+/** The kind that examples are about. */
+const [FIRST] = KINDS
 const FrameId = Type.Optional(Type.String({ maxLength: 64, description: 'the `id` of the frame that this answers; absent when that had none' }))
 const expiresAt = Type.String({ format: 'date-time', description: 'when the token, and with it the connection, ends' })
 const retryAfterMs = Type.Integer({ minimum: 0, description: 'how long until another try can succeed, in ms' })
-const agentIds = Type.Array(Type.String(), { description: 'agents that this frame is about' })
-const taskIds = Type.Array(Type.String(), { description: 'tasks that this frame is about' })
+const idLists = mapKindsBy('list', ({ claim }) => Type.Array(Type.String(), { description: `${claim} that this frame is about` }))
 const refusalName = Type.String({ enum: Object.keys(REFUSALS), description: 'what was refused and why: a name from the table of refusals' })
 
 /** The limits that a client should know, in `welcome`. */
@@ -42,25 +45,25 @@ export const WelcomeFrameSchema = Type.Object({
   }]
 })
 
-export const SubscribedFrameSchema = Type.Object({ type: Type.Literal('subscribed'), id: FrameId, agent_ids: agentIds, task_ids: taskIds }, {
+export const SubscribedFrameSchema = Type.Object({ type: Type.Literal('subscribed'), id: FrameId, ...idLists }, {
   description: 'Answers `subscribe`, and filters in the URL. Every event published after it arrives.',
-  examples: [{ type: 'subscribed', id: '1', agent_ids: ['a1', 'a2'], task_ids: ['t1'] }]
+  examples: [{ type: 'subscribed', id: '1', ...mapKindsBy('list', ({ samples }) => samples) }]
 })
 
-export const UnsubscribedFrameSchema = Type.Object({ type: Type.Literal('unsubscribed'), id: FrameId, agent_ids: agentIds, task_ids: taskIds }, {
+export const UnsubscribedFrameSchema = Type.Object({ type: Type.Literal('unsubscribed'), id: FrameId, ...idLists }, {
   description: 'Answers `unsubscribe`. No event of these comes after it.',
-  examples: [{ type: 'unsubscribed', id: '2', agent_ids: ['a2'], task_ids: [] }]
+  examples: [{ type: 'unsubscribed', id: '2', ...mapKindsBy('list', kind => kind === FIRST ? FIRST.samples.slice(-1) : []) }]
 })
 
 export const EventFrameSchema = Type.Object({
   type: Type.Literal('event'),
-  topic: Type.String({ description: '`agent:<id>`, `task:<id>`, or `user:<user_id>` for what is about you' }),
+  topic: Type.String({ description: `${TARGET_FORMS.join(', ')}, or \`user:<user_id>\` for what is about you` }),
   event: Type.String({ minLength: 1, maxLength: 128, description: 'the event\'s name' }),
   data: Type.Unknown({ description: 'any JSON, as the back end published it' }),
   ts: Type.String({ format: 'date-time', description: 'when this server process received it' })
 }, {
-  description: 'Something happened to an agent or task that you listen to, or to you. In order per topic, at most once.',
-  examples: [{ type: 'event', topic: 'agent:a1', event: 'status', data: { state: 'busy' }, ts: '2026-11-21T22:21:04.120Z' }]
+  description: `Something happened to an ${ANY_KIND} that you listen to, or to you. In order per topic, at most once.`,
+  examples: [{ type: 'event', topic: SAMPLE_TARGET, event: 'status', data: { state: 'busy' }, ts: '2026-11-21T22:21:04.120Z' }]
 })
 
 export const SentFrameSchema = Type.Object({ type: Type.Literal('sent'), id: FrameId }, {
@@ -108,7 +111,7 @@ export const ClosingFrameSchema = Type.Object({
   type: Type.Literal('closing'),
   code: Type.Integer({ minimum: 1000, maximum: 4999, description: 'the close code that follows' }),
   error: refusalName,
-  reconnect_after_ms: Type.Integer({ minimum: 0, description: 'wait so long before you come back, in ms' }),
+  reconnect_after_ms: Type.Integer({ minimum: 0, description: 'how long to wait before you come back, in ms' }),
   resume: Type.Optional(Type.String({ description: 'present it, as `?resume=` beside a token, until you are let in again, within two minutes: it spares you the limit on connection attempts' }))
 }, {
   description: 'The server is about to close this connection, in an orderly way.',

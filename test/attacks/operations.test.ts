@@ -1,6 +1,6 @@
 import * as crypto from 'node:crypto'
 import t from 'tap'
-import type * as AdminAuth from '../../src/server/admin-auth.js'
+import type * as AdminAuth from '../../src/http/auth.js'
 import { connect, freshAddress } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
@@ -15,7 +15,7 @@ t.test('a secret is compared in constant time only, by digests of one length, wh
     compared.push([a.byteLength, b.byteLength])
     return crypto.timingSafeEqual(a, b)
   }
-  const { createAuthenticator } = await t.mockImport<typeof AdminAuth>('../../src/server/admin-auth.js', { 'node:crypto': { ...crypto, timingSafeEqual } })
+  const { createAuthenticator } = await t.mockImport<typeof AdminAuth>('../../src/http/auth.js', { 'node:crypto': { ...crypto, timingSafeEqual } })
   const authenticate = createAuthenticator({ secret: ADMIN_TOKEN })
   const sent = ['', 'a', ADMIN_TOKEN.slice(0, -1), `${ADMIN_TOKEN}x`, ADMIN_TOKEN, 'x'.repeat(100_000)]
   t.same(sent.map((credential, n) => authenticate(credential, String(n)).verdict), ['unauthorized', 'unauthorized', 'unauthorized', 'unauthorized', 'ok', 'unauthorized'])

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ownEnding, readClose } from '../../src/client/close-policy.js'
+import { ownEnding, readClose } from '../../packages/client/src/close-policy.js'
 
 t.test('a close without a reason is read by its code', async (t) => {
   t.match(readClose(4401, ''), { name: 'invalid_token', reconnect: 'with a new token', retryAfterMs: null })

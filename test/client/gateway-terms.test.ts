@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { CLOSE_POLICY, readClose } from '../../src/client/close-policy.js'
-import { SERVER_FRAME_TYPES, SUBPROTOCOL, type ClientFrame, type ServerFrame, type WelcomeLimits } from '../../src/client/frames.js'
+import { CLOSE_POLICY, readClose } from '../../packages/client/src/close-policy.js'
+import { SERVER_FRAME_TYPES, SUBPROTOCOL, type ClientFrame, type ServerFrame, type WelcomeLimits } from '../../packages/client/src/frames.js'
 import { REFUSALS } from '../../src/refusals.js'
 import { decodeFrame } from '../../src/wire/codec.js'
 import * as wire from '../../src/wire/frames.js'
@@ -47,7 +47,7 @@ t.test('the client comes back after each close as the gateway\'s table says', as
 })
 
 t.test('the client stands alone: it imports nothing of the gateway, no package and nothing of Node', async (t) => {
-  const folder = fileURLToPath(new URL('../../src/client/', import.meta.url))
+  const folder = fileURLToPath(new URL('../../packages/client/src/', import.meta.url))
   const files = readdirSync(folder)
   t.ok(files.length > 10)
   for (const file of files) {

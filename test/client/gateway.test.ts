@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { RefreshedFrame } from '../../src/client/frames.js'
+import type { RefreshedFrame } from '../../packages/client/src/frames.js'
 import { freshAddress } from '../support/client.js'
 import { startIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { ownEnding, readClose } from '../../src/client/close-policy.js'
-import { createKeptTicket } from '../../src/client/kept-ticket.js'
+import { ownEnding, readClose } from '../../packages/client/src/close-policy.js'
+import { createKeptTicket } from '../../packages/client/src/kept-ticket.js'
 
 const LOST = readClose(1006, '')
 const RESTARTING = readClose(1012, '{"error":"restarting"}')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MAX_TIMER_MS, reconnectDelayMs } from '../../src/client/reconnect-delay.js'
+import { MAX_TIMER_MS, reconnectDelayMs } from '../../packages/client/src/reconnect-delay.js'
 
 const backoff = { baseMs: 1000, capMs: 30_000 }
 const wait = (more: Partial<Parameters<typeof reconnectDelayMs>[0]>): number =>

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createRequests, type Outlet, type Requests } from '../../src/client/requests.js'
+import { createRequests, type Outlet, type Requests } from '../../packages/client/src/requests.js'
 import type { Frame } from '../support/client.js'
 import { reasonOf } from './observed-client.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createWanted } from '../../src/client/wanted.js'
+import { createWanted } from '../../packages/client/src/wanted.js'
 
 t.test('what was added and not removed is wanted, in lists of bounded length', async (t) => {
   const wanted = createWanted({ agents: ['a1', 'a2', 'a2'], tasks: ['t1'] })

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { handleFrame, refuseFrame } from '../../src/connection/handle-frame.js'
+import { handleFrame } from '../../src/connection/handle-frame.js'
+import { refuseFrame } from '../../src/connection/refuse-frame.js'
 import { createTestContext, createTestSubscriptions, openTestSession } from './stand-ins.js'
 
 t.test('each frame reaches what it is for', async (t) => {
@@ -32,7 +33,7 @@ t.test('malformed frames that are more than a minute apart close nothing', async
   const context = createTestContext()
   const { session, socket } = openTestSession()
   for (let i = 0; i < 6; i++) {
-    refuseFrame(context, session)
+    refuseFrame(session, undefined, context.maxBufferedBytes)
     if (i % 2 === 1) session.badFrameAtMs = [session.badFrameAtMs[0] - 60_000, session.badFrameAtMs[1] - 60_000]
   }
   t.equal(socket.ended, null)

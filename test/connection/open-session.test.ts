@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ClientAddress } from '../../src/address/client-address.js'
 import { createOpenSession } from '../../src/connection/open-session.js'
-import type { Admitted } from '../../src/connection/lifecycle-deps.js'
+import type { Admitted } from '../../src/connection/settle.js'
 import type { UpgradeRequest } from '../../src/connection/read-request.js'
 import { identityOf } from '../access/identity-of.js'
 import { createTestContext, createTestReport, createTestSubscriptions, createTestUpgrade, createTestWheel } from './stand-ins.js'

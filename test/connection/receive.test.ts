@@ -1,7 +1,8 @@
 import t from 'tap'
 import { endLimited, receive, receivePing } from '../../src/connection/receive.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
-import type { MessageBudget, Passage } from '../../src/limits/message-budget.js'
+import type { Passage } from '../../src/limits/messages/address-grants.js'
+import type { MessageBudget } from '../../src/limits/messages/budget.js'
 import { createTestContext, createTestReport, openTestSession, type TestSocket } from './stand-ins.js'
 
 const bytes = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text)).buffer

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { closeSession } from '../../src/connection/close-session.js'
+import { closeSession } from '../../src/connection/send-end-close.js'
 import { refresh } from '../../src/connection/refresh.js'
 import type { Identify } from '../../src/connection/identify.js'
 import { refuse, type Refusal } from '../../src/refusals.js'

@@ -9,13 +9,11 @@ t.test('a connection is found by its user until it is removed, once', async (t) 
   for (const session of [a, b, c]) if (session !== undefined) registry.add(session)
   t.equal(registry.size, 3)
   t.equal(registry.countOf('alice'), 2)
-  t.same([...registry.ofUser('alice')].map(session => session.connectionId), [a?.connectionId, b?.connectionId])
   t.ok(a !== undefined && registry.remove(a))
   t.notOk(a !== undefined && registry.remove(a), 'a second close changes nothing')
   t.equal(registry.countOf('alice'), 1)
   t.equal(registry.size, 2)
   t.equal(registry.countOf('nobody'), 0)
-  t.same([...registry.ofUser('nobody')], [])
 })
 
 t.test('users are counted by whose slot they hold, so anonymous addresses stay apart', async (t) => {

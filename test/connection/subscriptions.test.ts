@@ -1,14 +1,14 @@
 import t from 'tap'
 import type { Asked, Authorizer, Visible } from '../../src/access/authorizer.js'
-import { closeSession } from '../../src/connection/close-session.js'
+import { closeSession } from '../../src/connection/send-end-close.js'
 import { createDelivery } from '../../src/connection/deliver.js'
 import { refuse } from '../../src/refusals.js'
 import type { Rights } from '../../src/connection/rights.js'
 import type { Session } from '../../src/connection/session.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
 import { createSubscriptions } from '../../src/connection/subscriptions.js'
-import type { Bus } from '../../src/fanout/bus.js'
-import type { InboundMessage } from '../../src/fanout/inbound.js'
+import type { Bus } from '../../src/bus/bus.js'
+import type { InboundMessage } from '../../src/bus/inbound.js'
 import type { SubscribeFrame } from '../../src/wire/frames.js'
 import { identityOf } from '../access/identity-of.js'
 import { until } from '../support/until.js'
@@ -76,7 +76,7 @@ function setUp (options: BenchOptions = {}): Bench {
   })
   const context = createTestContext({ subscriptions, report })
   context.registry.add(session)
-  return { context, session, socket, report, counts, stored, rights, subscribe: (frame) => { subscriptions.subscribe(context, session, { type: 'subscribe', ...frame }) } }
+  return { context, session, socket, report, counts, stored, rights, subscribe: (frame) => { subscriptions.subscribe(session, { type: 'subscribe', ...frame }) } }
 }
 
 const idle = async ({ session }: Bench): Promise<void> => { await until('nothing is under way', () => session.work === null) }

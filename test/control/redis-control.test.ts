@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { MAX_ORDERS } from '../../src/control/control.js'
 import { createRedisControl, type RedisControlOptions } from '../../src/control/redis-control.js'
-import { openClient, openClusterClient } from '../fanout/clients.js'
+import { openClient, openClusterClient } from '../bus/clients.js'
 import { until } from '../support/until.js'
 import { startRedis, startRedisCluster, type TestRedis } from '../support/redis.js'
 import { createRecorder, testControl, type Process } from './control-conformance.js'

@@ -2,7 +2,7 @@ import t from 'tap'
 import { readClientFiles } from '../../src/dev/client-files.js'
 import { createDevIssuer } from '../../src/dev/dev-issuer.js'
 import { createDevRoutes } from '../../src/dev/dev-routes.js'
-import type { HttpAnswer, HttpRoute } from '../../src/server/http-route.js'
+import type { HttpAnswer, HttpRoute } from '../../src/http/route.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
 const PAGE = 'http://localhost:5173'

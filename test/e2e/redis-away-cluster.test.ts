@@ -1,5 +1,5 @@
+import hashSlot from 'cluster-key-slot'
 import t from 'tap'
-import { hashSlot } from '../../src/fanout/hash-slot.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { countLines, holdSockets, openOne } from '../support/held-sockets.js'
 import { startIssuer } from '../support/issuer.js'

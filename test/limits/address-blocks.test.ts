@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createAddressBlocks, rememberBlocks } from '../../src/limits/address-blocks.js'
 import type { Admit } from '../../src/limits/limiter.js'
-import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
+import { createMemoryLimiter } from '../../src/limits/memory/limiter.js'
 import { createTestClock } from './clocks.js'
 import { SETTINGS } from './limiter-conformance.js'
 

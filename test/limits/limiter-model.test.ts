@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Admission, type Grant, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
-import { createMemoryLimiter } from '../../src/limits/memory-limiter.js'
-import { createRedisLimiter } from '../../src/limits/redis-limiter.js'
+import { createMemoryLimiter } from '../../src/limits/memory/limiter.js'
+import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
 import { startRedis } from '../support/redis.js'
 import { createTestClock, runByClock, type TestClock } from './clocks.js'
 

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { Lease, Limiter } from '../../src/limits/limiter.js'
-import { createRedisLimiter, type RecordOptions } from '../../src/limits/redis-limiter.js'
+import { createRedisLimiter, type RecordOptions } from '../../src/limits/redis/limiter.js'
 import type { ScriptClient } from '../../src/redis/lua-script.js'
 import { until } from '../support/until.js'
 import { SETTINGS } from './limiter-conformance.js'

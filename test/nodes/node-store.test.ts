@@ -85,7 +85,7 @@ async function testStore (t: Tap, connection: RedisConnection): Promise<void> {
     t.equal(await commands.exists('p:ws:node:dead'), 0)
     t.same((await dead.readClaimed()).sort(), ids)
     t.ok(await commands.pttl('{p:ws:node:dead}:claimed') > 0)
-    await open('c0').strike('dead')
+    await open('c0').delist('dead')
     t.same(await open('c0').findLost(FOR_EVER), [])
   })
 
@@ -98,7 +98,7 @@ async function testStore (t: Tap, connection: RedisConnection): Promise<void> {
     await makeOverdue(connection, 'seen')
     const page = await open('c0').claim('seen', FOR_EVER, '0')
     t.ok(page?.seenAtMs !== null && page !== null && page.seenAtMs >= before && page.seenAtMs <= after)
-    await open('c0').strike('seen')
+    await open('c0').delist('seen')
   })
 
   await t.test('a record without any heartbeat is that of a lost node', async (t) => {
@@ -129,7 +129,7 @@ async function testStore (t: Tap, connection: RedisConnection): Promise<void> {
     t.ok(first.length > 0 && first.length < 1000, 'it comes back in the midst of it')
     t.equal(await beatOnce(node), true)
     t.equal(await open('c0').claim('back', FOR_EVER, page?.cursor ?? '0'), null)
-    await open('c0').strike('back')
+    await open('c0').delist('back')
     t.ok(await commands.zscore('p:ws:nodes', 'back') !== null)
     t.same((await node.readClaimed()).sort(), first.sort())
     // A renewal that was under way puts them all back.

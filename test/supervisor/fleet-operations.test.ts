@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Readiness } from '../../src/server/admin-readiness.js'
+import type { Readiness } from '../../src/gateway/readiness.js'
 import { createFleetOperations } from '../../src/supervisor/fleet-operations.js'
 import type { WorkerProcess } from '../../src/supervisor/worker-process.js'
 

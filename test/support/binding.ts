@@ -1,4 +1,4 @@
-import { loadBinding } from '../../src/server/binding.js'
+import { loadBinding } from '../../src/transport/uws/binding.js'
 
 interface NativeAnswers {
   /** To a head over 16 KB: ours, with a body and a line, or one that the native layer gives without telling us. */

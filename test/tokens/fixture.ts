@@ -1,6 +1,6 @@
 import type { KeyFetchFault } from '../../src/tokens/fetch-keys.js'
 import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
-import type { RefreshedKeys } from '../../src/tokens/jwks.js'
+import type { RefreshedKeys } from '../../src/tokens/kept-keys.js'
 import type { TokenVerdict, TokenVerifier } from '../../src/tokens/token-verifier.js'
 import { createTokenVerifier } from '../../src/tokens/verify.js'
 

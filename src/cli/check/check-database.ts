@@ -1,9 +1,10 @@
 import { AccessError } from '../../access/access-error.js'
-import { createPostgrestClient } from '../../access/postgrest-client.js'
+import { createPostgrestClient } from '../../access/supabase/postgrest-client.js'
 import { parseQualifiedName } from '../../access/qualified-name.js'
 import { CannotStart } from '../../cannot-start.js'
-import { composeAccess } from '../../compose/access.js'
+import { composeAccess } from '../../gateway/access.js'
 import type { Config } from '../../config/config.js'
+import { andList } from '../../list-words.js'
 import { fail, ok, type Verdict } from './verdict.js'
 
 const PART = 'database'
@@ -21,9 +22,9 @@ async function checkPostgres (config: Config): Promise<Verdict> {
   } finally {
     await access.authorizer.close()
   }
-  const { pgRole, pgAgents, pgTasks } = config.access
+  const { pgRole, relations } = config.access
   return away === null
-    ? ok(PART, `Postgres answers; row level security protects ${pgAgents} and ${pgTasks} from the role ${pgRole}`)
+    ? ok(PART, `Postgres answers; row level security protects ${andList(Object.values(relations))} from the role ${pgRole}`)
     : fail(PART, `Postgres: ${String(away)}: host, port, name, login or pg_hba.conf`)
 }
 
@@ -45,8 +46,8 @@ async function checkPostgrest (supabase: NonNullable<Config['access']['supabase'
 
 /** Tries the back end that decides what users may see. */
 export async function checkDatabase (config: Config): Promise<Verdict[]> {
-  const { authorizer, supabase, pgAgents, pgTasks } = config.access
+  const { authorizer, supabase, relations } = config.access
   if (authorizer === 'postgres') return [await checkPostgres(config)]
-  if (authorizer === 'supabase' && supabase !== null) return await checkPostgrest(supabase, [pgAgents, pgTasks])
+  if (authorizer === 'supabase' && supabase !== null) return await checkPostgrest(supabase, Object.values(relations))
   return [ok(PART, 'none: the token says what its user may see')]
 }

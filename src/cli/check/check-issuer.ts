@@ -1,5 +1,4 @@
 import type { Config } from '../../config/config.js'
-import { createDeadline } from '../../tokens/fetch-json.js'
 import { fetchKeys, type KeyFetchFault } from '../../tokens/fetch-keys.js'
 import { createIntrospector } from '../../tokens/introspect.js'
 import type { IssuerConfig } from '../../tokens/issuer-config.js'
@@ -32,9 +31,7 @@ function describeKeys (published: readonly unknown[], issuer: IssuerConfig): Key
 }
 
 async function checkKeys (issuer: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
-  const deadline = createDeadline(timeoutMs)
-  const fetched = await fetchKeys(issuer, deadline.signal)
-  deadline.abort()
+  const fetched = await fetchKeys(issuer, AbortSignal.timeout(timeoutMs))
   const where = issuer.jwksUri ?? `${issuer.issuer} (discovery)`
   if (!fetched.ok) return [fail(part, `keys: ${where} ${FAULTS[fetched.fault]}`)]
   const { count, text, skipped } = describeKeys(fetched.published, issuer)

@@ -1,5 +1,5 @@
-import { BindingError, loadBinding, type Binding } from '../../server/binding.js'
-import { describePlatform, isTested, OLDER_LACKS, TESTED_NODES } from '../../server/platform.js'
+import { BindingError, loadBinding, type Binding } from '../../transport/uws/binding.js'
+import { describePlatform, isTested, OLDER_LACKS, TESTED_NODES } from '../../transport/uws/platform.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
 const PART = 'platform'

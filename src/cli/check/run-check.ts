@@ -1,4 +1,4 @@
-import { escapeControls } from '../../audit/log-text.js'
+import { escapeControls } from '../../observe/log/log-text.js'
 import type { Config } from '../../config/config.js'
 import { checkDatabase } from './check-database.js'
 import { checkIssuer } from './check-issuer.js'

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { Reading } from './reading.js'
 import { renderFrame, type Screen } from './render-frame.js'
@@ -31,23 +32,14 @@ const monotonic = (): number => performance.now()
 const screenOf = ({ columns, rows }: Partial<WriteStream>): Screen => ({ columns: columns ?? 80, rows: rows ?? 24 })
 
 /** Resolves after `ms`, or at once when the signal aborts. */
-async function pause (ms: number, signal?: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const finish = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', finish)
-      resolve()
-    }
-    const timer = setTimeout(finish, ms)
-    signal?.addEventListener('abort', finish)
-    if (signal?.aborted === true) finish()
-  })
+async function pause (ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => {})
 }
 
 /** Prints one frame from two readings, so that there are rates. Resolves with the exit code: 1 when the port cannot be read. */
 export async function printFrame ({ url, intervalMs }: TopOptions, stdout: NodeJS.WritableStream): Promise<number> {
   const first = await takeReading(url, monotonic)
-  await pause(first.ok ? intervalMs : 0)
+  if (first.ok) await setTimeout(intervalMs)
   const second = first.ok ? await takeReading(url, monotonic) : first
   const [reading, failure] = second.ok ? [second.reading, null] : [null, second.reason]
   const previous = first.ok ? first.reading : null

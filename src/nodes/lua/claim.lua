@@ -1,8 +1,8 @@
--- Takes some of a lost node's records: whoever gets one writes the closed line, and nobody else ever does.
+-- Takes some of a lost node's records. The process that gets a record writes the closed line, and no other ever does.
 -- KEYS[1]  the node's records (see beat.lua)
--- KEYS[2]  the connections of the node that were claimed: what is in it is never given out again, whoever puts it back
+-- KEYS[2]  the connections of the node that were claimed: none of these is given out again, even if its record is put back
 -- ARGV[1]  how long a node may be overdue, ms
--- ARGV[2]  until when this claim is good, ms on Redis's clock: later, Redis itself was away, and so were healthy nodes
+-- ARGV[2]  until when this claim is good, ms on Redis's clock: after that Redis itself was away, and healthy nodes are overdue too
 -- ARGV[3]  cursor: 0 at first
 -- ARGV[4]  about how many to take
 -- ARGV[5]  how long what was claimed stays known without a heartbeat, ms
@@ -27,6 +27,6 @@ for i = 1, #page[2], 2 do
   end
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
--- Only the heartbeat is left: so is its key. A node that comes back finds it gone.
+-- Only the heartbeat is left: the key is removed, and a node that comes back finds it gone.
 if page[1] == '0' and redis.call('HLEN', KEYS[1]) <= 1 then redis.call('DEL', KEYS[1]) end
 return taken

@@ -1,8 +1,8 @@
 -- Names the nodes that are overdue.
 -- KEYS[1]  the index of nodes
 -- ARGV[1]  how long a node may be overdue, ms
--- ARGV[2]  until when this question is worth an answer, ms on Redis's clock: later, Redis itself was away
--- ARGV[3]  most names
+-- ARGV[2]  until when this question is worth an answer, ms on Redis's clock: after that Redis itself was away
+-- ARGV[3]  how many names at most
 -- returns  the names
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

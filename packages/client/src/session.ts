@@ -1,0 +1,83 @@
+import type { ClientSettings } from './client-options.js'
+import type { ServerFrame, WelcomeFrame } from './frames.js'
+import type { Connection } from './connection.js'
+import type { Requests } from './requests.js'
+import { resubscribe, type Denied } from './resubscribe.js'
+import { createSilenceWatch } from './silence-watch.js'
+import { createTokenRefresh } from './token-refresh.js'
+import type { Wanted } from './wanted.js'
+
+export interface SessionOptions {
+  readonly settings: ClientSettings
+  readonly connection: Connection
+  readonly welcome: WelcomeFrame
+  readonly token: string
+  readonly requests: Requests
+  readonly wanted: Wanted
+  readonly askToken: () => Promise<string | null>
+  readonly onToken: (token: string) => void
+  readonly onSignedOut: () => void
+  readonly onDenied: (denied: Denied) => void
+  /** All that was subscribed is confirmed. */
+  readonly onReady: () => void
+}
+
+/** What goes on from `welcome` to the end of one connection. */
+export interface Session {
+  receive (frame: ServerFrame): void
+  /** The network is there again. */
+  probe (): void
+  stop (): void
+}
+
+export function startSession (options: SessionOptions): Session {
+  const { settings, connection, welcome, requests, wanted } = options
+  const ended = new AbortController()
+  requests.attach({ send: connection.send, maxFrameBytes: welcome.limits.frame_bytes })
+  const silence = createSilenceWatch({
+    keepAliveMs: settings.keepAliveMs,
+    ping: async () => await requests.ask({ type: 'ping' }, 'now'),
+    onSilent: () => { connection.drop('silent') }
+  })
+  const refresh = createTokenRefresh({
+    token: options.token,
+    beforeMs: settings.refreshBeforeMs,
+    ask: options.askToken,
+    present: async (token) => {
+      const answer = await requests.ask({ type: 'refresh', token }, 'now')
+      return answer.type === 'refreshed' ? answer.expires_at : ''
+    },
+    onToken: options.onToken,
+    onSignedOut: options.onSignedOut
+  })
+  refresh.start(welcome.expires_at)
+  resubscribe({
+    wanted,
+    maxIds: welcome.limits.filter_ids,
+    ask: async frame => await requests.ask(frame, 'now'),
+    onDenied: options.onDenied,
+    ended: ended.signal
+  }).then(
+    () => {
+      if (ended.signal.aborted) return
+      requests.release()
+      options.onReady()
+    },
+    // When the connection has ended, this does nothing.
+    () => { connection.drop('no_answer') }
+  )
+  return {
+    receive (frame) {
+      silence.heard()
+      requests.answer(frame)
+      if (frame.type === 'expiring') refresh.warn(frame.expires_at)
+    },
+    probe () { silence.probe() },
+    stop () {
+      ended.abort()
+      silence.stop()
+      refresh.stop()
+      requests.detach()
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { mapKinds, type ByKind } from '../../kinds.js'
+import { AccessError } from '../access-error.js'
+import type { Asked, Authorizer, Visible } from '../authorizer.js'
+import type { Identity } from '../../tokens/identity.js'
+import type { Clocks } from '../positive-cache.js'
+import { checkRows } from './check.js'
+import { createPostgresPool } from './pool.js'
+import { inspectSafeguards, type TableFacts } from './safeguards.js'
+import { parseQualifiedName } from '../qualified-name.js'
+import { createRemoteAuthorizer } from '../remote-authorizer.js'
+
+export interface PostgresAccessSettings {
+  /** `postgres://login:password@host:port/database?sslmode=verify-full`; a transaction pooler will do. */
+  readonly url: string
+  /** The database role that checks run as; the token never chooses it. */
+  readonly role: string
+  /** Each as `schema.table`, with a column `id`. */
+  readonly relations: ByKind<string>
+  /** Connections at most. */
+  readonly poolSize: number
+  /** From the call to the answer, in ms: waiting, connecting and asking. */
+  readonly checkTimeoutMs: number
+  /** How long a positive answer is believed, in ms: 0 to 5000. */
+  readonly cacheMs: number
+}
+
+/** An authorizer that looks at its database before it serves. */
+export interface PostgresAuthorizer extends Authorizer {
+  /**
+   * Opens a connection and inspects it. Rejects with `UnsafeDatabaseError`, which names every fault at once, when the
+   * database would not protect its rows, and with `AccessError` when it does not answer. Each later connection is
+   * inspected in the same way before its first use.
+   */
+  start (): Promise<void>
+}
+
+/** How long a connection lives, in ms: then its successor is inspected anew. */
+const MAX_AGE_MS = 300_000
+
+/**
+ * Makes the authorizer that lets Row Level Security decide: one read-only transaction as the user for each check.
+ * Throws when the address or a table's name cannot be read.
+ */
+export function createPostgresAuthorizer (settings: PostgresAccessSettings, clocks: Clocks): PostgresAuthorizer {
+  const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
+  // Checked here as the driver's own error would carry the address, and the password in it.
+  if (!URL.canParse(url)) throw new Error('the address of the database is no URL of one host')
+  const guarded = { role, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
+  const pool = createPostgresPool<TableFacts>({
+    url,
+    inspect: (connection) => inspectSafeguards(connection, guarded),
+    maxAgeMs: MAX_AGE_MS,
+    now: clocks.now
+  })
+
+  async function ask (identity: Identity, _token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
+    const answer = await pool.use(signal, (connection, facts) =>
+      checkRows(connection, { identity, asked, guarded, facts, timeoutMs: checkTimeoutMs }))
+    if (answer instanceof AccessError) throw answer
+    return answer
+  }
+
+  const authorizer = createRemoteAuthorizer({
+    ask, close: () => pool.close(), places: poolSize, checkTimeoutMs, cacheMs, clocks
+  })
+  return {
+    ...authorizer,
+    start: () => pool.use(AbortSignal.timeout(checkTimeoutMs), async () => {})
+  }
+}

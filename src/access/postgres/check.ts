@@ -1,0 +1,95 @@
+import { KINDS, mapKinds, type Kind } from '../../kinds.js'
+import type { Identity } from '../../tokens/identity.js'
+import { AccessError } from '../access-error.js'
+import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
+import { fitsShape, type IdShape } from '../id-shapes.js'
+import type { PgConnection } from './connection.js'
+import type { Guarded, TableFacts } from './safeguards.js'
+import { LIST_LIMIT } from '../remote-authorizer.js'
+
+const BEGIN = 'begin isolation level read committed read only'
+
+/**
+ * All that the check needs, for this transaction only. Supabase's older functions read `request.jwt.claim.<name>` first:
+ * they are set too, so that nothing that somebody left there can speak for this user. The ids travel as settings since
+ * the query that follows then needs no parameters, and costs one round trip with the commit. The role comes last.
+ */
+const SET_UP = `select
+  pg_catalog.set_config('statement_timeout', $1, true),
+  pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true),
+  pg_catalog.set_config('request.jwt.claims', $2, true),
+  pg_catalog.set_config('request.jwt.claim.sub', $3, true),
+  pg_catalog.set_config('request.jwt.claim.role', $4, true),
+  pg_catalog.set_config('request.jwt.claim.email', $5, true),
+  ${KINDS.map(({ claim }, at) => `pg_catalog.set_config('portcullis.${claim}', $${6 + at}, true)`).join(',\n  ')},
+  pg_catalog.set_config('role', $${6 + KINDS.length}, true)`
+
+export interface CheckRequest {
+  readonly identity: Identity
+  readonly asked: Asked
+  readonly guarded: Guarded
+  readonly facts: TableFacts
+  /** The server itself cancels a statement after this time, in ms: also where a cancel request could not reach it. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Asks one user's question in one read-only transaction, in three round trips. Resolves with an `AccessError` when the
+ * database answered with one and the transaction was rolled back: the connection is clean and can be used again.
+ */
+export async function checkRows (connection: PgConnection, request: CheckRequest): Promise<Visible | AccessError> {
+  const { asked, guarded, facts } = request
+  const possible = mapKinds(({ claim }) => keepPossible(asked[claim], facts[claim]))
+  const parts = KINDS.flatMap(kind => selectRows(kind, possible[kind.claim], request))
+  if (parts.length === 0) return NOTHING_VISIBLE
+  // A pooler that splits transactions would answer as another role: the answer says as whom.
+  const query = ['select \'role\' as kind, current_user::text as id', ...parts].join(' union all ')
+  try {
+    await Promise.all([connection.run(BEGIN), connection.run(SET_UP, describeUser(request, possible))])
+    return readAnswer(await connection.run(`${query}; commit`), guarded.role)
+  } catch (error) {
+    if (!(error instanceof AccessError && error.answered)) throw error
+    await connection.run('rollback')
+    return error
+  }
+}
+
+/** An id that the column cannot hold is no row, and would be an error for all ids of the query. */
+function keepPossible (asked: readonly string[] | '*', shape: IdShape): readonly string[] | '*' {
+  return asked === '*' ? asked : asked.filter((id) => fitsShape(shape, id))
+}
+
+function selectRows ({ claim }: Kind, ids: readonly string[] | '*', { guarded, facts }: CheckRequest): string[] {
+  const select = `select '${claim}', t.id::text from ${guarded[claim].sql} t`
+  if (ids === '*') return [`(${select} limit ${LIST_LIMIT})`]
+  if (ids.length === 0) return []
+  return [`(${select} where t.id = any (pg_catalog.current_setting('portcullis.${claim}')::${facts[claim]}[]))`]
+}
+
+function describeUser ({ identity, guarded, timeoutMs }: CheckRequest, asked: Asked): string[] {
+  const { claims, subject } = identity
+  return [
+    String(Math.ceil(timeoutMs)),
+    JSON.stringify(claims),
+    subject,
+    textOf(claims['role']),
+    textOf(claims['email']),
+    ...KINDS.map(({ claim }) => listOf(asked[claim])),
+    guarded.role
+  ]
+}
+
+function textOf (claim: unknown): string {
+  return typeof claim === 'string' ? claim : ''
+}
+
+/** An array in Postgres's text form; quotes and backslashes cannot be in an id, and are escaped all the same. */
+function listOf (ids: readonly string[] | '*'): string {
+  return ids === '*' ? '{}' : `{${ids.map((id) => JSON.stringify(id)).join(',')}}`
+}
+
+function readAnswer (rows: readonly Readonly<Record<string, unknown>>[], role: string): Visible {
+  const idsOf = (name: string): string[] => rows.filter(({ kind }) => kind === name).map(({ id }) => String(id))
+  if (idsOf('role')[0] !== role) throw new AccessError('the database answered as another role')
+  return mapKinds(({ claim }) => idsOf(claim))
+}

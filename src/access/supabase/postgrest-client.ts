@@ -1,0 +1,93 @@
+import { readText } from '../../tokens/read-text.js'
+import { AccessError } from '../access-error.js'
+import type { QualifiedName } from '../qualified-name.js'
+
+export interface PostgrestClientOptions {
+  /** The project's base URL; `/rest/v1` is beneath it. */
+  readonly url: string
+  readonly anonKey: string
+}
+
+export interface PostgrestRequest {
+  readonly table: QualifiedName
+  /** Encoded, without `select`. */
+  readonly filter: string
+  readonly token: string
+  /** Whether PostgREST counts all matching rows: it may return fewer than were asked for. */
+  readonly counted: boolean
+  readonly signal: AbortSignal
+}
+
+export interface PostgrestRows {
+  readonly ids: readonly string[]
+  /** All matching rows; null when they were not counted. */
+  readonly total: number | null
+}
+
+/** Reads ids as the user; null when an id's form does not fit the column. Rejects with `AccessError`. */
+export type ReadIds = (request: PostgrestRequest) => Promise<PostgrestRows | null>
+
+const MAX_BODY_BYTES = 512 * 1024
+/** `invalid_text_representation` and `numeric_value_out_of_range`. */
+const UNFIT_CODES: ReadonlySet<unknown> = new Set(['22P02', '22003'])
+const TOO_MANY_REQUESTS = 429
+
+/** Makes the reader. The user's own token goes along, so that PostgREST sets role and claims from it. */
+export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions): ReadIds {
+  const base = `${url.replace(/\/+$/, '')}/rest/v1/`
+
+  return async ({ table, filter, token, counted, signal }) => {
+    const headers = {
+      accept: 'application/json',
+      'accept-profile': table.schema,
+      apikey: anonKey,
+      authorization: `Bearer ${token}`,
+      ...(counted ? { prefer: 'count=exact' } : {})
+    }
+    try {
+      // As text, since a large bigint would lose digits in JSON.
+      const response = await fetch(`${base}${table.name}?select=id::text&${filter}`, { headers, signal, redirect: 'error' })
+      const text = await readText(response, MAX_BODY_BYTES)
+      if (text === null) throw new AccessError('PostgREST sent too much')
+      const body = parseJson(text)
+      return response.ok ? { ids: readRows(body), total: readTotal(response) } : readRefusal(response.status, body)
+    } catch (error) {
+      // An error of fetch may quote the URL or a header.
+      if (error instanceof AccessError) throw error
+      throw new AccessError(signal.aborted ? 'PostgREST did not answer in time' : 'PostgREST cannot be reached')
+    }
+  }
+}
+
+function parseJson (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function readRows (body: unknown): string[] {
+  if (!Array.isArray(body)) throw new AccessError('PostgREST sent no list of rows')
+  const rows: readonly unknown[] = body
+  return rows.map((row) => {
+    const id: unknown = typeof row === 'object' && row !== null && 'id' in row ? row.id : null
+    if (typeof id !== 'string') throw new AccessError('PostgREST sent a row without an id')
+    return id
+  })
+}
+
+/** `Content-Range: 0-24/3573`, or an asterisk for the unknown total. */
+function readTotal (response: Response): number | null {
+  const total = response.headers.get('content-range')?.split('/')[1] ?? ''
+  return /^[0-9]{1,15}$/.test(total) ? Number(total) : null
+}
+
+function readRefusal (status: number, body: unknown): PostgrestRows | null {
+  const code: unknown = typeof body === 'object' && body !== null && 'code' in body ? body.code : null
+  if (status === 400 && UNFIT_CODES.has(code)) return null
+  // The database denies the table to the role that the token names: an answer, and a final one.
+  if (status === 403) return { ids: [], total: 0 }
+  // Also 401: the token was good to us, so that the two disagree about keys or clocks, and nobody can tell for how long.
+  throw new AccessError(`PostgREST answered ${status}`, status < 500 && status !== TOO_MANY_REQUESTS)
+}

@@ -1,0 +1,19 @@
+/** Classic channels reach every node; shard channels live on the node that owns their slot. */
+export type SubscribeVerb = 'subscribe' | 'ssubscribe'
+
+/** Keeps a set of Redis channels subscribed over connections of its own, whatever happens to them. */
+export interface Channels {
+  /** Subscribes a channel; `onConfirmed` tells when Redis has confirmed. Wanting twice is wanting once. */
+  want (channel: string): void
+  drop (channel: string): void
+  close (): void
+}
+
+export interface ChannelHandlers {
+  /** A message, in the order of its channel. Must not throw. */
+  onMessage (channel: string, payload: Buffer): void
+  /** From now on every message of these channels arrives. */
+  onConfirmed (channels: readonly string[]): void
+  /** Messages of these channels may be missed until they are confirmed again, which happens by itself. */
+  onLost (channels: readonly string[]): void
+}

@@ -1,0 +1,155 @@
+import { Cluster } from 'ioredis'
+import type { RedisClient } from '../redis/client.js'
+import type { Bus, BusEvent, OnBusEvent } from './bus.js'
+import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
+import type { Channels } from './channels.js'
+import { createDropReporter, type DropReport } from './drop-reporter.js'
+import { createGapTracker, type GapHandlers } from './gap.js'
+import { createLinger, type Linger } from './linger.js'
+import { ListenedTopic } from './listened-topic.js'
+import { openChannels } from './open-channels.js'
+import { createPublisher, type PublishText } from './publisher.js'
+import { channelsOf } from './topics.js'
+
+export interface RedisBusOptions extends GapHandlers {
+  /** For publishing; subscriptions get connections of their own, with the same options. Not closed by the bus. */
+  readonly client: RedisClient
+  /** Of every channel. */
+  readonly prefix: string
+  readonly onEvent: OnBusEvent
+  /** Messages that were no events: at most one report in 10 s. */
+  readonly onInvalid?: (drops: DropReport<InvalidMessage>) => void
+  /** How long a subscription or a publication may take, in ms. */
+  readonly timeoutMs?: number
+  readonly now?: () => number
+}
+
+/** How long a topic that nobody listens to any more stays subscribed, in ms, and how many do. */
+const LINGER_MS = 1000
+const MAX_LINGERING = 20_000
+const TIMEOUT_MS = 1000
+/** Made once: most who leave before the confirmation wait for nothing, and a stack trace costs more than they do. */
+const LEFT = new Error('the topic was left')
+
+/**
+ * The bus over Redis: `PUBLISH`/`SUBSCRIBE`, on a cluster `SPUBLISH`/`SSUBSCRIBE`. The order of a channel is kept. A
+ * lost connection is opened and subscribed again by itself; what was published in between is gone (`onGap`).
+ * Each `subscribe` is undone by one `unsubscribe`, also when it was rejected or has not settled yet.
+ */
+export function createRedisBus (options: RedisBusOptions): Bus {
+  return new RedisBus(options)
+}
+
+class RedisBus implements Bus {
+  private readonly prefix: string
+  private readonly timeoutMs: number
+  private readonly onEvent: OnBusEvent
+  private readonly topics = new Map<string, ListenedTopic>()
+  private readonly byChannel = new Map<string, ListenedTopic>()
+  private readonly gap: ReturnType<typeof createGapTracker>
+  private readonly drop: (reason: InvalidMessage) => void
+  private readonly publishText: PublishText
+  private readonly channels: Channels
+  private readonly linger: Linger
+  private closed = false
+
+  constructor (options: RedisBusOptions) {
+    const { client, now = Date.now } = options
+    this.prefix = options.prefix
+    this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.onEvent = options.onEvent
+    this.gap = createGapTracker(options, now)
+    this.drop = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
+    this.publishText = createPublisher(client, this.timeoutMs)
+    this.channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], {
+      onMessage: (channel, payload) => { this.hear(channel, payload) },
+      onConfirmed: (channels) => { this.confirm(channels) },
+      onLost: (channels) => { this.lose(channels) }
+    })
+    this.linger = createLinger({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
+  }
+
+  async subscribe (topic: string): Promise<void> {
+    if (this.closed) throw new Error('the bus is closed')
+    const entry = this.topics.get(topic) ?? this.listen(topic)
+    if (entry.listeners++ === 0) this.linger.take(topic)
+    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs)
+  }
+
+  unsubscribe (topic: string): void {
+    const entry = this.topics.get(topic)
+    if (entry === undefined || entry.listeners === 0 || --entry.listeners > 0) return
+    if (entry.isHeard) this.linger.keep(topic)
+    else this.forget(topic)
+  }
+
+  async publish (topic: string, event: BusEvent): Promise<void> {
+    if (this.closed) throw new Error('the bus is closed')
+    const [channel = ''] = channelsOf(topic, this.prefix)
+    await this.publishText(channel, formatBusMessage(event))
+  }
+
+  async close (): Promise<void> {
+    this.closed = true
+    this.linger.close()
+    this.channels.close()
+    for (const entry of this.topics.values()) entry.rejectWaiters(new Error('the bus is closed'))
+    this.topics.clear()
+    this.byChannel.clear()
+  }
+
+  private hear (channel: string, payload: Buffer): void {
+    const entry = this.byChannel.get(channel)
+    if (entry === undefined || entry.listeners === 0) return
+    const message = parseBusMessage(payload)
+    if (typeof message === 'string') this.drop(message)
+    else this.onEvent(entry.name, message)
+  }
+
+  private confirm (channels: readonly string[]): void {
+    for (const channel of channels) {
+      const entry = this.byChannel.get(channel)
+      if (entry === undefined) continue
+      entry.confirm(channel)
+      if (entry.isHeard) this.gap.regain(entry.name)
+    }
+  }
+
+  private lose (channels: readonly string[]): void {
+    const unheard: string[] = []
+    for (const channel of channels) {
+      const entry = this.byChannel.get(channel)
+      if (entry === undefined) continue
+      if (this.linger.take(entry.name)) {
+        this.forget(entry.name)
+        continue
+      }
+      // A topic that was never heard has nothing to miss: its listeners still wait.
+      if (entry.isHeard) unheard.push(entry.name)
+      entry.lose(channel)
+    }
+    this.gap.lose(unheard)
+  }
+
+  private listen (topic: string): ListenedTopic {
+    const entry = new ListenedTopic(topic, channelsOf(topic, this.prefix))
+    this.topics.set(topic, entry)
+    for (const channel of entry.channels) {
+      this.byChannel.set(channel, entry)
+      this.channels.want(channel)
+    }
+    return entry
+  }
+
+  private forget (topic: string): void {
+    const entry = this.topics.get(topic)
+    if (entry === undefined) return
+    this.topics.delete(topic)
+    entry.rejectWaiters(LEFT)
+    this.gap.regain(topic)
+    for (const channel of entry.channels) {
+      this.byChannel.delete(channel)
+      this.channels.drop(channel)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { ReplyError, type Redis, type RedisOptions } from 'ioredis'
+import { ChannelLedger } from './channel-ledger.js'
+import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
+import { splitIntoCommands } from './subscribe-commands.js'
+
+const RETRY_MS = 200
+const REJOIN_MS = 1000
+const HEARTBEAT_MS = 10_000
+const MAX_RECONNECT_DELAY_MS = 2000
+
+/** Options of a subscriber connection: it subscribes again by its own account, not by ioredis's, and waits for no queue. */
+export const SUBSCRIBER_OPTIONS = {
+  connectionName: 'portcullis-subscriber',
+  keyPrefix: '',
+  lazyConnect: true,
+  readOnly: false,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  commandTimeout: 5000,
+  retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.5 + Math.random() / 2)
+} as const satisfies RedisOptions
+
+export interface SubscriberOptions {
+  /** A connection for this subscriber alone, made with `SUBSCRIBER_OPTIONS`; it is closed with the subscriber. */
+  readonly redis: Redis
+  readonly verbs: readonly SubscribeVerb[]
+  readonly handlers: ChannelHandlers
+  /** This node is gone or no longer owns all of its channels: the topology should be read again. */
+  readonly onMisplaced: () => void
+}
+
+/**
+ * Keeps channels subscribed over one connection. What is wanted is compared with what was sent at the end of each
+ * tick; as Redis works through one connection in order, the last word of a channel is always the one that counts.
+ */
+export class Subscriber implements Channels {
+  private readonly ledger = new ChannelLedger()
+  /** Counts connections: what was sent on an earlier one says nothing of the present one. */
+  private connection = 0
+  private flushing: NodeJS.Immediate | undefined
+  private retrying: NodeJS.Timeout | undefined
+  private rejoining: NodeJS.Timeout | undefined
+  private readonly heartbeat: NodeJS.Timeout
+
+  constructor (private readonly options: SubscriberOptions) {
+    const { redis, handlers } = options
+    const onMessage = (channel: Buffer, payload: Buffer): void => { handlers.onMessage(channel.toString(), payload) }
+    redis.on('ready', () => { this.sendUnsettled() })
+    redis.on('close', () => { this.loseConnection() })
+    redis.on('moved', () => { this.rejoin() })
+    redis.on('error', () => { /* the connection for commands reports outages; this one only comes back */ })
+    redis.on('messageBuffer', onMessage)
+    redis.on('smessageBuffer', onMessage)
+    // A peer that vanished without a word leaves a connection that is silent for ever.
+    this.heartbeat = setInterval(() => {
+      const sentOn = this.connection
+      if (redis.status === 'ready') redis.ping().catch(() => { this.reconnect(sentOn) })
+    }, HEARTBEAT_MS).unref()
+  }
+
+  want (channel: string): void {
+    this.ledger.want(channel)
+    this.flushLater()
+    const { redis } = this.options
+    // A failed attempt is followed by the next one: the connection's own retry strategy.
+    if (redis.status === 'wait') redis.connect().catch(() => {})
+  }
+
+  drop (channel: string): void {
+    this.ledger.drop(channel)
+    this.flushLater()
+  }
+
+  close (): void {
+    const { redis } = this.options
+    clearInterval(this.heartbeat)
+    clearTimeout(this.retrying)
+    clearTimeout(this.rejoining)
+    clearImmediate(this.flushing)
+    for (const name of ['ready', 'close', 'moved', 'messageBuffer', 'smessageBuffer']) redis.removeAllListeners(name)
+    redis.disconnect()
+  }
+
+  private flushLater (): void {
+    this.flushing ??= setImmediate(() => { this.flush() })
+  }
+
+  private flush (): void {
+    const { redis, verbs, handlers } = this.options
+    this.flushing = undefined
+    if (redis.status !== 'ready') return this.ledger.forgetChanges()
+    const { leaving, joining, standing } = this.ledger.takeChanges()
+    for (const channels of splitIntoCommands(leaving, verbs)) this.leave(channels)
+    for (const channels of splitIntoCommands(joining, verbs)) this.join(channels)
+    // Dropped and wanted again within a tick: nothing was sent, and the one who wants it now waits for a word.
+    if (standing.length > 0) handlers.onConfirmed(standing)
+  }
+
+  private join (channels: readonly string[]): void {
+    const { redis, verbs, handlers } = this.options
+    const sentOn = this.connection
+    const join = this.ledger.join(channels)
+    Promise.all(verbs.map(async (verb) => await redis[verb](...channels))).then(() => {
+      join.confirmed = true
+      handlers.onConfirmed(this.ledger.joinedBy(join, channels))
+    }, (error: unknown) => {
+      if (!(error instanceof ReplyError)) return this.reconnect(sentOn)
+      this.ledger.doubt(this.ledger.joinedBy(join, channels))
+      if (sentOn === this.connection) this.retry()
+    })
+  }
+
+  private leave (channels: readonly string[]): void {
+    const { redis, verbs } = this.options
+    const sentOn = this.connection
+    Promise.all(verbs.map(async (verb) => await redis[verb === 'subscribe' ? 'unsubscribe' : 'sunsubscribe'](...channels)))
+      // Refused means that the slot has moved, and with that the subscription ended.
+      .catch((error: unknown) => { if (!(error instanceof ReplyError)) this.reconnect(sentOn) })
+  }
+
+  /** Whether Redis still holds a subscription is unknown: only a new connection starts clean. */
+  private reconnect (sentOn: number): void {
+    const { redis } = this.options
+    if (sentOn === this.connection && redis.status === 'ready') redis.disconnect(true)
+  }
+
+  private sendUnsettled (): void {
+    if (this.ledger.touchUnsettled()) this.flushLater()
+  }
+
+  private retry (): void {
+    this.options.onMisplaced()
+    this.retrying ??= setTimeout(() => {
+      this.retrying = undefined
+      this.sendUnsettled()
+    }, RETRY_MS)
+  }
+
+  /**
+   * Redis ended the subscriptions of a slot that went to another node, and ioredis does not say of which. Most often
+   * the new topology takes them along; if the slot has come back meanwhile, only sending all again helps.
+   */
+  private rejoin (): void {
+    this.options.onMisplaced()
+    this.rejoining ??= setTimeout(() => {
+      this.rejoining = undefined
+      this.ledger.doubtConfirmed()
+      this.sendUnsettled()
+    }, REJOIN_MS)
+  }
+
+  private loseConnection (): void {
+    this.connection++
+    const lost = this.ledger.loseConnection()
+    if (lost.length > 0) this.options.handlers.onLost(lost)
+    this.options.onMisplaced()
+  }
+}

@@ -1,0 +1,44 @@
+import { isKind, type Kind } from '../kinds.js'
+import { encodeId } from '../redis/encode-id.js'
+import { topicChannelPrefix } from '../redis/keys.js'
+
+/** What events are about: a resource of some kind, or everything that concerns one user. */
+export type TopicKind = Kind['kind'] | 'user'
+
+export interface Topic {
+  readonly kind: TopicKind
+  readonly id: string
+}
+
+/** Ids of every kind. A user id may hold anything and is `<issuer name>:<sub>` at its longest. */
+const RESOURCE_ID = /^[A-Za-z0-9._:-]{1,128}$/
+const MAX_USER_ID_LENGTH = 512
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Writes a topic as the client and the bus know it: `<kind>:<id>` or `user:<user_id>`. */
+export function formatTopic (kind: TopicKind, id: string): string {
+  return `${kind}:${id}`
+}
+
+/** Reads a topic; null when it is none that events may be published to. */
+export function parseTopic (text: string): Topic | null {
+  const colon = text.indexOf(':')
+  const kind = text.slice(0, Math.max(colon, 0))
+  const id = text.slice(colon + 1)
+  if (isKind(kind)) return RESOURCE_ID.test(id) ? { kind, id } : null
+  return kind === 'user' && id.length > 0 && id.length <= MAX_USER_ID_LENGTH ? { kind, id } : null
+}
+
+/**
+ * The channels that carry a topic: first the encoded spelling, on which Portcullis publishes, then the raw one, which
+ * back ends commonly write, where it differs. An id with a `%` has no raw spelling: a user who is called `a%3Ab` would
+ * hear the channel of the user `a:b`.
+ */
+export function channelsOf (topic: string, prefix: string): readonly string[] {
+  const parsed = parseTopic(topic)
+  if (parsed === null) throw new TypeError('not a topic')
+  const base = topicChannelPrefix(prefix, parsed.kind)
+  const encoded = encodeId(parsed.id)
+  if (encoded === parsed.id || parsed.id.includes('%') || LONE_SURROGATE.test(parsed.id)) return [base + encoded]
+  return [base + encoded, base + parsed.id]
+}

@@ -1,0 +1,40 @@
+import type { Admission, Lease, Limiter, Resume } from '../limits/limiter.js'
+import { refuse, type Refusal } from '../refusals.js'
+import { describe, type Attempt } from './attempt.js'
+import type { Report } from './report.js'
+
+export interface AskLimitsDeps {
+  readonly limiter: Pick<Limiter, 'admit' | 'release'>
+  /** The address and user limits are decided and written down, but let through. */
+  readonly dryRun: boolean
+  readonly report: Pick<Report, 'wouldRefuse'>
+}
+
+const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits' })
+/** The answer to an attempt that neither limit is asked about. */
+const UNLIMITED: Promise<null> = Promise.resolve(null)
+
+/**
+ * Asks the limits; on yes the attempt holds the lease, also when it was settled meanwhile. Never rejects. Not async: every
+ * upgrade waits here, and what each such function keeps meanwhile outlives a scavenge. `address`: null: not counted.
+ */
+export function askLimits (
+  deps: AskLimitsDeps, attempt: Attempt, address: string | null, lease: Lease | null, resume: Resume | null = null
+): Promise<Refusal | null> {
+  if (address === null && lease === null) return UNLIMITED
+  return deps.limiter.admit({ address, resume, lease }).then(admission => takeAdmission(deps, attempt, lease, admission), () => {
+    // A store whose answer was lost may have taken it.
+    if (lease !== null) deps.limiter.release(lease)
+    return LIMITS_AWAY
+  })
+}
+
+function takeAdmission ({ dryRun, report }: AskLimitsDeps, attempt: Attempt, lease: Lease | null, admission: Admission): Refusal | null {
+  if (!admission.admitted) {
+    const refusal = refuse(admission.limit === 'address' ? 'ip_rate_limited' : 'user_connection_limit', { retryAfterMs: admission.retryAfterMs })
+    if (!dryRun) return refusal
+    report.wouldRefuse(describe(attempt, performance.now() - attempt.startedMs, false), refusal)
+  }
+  attempt.lease = lease
+  return null
+}

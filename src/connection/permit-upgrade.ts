@@ -1,0 +1,39 @@
+import type { Authorizer } from '../access/authorizer.js'
+import { refuse, type Refusal } from '../refusals.js'
+import type { Identity } from '../tokens/identity.js'
+import type { Attempt } from './attempt.js'
+import { authorize, isGranted, type Granted } from './authorize.js'
+
+export interface PermitUpgradeDeps {
+  readonly authorizer: Authorizer
+  /** Goes up with each word that rights changed. */
+  readonly rightsGeneration: () => number
+}
+
+const ACCESS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'access' })
+/** Rights that change more often than this during one upgrade are a fault of the back end. */
+const MAX_PERMIT_TRIES = 5
+
+/** What the user of an upgrade may listen to; notes who it is, and how old the answer is. `fresh`: from no cache. Never rejects. */
+export function permitUpgrade (
+  { authorizer, rightsGeneration }: PermitUpgradeDeps, attempt: Attempt, who: Identity, fresh = false
+): Granted | Refusal | Promise<Granted | Refusal> {
+  attempt.identity = who
+  attempt.rightsGeneration = rightsGeneration()
+  try {
+    const granted = authorize(authorizer, who, attempt.request.token ?? '', attempt.request, fresh)
+    return granted instanceof Promise ? granted.catch(() => ACCESS_AWAY) : granted
+  } catch {
+    return ACCESS_AWAY
+  }
+}
+
+/** Rights may have been said to change while the slot was asked for: then the question of before is asked again, from no cache. */
+export async function permitAgain (deps: PermitUpgradeDeps, attempt: Attempt, who: Identity, before: Granted): Promise<Granted | Refusal> {
+  let granted: Granted | Refusal = before
+  for (let tries = 0; isGranted(granted) && attempt.rightsGeneration !== deps.rightsGeneration(); tries++) {
+    if (tries === MAX_PERMIT_TRIES) return ACCESS_AWAY
+    granted = await permitUpgrade(deps, attempt, who, true)
+  }
+  return granted
+}

@@ -1,0 +1,57 @@
+import type { Session } from './session.js'
+
+/** Connections with the same claims: they have the same rights and are checked as one. */
+export interface RightsGroup {
+  readonly key: string
+  readonly sessions: Set<Session>
+  /** When the next check is due, monotonic, in ms. */
+  dueAtMs: number
+  /** When the last check was asked that was answered, monotonic, in ms. */
+  verifiedAtMs: number
+  checking: boolean
+  /** Asked for again while a check was under way, which may have read the old state. */
+  again: boolean
+}
+
+const groupKey = ({ identity }: Session): string => `${identity.issuer} ${identity.userId} ${JSON.stringify(identity.claims)}`
+
+/** The open connections by their claims. */
+export class RightsGroups {
+  private readonly byKey = new Map<string, RightsGroup>()
+  private readonly bySession = new Map<Session, RightsGroup>()
+
+  /** `now`: monotonic, in ms. */
+  constructor (private readonly periodMs: number, private readonly now: () => number) {}
+
+  add (session: Session): RightsGroup {
+    const key = groupKey(session)
+    const group = this.byKey.get(key) ?? this.create(key)
+    this.byKey.set(key, group)
+    group.sessions.add(session)
+    this.bySession.set(session, group)
+    return group
+  }
+
+  remove (session: Session): void {
+    const group = this.bySession.get(session)
+    this.bySession.delete(session)
+    group?.sessions.delete(session)
+    if (group?.sessions.size === 0) this.byKey.delete(group.key)
+  }
+
+  /** A group of this connection alone, which is checked once and not kept. */
+  single (session: Session): RightsGroup {
+    const group = this.create('')
+    group.sessions.add(session)
+    return group
+  }
+
+  all (): Iterable<RightsGroup> { return this.byKey.values() }
+
+  private create (key: string): RightsGroup {
+    const nowMs = this.now()
+    // A random first date spreads groups that came together, such as after a deploy; no later than one period.
+    const dueAtMs = nowMs + this.periodMs * (0.5 + Math.random() / 2)
+    return { key, sessions: new Set(), dueAtMs, verifiedAtMs: nowMs, checking: false, again: false }
+  }
+}

@@ -1,0 +1,63 @@
+import { CannotStart } from '../cannot-start.js'
+import { AccessError, UnsafeDatabaseError } from '../access/access-error.js'
+import type { Authorizer } from '../access/authorizer.js'
+import { createClaimsAuthorizer } from '../access/claims-authorizer.js'
+import { createOnlyIssuerAuthorizer } from '../access/only-issuer.js'
+import { createPostgresAuthorizer, type PostgresAuthorizer } from '../access/postgres/authorizer.js'
+import { createSupabaseAuthorizer } from '../access/supabase/authorizer.js'
+import type { Config } from '../config/config.js'
+
+export interface Access {
+  readonly authorizer: Authorizer
+  /** The user's own token is presented to a back end, so open connections keep theirs. */
+  readonly keepTokens: boolean
+  /** Rejects when the back end would not protect its rows; `onAway` is told when it does not answer. */
+  start (onAway: (reason: string) => void): Promise<void>
+}
+
+const POOL_SIZE = 10
+const CACHE_MS = 5000
+const monotonic = (): number => performance.now()
+
+/**
+ * An unsafe database must not be used at all. One that is away is a fault of the day: every connection to it is inspected
+ * before its first use.
+ */
+async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason: string) => void): Promise<void> {
+  try {
+    await postgres.start()
+  } catch (error) {
+    if (error instanceof UnsafeDatabaseError) throw new CannotStart(`WS_AUTHORIZER=postgres: ${error.message}`)
+    onAway(error instanceof AccessError ? error.message : 'unknown')
+  }
+}
+
+/** Chooses who decides what a user may see. */
+export function composeAccess ({ access, tokens, upgrade }: Config): Access {
+  // Half of the deadline at most: the other half is for the limits before and after.
+  const checkTimeoutMs = Math.max(50, upgrade.deadlineMs / 2)
+  const onlyTheirs = (authorizer: Authorizer): Authorizer =>
+    tokens.issuers.length > 1 && access.issuer !== null ? createOnlyIssuerAuthorizer(access.issuer, authorizer) : authorizer
+  if (access.authorizer === 'postgres' && access.databaseUrl !== null) {
+    const postgres = createPostgresAuthorizer({
+      url: access.databaseUrl,
+      role: access.pgRole,
+      relations: access.relations,
+      poolSize: POOL_SIZE,
+      checkTimeoutMs,
+      cacheMs: CACHE_MS
+    }, { now: monotonic })
+    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async (onAway) => { await startUnlessUnsafe(postgres, onAway) } }
+  }
+  if (access.authorizer === 'supabase' && access.supabase !== null) {
+    const supabase = createSupabaseAuthorizer({
+      url: access.supabase.url,
+      anonKey: access.supabase.anonKey,
+      relations: access.relations,
+      checkTimeoutMs,
+      cacheMs: CACHE_MS
+    }, { now: monotonic })
+    return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async () => {} }
+  }
+  return { authorizer: createClaimsAuthorizer(), keepTokens: false, start: async () => {} }
+}

@@ -1,0 +1,119 @@
+import type { Audit } from '../observe/audit.js'
+import type { Config } from '../config/config.js'
+import { createAddressBlocks, rememberBlocks } from '../limits/address-blocks.js'
+import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
+import type { Limiter } from '../limits/limiter.js'
+import { createMemoryLimiter } from '../limits/memory/limiter.js'
+import { createMessageBudget, type MessageBudget } from '../limits/messages/budget.js'
+import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
+import type { Metrics } from '../observe/metrics/metrics.js'
+import type { RedisConnection } from '../redis/connect.js'
+
+export interface Limits {
+  readonly limiter: Limiter
+  readonly budget: MessageBudget
+  /**
+   * Ms for which an address is known to be over; always 0 in dry-run. More than 0 counts as a refused decision: to be asked
+   * once for each attempt, which ends there.
+   */
+  readonly blockedForMs: (addressKey: string) => number
+  /** Counts the decision that a user has no slot left, where it was made without the limiter. */
+  readonly noteUserFull: () => void
+  /** Null: without Redis. False also while it hangs or refuses to write. */
+  readonly redisUp: () => boolean | null
+  /** Redis was not reached at the start: the policy decides, and says so, before anybody connects. */
+  readonly noteRedisAway: () => void
+  close (): Promise<void>
+}
+
+/** Frames of one address that may wait for a grant: what some thousand small frames in one read of a socket need. */
+const MAX_WAITING_FRAMES = 50_000
+const monotonic = (): number => performance.now()
+/** Dry-run decides on keys of its own, so that it can run beside a fleet that enforces. */
+const DRY_RUN_PREFIX = 'dry-run:'
+
+/** For whom, and with whose leave, the connections' records are kept in Redis, where the limits are in dry-run too. */
+export type KeepRecords = Omit<RecordOptions, 'prefix'>
+
+type CountRefused = (limit: 'ip' | 'user') => void
+
+/** Counts what is decided about each attempt, by whomever: so it goes around everything that decides. */
+function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: CountRefused): Limiter {
+  return {
+    ...limiter,
+    admit: (request) => limiter.admit(request).then((admission) => {
+      const refusedBy = admission.admitted ? null : admission.limit
+      if (refusedBy === 'address') {
+        countRefused('ip')
+        return admission
+      }
+      if (request.address !== null) metrics.limitDecision('ip', 'allowed')
+      if (refusedBy === 'user') countRefused('user')
+      else if (request.lease !== null) metrics.limitDecision('user', 'allowed')
+      return admission
+    })
+  }
+}
+
+/** Lets everybody in after all, so that what is open is counted, and its record kept, from its beginning. */
+function letThrough (limiter: Limiter): Limiter {
+  return {
+    ...limiter,
+    async admit (request) {
+      const admission = await limiter.admit(request)
+      if (!admission.admitted && request.lease !== null) await limiter.renew([request.lease])
+      return admission
+    }
+  }
+}
+
+type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
+
+function createStore (config: Config, redis: RedisConnection | null, audit: Audit, keepRecords: KeepRecords | null): Store {
+  const settings = config.limits
+  const local = createMemoryLimiter(settings, { now: monotonic })
+  if (redis === null) return { limiter: local, redisUp: () => null, noteRedisAway: () => {} }
+  const basePrefix = config.redis?.prefix ?? ''
+  const prefix = basePrefix + (settings.dryRun ? DRY_RUN_PREFIX : '')
+  const records = keepRecords === null ? null : { ...keepRecords, prefix: basePrefix }
+  const policy = settings.onRedisDown
+  // Time must be left to answer, and for the policy, when Redis hangs.
+  const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
+  const guarded = createGuardedLimiter({
+    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records }),
+    local,
+    policy,
+    now: monotonic,
+    onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
+    onRestored: () => { audit.limitsRestored() }
+  })
+  return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
+}
+
+/** Puts the limits together: the store, what is known locally, and what is counted. Without `keepRecords` no records are kept. */
+export function composeLimits (
+  config: Config, redis: RedisConnection | null, audit: Audit, metrics: Metrics, keepRecords: KeepRecords | null = null
+): Limits {
+  const { dryRun } = config.limits
+  const store = createStore(config, redis, audit, keepRecords)
+  const blocks = createAddressBlocks({ now: monotonic })
+  const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
+  const limiter = countDecisions(dryRun ? letThrough(store.limiter) : rememberBlocks(store.limiter, blocks), metrics, countRefused)
+  const budget = createMessageBudget(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
+  return {
+    limiter,
+    budget,
+    redisUp: store.redisUp,
+    noteRedisAway: store.noteRedisAway,
+    blockedForMs (addressKey) {
+      const forMs = dryRun ? 0 : blocks.blockedForMs(addressKey)
+      if (forMs > 0) countRefused('ip')
+      return forMs
+    },
+    noteUserFull () { countRefused('user') },
+    async close () {
+      budget.close()
+      await limiter.close()
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import type { Audit } from '../observe/audit.js'
+import type { Config } from '../config/config.js'
+import { parseLeaseRecord } from '../connection/lease-record.js'
+import type { Registry } from '../connection/registry.js'
+import { startTakeover, type Takeover, type LostConnection } from '../nodes/takeover.js'
+import { createClosedLines } from '../nodes/closed-lines.js'
+import { createHeartbeat } from '../nodes/heartbeat.js'
+import { createNodeStore } from '../nodes/node-store.js'
+import { createOwnRecords } from '../nodes/own-records.js'
+import type { RedisConnection } from '../redis/connect.js'
+import type { OnFault } from './report.js'
+
+export interface Nodes {
+  /** Writes a connection's closed line, unless another process has written it. */
+  readonly closed: Audit['closed']
+  /** Records that Redis does not have are lost, not claimed by others. */
+  readonly mayRestore: () => boolean
+  /** Resolves when the other processes know of this one, or Redis is away. */
+  start (): Promise<void>
+  /** Leaves nothing behind, if Redis answers. The connections must have ended, and the limiter must be closed. Never rejects. */
+  close (): Promise<void>
+}
+
+export interface NodesDeps {
+  readonly config: Config
+  readonly node: string
+  readonly redis: RedisConnection | null
+  readonly registry: Registry
+  readonly audit: Audit
+  readonly onFault: OnFault
+}
+
+/** What an upgrade may still do after its deadline: calls under way end. */
+const PENDING_MARGIN_MS = 5000
+const MAX_TIMEOUT_MS = 1000
+const monotonic = (): number => performance.now()
+
+/** Puts together what gives every connection its one closed line though processes die. Without Redis nobody survives: no part of it. */
+export function composeNodes ({ config, node, redis, registry, audit, onFault }: NodesDeps): Nodes {
+  if (redis === null) return { closed: audit.closed, mayRestore: () => true, start: async () => {}, close: async () => {} }
+  const { leaseMs } = config.limits
+  const timeoutMs = Math.min(MAX_TIMEOUT_MS, leaseMs / 4)
+  const store = createNodeStore({ client: redis.commands, prefix: config.redis?.prefix ?? '', node, leaseMs, timeoutMs })
+  const lines = createClosedLines({
+    write: audit.closed,
+    heartbeat: {
+      isCurrent: () => heartbeat.isCurrent(),
+      isCutOff: () => heartbeat.isCutOff(),
+      verify: async () => { await heartbeat.verify() }
+    },
+    onReturned: (connections) => { audit.nodeReturned(connections) }
+  })
+  const records = createOwnRecords({
+    store,
+    openIds: function * () { for (const { connectionId } of registry.all()) yield connectionId },
+    takeEnded: lines.takeEnded,
+    pendingMs: config.upgrade.deadlineMs + PENDING_MARGIN_MS,
+    now: monotonic
+  })
+  const heartbeat = createHeartbeat({
+    store,
+    redis,
+    leaseMs,
+    timeoutMs,
+    now: monotonic,
+    onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
+    onBeat: () => { void records.tend() },
+    onTrouble: () => { records.distrust() }
+  })
+  let takeover: Takeover | null = null
+  return {
+    closed (connection, closed) {
+      if (connection.connectionId !== null) records.ended(connection.connectionId)
+      lines.closed(connection, closed)
+    },
+    mayRestore: heartbeat.isCurrent,
+    async start () {
+      const firstBeat = heartbeat.beat()
+      takeover = startTakeover({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
+      if (redis.isUp()) await firstBeat
+    },
+    async close () {
+      await Promise.all([takeover?.stop(), lines.flush()])
+      await heartbeat.stop()
+      await store.leave().catch(() => { /* Redis is away: the records of these connections stay until another node claims them */ })
+    }
+  }
+}
+
+function writeLost (audit: Audit, { node, seenAtMs, connectionId, record }: LostConnection, onFault: OnFault): void {
+  const facts = parseLeaseRecord(record)
+  if (facts === null) return onFault(new Error('a lease record cannot be read'), 'nodes')
+  const durationMs = seenAtMs === null ? null : Math.max(0, seenAtMs - facts.acceptedAtMs)
+  audit.closed({ ...facts, connectionId }, { reason: 'node_lost', lostNode: node, code: null, durationMs, messagesIn: null, messagesOut: null })
+}

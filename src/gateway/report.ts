@@ -1,0 +1,59 @@
+import type { Audit } from '../observe/audit.js'
+import type { ConnectionFacts } from '../observe/facts.js'
+import type { Report, RefusedUpgrade } from '../connection/report.js'
+import type { Session } from '../connection/session.js'
+import type { Metrics } from '../observe/metrics/metrics.js'
+
+/** A place of the code where something threw, and a bounded word about what. */
+export type OnFault = (error: unknown, where: string) => void
+
+function sessionFacts (session: Session): ConnectionFacts {
+  const { identity: { userId, issuer, insecure }, connectionId, address, path } = session
+  return { connectionId, userId, address, issuer: insecure ? null : issuer, path, insecure }
+}
+
+function upgradeFacts ({ userId, issuer, address, path, insecure }: RefusedUpgrade): ConnectionFacts {
+  return { connectionId: null, userId, address, issuer: insecure ? null : issuer, path, insecure }
+}
+
+/** Counts what a connection sent and got since it was last counted: at each scrape and at its end, not per message. */
+export function countMessages (metrics: Metrics, session: Session): void {
+  metrics.message('in', session.messagesIn - session.countedIn)
+  metrics.message('out', session.messagesOut - session.countedOut)
+  session.countedIn = session.messagesIn
+  session.countedOut = session.messagesOut
+}
+
+/** Writes each step of a connection's life to the log and the metrics. */
+export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, dryRun: boolean): Report {
+  return {
+    accepted (session, durationMs) {
+      metrics.upgrade('accepted', durationMs / 1000)
+      audit.accepted(sessionFacts(session), durationMs)
+    },
+    refused (upgrade, { name, detail }) {
+      const { byClose, durationMs } = upgrade
+      metrics.upgrade('refused', durationMs / 1000)
+      metrics.refused(name)
+      audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs })
+    },
+    wouldRefuse (upgrade, { name }) {
+      audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs })
+    },
+    aborted (upgrade) { metrics.upgrade('aborted', upgrade.durationMs / 1000) },
+    closed (session, code, reason) {
+      countMessages(metrics, session)
+      metrics.closed(code)
+      const { messagesIn, messagesOut } = session
+      audit.closed(sessionFacts(session), { reason, code, durationMs: Date.now() - session.openedAtMs, messagesIn, messagesOut })
+    },
+    messageAllowed () { metrics.limitDecision('message', 'allowed') },
+    messageLimited (session) {
+      metrics.limitDecision('message', dryRun ? 'would_refuse' : 'refused')
+      audit.messageLimited(sessionFacts(session), dryRun)
+    },
+    accessDenied (session, topics) { audit.accessDenied(sessionFacts(session), topics) },
+    untrustedForwardedFor (peer) { audit.untrustedForwardedFor(peer.ip) },
+    fault: onFault
+  }
+}

@@ -1,0 +1,94 @@
+import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type Limiter, type LimitSettings, type Resume } from '../limiter.js'
+import { createMemoryLeases } from './leases.js'
+import { createMessageWindow } from './messages.js'
+import { createSlidingWindow, createWindowLog, type WindowLog } from './window.js'
+import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
+
+export interface MemoryLimiter extends Limiter {
+  /** The leases held now. Those released or lapsed while the caller goes through them are left out. */
+  liveLeases (): Generator<Lease>
+  /** Takes note of a lease that another limiter gave. */
+  hold (lease: Lease): void
+  /** How much is remembered: addresses, users and spent tickets. */
+  readonly size: number
+}
+
+export interface MemoryLimiterOptions {
+  /** Monotonic, in ms. */
+  readonly now: () => number
+  /** Addresses remembered at once in each window; beyond that the oldest are forgotten. */
+  readonly maxAddresses?: number
+  /** Spent tickets remembered at once; beyond that the oldest are forgotten. */
+  readonly maxTickets?: number
+}
+
+const MAX_ADDRESSES = 200_000
+const MAX_TICKETS = 200_000
+/** Tickets expire within 120 s; spent ones are remembered at least that long. */
+const TICKET_LIFE_MS = 120_000
+
+/** The limits of one process, in its memory: without Redis, or while Redis is away. No timers. */
+export function createMemoryLimiter (settings: LimitSettings, options: MemoryLimiterOptions): MemoryLimiter {
+  const now = (): number => Math.floor(options.now())
+  const maxAddresses = options.maxAddresses ?? MAX_ADDRESSES
+  const enter = createAddressWindow(settings, maxAddresses)
+  const messages = createMessageWindow(settings, maxAddresses)
+  const leases = createMemoryLeases(settings.userConnections, settings.leaseMs)
+  const tickets = createSpentTickets(options.maxTickets ?? MAX_TICKETS)
+
+  const decide = ({ address, resume = null, lease }: Admit, at: number): Admission => {
+    const isSpared = address === null || (resume !== null && tickets.spend(address, resume, at))
+    const waitMs = isSpared ? 0 : enter(address, at)
+    if (waitMs > 0) return { admitted: false, limit: 'address', retryAfterMs: waitMs }
+    if (lease === null || leases.take(lease, at)) return { admitted: true }
+    return { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
+  }
+
+  return {
+    admit: async (request) => decide(request, now()),
+    release: (lease) => { leases.release(lease) },
+    vacate: async (vacated) => { for (const lease of vacated) leases.release(lease) },
+    renew: async (renewed) => {
+      const at = now()
+      for (const lease of renewed) leases.renew(lease, at)
+    },
+    takeGrant: async (request, settled) => {
+      const at = now()
+      messages.settle(settled, at)
+      return messages.take(request, at)
+    },
+    settle: (settled) => { messages.settle(settled, now()) },
+    close: async () => {},
+    liveLeases: () => leases.live(now()),
+    hold: (lease) => { leases.renew(lease, now()) },
+    get size () { return enter.size() + messages.size() + leases.users + tickets.size() }
+  }
+}
+
+function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSettings, maxAddresses: number) {
+  const window = createSlidingWindow(addressConnections, addressWindowMs, 0)
+  const logs = createTwoGenerationMap<WindowLog>(maxAddresses, 2 * addressWindowMs)
+  /** Counts an attempt and returns 0, or returns the wait in ms. A refused attempt does not count. */
+  const enter = (address: string, now: number): number => {
+    const log = logs.get(address) ?? createWindowLog()
+    if (window.update(log, now) >= addressConnections) return window.waitMs(log, now)
+    window.add(log, now, 1)
+    logs.set(address, log, now)
+    return 0
+  }
+  return Object.assign(enter, { size: () => logs.size })
+}
+
+function createSpentTickets (maxTickets: number) {
+  const spentUntil = createTwoGenerationMap<number>(maxTickets, TICKET_LIFE_MS)
+  return {
+    /** Spends this ticket of this address. False: it has been spent before. */
+    spend (address: string, { nonce, ttlMs }: Resume, now: number): boolean {
+      const ticket = `${address} ${nonce}`
+      if ((spentUntil.get(ticket) ?? 0) > now) return false
+      spentUntil.set(ticket, now + ttlMs, now)
+      return true
+    },
+    size: () => spentUntil.size
+  }
+}

@@ -1,0 +1,105 @@
+import { GRANT_LAPSE_MS, type Grant, type GrantRequest, type GrantSettlement } from '../limiter.js'
+
+/** Whether one frame may pass. */
+export type Passage =
+  | { readonly granted: true }
+  | { readonly granted: false, readonly retryAfterMs: number }
+
+/** A frame that waits for its answer. */
+export interface WaitingFrame {
+  readonly sinceMs: number
+  readonly resolve: (passage: Passage) => void
+  readonly reject: (error: unknown) => void
+}
+
+const FIRST_SPARE = 16
+const SPARE_GROWTH = 4
+const MAX_SPARE = 256
+const GRANTED: Passage = { granted: true }
+
+/**
+ * What this process holds of one address's message window: the grant at hand, and the frames that wait for the next one.
+ * Every time is in ms of the caller's monotonic clock.
+ */
+export class AddressGrants {
+  /** When the grant at hand was asked for. */
+  askedAtMs = 0
+  /** The frames that wait are being served: a call is under way, or other processes are given time to settle. */
+  isServed = false
+  private grant: Grant | null = null
+  private spent = 0
+  private lastSpentAtMs = 0
+  /** How many messages to take along next time: 0 for an address that sends now and then, more in a burst. */
+  private spare = 0
+  private readonly waiting: WaitingFrame[] = []
+
+  constructor (readonly address: string) {}
+
+  get waitingFrames (): number { return this.waiting.length }
+
+  /** Since when the oldest frame waits; null: none waits. */
+  get waitingSinceMs (): number | null { return this.waiting[0]?.sinceMs ?? null }
+
+  /** Spends one message of the grant at hand. False: there is none, it is used up, or it has lapsed. */
+  spend (now: () => number): boolean {
+    if (this.grant === null || this.spent >= this.grant.granted) return false
+    const nowMs = now()
+    if (nowMs - this.askedAtMs >= GRANT_LAPSE_MS) return false
+    this.spent++
+    this.lastSpentAtMs = nowMs
+    return true
+  }
+
+  wait (frame: WaitingFrame): void { this.waiting.push(frame) }
+
+  /** Lets the frame pass that has waited longest. */
+  passOldest (): void { this.waiting.shift()?.resolve(GRANTED) }
+
+  /** Begins to ask for the next grant. The one at hand goes into `settled`. */
+  ask (nowMs: number, settled: GrantSettlement[]): GrantRequest {
+    const spare = this.chooseSpare(nowMs)
+    this.collectSettlement(settled)
+    this.spare = spare
+    this.askedAtMs = nowMs
+    return { address: this.address, demand: this.waiting.length, spare }
+  }
+
+  /** Takes the grant that `request` asked for, and lets as many frames pass as it allows. */
+  receive (grant: Grant, { demand }: GrantRequest): void {
+    this.grant = grant
+    this.spent = Math.min(demand, grant.granted)
+    this.lastSpentAtMs = this.askedAtMs
+    for (const frame of this.waiting.splice(0, this.spent)) frame.resolve(GRANTED)
+  }
+
+  /** Refuses the frames that wait, the oldest first: all of them, or those that began to wait no later than `sinceMs`. */
+  refuse (retryAfterMs: number, sinceMs = Infinity): void {
+    const younger = this.waiting.findIndex((frame) => frame.sinceMs > sinceMs)
+    const refused = this.waiting.splice(0, younger < 0 ? this.waiting.length : younger)
+    for (const frame of refused) frame.resolve({ granted: false, retryAfterMs })
+  }
+
+  /** The call has failed: tells all the frames that wait. */
+  fail (error: unknown): void {
+    for (const frame of this.waiting.splice(0)) frame.reject(error)
+  }
+
+  /** Lets go of the grant at hand. One that was taken only for frames that waited stands in the window where it belongs already. */
+  collectSettlement (settled: GrantSettlement[]): void {
+    const { grant, address, spent, spare } = this
+    this.grant = null
+    if (grant === null || grant.granted === 0 || spare === 0) return
+    settled.push({ address, id: grant.id, granted: grant.granted, spent, lastSpentMs: this.lastSpentAtMs - this.askedAtMs })
+  }
+
+  /** More while grants are used up before they lapse; as many as the last one saw used, when it was not. */
+  private chooseSpare (nowMs: number): number {
+    if (this.grant === null) return this.spare
+    // Other processes hold what is left, and may be waiting as this one is: none takes along what another's frame needs now.
+    if (this.grant.unsettledMs > 0) return 0
+    const usedUp = this.spent >= this.grant.granted
+    if (!usedUp) return Math.min(MAX_SPARE, Math.max(0, this.spent - 1))
+    if (nowMs - this.askedAtMs >= GRANT_LAPSE_MS) return 0
+    return Math.min(MAX_SPARE, Math.max(FIRST_SPARE, this.spare * SPARE_GROWTH))
+  }
+}

@@ -1,0 +1,129 @@
+import type { LimitKeys } from '../../redis/keys.js'
+import { joinIds } from './lease-calls.js'
+import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
+import { RECORDS_KEPT_MS } from './record-calls.js'
+import { readIntegers, readTuple } from '../../redis/lua-reply.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
+import { subWindowMs } from '../sub-window.js'
+
+/** An attempt that waits for its answer. */
+export interface PendingAdmit {
+  readonly request: Admit
+  readonly resolve: (admission: Admission) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Gives leases back, then answers attempts. Rejects when that fails; the attempts have been told the same. */
+export type JointAdmitCall = (released: readonly Lease[], attempts: readonly PendingAdmit[]) => Promise<void>
+
+/** Answers attempts, each by itself. */
+export type SeparateAdmitCalls = (attempts: readonly PendingAdmit[]) => void
+
+export interface AdmitCallOptions {
+  readonly run: RunScript
+  readonly keys: LimitKeys
+  readonly settings: LimitSettings
+  /** The key of the records that go along with the leases; null: none do. */
+  readonly recordsKey: string | null
+  /** Called with every lease that may have been taken for an attempt that is not admitted. */
+  readonly undo: (lease: Lease) => void
+}
+
+const ADMITTED: Admission = { admitted: true }
+const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
+
+/** Decides all in one call of `admit.lua`, for a single Redis. */
+export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }: AdmitCallOptions): JointAdmitCall {
+  const script = loadScript('admit')
+  const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
+  const fixedKeys = recordsKey === null ? [] : [recordsKey]
+  return (released, attempts) => {
+    const keyList = fixedKeys.slice()
+    const args = [...fixed, joinIds(released)]
+    for (const { userId } of released) keyList.push(keys.user(userId))
+    for (const { request: { address, resume = null, lease } } of attempts) {
+      args.push(describe(address, resume, lease, recordsKey !== null))
+      if (address !== null) pushAddress(keyList, args, keys, address, resume)
+      if (lease !== null) keyList.push(keys.user(lease.userId))
+    }
+    return run(script, keyList, args).then((reply) => readIntegers(reply, script.name)).then((verdicts) => {
+      for (const [i, { resolve, reject }] of attempts.entries()) {
+        const verdict = verdicts[i]
+        if (verdict === undefined) reject(new Error('no answer to this attempt'))
+        else resolve(readVerdict(verdict))
+      }
+    }, (error: unknown) => {
+      for (const { request: { lease }, reject } of attempts) {
+        // The script may have run all the same, and only its answer is lost.
+        if (lease !== null) undo(lease)
+        reject(error)
+      }
+      throw error
+    })
+  }
+}
+
+/** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` is called with the lease of each admitted attempt. */
+export function createSeparateAdmitCalls (
+  { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey'> & { readonly keepRecord: (lease: Lease) => void }
+): SeparateAdmitCalls {
+  const script = loadScript('admit')
+  const fixed = fixedArguments(settings, 0)
+  const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
+    const [verdict] = readTuple(await run(script, keyList, [...fixed, '', ...args]), script.name, 1)
+    return readVerdict(verdict)
+  }
+  const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {
+    const keyList: string[] = []
+    const args: Array<string | number> = [describe(address, resume, null, false)]
+    pushAddress(keyList, args, keys, address, resume)
+    return await decidePart(keyList, args)
+  }
+  const decide = async ({ request: { address, resume = null, lease }, resolve, reject }: PendingAdmit): Promise<void> => {
+    const [byAddress, byUser] = await Promise.allSettled([
+      address === null ? ADMITTED : decideAddress(address, resume),
+      lease === null ? ADMITTED : decidePart([keys.user(lease.userId)], [describe(null, null, lease, false)])
+    ])
+    const admission = firstRefusal(byAddress, byUser)
+    const mayHoldLease = byUser.status === 'rejected' || byUser.value.admitted
+    if (lease !== null && admission === ADMITTED) keepRecord(lease)
+    else if (lease !== null && mayHoldLease) undo(lease)
+    if (admission instanceof Error) reject(admission)
+    else resolve(admission)
+  }
+  return (attempts) => { for (const attempt of attempts) void decide(attempt) }
+}
+
+function fixedArguments (settings: LimitSettings, recordsKeptMs: number): Array<string | number> {
+  const { addressConnections, addressWindowMs, userConnections, leaseMs } = settings
+  const widthMs = subWindowMs(addressConnections, addressWindowMs, 0)
+  return [addressConnections, addressWindowMs, widthMs, userConnections, leaseMs, recordsKeptMs]
+}
+
+function describe (address: string | null, resume: Resume | null, lease: Lease | null, withRecord: boolean): string {
+  if (lease === null) return resume === null ? 'a' : 'A'
+  const kind = address === null ? 'u' : resume === null ? 'b' : 'B'
+  const { connectionId, record = '' } = lease
+  return withRecord && record !== '' ? `${kind}${connectionId} ${record}` : kind + connectionId
+}
+
+function pushAddress (keyList: string[], args: Array<string | number>, keys: LimitKeys, address: string, resume: Resume | null): void {
+  keyList.push(keys.address(address))
+  if (resume === null) return
+  keyList.push(keys.resume(address, resume.nonce))
+  args.push(Math.max(1, Math.ceil(resume.ttlMs)))
+}
+
+function readVerdict (verdict: number): Admission {
+  if (verdict === 0) return ADMITTED
+  return verdict < 0 ? NO_SLOT : { admitted: false, limit: 'address', retryAfterMs: verdict }
+}
+
+function firstRefusal (...parts: Array<PromiseSettledResult<Admission>>): Admission | Error {
+  for (const part of parts) {
+    if (part.status === 'rejected') return part.reason instanceof Error ? part.reason : new Error('the limit could not be checked')
+    if (!part.value.admitted) return part.value
+  }
+  return ADMITTED
+}

@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto'
+import type { LimitKeys } from '../../redis/keys.js'
+import { GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings } from '../limiter.js'
+import { readTuple } from '../../redis/lua-reply.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
+import { split } from '../../collections/split.js'
+import { subWindowMs } from '../sub-window.js'
+
+/** The message windows in Redis. */
+export interface GrantCalls {
+  take (request: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant>
+  /** Never rejects. */
+  settle (settled: readonly GrantSettlement[]): void
+}
+
+/** Makes the calls of `take-grant.lua` and `settle.lua`, with at most `perCall` settlements in each of the latter. */
+export function createGrantCalls (run: RunScript, keys: LimitKeys, settings: LimitSettings, perCall: number): GrantCalls {
+  const takeScript = loadScript('take-grant')
+  const settleScript = loadScript('settle')
+  const { messages, messageWindowMs } = settings
+  const widthMs = subWindowMs(messages, messageWindowMs, GRANT_SETTLE_MS)
+  const process = randomBytes(6).toString('base64url')
+  let grantsMade = 0
+  return {
+    async take ({ address, demand, spare }, settled) {
+      const nonce = `${process}${(grantsMade++).toString(36)}`
+      const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, demand, spare, nonce]
+      const reply = await run(takeScript, [keys.messages(address)], [...fixed, ...settled.flatMap(settlementArguments)])
+      const [granted, retryAfterMs, madeAt, unsettledMs] = readTuple(reply, takeScript.name, 4)
+      return { id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`, granted, retryAfterMs, unsettledMs }
+    },
+    settle (settled) {
+      for (const part of split(settled, perCall)) {
+        const keyList = part.map(({ address }) => keys.messages(address))
+        // A lost settlement counts as all spent, until it leaves the window.
+        run(settleScript, keyList, [widthMs, GRANT_SETTLE_MS, ...part.flatMap(settlementArguments)]).catch(() => {})
+      }
+    }
+  }
+}
+
+/** A grant's id carries what its settlement must know: nonce, time made, how many had waited for it. */
+function settlementArguments ({ id, granted, spent, lastSpentMs }: GrantSettlement): Array<string | number> {
+  return [...id.split(':'), granted, spent, Math.ceil(lastSpentMs)]
+}

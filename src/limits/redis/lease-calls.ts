@@ -1,0 +1,65 @@
+import type { LimitKeys } from '../../redis/keys.js'
+import type { Lease } from '../limiter.js'
+import type { RecordCalls } from './record-calls.js'
+import type { RunScript } from '../../redis/lua-script.js'
+import { loadScript } from './scripts.js'
+import { split } from '../../collections/split.js'
+
+/** The calls about leases that are taken. */
+export interface LeaseCalls {
+  /** Removes leases and their records. Rejects when one part could not be removed. */
+  release (leases: readonly Lease[]): Promise<void>
+  /** Removes leases; their records stay. */
+  vacate (leases: readonly Lease[]): Promise<void>
+  /** Extends leases, and puts back what Redis has lost of them and of their records. */
+  renew (leases: readonly Lease[]): Promise<void>
+}
+
+export interface LeaseCallOptions {
+  readonly run: RunScript
+  readonly keys: LimitKeys
+  readonly leaseMs: number
+  readonly oneKeyPerCall: boolean
+  /** How many leases go in one call, at most. */
+  readonly perCall: number
+  readonly records: RecordCalls | null
+}
+
+/** Makes the calls of `release.lua` and `renew.lua`, with the records that go along. */
+export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, records }: LeaseCallOptions): LeaseCalls {
+  const releaseScript = loadScript('release')
+  const renewScript = loadScript('renew')
+  const leasesPerCall = oneKeyPerCall ? 1 : perCall
+
+  const removeAll = async (leases: readonly Lease[], recordsKey: string | null): Promise<void> => {
+    await Promise.all(split(leases, leasesPerCall).map(async (part) => {
+      const keyList = userKeys(part)
+      if (recordsKey !== null) keyList.push(recordsKey)
+      await run(releaseScript, keyList, [joinIds(part)])
+    }))
+  }
+  const userKeys = (leases: readonly Lease[]): string[] => leases.map(({ userId }) => keys.user(userId))
+
+  return {
+    async release (leases) {
+      if (!oneKeyPerCall || records === null) return await removeAll(leases, records?.key ?? null)
+      await Promise.all([removeAll(leases, null), records.forget(leases)])
+    },
+    vacate: async (leases) => { await removeAll(leases, null) },
+    async renew (leases) {
+      const renewPart = async (part: readonly Lease[]) => await run(renewScript, userKeys(part), [leaseMs, ...idsOf(part)])
+      // Records are for the log: a failure is put right by a later renewal.
+      const restored = records?.restore(leases).catch(() => {})
+      await Promise.all([...split(leases, leasesPerCall).map(renewPart), restored])
+    }
+  }
+}
+
+/** The leases' ids in the one argument that `release.lua` and `admit.lua` take them in: each argument has its price. */
+export function joinIds (leases: readonly Lease[]): string {
+  return idsOf(leases).join(' ')
+}
+
+function idsOf (leases: readonly Lease[]): string[] {
+  return leases.map(({ connectionId }) => connectionId)
+}

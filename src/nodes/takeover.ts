@@ -1,0 +1,78 @@
+import type { Heartbeat } from './heartbeat.js'
+import type { NodeStore } from './node-store.js'
+
+/** A connection whose process is gone. */
+export interface LostConnection {
+  readonly node: string
+  /** The node's own clock at its last heartbeat, in ms since the epoch; null: not known. */
+  readonly seenAtMs: number | null
+  readonly connectionId: string
+  /** The lease record, as the limiter kept it. */
+  readonly record: string
+}
+
+export interface TakeoverOptions {
+  readonly store: Pick<NodeStore, 'findLost' | 'claim' | 'delist'>
+  readonly heartbeat: Pick<Heartbeat, 'mayClaimUntilMs'>
+  readonly leaseMs: number
+  /** Called once for each connection, in one process of the fleet. */
+  readonly onLost: (connection: LostConnection) => void
+}
+
+export interface Takeover {
+  /** Resolves when nothing is being claimed any more. */
+  stop (): Promise<void>
+}
+
+/** Looks for lost nodes at least six times a lease: a node counts as lost after 1.5 leases and must be found within 2. */
+const LOOKS_PER_LEASE = 6
+/** About 50,000 connections; the rest waits for the next look. */
+const MAX_PAGES_PER_LOOK = 500
+
+/** Looks for lost nodes from now on, and claims their connections. Several processes may share those of one node. */
+export function startTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverOptions): Takeover {
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  let looking: Promise<void> = Promise.resolve()
+
+  /** Returns how many pages are left for this look; 0 as well when claiming has to end. */
+  async function claimAll (node: string, pages: number): Promise<number> {
+    let cursor: string | null = '0'
+    while (cursor !== null) {
+      // Asked for each page anew: a process that stood still, or was cut off, no longer knows which nodes are lost.
+      const untilMs = heartbeat.mayClaimUntilMs()
+      if (stopped || pages === 0 || untilMs === null) return 0
+      const page = await store.claim(node, untilMs, cursor)
+      if (page === null) return pages - 1
+      for (const { connectionId, record } of page.records) onLost({ node, seenAtMs: page.seenAtMs, connectionId, record })
+      pages--
+      cursor = page.cursor
+    }
+    await store.delist(node)
+    return pages
+  }
+
+  async function look (): Promise<void> {
+    const untilMs = heartbeat.mayClaimUntilMs()
+    if (untilMs === null) return
+    let pages = MAX_PAGES_PER_LOOK
+    for (const node of await store.findLost(untilMs)) pages = await claimAll(node, pages)
+  }
+
+  function lookLater (): void {
+    // Jitter: the surviving processes ask one after the other, not at the same moment.
+    timer = setTimeout(() => {
+      // Redis being away is the heartbeat's affair.
+      looking = look().catch(() => {}).then(() => { if (!stopped) lookLater() })
+    }, leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2)).unref()
+  }
+  lookLater()
+
+  return {
+    async stop () {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { createEventSamplers } from './event-samplers.js'
+import type { ClosedFacts, ConnectionFacts, RefusedFacts, ServerFacts } from './facts.js'
+import { acceptedLine, accessDeniedLine, closedLine, messageLimitedLine, refusedLine, toTenths } from './lines.js'
+import { boundText } from './log/log-text.js'
+import { createLineWriter, type LineWriterOptions } from './log/log.js'
+
+/**
+ * Writes down what happened, one JSON line each. No function throws or blocks. Refused, limited and denied lines of one
+ * address are sampled while it attacks; nothing else ever is.
+ */
+export interface Audit {
+  accepted (connection: ConnectionFacts, durationMs: number): void
+  refused (connection: ConnectionFacts, refused: RefusedFacts): void
+  closed (connection: ConnectionFacts, closed: ClosedFacts): void
+  /** `dryRun`: decided, but let through. */
+  messageLimited (connection: ConnectionFacts, dryRun: boolean): void
+  /** `topics`: what was asked for or withdrawn; the first ten are written. */
+  accessDenied (connection: ConnectionFacts, topics: readonly string[]): void
+  /** Its limits were broken too often; written by the process that bans it. */
+  addressBanned (addressKey: string, forMs: number): void
+  /** Written once per outage, whoever tells of it: further calls until `limitsRestored` do nothing. */
+  limitsDegraded (policy: 'local' | 'open' | 'closed', reason: string): void
+  /** Does nothing unless the limits were degraded. */
+  limitsRestored (): void
+  jwksRefreshed (issuer: string, keys: number): void
+  /** `reason` must hold no token and no query; it is bounded here. */
+  jwksFailed (issuer: string, reason: string): void
+  /** Written once per address, and for the first hundred addresses only. */
+  untrustedForwardedFor (ip: string): void
+  /** Other processes declared this one lost and wrote closed lines for `connections` of its connections. */
+  nodeReturned (connections: number): void
+  serverStarted (server: ServerFacts): void
+  serverDraining (connections: number, forMs: number): void
+  serverStopped (reason: string, uptimeMs: number): void
+  /** Writes the counts held back and stops the timer. */
+  close (): void
+}
+
+export interface AuditOptions extends LineWriterOptions {
+  /** ms since any fixed moment. Default `performance.now`. */
+  readonly now?: () => number
+  /** How long one sampling interval lasts, in ms. Default 10 s. */
+  readonly sampleIntervalMs?: number
+}
+
+const SAMPLE_INTERVAL_MS = 10_000
+const MAX_WARNED_ADDRESSES = 100
+
+/** Makes the audit: lines of the process's log, written where the log writes. */
+export function createAudit (options: AuditOptions): Audit {
+  const { now = () => performance.now(), sampleIntervalMs = SAMPLE_INTERVAL_MS } = options
+  const write = createLineWriter(options)
+  const samplers = createEventSamplers(write)
+  const timer = setInterval(samplers.sweep, sampleIntervalMs).unref()
+  const warnedAddresses = new Set<string>()
+  let degradedAtMs: number | null = null
+
+  return {
+    accepted (connection, durationMs) { write(acceptedLine(connection, durationMs)) },
+    refused (connection, facts) {
+      if (samplers.refused.admit(connection.address.key, facts.reason)) write(refusedLine(connection, facts))
+    },
+    closed (connection, closed) { write(closedLine(connection, closed)) },
+    messageLimited (connection, dryRun) {
+      if (samplers.limited.admit(connection.address.key, 'too_many_requests')) write(messageLimitedLine(connection, dryRun))
+    },
+    accessDenied (connection, topics) {
+      if (samplers.denied.admit(connection.address.key, 'forbidden')) write(accessDeniedLine(connection, topics))
+    },
+    addressBanned (addressKey, forMs) {
+      write({ event: 'address.banned', ip: addressKey, duration_ms: forMs })
+    },
+    limitsDegraded (policy, reason) {
+      if (degradedAtMs !== null) return
+      degradedAtMs = now()
+      write({ event: 'limits.degraded', policy, reason: boundText(reason) })
+    },
+    limitsRestored () {
+      if (degradedAtMs === null) return
+      write({ event: 'limits.restored', duration_ms: toTenths(now() - degradedAtMs) })
+      degradedAtMs = null
+    },
+    jwksRefreshed (issuer, keys) {
+      write({ event: 'jwks.refreshed', issuer, keys })
+    },
+    jwksFailed (issuer, reason) {
+      write({ event: 'jwks.failed', issuer, reason: boundText(reason) })
+    },
+    untrustedForwardedFor (ip) {
+      if (warnedAddresses.size >= MAX_WARNED_ADDRESSES || warnedAddresses.has(ip)) return
+      warnedAddresses.add(ip)
+      write({ event: 'forwarded_for.untrusted', ip })
+    },
+    nodeReturned (connections) { write({ event: 'node.returned', connections }) },
+    serverStarted (server) {
+      write({
+        event: 'server.started',
+        host: server.host,
+        port: server.port,
+        admin_port: server.adminPort ?? undefined,
+        binding: server.binding,
+        insecure: server.insecure || undefined
+      })
+    },
+    serverDraining (connections, forMs) {
+      write({ event: 'server.draining', connections, duration_ms: toTenths(forMs) })
+    },
+    serverStopped (reason, uptimeMs) {
+      write({ event: 'server.stopped', reason: boundText(reason), duration_ms: toTenths(uptimeMs) })
+    },
+    close () {
+      clearInterval(timer)
+      samplers.sweep()
+    }
+  }
+}

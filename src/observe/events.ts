@@ -1,0 +1,131 @@
+import type { FieldName, FieldValue } from './fields.js'
+
+export type Level = 'info' | 'warn' | 'error'
+
+interface Event {
+  /** What a client did wrongly is a warning, what failed on our side an error. */
+  readonly level: Level
+  /** For operators: when the line is written. */
+  readonly when: string
+  /** Fields of each such line, besides those of every line. */
+  readonly fields: readonly FieldName[]
+  /** Fields that stand where there is something to say. */
+  readonly optional: readonly FieldName[]
+}
+
+const WHO = ['connection_id', 'user_id', 'issuer', 'insecure'] as const satisfies readonly FieldName[]
+
+/**
+ * Every line that the log can hold: the one catalogue. The types of lines, their levels and the document of the log are made
+ * from it. Of `connection.refused`, `message.limited` and `access.denied` the line with `suppressed` ends a sampled interval:
+ * it is the last event held back of its address, and says how many more there were, so that lines plus the sum of their
+ * `suppressed` are the events that happened.
+ */
+export const EVENTS = {
+  'connection.accepted': { level: 'info', when: 'a connection is open', fields: ['ip', 'path', 'duration_ms'], optional: WHO },
+  'connection.refused': {
+    level: 'warn',
+    when: 'a request was refused; or, with `suppressed`, the summary of those held back',
+    fields: ['ip', 'reason'],
+    optional: [...WHO, 'path', 'detail', 'status', 'code', 'dry_run', 'duration_ms', 'suppressed']
+  },
+  'connection.closed': {
+    level: 'info',
+    when: 'an accepted connection ended: exactly one line for each `connection.accepted`',
+    fields: ['ip', 'path', 'reason'],
+    optional: [...WHO, 'code', 'duration_ms', 'messages_in', 'messages_out', 'lost_node']
+  },
+  'message.limited': {
+    level: 'warn',
+    when: 'a connection sent more messages than its address may, and is closed with 4429',
+    fields: ['ip', 'reason'],
+    optional: [...WHO, 'path', 'dry_run', 'suppressed']
+  },
+  'access.denied': {
+    level: 'warn',
+    when: 'an open connection asked for what its user may not see, or lost the right to it',
+    fields: ['ip', 'reason'],
+    optional: [...WHO, 'path', 'topics', 'suppressed']
+  },
+  'address.banned': {
+    level: 'warn',
+    when: 'an address (the /64 of an IPv6 address) broke a limit `WS_BAN_AFTER` times in a window, and is banned for `duration_ms`',
+    fields: ['ip', 'duration_ms'],
+    optional: []
+  },
+  'limits.degraded': {
+    level: 'error',
+    when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage',
+    fields: ['policy', 'reason'],
+    optional: []
+  },
+  'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
+  'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
+  'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason'], optional: [] },
+  'forwarded_for.untrusted': {
+    level: 'warn',
+    when: 'a peer that is no trusted proxy sent `X-Forwarded-For`; once per address, for the first hundred',
+    fields: ['ip'],
+    optional: []
+  },
+  'node.returned': {
+    level: 'warn',
+    when: 'other processes declared this one lost, and may have written a `node_lost` line for `connections` connections that are open here',
+    fields: ['connections'],
+    optional: []
+  },
+  'server.overloaded': { level: 'warn', when: 'the event loop is `delay_ms` late: new connections are refused, open ones are served', fields: ['delay_ms'], optional: [] },
+  'server.recovered': { level: 'info', when: 'the event loop is in time again', fields: ['duration_ms'], optional: [] },
+  'server.started': { level: 'info', when: 'connections are taken', fields: ['host', 'port', 'binding'], optional: ['admin_port', 'insecure'] },
+  'binding.older': {
+    level: 'warn',
+    when: 'a start outside development mode on the binding for development: `reason` says what it lacks',
+    fields: ['binding', 'reason'],
+    optional: []
+  },
+  'server.draining': {
+    level: 'info',
+    when: 'the process ends: `connections` are open, and `duration_ms` is the time for closing them',
+    fields: ['connections', 'duration_ms'],
+    optional: []
+  },
+  'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'], optional: [] },
+  'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'], optional: [] },
+  'bus.lost': { level: 'warn', when: 'events of `topics` topics may be missed from now on', fields: ['topics'], optional: [] },
+  'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
+  'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'tls.reloaded': { level: 'info', when: 'SIGHUP: the certificate files were read anew', fields: [], optional: [] },
+  'tls.refused': { level: 'error', when: 'SIGHUP: the certificate files cannot be used; the old ones stay in force', fields: ['reason'], optional: [] },
+  'tls.absent': { level: 'info', when: 'SIGHUP, but there is no TLS to reload', fields: [], optional: [] },
+  'resume_key.unreadable': { level: 'warn', when: 'the key of resume tickets in Redis cannot be read', fields: [], optional: [] },
+  'insecure.open': { level: 'warn', when: 'break-glass lets connections in without a token; every minute', fields: ['insecure', 'until'], optional: [] },
+  'insecure.ended': { level: 'warn', when: 'break-glass is over', fields: ['until'], optional: [] },
+  'worker.waiting': {
+    level: 'warn',
+    when: 'a worker has not read revocations and bans yet, and takes no connections until it has',
+    fields: ['worker', 'reason'],
+    optional: []
+  },
+  'worker.started': { level: 'info', when: 'a worker takes connections', fields: ['worker', 'port'], optional: [] },
+  'worker.hung': { level: 'error', when: 'a worker does not answer, and is ended', fields: ['worker'], optional: [] },
+  'worker.exited': {
+    level: 'error',
+    when: 'a worker ended by itself, and is started again',
+    fields: ['worker', 'code', 'signal', 'restart_in_ms'],
+    optional: []
+  },
+  'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
+  'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
+  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it', fields: ['where', 'error'], optional: ['stack'] }
+} as const satisfies Readonly<Record<string, Event>>
+
+export type EventName = keyof typeof EVENTS
+
+/** One line of one event, as it is given to the log. An optional field that is undefined is not written. */
+export type Line<E extends EventName> = { readonly event: E } &
+  { readonly [F in typeof EVENTS[E]['fields'][number]]: FieldValue<F> } &
+  { readonly [F in typeof EVENTS[E]['optional'][number]]?: FieldValue<F> | undefined }
+
+/** A line of any event; the compiler holds it to the fields of its own. */
+export type AnyLine = { [E in EventName]: Line<E> }[EventName]

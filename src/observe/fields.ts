@@ -1,0 +1,71 @@
+/** What a field of a log line may hold. `true`: present only when it is true. */
+export type FieldType = 'string' | 'number' | 'true' | 'null' | 'strings'
+
+interface Field {
+  readonly types: readonly FieldType[]
+  /** For operators: what the value says, with its unit. */
+  readonly meaning: string
+}
+
+const text = (meaning: string) => ({ types: ['string'], meaning }) as const satisfies Field
+const number = (meaning: string) => ({ types: ['number'], meaning }) as const satisfies Field
+const flag = (meaning: string) => ({ types: ['true'], meaning }) as const satisfies Field
+
+/** Fields of every line. */
+export const COMMON_FIELDS = {
+  level: text('`info`, `warn` (what a client did wrongly) or `error` (what failed on our side)'),
+  time: text('ISO 8601, UTC, in ms'),
+  node: text('the process: `<NODE_ID>-<worker>-<boot>`'),
+  event: text('what happened')
+} as const
+
+/** Every other field that a line can hold. One name has one meaning, in whatever line it stands. */
+export const FIELDS = {
+  connection_id: text('one connection, from accepted to closed; in `welcome` as well'),
+  user_id: text('`sub` of the token, `<issuer>:<sub>` with several issuers; absent while nobody has proven who they are'),
+  ip: text('client address behind trusted proxies; in summaries the /64 of an IPv6 address'),
+  issuer: text('configured name of the token\'s issuer'),
+  path: text('path asked for, without its query; segments that could hide a token are `…`'),
+  insecure: flag('`true`: let in by break-glass, without a token'),
+  reason: text('why: a name from the table of refusals; `connection_lost` for a peer that vanished, `node_lost` for one whose process did; or a word of the event\'s own'),
+  detail: text('more exactly why, from a fixed vocabulary, for operators only'),
+  status: number('HTTP status that was answered'),
+  code: { types: ['number', 'null'], meaning: 'WebSocket close code; in `worker.exited` the exit code' },
+  duration_ms: number('how long it took or lasted, in ms'),
+  messages_in: number('data frames received'),
+  messages_out: number('data frames sent'),
+  suppressed: number('how many more lines of this event and address were held back'),
+  dry_run: flag('`true`: decided, but let through (`WS_LIMITS_MODE=dry-run`)'),
+  topics: { types: ['strings', 'number'], meaning: 'in `access.denied` what was denied, at most ten; elsewhere how many topics' },
+  lost_node: text('with `node_lost`: the process that had the connection; another one writes its line'),
+  delay_ms: number('how late the event loop is, in ms'),
+  policy: text('`WS_LIMITS_ON_REDIS_DOWN`'),
+  keys: number('keys that can verify tokens'),
+  host: text('address listened on'),
+  port: number('main port'),
+  admin_port: number('admin port'),
+  binding: text('which uWebSockets.js was loaded, and why'),
+  connections: number('open connections'),
+  dropped: number('how many since the last such line'),
+  until: text('when break-glass ends'),
+  worker: number('number of the worker'),
+  workers: number('how many workers'),
+  signal: { types: ['string', 'null'], meaning: 'what ended it' },
+  restart_in_ms: number('when it is started again, in ms'),
+  where: text('place in the code'),
+  error: text('name of the error; never its message, which might quote a client'),
+  stack: text('where it was thrown')
+} as const satisfies Readonly<Record<string, Field>>
+
+export type FieldName = keyof typeof FIELDS
+
+interface Values {
+  readonly string: string
+  readonly number: number
+  readonly true: true
+  readonly null: null
+  readonly strings: readonly string[]
+}
+
+/** The TypeScript type of a field's value. */
+export type FieldValue<F extends FieldName> = Values[typeof FIELDS[F]['types'][number]]

@@ -1,0 +1,48 @@
+import { REFUSALS, type RefusalName } from '../../refusals.js'
+
+export type UpgradeOutcome = 'accepted' | 'refused' | 'aborted'
+export type MessageDirection = 'in' | 'out'
+export type CountedLimit = 'ip' | 'user' | 'message'
+export type LimitDecision = 'allowed' | 'refused' | 'would_refuse'
+
+/** What a close with a code that is not ours counts as, so that clients cannot make labels. */
+export const OTHER_CODE = 'other'
+
+/** Codes that WebSocket itself knows (RFC 6455 section 7.4.1) and that the native layer reports. */
+const PROTOCOL_CODES = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011]
+
+/** Plain numbers that the hot path adds to. Every label value is there from the start, at 0. */
+export interface Counters {
+  readonly upgrades: Record<UpgradeOutcome, number>
+  readonly refusals: Record<RefusalName, number>
+  readonly messages: Record<MessageDirection, number>
+  readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
+  /** By close code in decimal, or `OTHER_CODE`. */
+  readonly closes: Map<string, number>
+}
+
+/** Makes counters at 0. */
+export function createCounters (): Counters {
+  const refusals = Object.fromEntries(Object.keys(REFUSALS).map((name) => [name, 0])) as Record<RefusalName, number>
+  const ourCodes = Object.values(REFUSALS).map((kind) => kind.closeCode).filter((code) => code !== null)
+  const codes = [...new Set([...PROTOCOL_CODES, ...ourCodes])].sort((a, b) => a - b)
+  return {
+    upgrades: { accepted: 0, refused: 0, aborted: 0 },
+    refusals,
+    messages: { in: 0, out: 0 },
+    limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },
+    closes: new Map([...codes.map(String), OTHER_CODE].map((code) => [code, 0]))
+  }
+}
+
+function createDecisions (): Record<LimitDecision, number> {
+  return { allowed: 0, refused: 0, would_refuse: 0 }
+}
+
+/** Counts one close; a code that is not in the table counts as `OTHER_CODE`. */
+export function countClose (counters: Counters, code: number): void {
+  const label = String(code)
+  const known = counters.closes.get(label)
+  if (known !== undefined) counters.closes.set(label, known + 1)
+  else counters.closes.set(OTHER_CODE, (counters.closes.get(OTHER_CODE) ?? 0) + 1)
+}

@@ -1,0 +1,108 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { IssuerStatus } from '../../tokens/token-verifier.js'
+import type { Counters } from './counters.js'
+
+/** What is asked at each scrape rather than counted. */
+export interface MetricSources {
+  /** Open connections of this process. */
+  connections (): number
+  /** Null: no Redis is configured, and the metric has no sample. */
+  redisUp (): boolean | null
+  issuers (): readonly IssuerStatus[]
+  auditDropped (): number
+  /** As `/readyz` says. */
+  ready (): boolean
+  /** The event loop is so late that upgrades are refused. */
+  eventLoopLate (): boolean
+}
+
+/** Registers every metric of ours except the histogram; each reads its numbers when it is scraped. */
+export function registerMetrics (registry: Registry, counters: Counters, sources: MetricSources): void {
+  registerConnections(registry, counters, sources)
+  registerTraffic(registry, counters)
+  registerDependencies(registry, sources)
+}
+
+function registerConnections (registry: Registry, counters: Counters, sources: MetricSources): void {
+  registerGauge(registry, 'portcullis_connections', 'Open WebSocket connections.', sources.connections)
+  registerGauge(registry, 'portcullis_ready', 'Whether traffic may be sent to this process, as /readyz says.', () => Number(sources.ready()))
+  registerGauge(registry, 'portcullis_event_loop_late', 'Whether upgrades are refused (1) because the event loop is late.',
+    () => Number(sources.eventLoopLate()))
+  registerCounter(registry, 'portcullis_upgrades_total', 'WebSocket upgrades by outcome.', ['outcome'],
+    () => Object.entries(counters.upgrades).map(([outcome, count]) => [{ outcome }, count]))
+  registerCounter(registry, 'portcullis_refusals_total', 'Refusals by name, before and after the upgrade.', ['reason'],
+    () => Object.entries(counters.refusals).map(([reason, count]) => [{ reason }, count]))
+  registerCounter(registry, 'portcullis_closes_total', 'Closed connections by close code.', ['code'],
+    () => [...counters.closes].map(([code, count]) => [{ code }, count]))
+}
+
+function registerTraffic (registry: Registry, counters: Counters): void {
+  registerCounter(registry, 'portcullis_messages_total', 'Data messages by direction.', ['direction'],
+    () => Object.entries(counters.messages).map(([direction, count]) => [{ direction }, count]))
+  registerCounter(registry, 'portcullis_limit_decisions_total', 'Decisions of the rate limits.', ['limit', 'decision'],
+    () => Object.entries(counters.limits).flatMap(([limit, decisions]) =>
+      Object.entries(decisions).map(([decision, count]): Sample => [{ limit, decision }, count])))
+}
+
+function registerDependencies (registry: Registry, sources: MetricSources): void {
+  registerGauge(registry, 'portcullis_redis_up', 'Whether Redis answers (1) or not (0).', () => {
+    const up = sources.redisUp()
+    return up === null ? null : Number(up)
+  })
+  const age = new Gauge({
+    name: 'portcullis_jwks_age_seconds',
+    help: 'Age of the keys of each issuer; none before the first are loaded.',
+    labelNames: ['issuer'],
+    registers: [registry],
+    collect () {
+      age.reset()
+      for (const { name, ageS } of sources.issuers()) if (ageS !== null) age.set({ issuer: name }, ageS)
+    }
+  })
+  const usable = new Gauge({
+    name: 'portcullis_issuer_usable',
+    help: 'Whether tokens of each issuer can be checked (1): its keys are at hand and not too old.',
+    labelNames: ['issuer'],
+    registers: [registry],
+    collect () {
+      usable.reset()
+      for (const issuer of sources.issuers()) usable.set({ issuer: issuer.name }, Number(issuer.usable))
+    }
+  })
+  registerCounter(registry, 'portcullis_jwks_fetches_total', 'Fetches of signing keys by issuer and outcome.', ['issuer', 'outcome'],
+    () => sources.issuers().flatMap(({ name, fetches }): Sample[] => [
+      [{ issuer: name, outcome: 'ok' }, fetches.ok], [{ issuer: name, outcome: 'failed' }, fetches.failed]
+    ]))
+  registerCounter(registry, 'portcullis_audit_dropped_total', 'Log lines lost because their destination was slow or away.', [],
+    () => [[{}, sources.auditDropped()]])
+}
+
+type Sample = [labels: Record<string, string>, value: number]
+
+/** A counter whose totals are kept elsewhere. */
+function registerCounter (registry: Registry, name: string, help: string, labelNames: string[], read: () => Sample[]): void {
+  const counter = new Counter({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect () {
+      counter.reset()
+      for (const [labels, value] of read()) counter.inc(labels, value)
+    }
+  })
+}
+
+/** A gauge without labels; null takes its sample away. */
+function registerGauge (registry: Registry, name: string, help: string, read: () => number | null): void {
+  const gauge = new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect () {
+      const value = read()
+      if (value === null) gauge.remove()
+      else gauge.set(value)
+    }
+  })
+}

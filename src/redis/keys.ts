@@ -1,0 +1,93 @@
+import { encodeId } from './encode-id.js'
+
+// Every name that Portcullis uses in Redis stands here, keys and channels. `prefix` is the operator's, without braces, and is
+// used as it is. Nothing that a client sends can shape a name: ids are percent-encoded, addresses arrive normalized.
+
+/** Where the limits are kept. */
+export interface LimitKeys {
+  /** Connection attempts of an address (`192.0.2.1`, `2001:db8:1:2::/64`). */
+  address (address: string): string
+  /** A spent resume ticket of an address; its hash tag, the address's whole key, puts both in one slot of a cluster. */
+  resume (address: string, nonce: string): string
+  /** Leases of a user. */
+  user (userId: string): string
+  /** Messages of an address. */
+  messages (address: string): string
+  /** How often an address has broken a limit. */
+  strikes (address: string): string
+}
+
+export function createLimitKeys (prefix: string): LimitKeys {
+  const addressPrefix = `${prefix}ws:ratelimit:ip:`
+  const resumePrefix = `${prefix}ws:resume:{${addressPrefix}`
+  const userPrefix = `${prefix}ws:ratelimit:user:`
+  const messagesPrefix = `${prefix}ws:ratelimit:msg:`
+  return {
+    address: (address) => addressPrefix + address,
+    resume: (address, nonce) => `${resumePrefix}${address}}:${encodeId(nonce)}`,
+    user: (userId) => userPrefix + encodeId(userId),
+    messages: (address) => messagesPrefix + address,
+    strikes: (address) => `${prefix}ws:strikes:${address}`
+  }
+}
+
+/** Where the nodes keep what survives them. A node is one process. */
+export interface NodeKeys {
+  /** Sorted set of nodes, scored by the time (ms on Redis's clock) until which each is known to be alive. */
+  readonly index: string
+  /** Hash: connection id to lease record, kept by the limiter; and the field `''`: the last heartbeat (see beat.lua). */
+  records (node: string): string
+  /** Set of connection ids that others have claimed. Its hash tag, the whole key of the records, puts both in one slot of a cluster. */
+  claimed (node: string): string
+}
+
+export function createNodeKeys (prefix: string): NodeKeys {
+  const records = (node: string): string => `${prefix}ws:node:${encodeId(node)}`
+  return { index: `${prefix}ws:nodes`, records, claimed: (node) => `{${records(node)}}:claimed` }
+}
+
+/** Where orders are kept, and the channels they travel on. */
+export interface ControlKeys {
+  /** Channel of orders; back ends publish here as well. */
+  readonly channel: string
+  /** Sorted sets, scored by when each entry expires, in ms on Redis's clock. */
+  readonly revocations: string
+  readonly bans: string
+  readonly orders: string
+  /** A name for all of the above: another one means that Redis has lost what it had. */
+  readonly dataSet: string
+  /** For operators to look at; nothing reads it. */
+  ban (address: string): string
+  /** Channel on which one process asks all. */
+  readonly ask: string
+  /** Channel on which the process that asked is answered. Every such name starts with `answers`. */
+  readonly answers: string
+}
+
+export function createControlKeys (prefix: string): ControlKeys {
+  return {
+    channel: `${prefix}ws:control`,
+    revocations: `${prefix}ws:revocations`,
+    bans: `${prefix}ws:bans`,
+    orders: `${prefix}ws:control:orders`,
+    dataSet: `${prefix}ws:control:data-set`,
+    ban: (address) => `${prefix}ws:ban:${address}`,
+    ask: `${prefix}ws:control:ask`,
+    answers: `${prefix}ws:control:answer:`
+  }
+}
+
+/** What the channels of all topics of one kind begin with; the id follows. */
+export function topicChannelPrefix (prefix: string, kind: string): string {
+  return `${prefix}ws:topic:${kind}:`
+}
+
+/** Stream of what clients send. */
+export function inboundStream (prefix: string): string {
+  return `${prefix}ws:inbound`
+}
+
+/** The secret of resume tickets, where none is configured. */
+export function resumeSecret (prefix: string): string {
+  return `${prefix}ws:resume-key`
+}

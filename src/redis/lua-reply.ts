@@ -1,0 +1,67 @@
+/** A script answered with something other than what its header promises. */
+export class UnexpectedReply extends Error {
+  override readonly name = 'UnexpectedReply'
+
+  /** `script`: the name of its file; the message never quotes the reply, which may hold what clients sent. */
+  constructor (script: string, expected: string) {
+    super(`${script}.lua did not answer with ${expected}`)
+  }
+}
+
+interface Tuples {
+  readonly 1: readonly [number]
+  readonly 2: readonly [number, number]
+  readonly 4: readonly [number, number, number, number]
+}
+
+/** Reads 1 as true and 0 as false. Throws `UnexpectedReply`, as all readers here do. */
+export function readFlag (reply: unknown, script: string): boolean {
+  if (reply !== 0 && reply !== 1) throw new UnexpectedReply(script, '0 or 1')
+  return reply === 1
+}
+
+/** Reads a fixed number of integers. */
+export function readTuple<N extends keyof Tuples> (reply: unknown, script: string, length: N): Tuples[N] {
+  if (!isTuple(reply, length)) throw new UnexpectedReply(script, `a list of ${length} integers`)
+  return reply
+}
+
+/** Reads a list of integers, empty or of any length. */
+export function readIntegers (reply: unknown, script: string): readonly number[] {
+  if (!isListOf(reply, isInteger)) throw new UnexpectedReply(script, 'a list of integers')
+  return reply
+}
+
+/** Reads a list of texts, empty or of any length. */
+export function readTexts (reply: unknown, script: string): readonly string[] {
+  if (!isListOf(reply, isText)) throw new UnexpectedReply(script, 'a list of texts')
+  return reply
+}
+
+/** Reads a flat list of pairs, each a text and an integer. */
+export function readTextIntegerPairs (reply: unknown, script: string): Array<readonly [string, number]> {
+  const pairs: Array<readonly [string, number]> = []
+  const flat: readonly unknown[] = Array.isArray(reply) ? reply : [null]
+  for (let at = 0; at < flat.length; at += 2) {
+    const [text, integer] = [flat[at], flat[at + 1]]
+    if (!isText(text) || !isInteger(integer)) throw new UnexpectedReply(script, 'pairs of a text and an integer')
+    pairs.push([text, integer])
+  }
+  return pairs
+}
+
+function isTuple<N extends keyof Tuples> (reply: unknown, length: N): reply is Tuples[N] {
+  return isListOf(reply, isInteger) && reply.length === length
+}
+
+function isListOf<T> (reply: unknown, isItem: (item: unknown) => item is T): reply is readonly T[] {
+  return Array.isArray(reply) && reply.every(isItem)
+}
+
+function isInteger (item: unknown): item is number {
+  return Number.isInteger(item)
+}
+
+function isText (item: unknown): item is string {
+  return typeof item === 'string'
+}

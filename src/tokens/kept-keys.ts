@@ -1,0 +1,43 @@
+import type { KeyFetchFault } from './fetch-keys.js'
+import type { IssuerConfig, JwksSettings } from './issuer-config.js'
+import { buildKeySet, type KeySet, type SkippedKeys } from './key-set.js'
+
+/** What a successful fetch brought. */
+export interface RefreshedKeys {
+  readonly keys: number
+  readonly skipped: SkippedKeys
+  /** Keys of the set before that are gone: their tokens no longer verify. */
+  readonly removed: number
+}
+
+/** One issuer's keys of the last good fetch, with their age. Replaced as a whole, never merged. */
+export class KeptKeys {
+  private keys: KeySet | null = null
+  private loadedAtMs = 0
+
+  /** `now`: wall clock, ms since the epoch. */
+  constructor (private readonly issuer: IssuerConfig, private readonly settings: JwksSettings, private readonly now: () => number) {}
+
+  /** The keys at hand; null before the first success and when they are older than `maxAgeMs` + `maxStaleMs`. */
+  current (): KeySet | null {
+    const { maxAgeMs, maxStaleMs } = this.settings
+    return this.keys !== null && this.now() - this.loadedAtMs < maxAgeMs + maxStaleMs ? this.keys : null
+  }
+
+  /** Null before the first success. */
+  ageS (): number | null {
+    return this.keys === null ? null : Math.max(0, this.now() - this.loadedAtMs) / 1000
+  }
+
+  /** Takes what a fetch that was started at `startedAtMs` found; keeps the old set when the new one could verify nothing. */
+  replace (published: readonly unknown[], startedAtMs: number): RefreshedKeys | KeyFetchFault {
+    const before = this.keys?.byFingerprint ?? new Map<string, never>()
+    const next = buildKeySet(published, this.issuer, before)
+    // A legacy Supabase project that signs with its shared secret publishes an empty set, and that is no failure.
+    if (next.keys.size === 0 && this.issuer.hmacSecret === null) return 'no_usable_key'
+    this.keys = next.keys
+    this.loadedAtMs = startedAtMs
+    const removed = [...before.keys()].filter(each => !next.keys.byFingerprint.has(each)).length
+    return { keys: next.keys.size, skipped: next.skipped, removed }
+  }
+}

@@ -1,0 +1,114 @@
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js'
+import { CannotStart } from '../../cannot-start.js'
+import type { Binding } from './binding.js'
+
+/** One native app. The certificate it was made with is its own for ever, so a new one takes a new app. */
+export interface UwsApp {
+  readonly native: TemplatedApp
+  /** Open WebSockets. */
+  sockets: number
+}
+
+export interface Listener {
+  /** Listens; resolves with the port. Rejects when the address cannot be had. */
+  listen (): Promise<number>
+  /**
+   * Has a newly made app take all further connections, while the sockets of the one before live on there. Throws, and
+   * changes nothing, when the app cannot be made.
+   */
+  replaceApp (): void
+  /** Sends a text frame to every socket that joined the topic, whichever app it is on. */
+  publish (topic: string, text: string): void
+  /** Takes no further connections. */
+  stopListening (): void
+  /** Drops what is still open. */
+  close (): void
+}
+
+export interface ListenerSettings {
+  readonly host: string
+  /** 0 takes a free one, on which no app can be replaced: the system refuses to share such a port. */
+  readonly port: number
+  readonly exclusivePort: boolean
+}
+
+/** The types lack the form with a host and options at once. */
+type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void
+
+/** Makes the one door of this process. `makeApp` throws when the native layer refuses the certificate. */
+export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, settings: ListenerSettings): Listener {
+  const { host, port, exclusivePort } = settings
+  const options = exclusivePort ? uws.ListenOptions?.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusiveOption(uws) : 0
+  // The native layer never frees an app, so those of the past cost no more by staying in this list.
+  const apps: UwsApp[] = []
+  let current = add()
+  let listening: us_listen_socket | null = null
+  let state: 'made' | 'open' | 'shut' | 'closed' = 'made'
+
+  function add (): UwsApp {
+    const app = makeApp()
+    apps.push(app)
+    return app
+  }
+
+  /** The native layer calls back before it returns. */
+  function open ({ native }: UwsApp): us_listen_socket | null {
+    let opened: us_listen_socket | null = null
+    const listen = native.listen.bind(native) as unknown as Listen
+    listen(host, port, options, (socket) => { if (socket !== false) opened = socket })
+    return opened
+  }
+
+  function shut (): void {
+    if (listening !== null) uws.us_listen_socket_close(listening)
+    listening = null
+  }
+
+  /** Between the two nobody listens on an exclusive port, but no other program runs in this thread meanwhile. */
+  function handOver (next: UwsApp): void {
+    if (exclusivePort) shut()
+    const opened = open(next)
+    if (opened !== null) {
+      shut()
+      current = next
+    }
+    listening = opened ?? listening ?? open(current)
+    if (opened === null) throw new Error('the port could not be taken over')
+  }
+
+  function stopListening (): void {
+    if (state !== 'closed') state = 'shut'
+    shut()
+  }
+
+  return {
+    listen: async () => {
+      listening = open(current)
+      state = 'open'
+      if (listening === null) throw new CannotStart(`cannot listen on ${host}:${port}: the address is taken or not ours`)
+      return uws.us_socket_local_port(listening as unknown as Parameters<typeof uws.us_socket_local_port>[0])
+    },
+    replaceApp () {
+      if (state === 'shut' || state === 'closed') throw new Error('no connections are taken any more')
+      if (port === 0) throw new Error('PORT is 0')
+      const next = add()
+      if (state === 'made') current = next
+      else handOver(next)
+    },
+    publish (topic, text) {
+      for (const app of apps) if (app.sockets > 0) app.native.publish(topic, text)
+    },
+    stopListening,
+    close () {
+      // Closing an app before its listen socket crashes the native layer.
+      stopListening()
+      if (state !== 'closed') for (const { native } of apps) native.close()
+      state = 'closed'
+    }
+  }
+}
+
+/** Both bindings export the option as a plain constant; the types show it as an enum. */
+function exclusiveOption (uws: Binding['uws']): number {
+  return (uws as unknown as { LIBUS_LISTEN_EXCLUSIVE_PORT: number }).LIBUS_LISTEN_EXCLUSIVE_PORT
+}

@@ -1,0 +1,49 @@
+import type { WebSocket } from 'uWebSockets.js'
+import type { SendOutcome, Socket, SocketHandlers } from '../../connection/transport.js'
+
+/** What the native layer keeps for a socket. It copies this object shallowly, so the state is one step away. */
+export interface UserData { readonly s: UwsSocket }
+
+/** By what the native `send` returns. */
+const OUTCOMES: readonly SendOutcome[] = ['buffered', 'sent', 'dropped']
+
+/** One native socket. The native object must not be touched once it has closed, so it is forgotten then. */
+export class UwsSocket implements Socket {
+  handlers: SocketHandlers | null = null
+  private ws: WebSocket<UserData> | null = null
+  private closedCode: number | null = null
+
+  /** `first`: the frame that leaves with the handshake. */
+  constructor (private first: Uint8Array | null) {}
+
+  /** The handshake is going out. Nothing more may be done here, see `UwsUpgrade.accept`. */
+  opened (ws: WebSocket<UserData>): void {
+    this.ws = ws
+    if (this.first !== null) ws.send(this.first)
+    this.first = null
+  }
+
+  /** Hands the socket over. False when it closed before. */
+  start (onOpen: (socket: Socket) => SocketHandlers): boolean {
+    if (this.ws === null) return false
+    this.handlers = onOpen(this)
+    // A socket that was ended by `onOpen` itself has closed before its handlers were known.
+    if (this.closedCode !== null) this.closed(this.closedCode)
+    return true
+  }
+
+  closed (code: number): void {
+    this.ws = null
+    this.closedCode = code
+    this.handlers?.onClose(code)
+    this.handlers = null
+  }
+
+  send (frame: string | ArrayBuffer): SendOutcome { return this.ws === null ? 'sent' : OUTCOMES[this.ws.send(frame)] ?? 'sent' }
+  bufferedBytes (): number { return this.ws === null ? 0 : this.ws.getBufferedAmount() }
+  end (code: number, reason: string): void { this.ws?.end(code, reason) }
+  ping (): void { this.ws?.ping() }
+  terminate (): void { this.ws?.close() }
+  subscribe (topic: string): void { this.ws?.subscribe(topic) }
+  unsubscribe (topic: string): void { this.ws?.unsubscribe(topic) }
+}

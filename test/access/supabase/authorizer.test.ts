@@ -1,0 +1,237 @@
+import { createSigner } from 'fast-jwt'
+import postgres from 'postgres'
+import t, { type Test } from 'tap'
+import type { Asked, Authorizer, Visible } from '../../../src/access/authorizer.js'
+import { createSupabaseAuthorizer, type SupabaseAccessSettings } from '../../../src/access/supabase/authorizer.js'
+import { startPostgres } from '../../support/postgres.js'
+import { startPostgrest } from '../../support/postgrest.js'
+import { identityOf } from '../identity-of.js'
+
+const KEY = 'the shared key of the tests, long enough for HS256'
+const sign = createSigner({ key: KEY, expiresIn: 60_000 })
+
+const server = await startPostgres(t)
+const sample = await server.createSample('sample')
+const owner = postgres(server.url('postgres', sample), { max: 1, onnotice: () => {} })
+t.teardown(() => owner.end({ timeout: 1 }))
+const api = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY })
+
+const ACME: Visible = {
+  agents: ['a0000000-0000-4000-8000-0000000000a1', 'a0000000-0000-4000-8000-0000000000a2'],
+  tasks: ['a0000000-0000-4000-8000-0000000000f1', 'a0000000-0000-4000-8000-0000000000f2']
+}
+const GLOBEX: Visible = { agents: ['b0000000-0000-4000-8000-0000000000a1'], tasks: ['b0000000-0000-4000-8000-0000000000f1'] }
+const ALL: Asked = { agents: [...ACME.agents, ...GLOBEX.agents], tasks: [...ACME.tasks, ...GLOBEX.tasks] }
+const NOTHING: Visible = { agents: [], tasks: [] }
+
+const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
+let nowMs = 1_000_000
+function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): Authorizer {
+  const authorizer = createSupabaseAuthorizer({
+    url: api.url,
+    anonKey: api.anonKey,
+    relations: RELATIONS,
+    checkTimeoutMs: 5000,
+    cacheMs: 0,
+    ...more
+  }, { now: () => nowMs })
+  t.teardown(async () => {
+    api.answerWith(null)
+    await authorizer.close()
+  })
+  return authorizer
+}
+
+interface Question {
+  readonly user: string
+  readonly asked: Asked
+  readonly claims?: Record<string, unknown>
+  readonly token?: string
+}
+
+async function ask (authorizer: Authorizer, { user, asked, claims = {}, token }: Question): Promise<Visible> {
+  const identity = identityOf(user, { role: 'authenticated', ...claims })
+  return await authorizer.visible(identity, token ?? sign(identity.claims), asked, { fresh: false })
+}
+
+t.test('a user sees the agents and tasks of their own organizations only, both kinds asked at once', async (t) => {
+  const authorizer = createAuthorizer(t, { url: `${api.url}/` })
+  const before = api.requests.length
+  t.same(await ask(authorizer, { user: 'alice', asked: ALL }), ACME)
+  t.equal(api.requests.length, before + 2)
+  t.same(await ask(authorizer, { user: 'bob', asked: ALL }), GLOBEX)
+  t.same(await ask(authorizer, { user: 'mallory', asked: ALL }), NOTHING)
+  t.same(await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: '*' } }), ACME)
+})
+
+t.test('a kind that is not asked for costs no request', async (t) => {
+  const authorizer = createAuthorizer(t)
+  const before = api.requests.length
+  t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { ...ACME, tasks: [] })
+  t.equal(api.requests.length, before + 1)
+})
+
+t.test('an id that is no uuid is forbidden, like a missing one and another tenant\'s, and does not spoil the others', async (t) => {
+  const authorizer = createAuthorizer(t)
+  const [mine = ''] = ACME.agents
+  for (const id of ['a1', '7', 'a.b', 'x:y', mine.toUpperCase(), 'c0000000-0000-4000-8000-000000000001', GLOBEX.agents[0] ?? '']) {
+    t.same(await ask(authorizer, { user: 'alice', asked: { agents: [id], tasks: [id] } }), NOTHING, id)
+    t.same(await ask(authorizer, { user: 'alice', asked: { agents: [id, mine], tasks: [] } }), { agents: [mine], tasks: [] }, `${id} beside a good one`)
+  }
+  t.same(await ask(authorizer, { user: 'alice', asked: ALL }), ACME)
+})
+
+t.test('ids of text and whole-number columns are found, whatever is in them', async (t) => {
+  await owner.unsafe(`
+    create table public.names (id text primary key); create table public.numbers (id bigint primary key);
+    alter table public.names enable row level security; alter table public.numbers enable row level security;
+    create policy everybody on public.names for select to authenticated using (true);
+    create policy everybody on public.numbers for select to authenticated using (true);
+    grant select on public.names, public.numbers to authenticated;
+    insert into public.names values ('a.b'), ('c:d'), ('e'), ('f,g'), ('h"i'), ('j\\k');
+    insert into public.numbers values (7), (9007199254740993)`)
+  const authorizer = createAuthorizer(t, { relations: { agents: 'public.names', tasks: 'public.numbers' } })
+  t.same(await ask(authorizer, {
+    user: 'alice',
+    asked: {
+      agents: ['a.b', 'c:d', 'b', 'd', 'f', 'g', 'f,g', 'h"i', 'j\\k', ')&or=(id.eq.e'],
+      tasks: ['7', '9007199254740993', '9007199254740992', '07', '99999999999999999999', 'seven', ACME.tasks[0] ?? '']
+    }
+  }), { agents: ['a.b', 'c:d', 'f,g', 'h"i', 'j\\k'], tasks: ['7', '9007199254740993'] })
+})
+
+t.test('one user whose claims make a policy stumble spoils nothing for the others', async (t) => {
+  await owner.unsafe(`
+    create table public.picky (id text primary key); alter table public.picky enable row level security;
+    create policy org on public.picky for select to authenticated
+      using ((current_setting('request.jwt.claims')::jsonb ->> 'org')::uuid is not null);
+    grant select on public.picky to authenticated; insert into public.picky values ('p1'), ('${ACME.agents[0]}')`)
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.picky' } })
+  const asked = { agents: ['p1', ...ACME.agents], tasks: [] }
+  for (let attempt = 0; attempt < 10; attempt++) {
+    t.same(await ask(authorizer, { user: 'eve', asked, claims: { org: 'p1' } }), NOTHING)
+  }
+  t.same((await ask(authorizer, { user: 'alice', asked, claims: { org: ACME.agents[0] } })).agents, ['p1', ACME.agents[0]])
+})
+
+t.test('long lists go in several requests of bounded length', async (t) => {
+  await owner.unsafe(`
+    create table public.long (id text primary key); alter table public.long enable row level security;
+    create policy everybody on public.long for select to authenticated using (true);
+    grant select on public.long to authenticated;
+    insert into public.long select rpad(n::text || ':', 128, ':') from generate_series(1, 300) n`)
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.long' } })
+  const ids = Array.from({ length: 200 }, (_, index) => `${index + 201}:`.padEnd(128, ':'))
+  const before = api.requests.length
+  t.same((await ask(authorizer, { user: 'alice', asked: { agents: ids, tasks: [] } })).agents, ids.slice(0, 100))
+  const sent = api.requests.slice(before)
+  t.ok(sent.length > 1)
+  t.ok(sent.every((path) => path.length < 7000), 'no request line is too long for a proxy')
+})
+
+t.test('a list is never cut where the project returns fewer rows than were asked for', async (t) => {
+  await owner.unsafe(`
+    create table public.lots (id bigint primary key); alter table public.lots enable row level security;
+    create policy few on public.lots for select to authenticated
+      using (id <= (current_setting('request.jwt.claims')::jsonb ->> 'rows')::int);
+    grant select on public.lots to authenticated; insert into public.lots select generate_series(1, 3000)`)
+  const narrow = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY, maxRows: 400 })
+  const authorizer = createAuthorizer(t, { url: narrow.url, relations: { ...RELATIONS, agents: 'public.lots' } })
+  for (const [rows, listed] of [[0, 0], [1, 1], [400, 400], [1000, 1000], [1001, 1001], [3000, 1001]]) {
+    const { agents } = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] }, claims: { rows } })
+    t.equal(new Set(agents).size, listed)
+  }
+})
+
+t.test('a token that PostgREST does not take is no answer, and no failure of PostgREST', async (t) => {
+  const authorizer = createAuthorizer(t)
+  const forged = createSigner({ key: 'another key of the tests, long enough for HS256' })({ sub: 'alice', role: 'authenticated' })
+  for (let attempt = 0; attempt < 10; attempt++) {
+    await t.rejects(ask(authorizer, { user: 'alice', asked: ALL, token: forged }), { name: 'AccessError', message: 'PostgREST answered 401', answered: true })
+  }
+  t.same(await ask(authorizer, { user: 'alice', asked: ALL }), ACME)
+})
+
+t.test('a role that may not read the table sees nothing', async (t) => {
+  await owner.unsafe('create role visitor; grant visitor to portcullis_login; grant usage on schema public to visitor')
+  const authorizer = createAuthorizer(t)
+  t.same(await ask(authorizer, { user: 'alice', asked: ALL, claims: { role: 'visitor' } }), NOTHING)
+})
+
+t.test('rows that were not asked for are not believed', async (t) => {
+  const authorizer = createAuthorizer(t)
+  api.answerWith({ status: 200, body: JSON.stringify([{ id: GLOBEX.agents[0] }, { id: ACME.agents[0] }]) })
+  t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { agents: [ACME.agents[0]], tasks: [] })
+})
+
+t.test('whatever is no clear answer rejects, without a word of the token or of PostgREST', async (t) => {
+  const answers = [
+    { status: 200, body: '<html>hello</html>' }, { status: 200, body: '{"id":"x"}' }, { status: 200, body: '[{"id":7}]' },
+    { status: 200, body: '[null]' }, { status: 200, body: '' }, { status: 200, body: `[${' '.repeat(600_000)}]` }, { status: 204, body: '' },
+    { status: 301, headers: { location: `${api.url}/elsewhere` }, body: '' }, { status: 400, body: '{"code":"PGRST100"}' },
+    { status: 404, body: '{}' }, { status: 429, body: '{}' }, { status: 500, body: '{"code":"57014"}' }, { status: 502, body: 'bad gateway' }
+  ]
+  for (const answer of answers) {
+    const authorizer = createAuthorizer(t)
+    api.answerWith(answer)
+    const token = sign({ sub: 'alice', role: 'authenticated' })
+    const failure = await ask(authorizer, { user: 'alice', asked: ALL, token }).catch((error: unknown) => error)
+    const label = `${answer.status} ${answer.body.slice(0, 20)}`
+    t.match(failure, { name: 'AccessError', message: /^PostgREST/ }, label)
+    t.notMatch(failure instanceof Error ? `${failure.message}${failure.stack}${String(failure.cause)}` : '', new RegExp(`${token.slice(-20)}|gateway|hello`))
+  }
+})
+
+t.test('a redirect is not followed: it would carry the keys to somebody else', async (t) => {
+  const elsewhere = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY })
+  const authorizer = createAuthorizer(t)
+  for (const status of [301, 302, 307, 308]) {
+    api.answerWith({ status, headers: { location: `${elsewhere.url}/rest/v1/agents?select=id::text` }, body: '' })
+    await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { name: 'AccessError' })
+  }
+  t.equal(elsewhere.requests.length, 0)
+})
+
+t.test('a list without a count is no clear answer', async (t) => {
+  const authorizer = createAuthorizer(t)
+  api.answerWith({ status: 200, headers: { 'content-range': '0-0/*' }, body: JSON.stringify([{ id: ACME.agents[0] }]) })
+  await t.rejects(ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] } }), { message: 'PostgREST did not count the rows' })
+})
+
+t.test('with PostgREST hanging a check ends by the deadline, and the breaker keeps the rest away until it is back', async (t) => {
+  const authorizer = createAuthorizer(t, { checkTimeoutMs: 60 })
+  api.answerWith('hang')
+  for (let attempt = 0; attempt < 5; attempt++) {
+    await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { message: 'PostgREST did not answer in time' })
+  }
+  const before = api.requests.length
+  await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { message: /not asked again yet/ })
+  t.equal(api.requests.length, before)
+})
+
+t.test('with PostgREST away nobody sees anything', async (t) => {
+  const authorizer = createAuthorizer(t, { url: 'http://127.0.0.1:1' })
+  await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { name: 'AccessError', message: 'PostgREST cannot be reached' })
+})
+
+t.test('hundreds of interleaved checks never cross', async (t) => {
+  const authorizer = createAuthorizer(t, { checkTimeoutMs: 15_000 })
+  const outcomes = await Promise.all(Array.from({ length: 180 }, async (_, index) => {
+    const user = index % 2 === 0 ? 'alice' : 'bob'
+    return JSON.stringify(await ask(authorizer, { user, asked: ALL })) === JSON.stringify(user === 'alice' ? ACME : GLOBEX)
+  }))
+  t.equal(outcomes.filter((right) => !right).length, 0)
+})
+
+t.test('a yes is remembered for one claims set, for seconds', async (t) => {
+  const authorizer = createAuthorizer(t, { cacheMs: 5000 })
+  const token = sign({ sub: 'alice', role: 'authenticated' })
+  t.same(await ask(authorizer, { user: 'alice', asked: ACME, token }), ACME)
+  const before = api.requests.length
+  t.same(await ask(authorizer, { user: 'alice', asked: ACME, token }), ACME)
+  t.equal(api.requests.length, before)
+  t.same(await ask(authorizer, { user: 'bob', asked: ACME }), NOTHING)
+  nowMs += 5000
+  t.same(await ask(authorizer, { user: 'alice', asked: ACME, token }), ACME)
+  t.ok(api.requests.length > before + 2)
+})

@@ -1,0 +1,42 @@
+import t from 'tap'
+import { formatBusMessage, MAX_EVENT_BYTES, parseBusMessage } from '../../src/bus/bus-message.js'
+
+const parse = (text: string): unknown => parseBusMessage(Buffer.from(text))
+
+t.test('an event is a name of 1 to 128 characters and any JSON', async (t) => {
+  for (const data of [null, 0, '', false, [], {}, { a: [1, { b: null }] }]) {
+    t.same(parse(JSON.stringify({ event: 'e', data })), { event: 'e', data })
+    t.same(parse(formatBusMessage({ event: 'e', data })), { event: 'e', data })
+  }
+  t.same(parse(JSON.stringify({ event: 'x'.repeat(128), data: 1, more: 2 })), { event: 'x'.repeat(128), data: 1 })
+})
+
+t.test('what is no event is told apart, never thrown', async (t) => {
+  for (const text of ['', 'hello', '{', '{"event":"e","data":1}x', '\ufeff{"event":"e","data":1}', 'undefined', '1e']) t.equal(parse(text), 'not_json', text)
+  const shapes = ['null', '1', '[]', '"x"', '{}', '{"event":"e"}', '{"data":1}', '{"event":"","data":1}', '{"event":1,"data":1}',
+    `{"event":"${'x'.repeat(129)}","data":1}`, '[{"event":"e","data":1}]', '{"__proto__":{"event":"e","data":1}}']
+  for (const text of shapes) t.equal(parse(text), 'wrong_shape', text)
+})
+
+t.test('a depth bomb is refused before anything recurses into it', async (t) => {
+  const nested = (depth: number): string => `{"event":"e","data":${'['.repeat(depth)}${']'.repeat(depth)}}`
+  t.match(parse(nested(128)), { event: 'e' })
+  t.equal(parse(nested(129)), 'too_deep')
+  t.equal(parse(nested(500_000)), 'too_deep')
+  t.throws(() => formatBusMessage({ event: 'e', data: JSON.parse('['.repeat(129) + ']'.repeat(129)) }), RangeError)
+})
+
+t.test('an event takes at most 1 MiB', async (t) => {
+  const frame = JSON.stringify({ event: 'e', data: '' }).length
+  const fitting = { event: 'e', data: 'x'.repeat(MAX_EVENT_BYTES - frame) }
+  t.same(parse(formatBusMessage(fitting)), fitting)
+  t.equal(parse(JSON.stringify({ event: 'e', data: fitting.data + 'x' })), 'too_large')
+  t.throws(() => formatBusMessage({ event: 'e', data: fitting.data + 'x' }), RangeError)
+  t.throws(() => formatBusMessage({ event: 'e', data: 'é'.repeat(MAX_EVENT_BYTES / 2) }), RangeError)
+})
+
+t.test('what is no event is not published', async (t) => {
+  t.throws(() => formatBusMessage({ event: '', data: 1 }), TypeError)
+  t.throws(() => formatBusMessage({ event: 'x'.repeat(129), data: 1 }), TypeError)
+  t.throws(() => formatBusMessage({ event: 'e', data: undefined }), TypeError)
+})

@@ -1,0 +1,190 @@
+import type { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import type { BusEvent } from '../../src/bus/bus.js'
+import type { Gap } from '../../src/bus/gap.js'
+import { createRedisBus, type RedisBusOptions } from '../../src/bus/redis-bus.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
+import { testBus, type Heard } from './bus-conformance.js'
+import { openClient } from './clients.js'
+
+interface Setup extends Partial<Omit<RedisBusOptions, 'client'>> { readonly redis: TestRedis }
+
+async function openBus (t: Test, { redis, ...more }: Setup) {
+  const heard: Heard[] = []
+  const client = await openClient(t, redis)
+  const bus = createRedisBus({ client, prefix: '', onEvent: (topic, event) => { heard.push({ topic, event }) }, ...more })
+  t.teardown(async () => { await bus.close() })
+  return { bus, heard, client }
+}
+
+async function listeners (client: Redis, channel: string): Promise<number> {
+  const [, count] = await client.pubsub('NUMSUB', channel)
+  return Number(count)
+}
+
+const shared = await startRedis(t)
+
+t.test('it does what every bus does', async (t) => {
+  testBus(t, async (t, onEvent) => (await openBus(t, { redis: shared, prefix: 'conformance:', timeoutMs: 5000, onEvent })).bus)
+})
+
+t.test('the format of the channel and message is what back ends publish', async (t) => {
+  const { bus, heard } = await openBus(t, { redis: shared, prefix: 'p:' })
+  await bus.subscribe('user:kc:alice')
+  await shared.client.publish('p:ws:topic:user:kc:alice', '{"event":"raw","data":1}')
+  await shared.client.publish('p:ws:topic:user:kc%3Aalice', '{"event":"encoded","data":2}')
+  await until('both arrived', () => heard.length === 2)
+  t.same(heard.map(({ topic, event }) => [topic, event.event]), [['user:kc:alice', 'raw'], ['user:kc:alice', 'encoded']])
+  const other = await openClient(t, shared)
+  const seen: string[] = []
+  other.on('message', (channel, text) => { seen.push(`${channel} ${text}`) })
+  await other.subscribe('p:ws:topic:user:kc%3Aalice')
+  await bus.publish('user:kc:alice', { event: 'e', data: [1] })
+  await until('it was seen', () => seen.length > 0)
+  t.same(seen, ['p:ws:topic:user:kc%3Aalice {"event":"e","data":[1]}'])
+})
+
+t.test('a process subscribes to a channel once, and leaves it with its last listener', async (t) => {
+  const { bus } = await openBus(t, { redis: shared, prefix: 'count:' })
+  const channel = 'count:ws:topic:agent:a'
+  await Promise.all([bus.subscribe('agent:a'), bus.subscribe('agent:a'), bus.subscribe('agent:a')])
+  t.equal(await listeners(shared.client, channel), 1)
+  bus.unsubscribe('agent:a')
+  bus.unsubscribe('agent:a')
+  await bus.subscribe('agent:other')
+  t.equal(await listeners(shared.client, channel), 1)
+  bus.unsubscribe('agent:a')
+  await until('the channel is left', async () => await listeners(shared.client, channel) === 0)
+})
+
+t.test('leaving a topic and wanting it again in the same tick is confirmed and heard', async (t) => {
+  const { bus, heard } = await openBus(t, { redis: shared, prefix: 'again:' })
+  await bus.subscribe('agent:a')
+  bus.unsubscribe('agent:a')
+  await bus.subscribe('agent:a')
+  bus.unsubscribe('agent:a')
+  await new Promise((resolve) => setImmediate(resolve))
+  await bus.subscribe('agent:a')
+  await bus.publish('agent:a', { event: 'e', data: 1 })
+  await until('it arrived', () => heard.length === 1)
+})
+
+t.test('what a broken back end publishes is dropped, counted and sampled, and the rest goes on', async (t) => {
+  let nowMs = 1_000_000
+  const drops: object[] = []
+  const { bus, heard } = await openBus(t, { redis: shared, prefix: 'bad:', now: () => nowMs, onInvalid: (report) => { drops.push(report) } })
+  await bus.subscribe('agent:a')
+  const good: BusEvent = { event: 'good', data: null }
+  const send = async (...texts: (string | Buffer)[]): Promise<void> => {
+    for (const text of texts) await shared.client.publish('bad:ws:topic:agent:a', text)
+    await bus.publish('agent:a', good)
+  }
+  await send('', 'x', '[]', '{"event":"e"}', Buffer.from([0xff, 0xfe, 0]), 'y'.repeat(1_048_577))
+  await until('the good one arrived', () => heard.length === 1)
+  t.same(drops, [{ reason: 'not_json', dropped: 1 }])
+  nowMs += 10_000
+  await send('{"event":"","data":1}')
+  await until('the next arrived', () => heard.length === 2)
+  t.same(drops[1], { reason: 'wrong_shape', dropped: 6 })
+})
+
+t.test('10,000 topics are subscribed in one go, by few commands, and left', async (t) => {
+  const { bus, heard } = await openBus(t, { redis: shared, prefix: 'many:', timeoutMs: 5000 })
+  const topics = Array.from({ length: 10_000 }, (_, n) => `agent:${n}`)
+  const calls = async (): Promise<number> => Number(/cmdstat_subscribe:calls=(\d+)/.exec(await shared.client.info('commandstats'))?.[1])
+  await bus.subscribe('agent:first')
+  const before = await calls()
+  await Promise.all(topics.map(async (topic) => { await bus.subscribe(topic) }))
+  t.equal(await calls() - before, 20)
+  const sent = shared.client.pipeline()
+  for (const topic of topics) sent.publish(`many:ws:topic:${topic}`, JSON.stringify({ event: 'e', data: topic }))
+  await sent.exec()
+  await until('all arrived', () => heard.length === 10_000)
+  t.ok(heard.every(({ topic, event }) => topic === event.data))
+  for (const topic of topics) bus.unsubscribe(topic)
+  await until('all are left', async () => (await shared.client.pubsub('CHANNELS', 'many:*')).length === 1)
+})
+
+t.test('when the connection of the subscriber is killed, it subscribes again by itself and tells of the gap', async (t) => {
+  const redis = await startRedis(t)
+  const gaps: (number | Gap)[] = []
+  const { bus, heard } = await openBus(t, {
+    redis, timeoutMs: 8000, onGap: (topics) => { gaps.push(topics) }, onGapEnd: (gap) => { gaps.push(gap) }
+  })
+  const topics = Array.from({ length: 1200 }, (_, n) => `task:${n}`)
+  await Promise.all(topics.map(async (topic) => { await bus.subscribe(topic) }))
+  for (let round = 1; round <= 3; round++) {
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await until('the gap is over', () => gaps.length === 2 * round)
+    t.match(gaps.slice(-2), [1200, { topics: 1200 }])
+    heard.length = 0
+    await Promise.all(topics.map(async (topic) => { await bus.publish(topic, { event: 'e', data: round }) }))
+    await until('all arrived', () => heard.length === 1200)
+  }
+  for (const topic of topics) bus.unsubscribe(topic)
+  await until('all are left', async () => (await redis.client.pubsub('CHANNELS')).length === 0)
+})
+
+t.test('while Redis hangs, subscribing and publishing reject within a second, and who still listens is heard late', async (t) => {
+  const redis = await startRedis(t)
+  const { bus, heard } = await openBus(t, { redis })
+  await bus.subscribe('agent:kept')
+  redis.pause()
+  const began = Date.now()
+  const asked = [bus.subscribe('agent:a'), bus.subscribe('agent:b'), bus.publish('agent:kept', { event: 'e', data: 1 })]
+  t.ok((await Promise.allSettled(asked)).every(({ status }) => status === 'rejected'))
+  t.ok(Date.now() - began < 2000)
+  bus.unsubscribe('agent:a')
+  redis.resume()
+  await until('who did not give up is heard', async () => {
+    await redis.client.publish('ws:topic:agent:b', '{"event":"e","data":"b"}')
+    return heard.some(({ event }) => event.data === 'b')
+  })
+  await until('what was given up is left', async () => await listeners(redis.client, 'ws:topic:agent:a') === 0)
+  t.equal(await listeners(redis.client, 'ws:topic:agent:kept'), 1)
+})
+
+t.test('taking back a subscription that failed or is under way does not deafen another listener', async (t) => {
+  const redis = await startRedis(t)
+  const { bus, heard } = await openBus(t, { redis })
+  redis.pause()
+  const [failing, staying, underWay] = [bus.subscribe('agent:a'), bus.subscribe('agent:a'), bus.subscribe('agent:a')]
+  bus.unsubscribe('agent:a')
+  t.ok((await Promise.allSettled([failing, staying, underWay])).every(({ status }) => status === 'rejected'))
+  bus.unsubscribe('agent:a')
+  redis.resume()
+  await until('the one that stays is heard', async () => {
+    await redis.client.publish('ws:topic:agent:a', '{"event":"e","data":1}')
+    return heard.length > 0
+  })
+  bus.unsubscribe('agent:a')
+  await until('the channel is left', async () => await listeners(redis.client, 'ws:topic:agent:a') === 0)
+})
+
+t.test('a restarted Redis is subscribed again, and a subscription asked for meanwhile is made', async (t) => {
+  const redis = await startRedis(t)
+  const { bus, heard } = await openBus(t, { redis, timeoutMs: 8000 })
+  await bus.subscribe('agent:old')
+  await redis.stop()
+  const asked = bus.subscribe('agent:new')
+  await redis.restart()
+  await asked
+  await until('the old one is subscribed', async () => await listeners(redis.client, 'ws:topic:agent:old') === 1)
+  await redis.client.publish('ws:topic:agent:old', '{"event":"e","data":1}')
+  await redis.client.publish('ws:topic:agent:new', '{"event":"e","data":2}')
+  await until('both arrived', () => heard.length === 2)
+})
+
+t.test('closing ends the waiting and the connection', async (t) => {
+  const redis = await startRedis(t)
+  const { bus } = await openBus(t, { redis, timeoutMs: 60_000 })
+  await bus.subscribe('agent:a')
+  redis.pause()
+  const waiting = t.rejects(bus.subscribe('agent:b'), /closed/)
+  await new Promise((resolve) => setImmediate(resolve))
+  await bus.close()
+  await waiting
+  redis.resume()
+  await until('the connection is gone', async () => (await redis.client.pubsub('CHANNELS')).length === 0)
+})

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto'
+import t, { type Test } from 'tap'
+import { createRollCall, type RollCall } from '../../src/control/roll-call.js'
+import { openClient } from '../bus/clients.js'
+import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
+
+const PREFIX = 'p:'
+const redis = await startRedis(t)
+
+const isText = (entry: unknown): entry is string => typeof entry === 'string'
+
+async function openRollCall (t: Test, answer: (subject: string) => readonly string[], timeoutMs = 10_000): Promise<RollCall<string>> {
+  const rollCall = createRollCall({ client: await openClient(t, redis), prefix: PREFIX, answer, isEntry: isText, timeoutMs })
+  rollCall.start()
+  t.teardown(() => { rollCall.close() })
+  return rollCall
+}
+
+async function untilListening (processes: number): Promise<void> {
+  await until('all listen', async () => {
+    const [, asked] = await redis.client.pubsub('NUMSUB', `${PREFIX}ws:control:ask`)
+    return Number(asked) === processes && (await redis.client.pubsub('CHANNELS', `${PREFIX}ws:control:answer:*`)).length === processes
+  })
+}
+
+t.test('the parts of all processes are joined', async (t) => {
+  const one = await openRollCall(t, (subject) => [`one knows ${subject}`])
+  await openRollCall(t, () => [])
+  await openRollCall(t, (subject) => [`three knows ${subject}`, 'and more'])
+  await untilListening(3)
+  t.same((await one.ask('alice')).toSorted(), ['and more', 'one knows alice', 'three knows alice'])
+})
+
+t.test('what is no entry of this version is left out, and the rest of that answer stays', async (t) => {
+  await until('the others are gone', async () => (await redis.client.pubsub('CHANNELS', `${PREFIX}*`)).length === 0)
+  const one = await openRollCall(t, () => ['mine'])
+  const other = await openClient(t, redis)
+  const answering = await openClient(t, redis)
+  await answering.subscribe(`${PREFIX}ws:control:ask`)
+  answering.on('message', (_channel: string, text: string) => {
+    const { id, reply_to: replyTo }: { id: string, reply_to: string } = JSON.parse(text)
+    void other.publish(replyTo, JSON.stringify({ type: 'answer', id, part: [7, 'theirs', null] }))
+  })
+  await until('both listen', async () => Number((await redis.client.pubsub('NUMSUB', `${PREFIX}ws:control:ask`))[1]) === 2 &&
+    (await redis.client.pubsub('CHANNELS', `${PREFIX}ws:control:answer:*`)).length === 1)
+  t.same((await one.ask('alice')).toSorted(), ['mine', 'theirs'])
+})
+
+t.test('a question is answered on channels of our own kind only', async (t) => {
+  await until('the others are gone', async () => (await redis.client.pubsub('CHANNELS', `${PREFIX}*`)).length === 0)
+  await openRollCall(t, () => ['mine'])
+  await untilListening(1)
+  const heard: string[] = []
+  const listener = await openClient(t, redis)
+  const own = `${PREFIX}ws:control:answer:${randomUUID()}`
+  await listener.subscribe('elsewhere', own)
+  listener.on('message', (channel: string) => { heard.push(channel) })
+  for (const replyTo of ['elsewhere', own]) {
+    await redis.client.publish(`${PREFIX}ws:control:ask`, JSON.stringify({ type: 'ask', id: '1', subject: 'alice', reply_to: replyTo }))
+  }
+  await until('it answered', () => heard.length > 0)
+  t.same(heard, [own])
+})

@@ -1,9 +1,0 @@
-import t from 'tap'
-import { createMemoryBus } from '../../src/fanout/memory-bus.js'
-import { testBus } from './bus-conformance.js'
-
-testBus(t, async (t, onEvent) => {
-  const bus = createMemoryBus({ onEvent })
-  t.teardown(async () => { await bus.close() })
-  return bus
-})

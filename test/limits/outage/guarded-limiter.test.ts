@@ -1,0 +1,223 @@
+import t, { type Test } from 'tap'
+import { createGuardedLimiter, type GuardedLimiter, type RedisDownPolicy } from '../../../src/limits/outage/guarded-limiter.js'
+import type { GrantSettlement } from '../../../src/limits/limiter.js'
+import { createMemoryLimiter } from '../../../src/limits/memory/limiter.js'
+import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
+import { connectRedis } from '../../../src/redis/connect.js'
+import { startRedis, type TestRedis } from '../../support/redis.js'
+import { until } from '../../support/until.js'
+import { SETTINGS } from '../limiter-conformance.js'
+
+const now = (): number => performance.now()
+const ADDRESS = '192.0.2.1'
+const user = (connectionId: string) => ({ address: null, lease: { userId: 'alice', connectionId } })
+
+interface Guarded {
+  readonly limiter: GuardedLimiter
+  readonly redis: TestRedis
+  /** What the operator was told. */
+  readonly told: string[]
+}
+
+async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded> {
+  const redis = await startRedis(t)
+  const connection = connectRedis({ url: redis.url, commandTimeoutMs: 300 })
+  t.ok(await connection.waitUntilUp(5000))
+  const told: string[] = []
+  const limiter = createGuardedLimiter({
+    shared: createRedisLimiter(connection.commands, SETTINGS, {
+      prefix: '', callTimeoutMs: 300, records: { prefix: '', node: 'n1', mayRestore: () => true }
+    }),
+    local: createMemoryLimiter(SETTINGS, { now }),
+    policy,
+    now,
+    onDegraded: (reason) => { told.push(`degraded: ${reason}`) },
+    onRestored: (downMs) => { told.push(downMs > 0 ? 'restored' : 'restored in no time') }
+  })
+  t.teardown(async () => {
+    await limiter.close()
+    await connection.close()
+  })
+  return { limiter, redis, told }
+}
+
+async function waitUntilRestored ({ limiter }: Guarded): Promise<void> {
+  await until('Redis is back', () => !limiter.isDegraded())
+}
+
+t.test('while Redis is away the process counts itself, leases from before included, and Redis knows them after', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis, told } = guarded
+  for (const id of ['a', 'b', 'c']) t.ok((await limiter.admit(user(id))).admitted)
+  limiter.release({ userId: 'alice', connectionId: 'c' })
+  await redis.stop()
+  for (const id of ['d', 'e', 'f']) t.ok((await limiter.admit(user(id))).admitted)
+  t.match(await limiter.admit(user('g')), { admitted: false, limit: 'user' })
+  for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: null })).admitted)
+  t.match(await limiter.admit({ address: ADDRESS, lease: null }), { admitted: false, limit: 'address' })
+  limiter.release({ userId: 'alice', connectionId: 'f' })
+  await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+  t.same(told, ['degraded: unreachable'], 'once')
+  await redis.restart()
+  await waitUntilRestored(guarded)
+  t.same(told, ['degraded: unreachable', 'restored'])
+  t.same((await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1')).sort(), ['a', 'b', 'd', 'e'])
+  t.ok((await limiter.admit(user('h'))).admitted)
+  t.match(await limiter.admit(user('i')), { admitted: false, limit: 'user' })
+})
+
+t.test('records of connections from before an outage and from within it are in Redis after it', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis } = guarded
+  const lease = (connectionId: string) => ({ userId: 'alice', connectionId, record: `of ${connectionId}` })
+  for (const id of ['a', 'b']) await limiter.admit({ address: null, lease: lease(id) })
+  t.same({ ...await redis.client.hgetall('ws:node:n1') }, { a: 'of a', b: 'of b' })
+  await redis.stop()
+  for (const id of ['c', 'd']) t.ok((await limiter.admit({ address: null, lease: lease(id) })).admitted)
+  limiter.release(lease('b'))
+  limiter.release(lease('d'))
+  await redis.restart()
+  await waitUntilRestored(guarded)
+  t.same({ ...await redis.client.hgetall('ws:node:n1') }, { a: 'of a', c: 'of c' })
+})
+
+t.test('while Redis is away a ticket is spent in this process, and vacating waits for nobody', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis } = guarded
+  const withTicket = { address: ADDRESS, resume: { nonce: 'n', ttlMs: 60_000 }, lease: null }
+  for (const id of ['a', 'b', 'c', 'd', 'e']) await limiter.admit(user(id))
+  redis.pause()
+  for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: null })).admitted)
+  t.ok((await limiter.admit(withTicket)).admitted)
+  t.notOk((await limiter.admit(withTicket)).admitted)
+  const startedAt = now()
+  await limiter.vacate([user('a').lease, user('b').lease])
+  t.ok(now() - startedAt < 200, `${now() - startedAt} ms`)
+  t.ok((await limiter.admit(user('f'))).admitted)
+  redis.resume()
+  await waitUntilRestored(guarded)
+  t.same((await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1')).sort(), ['c', 'd', 'e', 'f'], 'nothing came back')
+})
+
+t.test('slots are free for other processes once vacating has resolved', async (t) => {
+  const { limiter, redis } = await startGuarded(t, 'local')
+  for (const id of ['a', 'b']) await limiter.admit(user(id))
+  await limiter.vacate([user('a').lease])
+  t.same(await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1'), ['b'])
+  redis.pause()
+  const startedAt = now()
+  await limiter.vacate([user('b').lease])
+  t.ok(now() - startedAt < 2000, 'bounded when Redis begins to hang')
+})
+
+t.test('a Redis that hangs costs one bounded wait, then nothing until it answers', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis, told } = guarded
+  await limiter.admit(user('a'))
+  redis.pause()
+  let startedAt = now()
+  t.ok((await limiter.admit(user('b'))).admitted)
+  t.ok(now() - startedAt < 1000, `${now() - startedAt} ms`)
+  startedAt = now()
+  for (let i = 0; i < 100; i++) await limiter.admit({ address: ADDRESS, lease: null })
+  t.ok(now() - startedAt < 100, `${now() - startedAt} ms for a hundred`)
+  t.same(told, ['degraded: timeout'])
+  redis.resume()
+  await waitUntilRestored(guarded)
+  t.same((await redis.client.zrange('ws:ratelimit:user:alice', '0', '-1')).sort(), ['a', 'b'])
+})
+
+t.test('a Redis that became a read-only replica counts as away until it is a master again', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis, told } = guarded
+  await redis.client.call('REPLICAOF', '127.0.0.1', '1')
+  t.ok((await limiter.admit(user('a'))).admitted)
+  t.same(told, ['degraded: read_only'])
+  await redis.client.call('REPLICAOF', 'NO', 'ONE')
+  await waitUntilRestored(guarded)
+  t.equal(await redis.client.zcard('ws:ratelimit:user:alice'), 1)
+  t.same(await redis.client.keys('*'), ['ws:ratelimit:user:alice'], 'the probe leaves nothing')
+})
+
+t.test('open lets everything pass while Redis is away', async (t) => {
+  const guarded = await startGuarded(t, 'open')
+  const { limiter, redis } = guarded
+  await redis.stop()
+  for (let i = 0; i < 20; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: { userId: 'alice', connectionId: `c${i}` } })).admitted)
+  const grant = await limiter.takeGrant({ address: ADDRESS, demand: 500, spare: 10 }, [])
+  t.match(grant, { granted: 510, retryAfterMs: 0 })
+  limiter.settle([{ address: ADDRESS, id: grant.id, granted: 510, spent: 500, lastSpentMs: 1 }])
+  await redis.restart()
+  await waitUntilRestored(guarded)
+  t.equal(await redis.client.zcard('ws:ratelimit:user:alice'), 20, 'they are all counted after')
+  t.match(await limiter.admit(user('late')), { admitted: false })
+})
+
+t.test('closed refuses attempts while Redis is away, and goes on counting the messages of open sockets', async (t) => {
+  const guarded = await startGuarded(t, 'closed')
+  const { limiter, redis } = guarded
+  await limiter.admit(user('a'))
+  await redis.stop()
+  for (let i = 0; i < 3; i++) await t.rejects(limiter.admit(user('b')), { name: 'LimitsUnavailable' })
+  t.match(await limiter.takeGrant({ address: ADDRESS, demand: 150, spare: 0 }, []), { granted: 100 })
+  await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+  await redis.restart()
+  await waitUntilRestored(guarded)
+  t.ok((await limiter.admit(user('b'))).admitted)
+  t.equal(await redis.client.zcard('ws:ratelimit:user:alice'), 2)
+})
+
+t.test('grants of one side are settled on that side', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis } = guarded
+  const settlement = (id: string, granted: number) => ({ address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 })
+  const before = await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 40 }, [])
+  await redis.stop()
+  const during = await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 40 }, [settlement(before.id, before.granted)])
+  t.equal(during.granted, 41)
+  await redis.restart()
+  await waitUntilRestored(guarded)
+  const after = await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 40 }, [settlement(during.id, during.granted)])
+  t.match(await limiter.takeGrant({ address: ADDRESS, demand: 100, spare: 0 }, [settlement(after.id, after.granted)]), { granted: 99 })
+  await redis.stop()
+  t.match(await limiter.takeGrant({ address: ADDRESS, demand: 100, spare: 0 }, []), { granted: 99 })
+})
+
+t.test('neither side is ever told of the other side\'s grants', async (t) => {
+  const local = createMemoryLimiter(SETTINGS, { now })
+  const shared = createMemoryLimiter(SETTINGS, { now })
+  const toldShared: string[] = []
+  const toldLocal: string[] = []
+  const note = (ids: string[]) => (settled: readonly GrantSettlement[]) => { ids.push(...settled.map(({ id }) => id)) }
+  let isAway = false
+  const limiter = createGuardedLimiter({
+    shared: {
+      ...shared,
+      renew: async () => { if (isAway) throw new Error('Connection is closed.') },
+      takeGrant: async (request, settled) => {
+        if (isAway) throw new Error('Connection is closed.')
+        note(toldShared)(settled)
+        return await shared.takeGrant(request, [])
+      },
+      settle: note(toldShared)
+    },
+    local: { ...local, settle: note(toldLocal), size: 0 },
+    policy: 'local',
+    now,
+    onDegraded: (reason) => { t.equal(reason, 'unreachable') },
+    onRestored: () => {}
+  })
+  t.teardown(async () => { await limiter.close() })
+  const take = async () => await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 3 }, [])
+  const lent = await take()
+  isAway = true
+  const own = await take()
+  isAway = false
+  await until('it is back', () => !limiter.isDegraded())
+  const settled = [lent, own].map(({ id, granted }) => ({ address: ADDRESS, id, granted, spent: 1, lastSpentMs: 0 }))
+  limiter.settle(settled)
+  await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 0 }, settled)
+  t.same(toldShared, [lent.id, lent.id])
+  t.equal(toldLocal.length, 2)
+  t.ok(toldLocal.every((id) => own.id.endsWith(id) && id !== own.id))
+})

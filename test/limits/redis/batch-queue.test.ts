@@ -1,0 +1,85 @@
+import t from 'tap'
+import type { Admission } from '../../../src/limits/limiter.js'
+import { createBatchQueue, type Batch, type BatchQueue } from '../../../src/limits/redis/batch-queue.js'
+
+interface Out {
+  readonly batch: Batch
+  readonly answer: () => void
+  readonly fail: (error: unknown) => void
+}
+
+const endOfTick = async (): Promise<void> => { await new Promise((resolve) => setImmediate(resolve)) }
+
+/** A queue, and what is out. */
+function start (maxInFlight: number): { queue: BatchQueue, out: Out[] } {
+  const out: Out[] = []
+  const queue = createBatchQueue(async (batch) => {
+    await new Promise<void>((resolve, reject) => { out.push({ batch, answer: resolve, fail: reject }) })
+  }, maxInFlight)
+  return { queue, out }
+}
+
+async function ask (queue: BatchQueue, connectionId: string): Promise<Admission> {
+  return await new Promise((resolve, reject) => {
+    queue.admit({ request: { address: null, lease: { userId: 'alice', connectionId } }, resolve, reject })
+  })
+}
+
+const idsOf = ({ batch: { asked } }: Out): unknown[] => asked.map(({ request }) => request.lease?.connectionId)
+
+t.test('no more batches are out than it says; what waits goes in one', async (t) => {
+  for (const maxInFlight of [1, 2, Infinity]) {
+    const { queue, out } = start(maxInFlight)
+    for (const id of ['a', 'b', 'c', 'd']) {
+      void ask(queue, id)
+      await endOfTick()
+    }
+    const atOnce = Math.min(4, maxInFlight)
+    t.same(out.map(idsOf), [['a'], ['b'], ['c'], ['d']].slice(0, atOnce), `${maxInFlight} at once`)
+    out[0]?.answer()
+    await endOfTick()
+    await endOfTick()
+    const waited = ['a', 'b', 'c', 'd'].slice(atOnce)
+    t.same(out.slice(atOnce).map(idsOf), waited.length === 0 ? [] : [waited])
+  }
+})
+
+t.test('those who were just answered go along with what waits', async (t) => {
+  const { queue, out } = start(1)
+  void ask(queue, 'a')
+  await endOfTick()
+  void ask(queue, 'waiting')
+  out[0]?.answer()
+  await Promise.resolve()
+  await Promise.resolve()
+  queue.release({ userId: 'alice', connectionId: 'a' })
+  await endOfTick()
+  t.equal(out.length, 2)
+  t.match(out[1]?.batch, { released: [{ connectionId: 'a' }], asked: [{ request: { lease: { connectionId: 'waiting' } } }] })
+})
+
+t.test('a batch that fails takes along the attempts that wait, and nothing else', async (t) => {
+  const { queue, out } = start(1)
+  void ask(queue, 'a')
+  await endOfTick()
+  const waiting = ask(queue, 'b')
+  queue.release({ userId: 'alice', connectionId: 'c' })
+  const failure = new Error('away')
+  out[0]?.fail(failure)
+  t.equal(await waiting.catch((error: unknown) => error), failure)
+  void ask(queue, 'later')
+  await endOfTick()
+  await endOfTick()
+  t.same(out.slice(1).map(({ batch }) => batch.released), [[{ userId: 'alice', connectionId: 'c' }]])
+  t.same(out.slice(1).map(idsOf), [['later']])
+})
+
+t.test('flush and close wait for nothing', async (t) => {
+  const { queue, out } = start(1)
+  for (const [id, send] of [['a', queue.flush], ['b', queue.flush], ['c', queue.close]] as const) {
+    void ask(queue, id)
+    send()
+  }
+  t.same(out.map(idsOf), [['a'], ['b'], ['c']])
+  t.notOk(queue.admit({ request: { address: null, lease: null }, resolve: () => {}, reject: () => {} }))
+})

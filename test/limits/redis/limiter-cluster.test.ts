@@ -1,0 +1,86 @@
+import t from 'tap'
+import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
+import { connectRedis } from '../../../src/redis/connect.js'
+import { startRedisCluster } from '../../support/redis.js'
+import { until } from '../../support/until.js'
+import { SETTINGS } from '../limiter-conformance.js'
+
+const cluster = await startRedisCluster(t)
+const connection = connectRedis({ clusterUrls: cluster.urls })
+t.teardown(async () => { await connection.close() })
+t.ok(await connection.waitUntilUp(10_000))
+const records = { prefix: '', node: 'n1', mayRestore: () => true }
+const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', records })
+
+t.test('limits hold on a cluster, over all its slots', async (t) => {
+  for (let n = 0; n < 20; n++) {
+    const attempts = Array.from({ length: 11 }, async (_, i) => await limiter.admit({
+      address: `192.0.2.${n}`, lease: { userId: `user:${n}-${i % 5}`, connectionId: `c${i}` }
+    }))
+    t.equal((await Promise.all(attempts)).filter(({ admitted }) => admitted).length, 10)
+  }
+  const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await limiter.admit({
+    address: null, lease: { userId: 'alice', connectionId: `c${i}` }
+  })))
+  t.equal(answers.filter(({ admitted }) => admitted).length, 5)
+})
+
+t.test('a lease is undone when the address refuses', async (t) => {
+  const address = '198.51.100.1'
+  for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address, lease: null })).admitted)
+  t.match(await limiter.admit({ address, lease: { userId: 'bob', connectionId: 'c' } }), { admitted: false, limit: 'address' })
+  await limiter.admit({ address: null, lease: { userId: 'other', connectionId: 'c' } })
+  t.equal(await connection.commands.exists('ws:ratelimit:user:bob'), 0)
+})
+
+t.test('a ticket is spent once, in the slot of its address, whichever that is', async (t) => {
+  const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '' })
+  for (let n = 0; n < 12; n++) {
+    const address = n % 2 === 0 ? `203.0.113.${100 + n}` : `2001:db8:0:${n}::/64`
+    for (let i = 0; i < 10; i++) await limiter.admit({ address, lease: null })
+    const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await (i % 2 === 0 ? limiter : other).admit({
+      address, resume: { nonce: 'once', ttlMs: 120_000 }, lease: { userId: `ticket:${n}-${i}`, connectionId: 'c' }
+    })))
+    t.equal(answers.filter(({ admitted }) => admitted).length, 1, address)
+  }
+  await other.close()
+})
+
+t.test('records are kept with their leases, and put back when they are lost', async (t) => {
+  const leases = Array.from({ length: 40 }, (_, i) => ({ userId: `kept${i}`, connectionId: `k${i}`, record: `r${i}` }))
+  const recordsThere = async (): Promise<number> => Object.keys(await connection.commands.hgetall('ws:node:n1')).length
+  for (const lease of leases) t.ok((await limiter.admit({ address: null, lease })).admitted)
+  await until('all are there', async () => await recordsThere() === 40)
+  await limiter.vacate(leases)
+  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
+  t.equal(await recordsThere(), 40)
+  await connection.commands.del('ws:node:n1')
+  await limiter.renew(leases)
+  t.equal(await recordsThere(), 40)
+  for (const lease of leases.slice(1)) limiter.release(lease)
+  await until('all but one are gone', async () => await recordsThere() === 1)
+})
+
+t.test('renewals, releases, grants and settlements reach every slot', async (t) => {
+  const leases = Array.from({ length: 50 }, (_, i) => ({ userId: `r${i}`, connectionId: 'c' }))
+  await limiter.renew(leases)
+  for (const { userId } of leases) t.equal(await connection.commands.zcard(`ws:ratelimit:user:${userId}`), 1)
+  for (const lease of leases) limiter.release(lease)
+  const settled = await Promise.all(leases.map(async (_, i) => {
+    const address = `203.0.113.${i}`
+    const { id, granted } = await limiter.takeGrant({ address, demand: 1, spare: 9 }, [])
+    return { address, id, granted, spent: 4, lastSpentMs: 5 }
+  }))
+  limiter.settle(settled)
+  await limiter.close()
+  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
+  for (const { address } of settled) t.equal(await connection.commands.zcard(`ws:ratelimit:msg:${address}`), 4)
+})
+
+t.test('no key of any node is without a TTL', async (t) => {
+  for (const { client } of cluster.nodes) {
+    const keys = await client.keys('*')
+    t.ok(keys.length > 0)
+    for (const key of keys) t.ok(await client.pttl(key) > 0, key)
+  }
+})

@@ -1,0 +1,244 @@
+import t, { type Test } from 'tap'
+import type { Redis } from 'ioredis'
+import type { Lease, Limiter, LimitSettings } from '../../../src/limits/limiter.js'
+import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
+import { startRedis } from '../../support/redis.js'
+import { createTestClock, runByClock, type TestClock } from '../clocks.js'
+import { SETTINGS, testLimiter } from '../limiter-conformance.js'
+import { testRecords } from '../record-conformance.js'
+
+const redis = await startRedis(t)
+let prefixes = 0
+
+/** A limiter whose keys nobody else's are; the process-wide Redis serves all tests of this file. */
+function makeLimiter (t: Test, settings: LimitSettings, clock?: TestClock, prefix = `t${prefixes++}:`): Limiter {
+  const client = clock === undefined ? redis.client : runByClock(redis.client, clock)
+  const limiter = createRedisLimiter(client, settings, { prefix })
+  t.teardown(async () => { await limiter.close() })
+  return limiter
+}
+
+const user = (connectionId: string, userId = 'alice') => ({ address: null, lease: { userId, connectionId } })
+
+async function listKeys (client: Redis): Promise<string[]> {
+  return (await client.keys('*')).sort()
+}
+
+testLimiter(t, async (t, settings) => {
+  const clock = createTestClock(1_800_000_000_000)
+  return { limiter: makeLimiter(t, settings, clock), clock }
+})
+
+t.test('records go with the leases', async (t) => { testRecords(t, { client: redis.client, look: redis.client }) })
+
+t.test('a hundred upgrades of one user over two processes are exactly five', async (t) => {
+  const both = [makeLimiter(t, SETTINGS, undefined, 'two:'), makeLimiter(t, SETTINGS, undefined, 'two:')]
+  const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => await both[i % 2]?.admit(user(`c${i}`))))
+  t.equal(answers.filter((answer) => answer?.admitted).length, 5)
+})
+
+t.test('two processes that share the last messages of a window get single ones and never more than the limit', async (t) => {
+  const both = [makeLimiter(t, SETTINGS, undefined, 'shared:'), makeLimiter(t, SETTINGS, undefined, 'shared:')]
+  const sizes: number[] = []
+  for (let i = 0; i < 60; i++) {
+    const grant = await both[i % 2]?.takeGrant({ address: '192.0.2.1', demand: 1, spare: 256 }, [])
+    if (grant !== undefined && grant.granted > 0) sizes.push(grant.granted)
+  }
+  t.equal(sizes.reduce((sum, size) => sum + size), 100)
+  t.same(sizes.slice(-3), [1, 1, 1])
+})
+
+t.test('what one tick brings is one script call', async (t) => {
+  const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 1000 })
+  await limiter.admit({ address: '192.0.2.1', lease: null })
+  const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
+  const before = await calls()
+  await Promise.all(Array.from({ length: 200 }, async (_, i) => await limiter.admit({ address: '192.0.2.1', lease: { userId: `u${i}`, connectionId: 'c' } })))
+  t.equal(await calls() - before, 1)
+})
+
+t.test('a process whose clock is wrong counts like all others', async (t) => {
+  const [ahead, right] = [makeLimiter(t, SETTINGS, undefined, 'clock:'), makeLimiter(t, SETTINGS, undefined, 'clock:')]
+  const dateNow = Date.now
+  t.teardown(() => { Date.now = dateNow })
+  Date.now = () => dateNow() + 10 * SETTINGS.addressWindowMs
+  for (let i = 0; i < 10; i++) t.ok((await ahead.admit({ address: '192.0.2.1', lease: null })).admitted)
+  t.notOk((await ahead.admit({ address: '192.0.2.1', lease: null })).admitted)
+  Date.now = dateNow
+  t.notOk((await right.admit({ address: '192.0.2.1', lease: null })).admitted)
+})
+
+t.test('on the real clock the stated time is when the next attempt passes', async (t) => {
+  const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 1, addressWindowMs: 300 })
+  const attempt = { address: '192.0.2.1', lease: null }
+  const firstAt = performance.now()
+  await limiter.admit(attempt)
+  const refused = await limiter.admit(attempt)
+  t.match(refused, { admitted: false, limit: 'address' })
+  const retryAfterMs = refused.admitted ? 0 : refused.retryAfterMs
+  t.ok(retryAfterMs > 0 && retryAfterMs <= 300, `${retryAfterMs} ms`)
+  const statedAt = performance.now() + retryAfterMs
+  while (!(await limiter.admit(attempt)).admitted) t.ok(performance.now() < statedAt + 50, 'not refused beyond it')
+  t.ok(performance.now() - firstAt >= 299, 'and not earlier')
+})
+
+t.test('a clock that is set back locks nobody out for longer than two windows', async (t) => {
+  for (const limit of [10, 2000]) {
+    const clock = createTestClock(1_800_000_000_000)
+    const settings = { ...SETTINGS, addressConnections: limit, messages: limit, userConnections: 2 }
+    const limiter = makeLimiter(t, settings, clock)
+    await Promise.all(Array.from({ length: limit + 1 }, async () => await limiter.admit({ address: '192.0.2.1', lease: null })))
+    await limiter.takeGrant({ address: '192.0.2.1', demand: limit, spare: 0 }, [])
+    await Promise.all(['a', 'b'].map(async (id) => await limiter.admit(user(id))))
+    clock.advance(-24 * 3_600_000)
+    await limiter.admit(user('c'))
+    clock.advance(2 * SETTINGS.addressWindowMs)
+    t.ok((await limiter.admit({ address: '192.0.2.1', lease: null })).admitted, `address, limit ${limit}`)
+    t.ok((await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 0 }, [])).granted > 0, `messages, limit ${limit}`)
+    t.ok((await limiter.admit(user('c'))).admitted, 'user')
+  }
+})
+
+t.test('a window above 1000 never takes more than sixty counters', async (t) => {
+  const clock = createTestClock(1_800_000_000_123)
+  const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 2000, messages: 2000 }, clock, 'sixty:')
+  for (let i = 0; i < 250; i++) {
+    await limiter.admit({ address: '192.0.2.1', lease: null })
+    await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 1 }, [])
+    clock.advance(431)
+    for (const kind of ['ip', 'msg']) {
+      const fields = await redis.client.hkeys(`sixty:ws:ratelimit:${kind}:192.0.2.1`)
+      const counters = fields.filter((field) => /^\d+$/.test(field)).length
+      if (counters > 60) t.fail(`${counters} counters in ${kind}`)
+    }
+  }
+  t.pass()
+})
+
+t.test('limits that cross 1000 between two releases do not break', async (t) => {
+  for (const [before, after] of [[10, 2000], [2000, 10]] as const) {
+    const prefix = `cross${before}:`
+    const settings = (limit: number) => ({ ...SETTINGS, addressConnections: limit, messages: limit })
+    const old = makeLimiter(t, settings(before), undefined, prefix)
+    const address = '192.0.2.1'
+    await old.admit({ address, lease: null })
+    const grant = await old.takeGrant({ address, demand: 1, spare: 5 }, [])
+    const next = makeLimiter(t, settings(after), undefined, prefix)
+    t.ok((await next.admit({ address, lease: null })).admitted)
+    t.equal((await next.takeGrant({ address, demand: 1, spare: 0 }, [])).granted, 1)
+    const settlement = { address, id: grant.id, granted: grant.granted, spent: 1, lastSpentMs: 0 }
+    const back = await old.takeGrant({ address, demand: 1, spare: 0 }, [settlement])
+    t.equal(back.granted, 1)
+  }
+})
+
+t.test('scripts that Redis has forgotten are sent again', async (t) => {
+  const limiter = makeLimiter(t, SETTINGS)
+  t.ok((await limiter.admit(user('a'))).admitted)
+  await redis.client.script('FLUSH')
+  t.ok((await limiter.admit(user('b'))).admitted)
+  t.match(await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 0 }, []), { granted: 1 })
+  await redis.client.script('FLUSH')
+  await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+})
+
+t.test('a renewal whose script Redis has forgotten puts back nothing that is vacated or released meanwhile', async (t) => {
+  const limiter = makeLimiter(t, SETTINGS, undefined, 'late:')
+  const [vacated, released] = [user('vacated').lease, user('released').lease]
+  for (const lease of [vacated, released]) await limiter.admit({ address: null, lease })
+  await redis.client.script('FLUSH')
+  // Now it knows the script that removes, and not the one that renews.
+  await limiter.vacate([user('never').lease])
+  const renewed = limiter.renew([vacated, released])
+  limiter.release(released)
+  await limiter.vacate([vacated])
+  await renewed
+  await limiter.close()
+  t.same(await redis.client.zrange('late:ws:ratelimit:user:alice', '0', '-1'), [])
+})
+
+t.test('after a flush the next renewal registers what is open', async (t) => {
+  const limiter = makeLimiter(t, SETTINGS)
+  const leases: Lease[] = ['a', 'b', 'c', 'd', 'e'].map((connectionId) => ({ userId: 'alice', connectionId }))
+  for (const lease of leases) await limiter.admit({ address: null, lease })
+  await redis.client.flushall()
+  await limiter.renew(leases)
+  t.notOk((await limiter.admit(user('f'))).admitted)
+})
+
+t.test('more leases than one call takes are all renewed and given back', async (t) => {
+  const limiter = makeLimiter(t, SETTINGS, undefined, 'many:')
+  const leases: Lease[] = Array.from({ length: 1201 }, (_, i) => ({ userId: `u${i}`, connectionId: 'c' }))
+  await limiter.renew(leases)
+  t.equal((await redis.client.keys('many:*')).length, 1201)
+  for (const lease of leases) limiter.release(lease)
+  await limiter.close()
+  t.equal((await redis.client.keys('many:*')).length, 0)
+})
+
+t.test('hostile ids keep to one key each, of which none stays for ever', async (t) => {
+  await redis.client.flushall()
+  const limiter = makeLimiter(t, SETTINGS, undefined, '')
+  const ids = ['a:b', '{a}', '*', '\u0000', 'a\r\nb', '%', '\ud800', '\udfff', 'ü', 'é'.repeat(5000), '../x', 'ip:192.0.2.1']
+  for (const id of ids) t.ok((await limiter.admit(user(id, id))).admitted)
+  await limiter.admit({ address: '2001:db8:1:2::/64', lease: null })
+  await limiter.takeGrant({ address: '2001:db8:1:2::/64', demand: 1, spare: 20 }, [])
+  const keys = await listKeys(redis.client)
+  t.equal(keys.length, ids.length + 2)
+  t.ok(keys.includes('ws:ratelimit:ip:2001:db8:1:2::/64'))
+  t.ok(keys.includes('ws:ratelimit:msg:2001:db8:1:2::/64'))
+  t.ok(keys.includes('ws:ratelimit:user:a%3Ab'))
+  for (const key of keys) {
+    t.match(key, /^ws:ratelimit:(user:[A-Za-z0-9._%-]+|(ip|msg):2001:db8:1:2::\/64)$/)
+    t.ok(await redis.client.pttl(key) > 0, 'has a TTL')
+  }
+})
+
+t.test('every key has a TTL, whatever was done and however high the limits', async (t) => {
+  await redis.client.flushall()
+  for (const limit of [10, 5000]) {
+    const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: limit, messages: limit }, undefined, `ttl${limit}:`)
+    const address = '192.0.2.1'
+    for (let i = 0; i < 12; i++) await limiter.admit({ address, lease: { userId: 'u', connectionId: `c${i}` } })
+    const grant = await limiter.takeGrant({ address, demand: 2, spare: 6 }, [])
+    const settlement = { address, id: grant.id, granted: grant.granted, spent: 3, lastSpentMs: 12 }
+    await limiter.takeGrant({ address, demand: limit, spare: 0 }, [settlement])
+    limiter.settle([settlement])
+    await limiter.renew([{ userId: 'u', connectionId: 'again' }, { userId: 'v', connectionId: 'w' }])
+    limiter.release({ userId: 'u', connectionId: 'c1' })
+    await limiter.close()
+  }
+  const keys = await listKeys(redis.client)
+  t.ok(keys.length >= 8)
+  for (const key of keys) t.ok(await redis.client.pttl(key) > 0, key)
+})
+
+t.test('a closed limiter gives back what was asked for before, and refuses to decide', async (t) => {
+  const limiter = makeLimiter(t, SETTINGS, undefined, 'closed:')
+  await limiter.admit(user('a'))
+  limiter.release({ userId: 'alice', connectionId: 'a' })
+  await limiter.close()
+  t.equal(await redis.client.exists('closed:ws:ratelimit:user:alice'), 0)
+  await t.rejects(limiter.admit(user('b')))
+})
+
+t.test('a Redis that hangs or is read-only rejects in bounded time, and no lease is left', async (t) => {
+  const own = await startRedis(t)
+  const limiter = createRedisLimiter(own.client, SETTINGS, { prefix: '', callTimeoutMs: 200 })
+  await limiter.admit(user('a'))
+  own.pause()
+  const startedAt = performance.now()
+  await t.rejects(limiter.admit(user('b')), { name: 'RedisTimeout' })
+  t.ok(performance.now() - startedAt < 1000)
+  own.resume()
+  await own.client.ping()
+  await limiter.close()
+  t.equal(await own.client.zcard('ws:ratelimit:user:alice'), 1)
+  t.equal(await own.client.zscore('ws:ratelimit:user:alice', 'b'), null, 'the attempt that ran late was undone')
+  const after = createRedisLimiter(own.client, SETTINGS, { prefix: '', callTimeoutMs: 1000 })
+  await own.client.call('REPLICAOF', '127.0.0.1', '1')
+  await t.rejects(after.admit(user('c')), /READONLY/)
+  await own.client.call('REPLICAOF', 'NO', 'ONE')
+  t.ok((await after.admit(user('c'))).admitted)
+  await after.close()
+})

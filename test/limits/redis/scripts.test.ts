@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import type { Lease } from '../../../src/limits/limiter.js'
+import { createRedisLimiter, type RecordOptions } from '../../../src/limits/redis/limiter.js'
+import { loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
+import { createScriptRunner, type ScriptClient } from '../../../src/redis/lua-script.js'
+import { startRedis } from '../../support/redis.js'
+import { SETTINGS } from '../limiter-conformance.js'
+
+const names: ScriptName[] = [
+  'admit', 'renew', 'release', 'take-grant', 'settle', 'keep-records', 'find-lost-records', 'forget-records'
+]
+
+/** How many there are, from fewest to most. */
+type Range = readonly [number, number]
+interface Counts { readonly keys: Range, readonly arguments: Range }
+interface Header {
+  readonly fixed: Counts
+  /** Of each kind of items, in the order in which they come. */
+  readonly each: readonly Counts[]
+}
+
+function readRange (text: string | undefined): Range {
+  const [fewest = NaN, most = fewest] = text?.split('-').map(Number) ?? []
+  return [fewest, most]
+}
+
+const COUNTS = '(\\d+(?:-\\d+)?) KEYS, (\\d+(?:-\\d+)?) ARGV\\.'
+
+function readHeader (text: string): Header {
+  const line = new RegExp(`^-- Fixed: ${COUNTS}(?: Each \\w+: ${COUNTS})+$`, 'm').exec(text)
+  if (line === null) throw new Error('a script without its header')
+  const counts = [...line[0].matchAll(new RegExp(COUNTS, 'g'))].map(([, keys, count]) => ({ keys: readRange(keys), arguments: readRange(count) }))
+  const [fixed, ...each] = counts as [Counts, ...Counts[]]
+  return { fixed, each }
+}
+
+/** Whether what was sent is what a header says of so many items of each kind. */
+function fits (sent: Sent, { fixed, each }: Header, items: readonly number[]): boolean {
+  return (['keys', 'arguments'] as const).every((what) => [0, 1].every((end) => {
+    const bound = each.reduce((sum, counts, kind) => sum + (items[kind] ?? 0) * (counts[what][end] ?? NaN), fixed[what][end] ?? NaN)
+    return end === 0 ? sent[what] >= bound : sent[what] <= bound
+  }))
+}
+
+t.test('every script in the folder is one that is used', async (t) => {
+  const files = readdirSync(new URL('../../../src/limits/redis/lua', import.meta.url)).filter((file) => file.endsWith('.lua'))
+  t.same(files.sort(), [...names, 'strike'].map((name) => `${name}.lua`).sort())
+})
+
+t.test('the table at the door of the limits has a row for each script', async (t) => {
+  const page = readFileSync(new URL('../../../src/limits/README.md', import.meta.url), 'utf8')
+  const rows = page.slice(page.indexOf('\n## Scripts')).matchAll(/^\| `([a-z-]+)` \|/gm)
+  t.same([...rows].map(([, name]) => name).sort(), [...names, 'strike'].sort())
+})
+
+interface Sent {
+  readonly sha: string
+  readonly keys: number
+  readonly arguments: number
+  /** How many leases a call of `admit.lua` gives back. */
+  readonly released: number
+}
+
+/** What one item and three items of each script are sent as. */
+async function recordCalls (
+  t: Test, isCluster: boolean, records: RecordOptions | null, check: (name: ScriptName, call: Sent, items: number) => void
+): Promise<void> {
+  const redis = await startRedis(t)
+  const sent: Sent[] = []
+  const recorder: ScriptClient = {
+    isCluster,
+    evalsha: async (sha, keyCount, ...rest) => {
+      const released = String(rest[keyCount + 6]).split(' ').filter((id) => id !== '').length
+      sent.push({ sha, keys: keyCount, arguments: rest.length - keyCount, released })
+      return await redis.client.evalsha(sha, keyCount, ...rest)
+    },
+    eval: async (text, keyCount, ...rest) => await redis.client.eval(text, keyCount, ...rest)
+  }
+  const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records })
+  const namesBySha = new Map(names.map((name) => [loadScript(name).sha, name]))
+  for (const items of [1, 3]) {
+    const address = `192.0.2.${items}`
+    const leases: Lease[] = Array.from({ length: items }, (_, i) => ({ userId: `u${i}`, connectionId: `c${i}`, record: 'r' }))
+    const settled = Array.from({ length: items }, (_, i) => ({ address, id: `n${i}:1:1`, granted: 2, spent: 1, lastSpentMs: 0 }))
+    const resume = items === 1 ? null : { nonce: 'n', ttlMs: 1000 }
+    await Promise.all(leases.map(async (lease) => await limiter.admit({ address, resume, lease })))
+    await limiter.vacate([])
+    await redis.client.flushall()
+    await limiter.renew(leases)
+    for (const lease of leases) limiter.release(lease)
+    await limiter.vacate([])
+    for (const lease of leases) limiter.release(lease)
+    await Promise.all(leases.map(async (lease) => await limiter.admit({ address: null, lease })))
+    await limiter.takeGrant({ address, demand: 1, spare: 1 }, settled)
+    limiter.settle(settled)
+    await limiter.vacate([])
+    for (const call of sent.splice(0)) {
+      const name = namesBySha.get(call.sha)
+      if (name !== undefined) check(name, call, items)
+    }
+  }
+  await limiter.close()
+}
+
+t.test('each header states how many KEYS and ARGV the limiter really sends, for one item and for three', async (t) => {
+  const seen = new Set<string>()
+  const record = { prefix: '', node: 'n', mayRestore: () => true }
+  for (const [isCluster, records] of [[false, null], [false, record], [true, null], [true, record]] as const) {
+    await recordCalls(t, isCluster, records, (name, call, items) => {
+      const header = readHeader(loadScript(name).text)
+      // On a cluster a call is about as many as share a key and a moment.
+      const itemsInCall = isCluster ? [1, 2, 3].slice(0, items) : [items]
+      const released = name === 'admit' ? call.released : 0
+      seen.add(`${name}, ${items}`)
+      if (released > 0) seen.add(`admit after release, ${released}`)
+      t.ok(itemsInCall.some((count) => fits(call, header, name === 'admit' ? [released, count] : [count])), `${name}: ${call.keys} KEYS, ${call.arguments} ARGV`)
+    })
+  }
+  const expected = [...names, 'admit after release'].flatMap((name) => [`${name}, 1`, `${name}, 3`])
+  t.same([...seen].sort(), expected.sort(), 'all of them were sent')
+})
+
+t.test('each script names its fixed ARGV one by one in header and text, and no further', async (t) => {
+  for (const name of [...names, 'strike']) {
+    const own = readFileSync(new URL(`../../../src/limits/redis/lua/${name}.lua`, import.meta.url), 'utf8')
+    const { fixed: { arguments: [fixedArguments] } } = readHeader(own)
+    const expected = Array.from({ length: fixedArguments }, (_, i) => i + 1)
+    const inHeader = [...own.matchAll(/^--(?: {7}| ARGV {2})\[(\d+)\]/gm)].map(([, index]) => Number(index))
+    const inText = [...own.matchAll(/\bARGV\[(\d+)\]/g)].map(([, index]) => Number(index))
+    t.same(inHeader, expected, `${name}: header`)
+    t.same([...new Set(inText)].sort((a, b) => a - b), expected, `${name}: text`)
+  }
+})
+
+t.test('includes are filled in, and the hash is of what is sent', async (t) => {
+  for (const name of names) {
+    const { text, sha } = loadScript(name)
+    t.notMatch(text, /-- include:/)
+    t.equal(sha, createHash('sha1').update(text).digest('hex'))
+  }
+})
+
+t.test('a script that fails for another reason is not sent twice', async (t) => {
+  let sent = 0
+  const broken: ScriptClient = {
+    isCluster: false,
+    evalsha: async () => {
+      sent++
+      throw new Error('READONLY no')
+    },
+    eval: async () => { sent++ }
+  }
+  await t.rejects(createScriptRunner(broken, 1000)(loadScript('renew'), ['k'], [1, 'c']), /READONLY/)
+  t.equal(sent, 1)
+})
