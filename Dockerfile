@@ -1,4 +1,6 @@
-FROM node:24-trixie-slim AS base
+# The exact release that tests run on: scripts/in-image.sh reads it here. To pin the very bytes as well, look the digest up
+# (`docker buildx imagetools inspect node:24.21.0-trixie-slim`) and write it behind the name: node:…-slim@sha256:…
+FROM node:24.21.0-trixie-slim AS base
 WORKDIR /app
 
 FROM base AS build
@@ -16,8 +18,9 @@ FROM base AS packages
 COPY package.json package-lock.json .npmrc ./
 COPY packages/client/package.json packages/client/
 RUN npm ci --omit=dev --omit=optional
-# `github`: the official uWebSockets.js, by tag. `registry`: the one in package-lock.json, where GitHub is out of reach.
-ARG UWS_SOURCE=github
+# `registry`: the release in package-lock.json, which the suite runs on. `github`: the official package, by tag; it is taken
+# only if its checksums stand in tested-bindings.json, once the suite has passed on it.
+ARG UWS_SOURCE=registry
 ARG UWS_TAG=v20.69.0
 RUN case "$UWS_SOURCE" in \
       registry) ;; \
@@ -27,7 +30,9 @@ RUN case "$UWS_SOURCE" in \
         npm install --no-save --omit=dev --omit=optional "uWebSockets.js@github:uNetworking/uWebSockets.js#$UWS_TAG" ;; \
       *) echo "UWS_SOURCE is github or registry, not $UWS_SOURCE" >&2; exit 1 ;; \
     esac
-# The package brings a binary of about 5 MB for each platform and Node version: this image can load one of them.
+COPY scripts/verify-binding.js scripts/tested-bindings.json scripts/
+RUN node scripts/verify-binding.js
+# The package brings a binary of about 7 MB for each platform and Node version: this image can load one of them.
 RUN binary=$(node -p '`uws_${process.platform}_${process.arch}_${process.versions.modules}.node`') && \
     find node_modules/uWebSockets.js -name '*.node' ! -name "$binary" -delete && \
     node -e 'require("uWebSockets.js")'

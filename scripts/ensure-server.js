@@ -1,5 +1,6 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
 //   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy
+//   node scripts/ensure-server.js --packages    prints the names of all those packages
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -83,8 +84,12 @@ export function ensureServer (name) {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const name = process.argv[2] ?? ''
+  if (name === '--packages') {
+    console.log([...new Set(Object.values(servers).map((server) => server.package))].join(' '))
+    process.exit(0)
+  }
   if (!Object.hasOwn(servers, name)) {
-    console.error('usage: node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy')
+    console.error('usage: node scripts/ensure-server.js --packages|redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy')
     process.exit(2)
   }
   try {

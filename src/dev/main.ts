@@ -82,6 +82,7 @@ runProcess((config) => {
   checkDevelopment(config)
   return withGreeting(createGateway({
     config,
+    development: true,
     routes: createDevRoutes(issuer, { publishKey: config.admin.publishKey, limits: config.limits }, {
       clientFiles: readClientFiles(new URL('../client/', import.meta.url)), allowed: config.upgrade
     }),

@@ -35,6 +35,8 @@ export interface GatewayExtras {
   readonly routes?: readonly Route[]
   /** Number of this process among `WORKERS`, whose supervisor has the admin port and the log file. Absent: the only process. */
   readonly worker?: number
+  /** Development mode, in which the older binding is at home: else its start is a warning. */
+  readonly development?: boolean
 }
 
 /** Settings as text, or a `Config` that was made of some. */

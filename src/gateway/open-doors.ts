@@ -1,4 +1,5 @@
 import { CannotStart } from '../cannot-start.js'
+import { OLDER_LACKS } from '../transport/uws/platform.js'
 import type { Doors } from './doors.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
@@ -68,7 +69,7 @@ async function startJudges ({ ground, judges, doors }: House, leaving: AbortSign
 
 /** Opens the doors one after the other, the clients' last. Rejects where one cannot be opened, and when `leaving` comes before all are. */
 export async function openDoors (house: House, exits: Exits, leaving: AbortSignal): Promise<Ports> {
-  const { ground: { config, phase, eventLoop, audit, onFault }, judges, doors: { admin, server, serverHandlers, binding } } = house
+  const { ground: { config, options, log, phase, eventLoop, audit, onFault }, judges, doors: { admin, server, serverHandlers, binding } } = house
   await startJudges(house, leaving)
   if (admin !== null) exits.add(() => admin.close().catch((error: unknown) => { onFault(error, 'stop') }))
   const adminPort = await admin?.listen() ?? null
@@ -78,6 +79,7 @@ export async function openDoors (house: House, exits: Exits, leaving: AbortSigna
   const port = await server.listen(serverHandlers)
   phase.current = 'running'
   eventLoop.start()
+  if (binding.name === 'older' && options.development !== true) log.warn({ event: 'binding.older', binding: binding.release, reason: OLDER_LACKS })
   const insecure = config.insecureUntilMs !== null
   audit.serverStarted({ host: config.server.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })
   // Keys come while the port is open already: dev mode serves its own, and readiness tells when they are there.

@@ -77,6 +77,12 @@ export const EVENTS = {
   'server.overloaded': { level: 'warn', when: 'the event loop is `delay_ms` late: new connections are refused, open ones are served', fields: ['delay_ms'], optional: [] },
   'server.recovered': { level: 'info', when: 'the event loop is in time again', fields: ['duration_ms'], optional: [] },
   'server.started': { level: 'info', when: 'connections are taken', fields: ['host', 'port', 'binding'], optional: ['admin_port', 'insecure'] },
+  'binding.older': {
+    level: 'warn',
+    when: 'a start outside development mode on the binding for development: `reason` says what it lacks',
+    fields: ['binding', 'reason'],
+    optional: []
+  },
   'server.draining': {
     level: 'info',
     when: 'the process ends: `connections` are open, and `duration_ms` is the time for closing them',

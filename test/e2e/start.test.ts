@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
+import { BINDING } from '../support/binding.js'
+import { findFreePort } from '../support/free-port.js'
 import { runGateway, startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 
@@ -93,4 +95,19 @@ t.test('a second gateway on the same port does not share it in silence', async (
   const { code, stderr } = await runGateway({ ...trust(issuer), HOST: '127.0.0.1', PORT: String(first.port), ADMIN_PORT: '0' })
   t.equal(code, 1)
   t.match(stderr, new RegExp(`^portcullis: [^\\n]*${first.port}[^\\n]*\\n$`))
+})
+
+t.test('a start on the older binding is a warning that says what it lacks; not in development mode, nor on the current one', async (t) => {
+  const issuer = await startIssuer(t)
+  const [production, development] = await Promise.all([
+    startGateway(t, trust(issuer)),
+    findFreePort().then(async port => await startGateway(t, { PORT: String(port) }, { program: 'dist/dev/main.js' }))
+  ])
+  // Both have written `server.started`, which comes after the warning.
+  const [warnings, none] = [production, development].map(({ log }) => log.filter(({ event }) => event === 'binding.older'))
+  t.same(none, [])
+  t.match(warnings, BINDING.name === 'older'
+    ? [{ level: 'warn', binding: /^@trufflesuite\/uws-js-unofficial 20\.30\./, reason: /for development: it closes requests with a head over 4 KB/ }]
+    : [])
+  t.equal(warnings?.length, BINDING.name === 'older' ? 1 : 0)
 })

@@ -2,6 +2,7 @@ import { escapeControls } from '../../observe/log/log-text.js'
 import type { Config } from '../../config/config.js'
 import { checkDatabase } from './check-database.js'
 import { checkIssuer } from './check-issuer.js'
+import { checkPlatform } from './check-platform.js'
 import { checkRedis } from './check-redis.js'
 import { checkSettings } from './check-settings.js'
 import { checkCertificate } from './check-certificate.js'
@@ -28,9 +29,10 @@ async function checkSurroundings (config: Config): Promise<Verdict[]> {
  */
 export async function runCheck (env: NodeJS.ProcessEnv, { json, write }: CheckOutput): Promise<number> {
   const { config, verdicts } = checkSettings(env)
+  const first = [checkPlatform(), ...verdicts]
   const all = config === null
-    ? [...verdicts, fail('everything else', 'was not looked at: the settings come first')]
-    : [...verdicts, ...await checkSurroundings(config)]
+    ? [...first, fail('everything else', 'was not looked at: the settings come first')]
+    : [...first, ...await checkSurroundings(config)]
   // A key's kid, and what else comes from outside, must not reach a terminal as a command to it.
   write(escapeControls(json ? formatJson(all) : formatLines(all)))
   return isGood(all) ? 0 : 1

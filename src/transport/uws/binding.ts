@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import type * as UwsModule from 'uWebSockets.js'
 import { CannotStart } from '../../cannot-start.js'
 
@@ -6,6 +8,8 @@ import { CannotStart } from '../../cannot-start.js'
 export interface Binding {
   readonly uws: typeof UwsModule
   readonly name: 'current' | 'older'
+  /** The package that it came in, with its version: the official one, or a republication. */
+  readonly release: string
   readonly reason: string
 }
 
@@ -27,6 +31,12 @@ function firstLine (error: unknown): string {
   return (lines.find(line => /GLIBC|invalid ELF|cannot open/.test(line)) ?? lines[0] ?? '').replace(/\S*\//g, '').slice(0, 120)
 }
 
+/** Name and version of the package whose folder this is. */
+function releaseOf (folder: string): string {
+  const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Readonly<Record<string, unknown>>
+  return `${String(name)} ${String(version)}`
+}
+
 /**
  * Loads uWebSockets.js: the package installed under that name, else the older binding for old distributions.
  * @throws BindingError when neither has a binary for this platform.
@@ -36,15 +46,17 @@ export function loadBinding (): Binding {
   const require = createRequire(import.meta.url)
   let why: string
   try {
-    return { uws: require('uWebSockets.js') as typeof UwsModule, name: 'current', reason: 'uWebSockets.js loaded' }
+    const uws = require('uWebSockets.js') as typeof UwsModule
+    return { uws, name: 'current', release: releaseOf(dirname(require.resolve('uWebSockets.js'))), reason: 'uWebSockets.js loaded' }
   } catch (error) {
     why = firstLine(error)
   }
   try {
-    const file = `${OLDER}/binaries/uws_${process.platform}_${process.arch}_${process.versions.modules}.node`
-    return { uws: require(file) as typeof UwsModule, name: 'older', reason: `development binding of 2023: the current one does not load here (${why})` }
+    const file = require.resolve(`${OLDER}/binaries/uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)
+    const reason = `development binding of 2023: the current one does not load here (${why})`
+    return { uws: require(file) as typeof UwsModule, name: 'older', release: releaseOf(dirname(dirname(file))), reason }
   } catch {
     throw new BindingError(`no uWebSockets.js binary for ${process.platform}-${process.arch}, Node ${process.version}: ` +
-      'use Node 20 to 25 on Linux with glibc 2.38 or newer (Debian 13, Ubuntu 24.04), or Node 20 on an older one')
+      'use Node 22 or 24 on Linux with glibc 2.38 or newer (Debian 13, Ubuntu 24.04), or Node 20 on an older one')
   }
 }
