@@ -117,6 +117,10 @@ export function createGateway (config: Config, options: GatewayOptions): Gateway
     findClient: plainRequests.findClient,
     onUpgrade: lifecycle.onUpgrade,
     onOther: plainRequests.refuseOther,
+    onLostUpgrade: () => {
+      metrics.upgradeLost()
+      log.warn({ event: 'upgrade.lost' })
+    },
     onFault: (error) => { onFault(error, 'server') }
   })
 

@@ -27,6 +27,11 @@ export const EVENT_REFERENCE = {
     when: 'an accepted connection ended: exactly one line for each `connection.accepted`',
     fields: [...CONNECTION, 'reason', 'code', 'duration_ms', 'messages_in', 'messages_out', 'lost_node']
   },
+  'upgrade.lost': {
+    level: 'warn',
+    when: 'the native layer closed a connection while it opened it: its accepted and closed lines follow. A fault, please report it',
+    fields: []
+  },
   'message.limited': {
     level: 'warn',
     when: 'a connection sent more messages than its address may, and is closed with 4429',

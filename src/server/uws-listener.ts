@@ -10,7 +10,7 @@ export interface UwsApp {
 }
 
 export interface Listener {
-  /** Listens; resolves with the port. Rejects when the address cannot be had. */
+  /** Listens; resolves with the port. Rejects when the address cannot be had. Stays pending once it was closed. */
   listen (): Promise<number>
   /**
    * Has a newly made app take all further connections, while the sockets of the one before live on there. Throws, and
@@ -83,6 +83,8 @@ export function createListener (uws: Binding['uws'], makeApp: () => UwsApp, sett
 
   return {
     listen: async () => {
+      // The native layer cannot listen once it was closed.
+      if (state === 'closed') return await new Promise<never>(() => {})
       listening = open(current)
       state = 'open'
       if (listening === null) throw new CannotStart(`cannot listen on ${host}:${port}: the address is taken or not ours`)

@@ -37,6 +37,7 @@ async function serve (t: Test, { maxBytesInAll = 150, timeoutMs = 60_000, handle
     }),
     onUpgrade () {},
     onOther: () => ({ status: 404, headers: [], body: '' }),
+    onLostUpgrade () {},
     onFault: (error) => { faults.push(error) }
   })
   const port = await server.listen()
