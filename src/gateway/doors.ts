@@ -60,6 +60,10 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
       findClient: plainRequests.findClient,
       onUpgrade: connections.lifecycle.onUpgrade,
       onOther: plainRequests.refuseOther,
+      onLostUpgrade: () => {
+        metrics.upgradeLost()
+        log.warn({ event: 'upgrade.lost' })
+      },
       onFault: (error) => { onFault(error, 'server') }
     },
     fanout,

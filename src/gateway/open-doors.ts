@@ -69,7 +69,8 @@ async function startJudges ({ ground, judges, doors }: House, leaving: AbortSign
 
 /** Opens the doors one after the other, the clients' last. Rejects where one cannot be opened, and when `leaving` comes before all are. */
 export async function openDoors (house: House, exits: Exits, leaving: AbortSignal): Promise<Ports> {
-  const { ground: { config, options, log, phase, eventLoop, audit, onFault }, judges, doors: { admin, server, serverHandlers, binding } } = house
+  const { ground: { config, options, log, phase, eventLoop, audit, onFault }, judges, doors } = house
+  const { admin, server, serverHandlers, binding } = doors
   await startJudges(house, leaving)
   if (admin !== null) exits.add(() => admin.close().catch((error: unknown) => { onFault(error, 'stop') }))
   const adminPort = await admin?.listen() ?? null

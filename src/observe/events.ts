@@ -35,6 +35,12 @@ export const EVENTS = {
     fields: ['ip', 'path', 'reason'],
     optional: [...WHO, 'code', 'duration_ms', 'messages_in', 'messages_out', 'lost_node']
   },
+  'upgrade.lost': {
+    level: 'warn',
+    when: 'the native layer closed a connection while it opened it: its accepted and closed lines follow. A fault, please report it',
+    fields: [],
+    optional: []
+  },
   'message.limited': {
     level: 'warn',
     when: 'a connection sent more messages than its address may, and is closed with 4429',

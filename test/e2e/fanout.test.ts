@@ -1,62 +1,15 @@
 import t from 'tap'
-import WebSocket from 'ws'
 import { connect, freshAddress } from '../support/client.js'
-import { startGateway, trust, type Lifetime, type TestGateway } from '../support/gateway.js'
+import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
+import { listen, playFanOut, RAISED } from './fan-out.js'
 
-const RAISED = { WS_IP_CONNECTIONS: '100000', WS_USER_CONNECTIONS: '100000' }
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
 
-interface Listener {
-  readonly topics: readonly string[]
-  readonly got: Array<{ topic: string, n: number }>
-  readonly subscribed: Promise<void>
-}
-
-/** One socket that writes down every event it gets. */
-function listen (t: Lifetime, gateway: TestGateway, token: string, agents: readonly string[]): Listener {
-  const socket = new WebSocket(gateway.url(`/ws?agent_ids=${agents.join(',')}&token=${token}`), { localAddress: freshAddress() })
-  t.teardown(() => { socket.terminate() })
-  const got: Array<{ topic: string, n: number }> = []
-  const subscribed = new Promise<void>((resolve, reject) => {
-    socket.on('error', reject)
-    socket.on('message', (data) => {
-      const frame = JSON.parse(String(data)) as { type: string, topic: string, data: number }
-      if (frame.type === 'event') got.push({ topic: frame.topic, n: frame.data })
-      if (frame.type === 'subscribed') resolve()
-    })
-  })
-  return { topics: agents.map(id => `agent:${id}`), got, subscribed }
-}
-
 t.test('two processes, 500 sockets each, 20 topics a socket: each gets exactly its events, in order, none twice', { timeout: 100_000 }, async (t) => {
-  const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
-  const env = { ...trust(issuer), ...RAISED, REDIS_URL: redis.url }
-  const gateways = await Promise.all([startGateway(t, env), startGateway(t, env)])
-  const ids = Array.from({ length: 100 }, (_, n) => `a${n}`)
-  const token = issuer.sign({ sub: 'reader', agents: ids })
-  const listeners: Listener[] = []
-  for (const gateway of gateways) {
-    for (let n = 0; n < 500; n++) {
-      // 20 of the 100 agents, another choice for each socket.
-      listeners.push(listen(t, gateway, token, Array.from({ length: 20 }, (_, k) => ids[(n * 7 + k * 5) % 100] ?? '')))
-      if (n % 50 === 49) await Promise.all(listeners.slice(-50).map(async (one) => { await one.subscribed }))
-    }
-  }
-  const perTopic = 5
-  for (let n = 0; n < perTopic; n++) {
-    await Promise.all(ids.map(async (id) => { await redis.client.publish(`ws:topic:agent:${id}`, JSON.stringify({ event: 'count', data: n })) }))
-  }
-  await until('every event arrived', () => listeners.every(({ got }) => got.length >= 20 * perTopic), 30_000)
-  const expected = [...Array(perTopic).keys()].join()
-  const wrong = listeners.filter(({ got, topics }) => {
-    const inOrder = (topic: string): boolean => got.filter(one => one.topic === topic).map(one => one.n).join() === expected
-    return got.length !== 20 * perTopic || !topics.every(inOrder)
-  })
-  t.equal(listeners.length, 1000)
-  t.equal(wrong.length, 0, 'every socket has each of its topics complete and in order, and nothing else')
+  await playFanOut(t, { processes: 2, socketsEach: 500, topicsEach: 20 })
 })
 
 t.test('events of a shared topic and of the user\'s own go out in different ways, and arrive in the order of Redis', async (t) => {

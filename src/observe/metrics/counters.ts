@@ -14,6 +14,8 @@ const PROTOCOL_CODES = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 10
 /** Plain numbers that the hot path adds to. Every label value is there from the start, at 0. */
 export interface Counters {
   readonly upgrades: Record<UpgradeOutcome, number>
+  /** Sockets that the native layer closed while it upgraded them; `accepted` counts them too. */
+  lostUpgrades: number
   readonly refusals: Record<RefusalName, number>
   readonly messages: Record<MessageDirection, number>
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
@@ -28,6 +30,7 @@ export function createCounters (): Counters {
   const codes = [...new Set([...PROTOCOL_CODES, ...ourCodes])].sort((a, b) => a - b)
   return {
     upgrades: { accepted: 0, refused: 0, aborted: 0 },
+    lostUpgrades: 0,
     refusals,
     messages: { in: 0, out: 0 },
     limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },

@@ -30,6 +30,8 @@ function registerConnections (registry: Registry, counters: Counters, sources: M
     () => Number(sources.eventLoopLate()))
   registerCounter(registry, 'portcullis_upgrades_total', 'WebSocket upgrades by outcome.', ['outcome'],
     () => Object.entries(counters.upgrades).map(([outcome, count]) => [{ outcome }, count]))
+  registerCounter(registry, 'portcullis_upgrades_lost_total', 'Accepted upgrades that the native layer closed at once, by a fault of its own.', [],
+    () => [[{}, counters.lostUpgrades]])
   registerCounter(registry, 'portcullis_refusals_total', 'Refusals by name, before and after the upgrade.', ['reason'],
     () => Object.entries(counters.refusals).map(([reason, count]) => [{ reason }, count]))
   registerCounter(registry, 'portcullis_closes_total', 'Closed connections by close code.', ['code'],

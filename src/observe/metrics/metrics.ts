@@ -13,6 +13,8 @@ export type MetricsJson = ReadonlyArray<Readonly<Record<string, unknown>>>
 export interface Metrics {
   /** One upgrade attempt has ended. `durationS`: from the request's arrival to the answer. */
   upgrade (outcome: UpgradeOutcome, durationS: number): void
+  /** The native layer closed a socket while it upgraded it. */
+  upgradeLost (): void
   refused (reason: RefusalName): void
   /** Codes that we do not know count together as `other`. */
   closed (code: number): void
@@ -48,6 +50,7 @@ export function createMetrics (): Metrics {
       counters.upgrades[outcome]++
       upgradeSeconds.observe(durationS)
     },
+    upgradeLost () { counters.lostUpgrades++ },
     refused (reason) { counters.refusals[reason]++ },
     closed (code) { countClose(counters, code) },
     message (direction, count) { counters.messages[direction] += count },

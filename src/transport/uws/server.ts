@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse, us_socket_context_t } from 'uWebSockets.js'
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import type { FoundAddress } from '../../connection/find-address.js'
 import type { PendingUpgrade, UpgradeHead } from '../../connection/transport.js'
 import type { Binding } from './binding.js'
@@ -8,6 +8,7 @@ import type { Route } from '../../http/route.js'
 import { createBodyReader, type BodyLimits } from './read-body.js'
 import { createListener, type Listener, type UwsApp } from './listener.js'
 import { addRoute, answer, FAULT, type RouteDeps } from './http-host.js'
+import { findUpgradeCork, type UpgradeCork } from './upgrade-cork.js'
 import type { UserData } from './socket.js'
 import { UwsUpgrade } from './upgrade.js'
 
@@ -35,6 +36,8 @@ export interface ServerHandlers {
   onUpgrade (upgrade: PendingUpgrade): void
   /** A request that the native layer sees neither as an upgrade nor on a route; `isUpgrade`: a GET that asks for one all the same. */
   onOther (head: UpgradeHead, isUpgrade: boolean): RenderedAnswer
+  /** A socket closed while it was upgraded: a fault of the native layer. It is handed over as open, then as closed. */
+  onLostUpgrade (): void
   /** Something threw where nothing may: logged; the request was answered 503. */
   onFault (error: unknown): void
 }
@@ -69,13 +72,16 @@ export function createUwsServer ({ uws }: Binding, settings: ServerSettings): Se
         openBody: createBodyReader(settings.bodies),
         onFault: handlers.onFault
       }
-      return await listen(() => makeApp(uws, settings, handlers, routeDeps))
+      const cork = await findUpgradeCork(uws, settings)
+      return await listen(() => makeApp(uws, settings, handlers, routeDeps, cork))
     },
     reloadTls: replaceApp
   }
 }
 
-function makeApp (uws: Binding['uws'], settings: ServerSettings, handlers: ServerHandlers, routeDeps: RouteDeps): UwsApp {
+function makeApp (
+  uws: Binding['uws'], settings: ServerSettings, handlers: ServerHandlers, routeDeps: RouteDeps, cork: UpgradeCork
+): UwsApp {
   const { tls } = settings
   const native = tls === null ? uws.App() : uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile })
   const app: UwsApp = { native, sockets: 0 }
@@ -88,7 +94,9 @@ function makeApp (uws: Binding['uws'], settings: ServerSettings, handlers: Serve
       sendPingsAutomatically: false,
       maxLifetime: 0,
       compression: settings.compression ? uws.SHARED_COMPRESSOR : uws.DISABLED,
-      upgrade: (res, req, context) => { startUpgrade(res, req, context, handlers, settings.proxyProtocol) },
+      upgrade: (res, req, context) => {
+        startUpgrade(res, req, new UwsUpgrade(res, context, cork, handlers.onLostUpgrade), handlers, settings.proxyProtocol)
+      },
       open: (ws) => { app.sockets++; const { s } = ws.getUserData(); guard(handlers, () => { s.opened(ws) }) },
       message: (ws, data, isBinary) => { const { s } = ws.getUserData(); guard(handlers, () => { s.handlers?.onMessage(data, isBinary) }) },
       ping: (ws) => { const { s } = ws.getUserData(); guard(handlers, () => { s.handlers?.onPing() }) },
@@ -118,9 +126,8 @@ function answerOther (res: HttpResponse, req: HttpRequest, handlers: ServerHandl
 }
 
 function startUpgrade (
-  res: HttpResponse, req: HttpRequest, context: us_socket_context_t, handlers: ServerHandlers, proxyProtocol: boolean
+  res: HttpResponse, req: HttpRequest, upgrade: UwsUpgrade, handlers: ServerHandlers, proxyProtocol: boolean
 ): void {
-  const upgrade = new UwsUpgrade(res, context)
   // First of all: an answer that is still owed when the client leaves ends the process without this.
   res.onAborted(() => { guard(handlers, () => { upgrade.abort() }) })
   try {

@@ -23,11 +23,14 @@ export class UwsSocket implements Socket {
     this.first = null
   }
 
-  /** Hands the socket over. False when it closed before. */
+  /** True once it has closed. */
+  get isClosed (): boolean { return this.closedCode !== null }
+
+  /** Hands the socket over, also one that has closed already. False when it never opened. */
   start (onOpen: (socket: Socket) => SocketHandlers): boolean {
-    if (this.ws === null) return false
+    if (this.ws === null && this.closedCode === null) return false
     this.handlers = onOpen(this)
-    // A socket that was ended by `onOpen` itself has closed before its handlers were known.
+    // One that closed before, or was ended by `onOpen` itself, did so before its handlers were known.
     if (this.closedCode !== null) this.closed(this.closedCode)
     return true
   }

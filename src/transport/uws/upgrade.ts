@@ -1,6 +1,7 @@
 import type { HttpResponse, us_socket_context_t } from 'uWebSockets.js'
 import type { PendingUpgrade, Socket, SocketHandlers, UpgradeHead } from '../../connection/transport.js'
 import { answer, answerCorked } from './http-host.js'
+import type { UpgradeCork } from './upgrade-cork.js'
 import { UwsSocket, type UserData } from './socket.js'
 
 /** One native upgrade that waits for its answer. */
@@ -11,7 +12,11 @@ export class UwsUpgrade implements PendingUpgrade {
   inCallback = true
   private done = false
 
-  constructor (private readonly res: HttpResponse, private readonly context: us_socket_context_t) {}
+  /** `onLost`: the native layer closed a socket while it upgraded it, which must not happen, see `findUpgradeCork`. */
+  constructor (
+    private readonly res: HttpResponse, private readonly context: us_socket_context_t, private readonly cork: UpgradeCork,
+    private readonly onLost: () => void
+  ) {}
 
   abort (): void {
     if (this.done) return
@@ -27,9 +32,8 @@ export class UwsUpgrade implements PendingUpgrade {
   }
 
   /**
-   * Inside the cork nothing happens but the handshake and a frame that lies ready as bytes: the older native layer looks,
-   * when the cork ends, at memory of the request that the upgrade has given back, and closes the socket at once (1006) if
-   * an allocation since then left a certain bit there. A socket that this still happens to counts as a client that has gone.
+   * Inside the cork nothing happens but the handshake and a frame that lies ready as bytes. From the 101 on the connection
+   * counts as accepted, even if it has closed by the end of this call: `onOpen` is called first, then its close handler.
    */
   accept (protocol: string, first: Uint8Array | null, onOpen: (socket: Socket) => SocketHandlers): boolean {
     if (this.done) return false
@@ -41,7 +45,8 @@ export class UwsUpgrade implements PendingUpgrade {
       this.res.upgrade<UserData>(userData, secWebSocketKey, protocol, secWebSocketExtensions, this.context)
     }
     if (this.inCallback) upgrade()
-    else this.res.cork(upgrade)
+    else this.cork(this.res, upgrade)
+    if (socket.isClosed) this.onLost()
     return socket.start(onOpen)
   }
 }

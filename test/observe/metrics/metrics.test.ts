@@ -30,7 +30,7 @@ t.test('every metric of the contract is there with its type and labels, beside N
   const { contentType, body } = await metrics.render()
   t.match(contentType, /^text\/plain; version=0\.0\.4/)
   const types = [
-    'portcullis_connections gauge', 'portcullis_upgrades_total counter', 'portcullis_upgrade_seconds histogram',
+    'portcullis_connections gauge', 'portcullis_upgrades_total counter', 'portcullis_upgrades_lost_total counter', 'portcullis_upgrade_seconds histogram',
     'portcullis_refusals_total counter', 'portcullis_closes_total counter', 'portcullis_messages_total counter',
     'portcullis_limit_decisions_total counter', 'portcullis_redis_up gauge', 'portcullis_jwks_age_seconds gauge',
     'portcullis_jwks_fetches_total counter', 'portcullis_audit_dropped_total counter'

@@ -46,6 +46,7 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
     }),
     onUpgrade () {},
     onOther: () => ({ status: 404, headers: [], body: '' }),
+    onLostUpgrade () {},
     onFault: (error) => { faults.push(error) }
   })
   t.teardown(() => { server.close() })
