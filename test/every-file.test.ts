@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { PROJECT } from './support/root.js'
 
-const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+const SRC = fileURLToPath(new URL('src/', PROJECT))
 const MODULES = (readdirSync(SRC, { recursive: true }) as string[])
   .filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts')).map(file => file.replace(/\.ts$/, '.js')).toSorted()
 /** Modules that are programs: importing one runs it. */

@@ -5,9 +5,10 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { EVENT_LEVELS } from '../src/observe/events.js'
 import { REFUSALS } from '../src/refusals.js'
+import { PROJECT } from './support/root.js'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const ROOT = fileURLToPath(PROJECT)
+const README = readFileSync(new URL('README.md', PROJECT), 'utf8')
 
 /** The cells of one column of the table whose first line begins with `| <head> |`. */
 function cellsOf (head: string, column: number): string[] {

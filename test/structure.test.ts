@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { PROJECT } from './support/root.js'
 
-const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+const SRC = fileURLToPath(new URL('src/', PROJECT))
 
 interface Import { readonly from: string, readonly typeOnly: boolean }
 interface Source { readonly file: string, readonly text: string, readonly lines: number, readonly imports: readonly Import[] }

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { PROJECT } from '../support/root.js'
 
-const PROGRAM = fileURLToPath(new URL('run.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('test/chaos/run.js', PROJECT))
 
 interface Summary {
   readonly operations: Readonly<Record<string, number>>

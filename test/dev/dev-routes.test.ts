@@ -3,10 +3,11 @@ import { readClientFiles } from '../../src/dev/client-files.js'
 import { createDevIssuer } from '../../src/dev/dev-issuer.js'
 import { createDevRoutes } from '../../src/dev/dev-routes.js'
 import type { HttpAnswer, HttpRoute } from '../../src/http/route.js'
+import { PROJECT } from '../support/root.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
 const PAGE = 'http://localhost:5173'
-const clientFiles = readClientFiles(new URL('../../dist/client/', import.meta.url))
+const clientFiles = readClientFiles(new URL('dist/client/', PROJECT))
 const createRoutes = (anyOrigin: boolean, origins: readonly string[]): HttpRoute[] => createDevRoutes(issuer, {
   publishKey: null,
   limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }

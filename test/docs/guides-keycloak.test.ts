@@ -9,6 +9,7 @@ import type { TokenFault } from '../../src/tokens/token-fault.js'
 import { connect, freshAddress } from '../support/client.js'
 import { startGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { PROJECT } from '../support/root.js'
 import { createClock, describe, startVerifier } from '../tokens/fixture.js'
 import { readDocument } from './documents.js'
 import { readGuideFile, runGuide } from './guide-commands.js'
@@ -31,7 +32,7 @@ interface Realm {
   readonly components: Readonly<Record<string, ReadonlyArray<{ config: Record<string, string[]> }>>>
 }
 
-const FIXTURES = new URL('../fixtures/keycloak/', import.meta.url)
+const FIXTURES = new URL('test/fixtures/keycloak/', PROJECT)
 const readFixture = (name: string): string => readFileSync(new URL(name, FIXTURES), 'utf8').trim()
 const CERTS = JSON.parse(readFixture('certs.json')) as { keys: Array<Record<string, unknown>> }
 const [ACCESS_TOKEN, ID_TOKEN] = [readFixture('access-token.jwt'), readFixture('id-token.jwt')]

@@ -8,11 +8,12 @@ import { connect, connectRefused, freshAddress, type TestClient } from '../suppo
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
+import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { readDocument } from './documents.js'
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
 
-const SRC = fileURLToPath(new URL('../../src/', import.meta.url))
+const SRC = fileURLToPath(new URL('src/', PROJECT))
 const GUIDE = readDocument('guides/redis.md')
 const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
 const MANY = 200

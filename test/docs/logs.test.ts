@@ -8,6 +8,7 @@ import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type LogLine } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
+import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { liveThroughADay, open } from './log-day.js'
 
@@ -21,7 +22,7 @@ type Differences = {
 /** Compiles only while the reference names exactly the fields of the audit's types. */
 const NO_DIFFERENCE: [Differences] extends [never] ? true : Differences = true
 
-const SRC = fileURLToPath(new URL('../../src/', import.meta.url))
+const SRC = fileURLToPath(new URL('src/', PROJECT))
 const ADMIN_TOKEN = 'an-admin-token-of-more-than-32-bytes'
 const REFERENCE: Readonly<Record<string, { readonly level: string, readonly fields: readonly string[] }>> = EVENT_REFERENCE
 

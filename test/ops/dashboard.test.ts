@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 
 interface Panel {
   readonly id: number
@@ -19,7 +20,7 @@ interface Dashboard {
   readonly panels: readonly Panel[]
 }
 
-const DASHBOARD = JSON.parse(readFileSync(new URL('../../ops/grafana/portcullis.json', import.meta.url), 'utf8')) as Dashboard
+const DASHBOARD = JSON.parse(readFileSync(new URL('ops/grafana/portcullis.json', PROJECT), 'utf8')) as Dashboard
 /** How Grafana writes the variable `datasource`. */
 const CHOSEN = '$' + '{datasource}'
 const EXPRESSIONS = DASHBOARD.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))

@@ -12,10 +12,11 @@ import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
+import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 
 const run = promisify(execFile)
-const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
+const path = (relative: string): string => fileURLToPath(new URL(relative, PROJECT))
 const findProgram = async (name: string): Promise<string> => (await run(process.execPath, [path('scripts/ensure-server.js'), name])).stdout.trim()
 const workerOf = (node: unknown): string => String(node).split('-').at(-2) ?? ''
 

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 
 const run = promisify(execFile)
-const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
+const path = (relative: string): string => fileURLToPath(new URL(relative, PROJECT))
 const promtool = (await run(process.execPath, [path('scripts/ensure-server.js'), 'promtool'])).stdout.trim()
 const [RULES, TESTS, OPERATIONS] = await Promise.all(['ops/prometheus/alerts.yml', 'ops/prometheus/alerts.test.yml', 'docs/OPERATIONS.md'].map(async file => await readFile(path(file), 'utf8')))
 const ALERTS = [...(RULES ?? '').matchAll(/^ {6}- alert: (\w+)$/gm)].map(([, name = '']) => name)

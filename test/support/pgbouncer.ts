@@ -8,8 +8,9 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { findAccount, type TestPostgres } from './postgres.js'
 import { findFreePort } from './free-port.js'
+import { PROJECT } from './root.js'
 
-const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
+const ensureScript = fileURLToPath(new URL('scripts/ensure-server.js', PROJECT))
 
 /** Where PgBouncer is on this machine, installed first when it may be. */
 export async function findPgbouncer (): Promise<string> {

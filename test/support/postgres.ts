@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import postgres from 'postgres'
 import type { Test } from 'tap'
 import { findFreePort } from './free-port.js'
+import { PROJECT } from './root.js'
 
 /** A private Postgres of one test file: own port, own folder, nothing kept; ended at the test's teardown. */
 export interface TestPostgres {
@@ -33,8 +34,8 @@ export interface Account {
 }
 
 const run = promisify(execFile)
-const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
-const sampleFolder = fileURLToPath(new URL('../../src/access/sample/', import.meta.url))
+const ensureScript = fileURLToPath(new URL('scripts/ensure-server.js', PROJECT))
+const sampleFolder = fileURLToPath(new URL('src/access/sample/', PROJECT))
 
 /** Postgres refuses to run as root: then it runs as Debian's `postgres`, or as `nobody`. */
 export async function findAccount (): Promise<Account> {

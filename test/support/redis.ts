@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { PROJECT } from './root.js'
 import { until } from './until.js'
 import { findFreePort } from './free-port.js'
 
@@ -41,7 +42,7 @@ export interface TestRedisCluster {
   stop (): Promise<void>
 }
 
-const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
+const ensureScript = fileURLToPath(new URL('scripts/ensure-server.js', PROJECT))
 let programPath: Promise<string> | undefined
 
 async function findProgram (): Promise<string> {

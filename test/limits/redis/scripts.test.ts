@@ -6,6 +6,7 @@ import { createRedisLimiter, type RecordOptions } from '../../../src/limits/redi
 import { createScriptRunner, loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
 import type { ScriptClient } from '../../../src/redis/lua-script.js'
 import { startRedis } from '../../support/redis.js'
+import { PROJECT } from '../../support/root.js'
 import { SETTINGS } from '../limiter-conformance.js'
 
 const names: ScriptName[] = [
@@ -45,7 +46,7 @@ function fits (sent: Sent, { fixed, each }: Header, items: readonly number[]): b
 }
 
 t.test('every script in the folder is one that is used', async (t) => {
-  const files = readdirSync(new URL('../../../src/limits/redis/lua', import.meta.url)).filter((file) => file.endsWith('.lua'))
+  const files = readdirSync(new URL('src/limits/redis/lua', PROJECT)).filter((file) => file.endsWith('.lua'))
   t.same(files.sort(), [...names, 'strike'].map((name) => `${name}.lua`).sort())
 })
 
@@ -118,7 +119,7 @@ t.test('each header states how many KEYS and ARGV the limiter really sends, for 
 
 t.test('each script names its fixed ARGV one by one in header and text, and no further', async (t) => {
   for (const name of [...names, 'strike']) {
-    const own = readFileSync(new URL(`../../../src/limits/redis/lua/${name}.lua`, import.meta.url), 'utf8')
+    const own = readFileSync(new URL(`src/limits/redis/lua/${name}.lua`, PROJECT), 'utf8')
     const { fixed: { arguments: [fixedArguments] } } = readHeader(own)
     const expected = Array.from({ length: fixedArguments }, (_, i) => i + 1)
     const inHeader = [...own.matchAll(/^--(?: {7}| ARGV {2})\[(\d+)\]/gm)].map(([, index]) => Number(index))

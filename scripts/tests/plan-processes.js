@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** A test that imports one of these starts a server, a process or a socket. It has a process for itself. */
+const GUEST = /^node:(child_process|cluster|dgram|dns|http|https|net|tls|worker_threads)(\/|$)|^(ioredis|postgres|ws|playwright-core)$/
+const IMPORT = /^import (?!type\b)[^']*'([^']+)'|\bimport\('([^']+)'\)/gm
+/** Files that look at the whole process, or change it. */
+const ALONE = /\bprocess\.(exit|exitCode|on|once|emit|env|argv|stdout|stderr|kill|chdir|umask)\b|process, '/
+
+/** Pure files that share one process: enough of them to save the start, few enough that several processes share the work. */
+const TOGETHER = 25
+
+/**
+ * Shares test files out to processes: a file that needs the process, a server or a socket has one for itself, the others
+ * run together. The processes that took longest in the past stand first, so that none is left alone at the end.
+ */
+export function planProcesses (files) {
+  const pure = files.filter(isPure)
+  const alone = files.filter((file) => !pure.includes(file)).map((file) => [file])
+  const groups = Array.from({ length: Math.ceil(pure.length / TOGETHER) }, (_, n) => pure.filter((_, index) => index % Math.ceil(pure.length / TOGETHER) === n))
+  return [...alone, ...groups]
+}
+
+function isPure (file) {
+  const seen = new Set()
+  const touches = (path) => {
+    if (seen.has(path)) return false
+    seen.add(path)
+    const text = readFileSync(path, 'utf8')
+    if (ALONE.test(text)) return true
+    return [...text.matchAll(IMPORT)].map(([, stated, dynamic]) => stated ?? dynamic).some((from) => {
+      if (!from.startsWith('.')) return GUEST.test(from)
+      const target = join(dirname(path), from).replace(/\.js$/, '.ts')
+      return target.startsWith('test/') && touches(target)
+    })
+  }
+  return !touches(file)
+}

@@ -1,0 +1,57 @@
+import { inspect } from 'node:util'
+
+/**
+ * Collects what the files' processes said. `add` prints each failure as it comes, `finish` the names of all of them and
+ * the count, and returns whether everything passed.
+ */
+export function createReport ({ files, write }) {
+  const done = new Map()
+
+  function faultsOf ({ counts, ended, failed }) {
+    const names = failed.map(({ name }) => name)
+    if (counts.passed + counts.failed + counts.skipped === 0) names.push('ran no test')
+    if (ended !== null && failed.length === 0) names.push(`its process ended with ${ended}`)
+    return names
+  }
+
+  function add (run) {
+    const faults = faultsOf(run)
+    done.set(run.file, { ...run, faults })
+    if (faults.length === 0) return
+    write(`\n✗ ${run.file}\n`)
+    for (const name of faults) write(`  ${name}\n`)
+    for (const { name, diag } of run.failed) write(indent(`${name}\n${inspectDiagnosis(diag)}`))
+    if (run.stderr !== '') write(indent(run.stderr.slice(-10_000)))
+  }
+
+  function writeTimes () {
+    write('\n')
+    for (const { file, timeMs, counts } of [...done.values()].toSorted((a, b) => b.timeMs - a.timeMs)) {
+      write(`${(timeMs / 1000).toFixed(2).padStart(7)} s ${String(counts.passed + counts.failed + counts.skipped).padStart(6)}  ${file}\n`)
+    }
+  }
+
+  function finish () {
+    const unheard = files.filter((file) => !done.has(file)).map((file) => ({ file, faults: ['was not run to its end'] }))
+    const broken = [...done.values(), ...unheard].filter(({ faults }) => faults.length > 0)
+    const sum = { passed: 0, failed: 0, skipped: 0 }
+    for (const { counts } of done.values()) for (const name of Object.keys(sum)) sum[name] += counts[name]
+    // A file that ran no test, or whose process ended badly after its last assertion, has failed as much as an assertion.
+    sum.failed += broken.filter(({ counts }) => (counts?.failed ?? 0) === 0).length
+    if (broken.length > 0) write('\nfailed:\n')
+    for (const { file, faults } of broken) for (const name of faults) write(`  ${file}: ${name}\n`)
+    write(`\n${files.length} files\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}\n`)
+    return broken.length === 0 && sum.passed > 0
+  }
+
+  return { add, writeTimes, finish }
+}
+
+const indent = (text) => text.replace(/^/gm, '    ') + '\n'
+
+function inspectDiagnosis (diag) {
+  if (diag === null || diag === undefined) return ''
+  const { diff, stack, at, source, ...rest } = diag
+  const place = at === undefined ? '' : `at ${at.fileName}:${at.lineNumber}\n`
+  return `${place}${source ?? ''}${diff ?? ''}${stack ?? ''}${Object.keys(rest).length === 0 ? '' : inspect(rest, { depth: 8, breakLength: 120 })}`
+}
