@@ -6,6 +6,9 @@
 //   npm run test:all -- --heavy            the heavy files alone
 //   npm test -- test/limits test/x.test.ts files, or all of a folder, heavy or not
 //   --jobs N      processes at a time      --times   how long each file took, and its assertions
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findTestFiles } from './find-test-files.js'
 import { createReport } from './report.js'
@@ -26,6 +29,10 @@ if (!Number.isInteger(jobs) || jobs < 1) throw new Error(`--jobs: ${values.jobs}
 
 const files = findTestFiles({ set: values.heavy ? 'heavy' : values.all ? 'all' : 'suite', wanted: positionals })
 const report = createReport({ files, write: (text) => { process.stdout.write(text) } })
-await runProcesses(planProcesses(files), { jobs, onFile: report.add })
+// What the files of one run may share, as a template of a database. Postgres's own account must reach it.
+const folder = mkdtempSync(join(tmpdir(), 'portcullis-test-run-'))
+chmodSync(folder, 0o755)
+process.on('exit', () => { rmSync(folder, { recursive: true, force: true }) })
+await runProcesses(planProcesses(files), { jobs, folder, onFile: report.add })
 if (values.times) report.writeTimes()
 process.exitCode = report.finish() ? 0 : 1

@@ -17,7 +17,8 @@ const TOGETHER = 25
 export function planProcesses (files) {
   const pure = files.filter(isPure)
   const alone = files.filter((file) => !pure.includes(file)).map((file) => [file])
-  const groups = Array.from({ length: Math.ceil(pure.length / TOGETHER) }, (_, n) => pure.filter((_, index) => index % Math.ceil(pure.length / TOGETHER) === n))
+  const count = Math.ceil(pure.length / TOGETHER)
+  const groups = Array.from({ length: count }, (_, n) => pure.filter((_, index) => index % count === n))
   return [...alone, ...groups]
 }
 

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 
 /**
- * Collects what the files' processes said. `add` prints each failure as it comes, `finish` the names of all of them and
+ * Collects what the files' processes said. `add` prints a line for each file, and its failures; `finish` prints the names of all of them and
  * the count, and returns whether everything passed.
  */
 export function createReport ({ files, write }) {
@@ -17,18 +17,16 @@ export function createReport ({ files, write }) {
   function add (run) {
     const faults = faultsOf(run)
     done.set(run.file, { ...run, faults })
+    write(`${faults.length === 0 ? 'ok    ' : 'FAILED'} ${inBrief(run)}`)
     if (faults.length === 0) return
-    write(`\n✗ ${run.file}\n`)
     for (const name of faults) write(`  ${name}\n`)
     for (const { name, diag } of run.failed) write(indent(`${name}\n${inspectDiagnosis(diag)}`))
     if (run.stderr !== '') write(indent(run.stderr.slice(-10_000)))
   }
 
   function writeTimes () {
-    write('\n')
-    for (const { file, timeMs, counts } of [...done.values()].toSorted((a, b) => b.timeMs - a.timeMs)) {
-      write(`${(timeMs / 1000).toFixed(2).padStart(7)} s ${String(counts.passed + counts.failed + counts.skipped).padStart(6)}  ${file}\n`)
-    }
+    write('\nlongest first:\n')
+    for (const run of [...done.values()].toSorted((a, b) => b.timeMs - a.timeMs)) write(`  ${inBrief(run)}`)
   }
 
   function finish () {
@@ -46,6 +44,9 @@ export function createReport ({ files, write }) {
 
   return { add, writeTimes, finish }
 }
+
+const inBrief = ({ file, timeMs, counts }) =>
+  `${(timeMs / 1000).toFixed(2).padStart(6)} s ${String(counts.passed + counts.failed + counts.skipped).padStart(5)}  ${file}\n`
 
 const indent = (text) => text.replace(/^/gm, '    ') + '\n'
 

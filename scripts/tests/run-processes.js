@@ -10,16 +10,17 @@ const compiled = (file) => `.test-build/${file.replace(/\.ts$/, '.js')}`
  * Runs each group of test files in a process of its own, `jobs` at a time, with tap. `onFile` is told of each file once
  * it has ended: its counts, its failed assertions, and how its process ended.
  */
-export async function runProcesses (groups, { jobs, onFile }) {
+export async function runProcesses (groups, { jobs, folder, onFile }) {
   // tap writes its TAP to standard output unless it goes elsewhere.
   t.pipe(new PassThrough().resume())
   t.register()
   t.setTimeout(0)
   t.jobs = jobs
+  const env = { ...process.env, TAP_TIMEOUT: String(HANG_MS / 1000), PORTCULLIS_TEST_RUN: folder }
   const named = new Map(groups.map((files, n) => [files.length === 1 ? files[0] : `together ${n}`, files]))
   t.on('spawn', (spawned) => { follow(spawned, named.get(spawned.name), onFile) })
   await Promise.all([...named].map(async ([name, files]) => await t.spawn('env', commandOf(files), {
-    name, buffered: true, timeout: HANG_MS, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TAP_TIMEOUT: String(HANG_MS / 1000) }
+    name, buffered: true, timeout: HANG_MS, stdio: ['ignore', 'pipe', 'pipe'], env
   })))
 }
 
