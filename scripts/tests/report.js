@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 
 /**
- * Collects what the files' processes said. `add` prints a line for each file, and its failures; `finish` prints the names of all of them and
- * the count, and returns whether everything passed.
+ * Collects what the files' processes said. `add` prints a line for each file, and its failures; `finish` prints the names
+ * of all failures and the count, and returns whether everything passed.
  */
 export function createReport ({ files, write }) {
   const done = new Map()
@@ -15,11 +15,13 @@ export function createReport ({ files, write }) {
   }
 
   function add (run) {
+    // A test with a failed part has failed as well; its part says why.
+    run.failed = run.failed.filter(({ name }) => !run.failed.some((other) => other.name.startsWith(`${name} > `)))
     const faults = faultsOf(run)
     done.set(run.file, { ...run, faults })
     write(`${faults.length === 0 ? 'ok    ' : 'FAILED'} ${inBrief(run)}`)
     if (faults.length === 0) return
-    for (const name of faults) write(`  ${name}\n`)
+    for (const name of faults.slice(run.failed.length)) write(indent(name))
     for (const { name, diag } of run.failed) write(indent(`${name}\n${inspectDiagnosis(diag)}`))
     if (run.stderr !== '') write(indent(run.stderr.slice(-10_000)))
   }

@@ -139,7 +139,7 @@ async function startTokenEndpoint (t: Test, issuer: TestIssuer): Promise<string>
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
 }
 
-t.test('the guide from start to end', { timeout: 60_000 }, async (t) => {
+t.test('the guide from start to end', async (t) => {
   const issuer = await startIssuer(t, { preset: 'keycloak', realm: REALM.realm })
   issuer.extraJwks.push(CERTS.keys[0])
   const gateway = await startGateway(t, { ...SETTINGS, KEYCLOAK_URL: issuer.url })

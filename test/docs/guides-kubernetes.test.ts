@@ -53,7 +53,7 @@ t.test('selectors, ports and names meet', (t) => {
   t.end()
 })
 
-t.test('a pod\'s life, by its probes and its signal', { timeout: 60_000 }, async (t) => {
+t.test('a pod\'s life, by its probes and its signal', async (t) => {
   const [issuer, redis, adminPort] = await Promise.all([startIssuer(t), startRedis(t), findFreePort()])
   const gateway = await startGateway(t, {
     ...SETTINGS, ...trust(issuer), REDIS_URL: redis.url, NODE_ID: 'portcullis-7d9f-x2k4p', ADMIN_PORT: String(adminPort), ADMIN_HOST: '127.0.0.1', WS_ALLOWED_ORIGINS: '', WS_DRAIN_SECONDS: '2'

@@ -31,7 +31,7 @@ function listen (t: Lifetime, gateway: TestGateway, token: string, agents: reado
   return { topics: agents.map(id => `agent:${id}`), got, subscribed }
 }
 
-t.test('two processes, 500 sockets each, 20 topics a socket: each gets exactly its events, in order, none twice', { timeout: 100_000 }, async (t) => {
+t.test('two processes, 500 sockets each, 20 topics a socket: each gets exactly its events, in order, none twice', async (t) => {
   const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
   const env = { ...trust(issuer), ...RAISED, REDIS_URL: redis.url }
   const gateways = await Promise.all([startGateway(t, env), startGateway(t, env)])
@@ -49,7 +49,7 @@ t.test('two processes, 500 sockets each, 20 topics a socket: each gets exactly i
   for (let n = 0; n < perTopic; n++) {
     await Promise.all(ids.map(async (id) => { await redis.client.publish(`ws:topic:agent:${id}`, JSON.stringify({ event: 'count', data: n })) }))
   }
-  await until('every event arrived', () => listeners.every(({ got }) => got.length >= 20 * perTopic), 30_000)
+  await until('every event arrived', () => listeners.every(({ got }) => got.length >= 20 * perTopic))
   const expected = [...Array(perTopic).keys()].join()
   const wrong = listeners.filter(({ got, topics }) => {
     const inOrder = (topic: string): boolean => got.filter(one => one.topic === topic).map(one => one.n).join() === expected

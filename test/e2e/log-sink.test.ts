@@ -19,7 +19,7 @@ interface Unread {
   residentBytes (): Promise<number>
 }
 
-const START_MS = 30_000
+const START_MS = 120_000
 
 /** `fileBlocks`: no file of it may grow beyond so many times 512 bytes. */
 async function startUnread (

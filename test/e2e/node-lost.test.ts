@@ -35,7 +35,7 @@ const closedLines = (...logs: ReadonlyArray<{ readonly log: readonly LogLine[] }
 const idsOf = (lines: readonly LogLine[]): string[] => lines.map(line => String(line['connection_id'])).sort()
 const recordKeys = async (redis: TestRedis): Promise<string[]> => (await redis.client.keys('*')).filter(key => key.includes('ws:node:'))
 
-t.test('a process that is killed, and two that survive', { timeout: 110_000, buffered: true }, async (t) => {
+t.test('a process that is killed, and two that survive', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const { redis, env } = world
   const [dying, ...survivors] = await Promise.all([startGateway(t, env), startGateway(t, env), startGateway(t, env)])
@@ -88,7 +88,7 @@ t.test('a process that is killed, and two that survive', { timeout: 110_000, buf
   })
 })
 
-t.test('with nobody left, the next start writes the lines', { timeout: 110_000, buffered: true }, async (t) => {
+t.test('with nobody left, the next start writes the lines', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const dying = await startGateway(t, world.env)
   const ids = await openMany(t, dying, world, 8)
@@ -100,7 +100,7 @@ t.test('with nobody left, the next start writes the lines', { timeout: 110_000, 
   t.same([...new Set(closedLines(next).map(line => line['reason']))], ['node_lost'])
 })
 
-t.test('a process that stood still and comes back', { timeout: 110_000, buffered: true }, async (t) => {
+t.test('a process that stood still and comes back', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const [stopped, survivor] = await Promise.all([startGateway(t, world.env), startGateway(t, world.env)])
   const token = world.issuer.sign({ sub: 'erin' })
@@ -130,7 +130,7 @@ t.test('a process that stood still and comes back', { timeout: 110_000, buffered
   })
 })
 
-t.test('a short stop loses no line', { timeout: 110_000, buffered: true }, async (t) => {
+t.test('a short stop loses no line', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const gateway = await startGateway(t, world.env)
   const client = await connect(t, gateway, `/ws?token=${world.issuer.sign({ sub: 'erin' })}`, { from: freshAddress() })
@@ -145,7 +145,7 @@ t.test('a short stop loses no line', { timeout: 110_000, buffered: true }, async
   t.notOk(gateway.log.some(({ event }) => event === 'node.returned'))
 })
 
-t.test('what Redis has lost is there again for a later crash; what ended while Redis was away is not', { timeout: 110_000, buffered: true }, async (t) => {
+t.test('what Redis has lost is there again for a later crash; what ended while Redis was away is not', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const { redis } = world
   const dying = await startGateway(t, { ...world.env, WS_UPGRADE_DEADLINE_MS: '500' })
@@ -169,7 +169,7 @@ t.test('what Redis has lost is there again for a later crash; what ended while R
   t.same(idsOf(closedLines(next)), ids.toSorted())
 })
 
-t.test('a worker that is killed under its supervisor has its lines written by another', { timeout: 110_000, buffered: true }, async (t) => {
+t.test('a worker that is killed under its supervisor has its lines written by another', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const port = await findFreePort()
   const gateway = await startGateway(t, { ...world.env, WORKERS: '2', PORT: String(port) })

@@ -40,7 +40,7 @@ async function startPrometheus (t: Test, adminPort: number): Promise<(path: stri
     await rm(folder, { recursive: true, force: true })
   })
   const ask = async (path: string): Promise<Answer> => await (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Answer
-  await until('Prometheus is ready', async () => await fetch(`http://127.0.0.1:${port}/-/ready`).then(({ status }) => status === 200, () => false), 30_000)
+  await until('Prometheus is ready', async () => await fetch(`http://127.0.0.1:${port}/-/ready`).then(({ status }) => status === 200, () => false))
   return ask
 }
 
@@ -48,8 +48,8 @@ async function startFleet (t: Test): Promise<{ gateway: TestGateway, token: stri
   const [redis, issuer, port] = await Promise.all([startRedis(t), startIssuer(t), findFreePort()])
   const raised = { WS_USER_CONNECTIONS: '1000', WS_IP_CONNECTIONS: '100000' }
   const gateway = await startGateway(t, { ...trust(issuer), ...raised, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port), NODE_ID: 'host' })
-  await gateway.waitForLog('supervisor.started', undefined, 30_000)
-  for (const worker of ['1', '2']) await gateway.waitForLog('jwks.refreshed', line => workerOf(line['node']) === worker, 30_000)
+  await gateway.waitForLog('supervisor.started')
+  for (const worker of ['1', '2']) await gateway.waitForLog('jwks.refreshed', line => workerOf(line['node']) === worker)
   return { gateway, token: issuer.sign({ sub: 'alice' }) }
 }
 
@@ -70,7 +70,7 @@ async function sumPerWorker (gateway: TestGateway, name: string, labels: Readonl
 
 const promtoolPath = await findProgram('promtool')
 
-t.test('a fleet of two workers, as Prometheus sees it', { timeout: 110_000 }, async (t) => {
+t.test('a fleet of two workers, as Prometheus sees it', async (t) => {
   const { gateway, token } = await startFleet(t)
   const page = await scrape(gateway)
   const names = new Set(parseMetrics(page).map(({ name }) => name))
@@ -129,7 +129,7 @@ t.test('a fleet of two workers, as Prometheus sees it', { timeout: 110_000 }, as
     process.kill(victim ?? NaN, 'SIGKILL')
     await gateway.waitForLog('worker.exited', line => line['worker'] === 1)
     t.equal('1' in await sumPerWorker(gateway, 'portcullis_upgrades_total'), false, 'while it is away it has no samples, rather than old ones')
-    await until('it is back', async () => '1' in await sumPerWorker(gateway, 'portcullis_upgrades_total'), 40_000)
+    await until('it is back', async () => '1' in await sumPerWorker(gateway, 'portcullis_upgrades_total'))
     const after = await sumPerWorker(gateway, 'portcullis_upgrades_total')
     t.equal(after['1'], 0)
     t.equal(after['2'], before['2'])
