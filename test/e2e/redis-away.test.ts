@@ -6,7 +6,7 @@ import { countLines, holdSockets, openOne, readMetric } from '../support/held-so
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
 import { startTcpProxy } from '../support/tcp-proxy.js'
-import { until } from '../support/until.js'
+import { HANG_MS, until } from '../support/until.js'
 
 /** A call to a Redis that hangs is given up after a second; the rest is for a busy machine. */
 const TAKEN_OVER_MS = 2500
@@ -56,7 +56,7 @@ t.test('away at the start', async (t) => {
         await connectRefused(t, closed, `/ws?token=${token}`, { from: freshAddress() })
       }))
     }
-    t.ok(performance.now() - sentMs < 20_000)
+    t.ok(performance.now() - sentMs < HANG_MS)
     const grownBytes = (await readMetric(closed, 'process_resident_memory_bytes') ?? 0) - residentBefore
     t.ok(grownBytes < 100_000_000, `${grownBytes} bytes`)
   })

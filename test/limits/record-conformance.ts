@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import type { Lease, Limiter } from '../../src/limits/limiter.js'
 import { createRedisLimiter, type RecordOptions } from '../../src/limits/redis/limiter.js'
 import type { ScriptClient } from '../../src/redis/lua-script.js'
-import { until } from '../support/until.js'
+import { HANG_MS, until } from '../support/until.js'
 import { SETTINGS } from './limiter-conformance.js'
 
 export interface RecordSubject {
@@ -23,7 +23,7 @@ export function testRecords (t: Test, { client, look }: RecordSubject): void {
   /** A node of its own. */
   function start (t: Test, mayRestore: RecordOptions['mayRestore'] = () => true): { limiter: Limiter, key: string, kept: () => Promise<unknown> } {
     const node = `n${nodes++}`
-    const limiter = createRedisLimiter(client, { ...SETTINGS, userConnections: 3 }, { prefix: `${node}:`, records: { prefix: 'p:', node, mayRestore } })
+    const limiter = createRedisLimiter(client, { ...SETTINGS, userConnections: 3 }, { prefix: `${node}:`, callTimeoutMs: HANG_MS, records: { prefix: 'p:', node, mayRestore } })
     t.teardown(async () => { await limiter.close() })
     const key = `p:ws:node:${node}`
     return { limiter, key, kept: async () => ({ ...await look.hgetall(key) }) }

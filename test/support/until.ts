@@ -1,3 +1,6 @@
+/** A wait that took this long, in ms, was not bounded by what the test sets, which is a second or two: no machine is that busy. */
+export const HANG_MS = 30_000
+
 /**
  * Looks again and again until the condition holds. `limitMs` only ends a hang: it rejects then, and names the condition.
  */

@@ -5,7 +5,7 @@ import { createMemoryLimiter } from '../../../src/limits/memory/limiter.js'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { connectRedis } from '../../../src/redis/connect.js'
 import { startRedis, type TestRedis } from '../../support/redis.js'
-import { until } from '../../support/until.js'
+import { HANG_MS, until } from '../../support/until.js'
 import { SETTINGS } from '../limiter-conformance.js'
 
 const now = (): number => performance.now()
@@ -22,7 +22,7 @@ interface Guarded {
 async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded> {
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url, commandTimeoutMs: 300 })
-  t.ok(await connection.waitUntilUp(5000))
+  t.ok(await connection.waitUntilUp(HANG_MS))
   const told: string[] = []
   const limiter = createGuardedLimiter({
     shared: createRedisLimiter(connection.commands, SETTINGS, {

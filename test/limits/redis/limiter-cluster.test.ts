@@ -2,15 +2,15 @@ import t from 'tap'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { connectRedis } from '../../../src/redis/connect.js'
 import { startRedisCluster } from '../../support/redis.js'
-import { until } from '../../support/until.js'
+import { HANG_MS, until } from '../../support/until.js'
 import { SETTINGS } from '../limiter-conformance.js'
 
 const cluster = await startRedisCluster(t)
 const connection = connectRedis({ clusterUrls: cluster.urls })
 t.teardown(async () => { await connection.close() })
-t.ok(await connection.waitUntilUp(10_000))
+t.ok(await connection.waitUntilUp(HANG_MS))
 const records = { prefix: '', node: 'n1', mayRestore: () => true }
-const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', records })
+const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', records, callTimeoutMs: HANG_MS })
 
 t.test('limits hold on a cluster, over all its slots', async (t) => {
   for (let n = 0; n < 20; n++) {
@@ -34,7 +34,7 @@ t.test('a lease is undone when the address refuses', async (t) => {
 })
 
 t.test('a ticket is spent once, in the slot of its address, whichever that is', async (t) => {
-  const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '' })
+  const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', callTimeoutMs: HANG_MS })
   for (let n = 0; n < 12; n++) {
     const address = n % 2 === 0 ? `203.0.113.${100 + n}` : `2001:db8:0:${n}::/64`
     for (let i = 0; i < 10; i++) await limiter.admit({ address, lease: null })

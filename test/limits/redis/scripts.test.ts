@@ -8,6 +8,7 @@ import type { ScriptClient } from '../../../src/redis/lua-script.js'
 import { startRedis } from '../../support/redis.js'
 import { PROJECT } from '../../support/root.js'
 import { SETTINGS } from '../limiter-conformance.js'
+import { HANG_MS } from '../../support/until.js'
 
 const names: ScriptName[] = [
   'admit', 'renew', 'release', 'take-grant', 'settle', 'keep-records', 'find-lost-records', 'forget-records'
@@ -73,7 +74,7 @@ async function recordCalls (
     },
     eval: async (text, keyCount, ...rest) => await redis.client.eval(text, keyCount, ...rest)
   }
-  const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records })
+  const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records, callTimeoutMs: HANG_MS })
   const namesBySha = new Map(names.map((name) => [loadScript(name).sha, name]))
   for (const items of [1, 3]) {
     const address = `192.0.2.${items}`
