@@ -6,7 +6,7 @@
 //   npm run test:all -- --heavy            the heavy files alone
 //   npm test -- test/limits test/x.test.ts files, or all of a folder, heavy or not
 //   --jobs N      processes at a time      --times   how long each file took, and its assertions
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -14,6 +14,9 @@ import { findTestFiles } from './find-test-files.js'
 import { createReport } from './report.js'
 import { runProcesses } from './run-processes.js'
 import { planProcesses } from './plan-processes.js'
+
+/** What each file took in its last run here, in ms. */
+const TIMES = '.test-build/times.json'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,6 +36,8 @@ const report = createReport({ files, write: (text) => { process.stdout.write(tex
 const folder = mkdtempSync(join(tmpdir(), 'portcullis-test-run-'))
 chmodSync(folder, 0o755)
 process.on('exit', () => { rmSync(folder, { recursive: true, force: true }) })
-await runProcesses(planProcesses(files), { jobs, folder, onFile: report.add })
+const lastMs = existsSync(TIMES) ? JSON.parse(readFileSync(TIMES, 'utf8')) : {}
+await runProcesses(planProcesses(files, lastMs), { jobs, folder, onFile: report.add })
+writeFileSync(TIMES, JSON.stringify({ ...lastMs, ...report.times() }))
 if (values.times) report.writeTimes()
 process.exitCode = report.finish() ? 0 : 1

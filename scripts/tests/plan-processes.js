@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** A test that imports one of these starts a server, a process or a socket. It has a process for itself. */
@@ -12,14 +12,18 @@ const TOGETHER = 25
 
 /**
  * Shares test files out to processes: a file that needs the process, a server or a socket has one for itself, the others
- * run together. The processes that took longest in the past stand first, so that none is left alone at the end.
+ * run together. The longest stand first, so that none is left alone at the end: by the times of the last run, and where
+ * there is none by the size of the file.
+ * @param {readonly string[]} files
+ * @param {Readonly<Record<string, number>>} lastMs what each took, in ms
  */
-export function planProcesses (files) {
+export function planProcesses (files, lastMs) {
+  const weigh = (group) => group.reduce((sum, file) => sum + (lastMs[file] ?? statSync(file).size), 0)
   const pure = files.filter(isPure)
   const alone = files.filter((file) => !pure.includes(file)).map((file) => [file])
   const count = Math.ceil(pure.length / TOGETHER)
   const groups = Array.from({ length: count }, (_, n) => pure.filter((_, index) => index % count === n))
-  return [...alone, ...groups]
+  return [...alone, ...groups].toSorted((a, b) => weigh(b) - weigh(a))
 }
 
 function isPure (file) {

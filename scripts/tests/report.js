@@ -44,7 +44,9 @@ export function createReport ({ files, write }) {
     return broken.length === 0 && sum.passed > 0
   }
 
-  return { add, writeTimes, finish }
+  const times = () => Object.fromEntries([...done.values()].map(({ file, timeMs }) => [file, Math.round(timeMs)]))
+
+  return { add, times, writeTimes, finish }
 }
 
 const inBrief = ({ file, timeMs, counts }) =>

@@ -13,7 +13,7 @@ interface Setup extends Partial<Omit<RedisBusOptions, 'client'>> { readonly redi
 async function openBus (t: Test, { redis, ...more }: Setup) {
   const heard: Heard[] = []
   const client = await openClient(t, redis)
-  const bus = createRedisBus({ client, prefix: '', onEvent: (topic, event) => { heard.push({ topic, event }) }, ...more })
+  const bus = createRedisBus({ client, prefix: '', timeoutMs: HANG_MS, onEvent: (topic, event) => { heard.push({ topic, event }) }, ...more })
   t.teardown(async () => { await bus.close() })
   return { bus, heard, client }
 }
@@ -26,7 +26,7 @@ async function listeners (client: Redis, channel: string): Promise<number> {
 const shared = await startRedis(t)
 
 t.test('it does what every bus does', async (t) => {
-  testBus(t, async (t, onEvent) => (await openBus(t, { redis: shared, prefix: 'conformance:', timeoutMs: HANG_MS, onEvent })).bus)
+  testBus(t, async (t, onEvent) => (await openBus(t, { redis: shared, prefix: 'conformance:', onEvent })).bus)
 })
 
 t.test('the format of the channel and message is what back ends publish', async (t) => {
@@ -90,7 +90,7 @@ t.test('what a broken back end publishes is dropped, counted and sampled, and th
 })
 
 t.test('10,000 topics are subscribed in one go, by few commands, and left', async (t) => {
-  const { bus, heard } = await openBus(t, { redis: shared, prefix: 'many:', timeoutMs: HANG_MS })
+  const { bus, heard } = await openBus(t, { redis: shared, prefix: 'many:' })
   const topics = Array.from({ length: 10_000 }, (_, n) => `agent:${n}`)
   const calls = async (): Promise<number> => Number(/cmdstat_subscribe:calls=(\d+)/.exec(await shared.client.info('commandstats'))?.[1])
   await bus.subscribe('agent:first')
@@ -126,7 +126,7 @@ t.test('when the connection of the subscriber is killed, it subscribes again by 
 
 t.test('while Redis hangs, subscribing and publishing reject within a second, and who still listens is heard late', async (t) => {
   const redis = await startRedis(t)
-  const { bus, heard } = await openBus(t, { redis })
+  const { bus, heard } = await openBus(t, { redis, timeoutMs: 1000 })
   await bus.subscribe('agent:kept')
   redis.pause()
   const began = Date.now()
@@ -145,7 +145,7 @@ t.test('while Redis hangs, subscribing and publishing reject within a second, an
 
 t.test('taking back a subscription that failed or is under way does not deafen another listener', async (t) => {
   const redis = await startRedis(t)
-  const { bus, heard } = await openBus(t, { redis })
+  const { bus, heard } = await openBus(t, { redis, timeoutMs: 1000 })
   redis.pause()
   const [failing, staying, underWay] = [bus.subscribe('agent:a'), bus.subscribe('agent:a'), bus.subscribe('agent:a')]
   bus.unsubscribe('agent:a')

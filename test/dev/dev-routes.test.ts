@@ -3,6 +3,7 @@ import { readClientFiles } from '../../src/dev/client-files.js'
 import { createDevIssuer } from '../../src/dev/dev-issuer.js'
 import { createDevRoutes } from '../../src/dev/dev-routes.js'
 import type { HttpAnswer, HttpRoute } from '../../src/http/route.js'
+import { offenders } from '../support/offenders.js'
 import { PROJECT } from '../support/root.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
@@ -35,7 +36,7 @@ t.test('a token for the asking, as plain text, with what was asked for', async (
 })
 
 t.test('a lifetime that is no number, or too long, is refused', async (t) => {
-  for (const ttl of ['soon', '1e3', '86401', '9999999', '1.5', '']) t.equal((await get('/dev/token', `ttl=${ttl}`)).status, 400, ttl)
+  t.same(await offenders(['soon', '1e3', '86401', '9999999', '1.5', ''], async ttl => (await get('/dev/token', `ttl=${ttl}`)).status === 400), [])
   t.equal((await get('/dev/token', 'ttl=86400')).status, 200)
   const expired = claimsOf(await get('/dev/token', 'ttl=-60'))
   t.ok(Number(expired['exp']) < Number(expired['iat']), 'an expired one, to see it refused')
@@ -43,9 +44,9 @@ t.test('a lifetime that is no number, or too long, is refused', async (t) => {
 
 t.test('a page whose name was made to lead to loopback gets nothing', async (t) => {
   for (const host of ['evil.example', 'evil.example:9001', '127.0.0.1.evil.example', 'localhost.evil.example', '', '192.0.2.1:9001', '[::2]:9001', '0.0.0.0:9001']) {
-    for (const { path } of listed) t.equal((await get(path, '', { host })).status, 403, `${host} ${path}`)
+    t.same(await offenders(listed, async ({ path }) => (await get(path, '', { host })).status === 403), [])
   }
-  for (const host of ['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001']) t.equal((await get('/dev/token', '', { host })).status, 200, host)
+  t.same(await offenders(['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001'], async host => (await get('/dev/token', '', { host })).status === 200), [])
 })
 
 t.test('the console page stands alone: no other origin is loaded or called', async (t) => {

@@ -7,6 +7,7 @@ import { connect, freshAddress } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type LogLine } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -28,7 +29,7 @@ const REFERENCE: Readonly<Record<string, { readonly level: string, readonly fiel
 
 t.test('the reference describes every event of the audit, with its level, and every field', async (t) => {
   t.ok(NO_DIFFERENCE)
-  for (const [event, level] of Object.entries(EVENT_LEVELS)) t.equal(REFERENCE[event]?.level, level, event)
+  t.same(await offenders(Object.entries(EVENT_LEVELS), ([event, level]) => REFERENCE[event]?.level === level), [])
   const used = new Set([...COMMON_FIELDS, ...Object.values(REFERENCE).flatMap(({ fields }) => fields)])
   t.same([...used].sort(), Object.keys(FIELD_REFERENCE).sort())
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createNodeStore, type ClaimedPage, type NodeStore } from '../../src/nodes/node-store.js'
 import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
 import { HANG_MS } from '../support/until.js'
 
@@ -153,7 +154,7 @@ async function testStore (t: Tap, connection: RedisConnection): Promise<void> {
 
   await t.test('every key has an end', async (t) => {
     await beatOnce(open('last'))
-    for (const key of ['p:ws:nodes', 'p:ws:node:last']) t.ok(await commands.pttl(key) > 0, key)
+    t.same(await offenders(['p:ws:nodes', 'p:ws:node:last'], async key => await commands.pttl(key) > 0), [])
   })
 }
 

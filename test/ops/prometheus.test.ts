@@ -11,6 +11,7 @@ import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -107,7 +108,7 @@ t.test('a fleet of two workers, as Prometheus sees it', async (t) => {
     t.ok(queries.length > 30)
     const named = [...queries, await readFile(path('docs/OPERATIONS.md'), 'utf8')].flatMap(text => text.match(/\b(portcullis|process|nodejs)_[a-z0-9_]+\b/g) ?? [])
     const isThere = (name: string): boolean => names.has(name) || names.has(`${name}_bucket`)
-    for (const name of new Set(named.filter(name => !name.endsWith('_')))) t.ok(isThere(name), name)
+    t.same(await offenders(new Set(named.filter(name => !name.endsWith('_'))), name => isThere(name)), [])
     for (const query of queries) {
       const concrete = query.replaceAll('$__rate_interval', '1m').replaceAll('$job', '.*').replaceAll('$instance', '.*')
       const { status, error } = await ask(`/api/v1/query?query=${encodeURIComponent(concrete)}`)

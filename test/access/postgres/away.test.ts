@@ -19,7 +19,7 @@ function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}):
     agentsTable: 'public.agents',
     tasksTable: 'public.tasks',
     poolSize: 2,
-    checkTimeoutMs: 5000,
+    checkTimeoutMs: 60_000,
     cacheMs: 0,
     ...more
   }, { now: () => nowMs })

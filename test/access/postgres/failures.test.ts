@@ -6,6 +6,7 @@ import { checkRows, type CheckRequest } from '../../../src/access/postgres/check
 import { inspectSafeguards } from '../../../src/access/postgres/safeguards.js'
 import { createSession, type Session } from '../../../src/access/postgres/session.js'
 import { parseQualifiedName } from '../../../src/access/qualified-name.js'
+import { offenders } from '../../support/offenders.js'
 import { startPostgres } from '../../support/postgres.js'
 import { identityOf } from '../identity-of.js'
 import { HANG_MS } from '../../support/until.js'
@@ -26,7 +27,7 @@ function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}):
     agentsTable: 'public.agents',
     tasksTable: 'public.tasks',
     poolSize: 2,
-    checkTimeoutMs: 5000,
+    checkTimeoutMs: 60_000,
     cacheMs: 0,
     ...more
   }, { now: () => nowMs })
@@ -80,7 +81,7 @@ async function openSession (t: Test): Promise<{ session: Session, request: Check
   const session = createSession(server.url('portcullis_login', sample))
   t.teardown(() => session.end())
   const facts = await inspectSafeguards(session, guarded)
-  return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, facts, timeoutMs: 5000 } }
+  return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, facts, timeoutMs: 60_000 } }
 }
 
 t.test('nothing stays on the connection after an answer', async (t) => {
@@ -144,7 +145,7 @@ t.test('a check whose connection is killed rejects, and the next one is answered
   const settled = Promise.allSettled(checks)
   await pollUntil(async () => await waitingChecks() === 2)
   await server.admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'portcullis_login'`
-  for (const { status } of await settled) t.equal(status, 'rejected')
+  t.same(await offenders(await settled, ({ status }) => status === 'rejected'), [])
   await release()
   t.same(await authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH), ASKED)
   t.same(await authorizer.visible(identityOf('bob'), 'unused', ASKED, FRESH), { agents: [], tasks: [] })

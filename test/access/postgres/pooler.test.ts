@@ -14,7 +14,7 @@ const BOBS = ['b0000000-0000-4000-8000-0000000000a1']
 
 function createAuthorizer (t: Test, url: string): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
-    url, role: 'authenticated', agentsTable: 'public.agents', tasksTable: 'public.tasks', poolSize: 4, checkTimeoutMs: 15_000, cacheMs: 0
+    url, role: 'authenticated', agentsTable: 'public.agents', tasksTable: 'public.tasks', poolSize: 4, checkTimeoutMs: 120_000, cacheMs: 0
   }, { now: Date.now })
   t.teardown(() => authorizer.close())
   return authorizer

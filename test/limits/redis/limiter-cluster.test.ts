@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { connectRedis } from '../../../src/redis/connect.js'
+import { offenders } from '../../support/offenders.js'
 import { startRedisCluster } from '../../support/redis.js'
 import { HANG_MS, until } from '../../support/until.js'
 import { SETTINGS } from '../limiter-conformance.js'
@@ -49,10 +50,10 @@ t.test('a ticket is spent once, in the slot of its address, whichever that is', 
 t.test('records are kept with their leases, and put back when they are lost', async (t) => {
   const leases = Array.from({ length: 40 }, (_, i) => ({ userId: `kept${i}`, connectionId: `k${i}`, record: `r${i}` }))
   const recordsThere = async (): Promise<number> => Object.keys(await connection.commands.hgetall('ws:node:n1')).length
-  for (const lease of leases) t.ok((await limiter.admit({ address: null, lease })).admitted)
+  t.same(await offenders(leases, async lease => (await limiter.admit({ address: null, lease })).admitted), [])
   await until('all are there', async () => await recordsThere() === 40)
   await limiter.vacate(leases)
-  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
+  t.same(await offenders(leases, async ({ userId }) => await connection.commands.exists(`ws:ratelimit:user:${userId}`) === 0), [])
   t.equal(await recordsThere(), 40)
   await connection.commands.del('ws:node:n1')
   await limiter.renew(leases)
@@ -64,7 +65,7 @@ t.test('records are kept with their leases, and put back when they are lost', as
 t.test('renewals, releases, grants and settlements reach every slot', async (t) => {
   const leases = Array.from({ length: 50 }, (_, i) => ({ userId: `r${i}`, connectionId: 'c' }))
   await limiter.renew(leases)
-  for (const { userId } of leases) t.equal(await connection.commands.zcard(`ws:ratelimit:user:${userId}`), 1)
+  t.same(await offenders(leases, async ({ userId }) => await connection.commands.zcard(`ws:ratelimit:user:${userId}`) === 1), [])
   for (const lease of leases) limiter.release(lease)
   const settled = await Promise.all(leases.map(async (_, i) => {
     const address = `203.0.113.${i}`
@@ -73,14 +74,14 @@ t.test('renewals, releases, grants and settlements reach every slot', async (t) 
   }))
   limiter.settle(settled)
   await limiter.close()
-  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
-  for (const { address } of settled) t.equal(await connection.commands.zcard(`ws:ratelimit:msg:${address}`), 4)
+  t.same(await offenders(leases, async ({ userId }) => await connection.commands.exists(`ws:ratelimit:user:${userId}`) === 0), [])
+  t.same(await offenders(settled, async ({ address }) => await connection.commands.zcard(`ws:ratelimit:msg:${address}`) === 4), [])
 })
 
 t.test('no key of any node is without a TTL', async (t) => {
   for (const { client } of cluster.nodes) {
     const keys = await client.keys('*')
     t.ok(keys.length > 0)
-    for (const key of keys) t.ok(await client.pttl(key) > 0, key)
+    t.same(await offenders(keys, async key => await client.pttl(key) > 0), [])
   }
 })
