@@ -48,7 +48,7 @@ const bannedInTests = [
 const closedTo = (names, message) => names.map((name) => ({ name, message }))
 
 export default [
-  { ignores: ['dist/', 'node_modules/', '.tap/', 'logs/', 'coverage/'] },
+  { ignores: ['dist/', '.test-build/', 'node_modules/', '.tap/', 'logs/', 'coverage/'] },
   // Every exception to a rule stands in this file, where it is seen.
   { linterOptions: { noInlineConfig: true } },
   ...neostandard({ ts: true, noJsx: true, env: ['node'] }),

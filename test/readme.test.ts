@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { EVENTS } from '../src/observe/events.js'
+import { PROJECT } from './support/root.js'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const ROOT = fileURLToPath(PROJECT)
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const PAGES = ['README.md', 'CONTRIBUTING.md', ...(readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[]).filter(file => file.endsWith('.md')).map(file => `docs/${file}`)]
 

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 
 /** For each item of the threat list, by group: the tests that fail without its defence, as `[file, title]`. */
 type Coverage = Readonly<Record<string, Readonly<Record<string, ReadonlyArray<readonly [string, string]>>>>>
 
-const TEST = new URL('../', import.meta.url)
-const coverage = JSON.parse(readFileSync(new URL('coverage.json', import.meta.url), 'utf8')) as Coverage
+const TEST = new URL('test/', PROJECT)
+const coverage = JSON.parse(readFileSync(new URL('test/attacks/coverage.json', PROJECT), 'utf8')) as Coverage
 const GROUPS = { token: 40, keys: 15, upgrade: 14, limits: 20, frames: 18, access: 13, issuers: 4, operations: 7 }
 
 /** The titles in a file as they stand in its source: those of a table with its holes. */

@@ -6,7 +6,7 @@ import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { exchange, openRaw, readResponse, upgradeHead } from '../support/raw-socket.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
-import { until } from '../support/until.js'
+import { HANG_MS, until } from '../support/until.js'
 import { present, readMetric } from './present.js'
 
 const AGENT = 'a0000000-0000-4000-8000-0000000000a1'
@@ -114,7 +114,7 @@ t.test('while the database takes connections and never answers', async (t) => {
   await t.test('an upgrade is 503 by the deadline, and those beyond the pending cap at once', async (t) => {
     const startedMs = performance.now()
     const outcomes = await Promise.all([1, 2, 3, 4, 5].map(async () => await present(t, gateway, token, { query: `agent_ids=${AGENT}` })))
-    t.ok(performance.now() - startedMs < 5000)
+    t.ok(performance.now() - startedMs < HANG_MS)
     t.same(outcomes.map(({ status }) => status), [503, 503, 503, 503, 503])
     t.same(outcomes.map(({ error }) => error).toSorted(), ['overloaded', 'overloaded', 'unavailable', 'unavailable', 'unavailable'])
   })
@@ -138,7 +138,7 @@ t.test('while introspection never answers', async (t) => {
 })
 
 t.test('heads that are never finished are dropped, trickled or not', async (t) => {
-  await until('all of them are dropped', () => unfinished.every(({ socket }) => socket.destroyed), 18_000)
+  await until('all of them are dropped', () => unfinished.every(({ socket }) => socket.destroyed))
   t.ok(unfinished.every(raw => !raw.received().startsWith('HTTP/1.1 101')))
 })
 

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { connectRedis } from '../../src/redis/connect.js'
 import type { TestRedis, TestRedisCluster } from '../support/redis.js'
 
-const COMMAND_TIMEOUT_MS = 5000
+const COMMAND_TIMEOUT_MS = 30_000
 
 /** The gateway's client of this Redis. */
 export async function openClient (t: Test, redis: TestRedis): Promise<Redis> {

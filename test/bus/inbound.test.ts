@@ -4,6 +4,7 @@ import { createMemoryInbound } from '../../src/bus/memory-inbound.js'
 import { createRedisInbound } from '../../src/bus/redis-inbound.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
 import { openClient, openClusterClient } from './clients.js'
+import { HANG_MS } from '../support/until.js'
 
 const message = (data: unknown): InboundMessage => ({ connectionId: 'c1', userId: 'kc:al ice', to: 'agent:a1', data, ts: new Date('2026-01-02T03:04:05.678Z') })
 
@@ -33,7 +34,7 @@ t.test('at its bound the stream refuses and nothing is trimmed; what the back en
 
 t.test('it works on a cluster', async (t) => {
   const cluster = await startRedisCluster(t)
-  const inbound = createRedisInbound({ client: await openClusterClient(t, cluster), prefix: '', maxEntries: 1, timeoutMs: 5000 })
+  const inbound = createRedisInbound({ client: await openClusterClient(t, cluster), prefix: '', maxEntries: 1, timeoutMs: HANG_MS })
   t.same([await inbound.append(message(1)), await inbound.append(message(2))], ['stored', 'full'])
 })
 

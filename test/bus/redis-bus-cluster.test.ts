@@ -4,7 +4,7 @@ import type { OnBusEvent } from '../../src/bus/bus.js'
 import type { Gap } from '../../src/bus/gap.js'
 import { createRedisBus, type RedisBusOptions } from '../../src/bus/redis-bus.js'
 import { startRedisCluster, type TestRedis } from '../support/redis.js'
-import { until } from '../support/until.js'
+import { HANG_MS, until } from '../support/until.js'
 import { testBus } from './bus-conformance.js'
 import { openClusterClient } from './clients.js'
 
@@ -12,7 +12,7 @@ const cluster = await startRedisCluster(t)
 
 async function openBus (t: Test, onEvent: OnBusEvent, more: Partial<RedisBusOptions> = {}) {
   const client = await openClusterClient(t, cluster)
-  const bus = createRedisBus({ client, prefix: '', onEvent, timeoutMs: 5000, ...more })
+  const bus = createRedisBus({ client, prefix: '', onEvent, timeoutMs: HANG_MS, ...more })
   t.teardown(async () => { await bus.close() })
   return bus
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { channelsOf, formatTopic, parseTopic } from '../../src/bus/topics.js'
+import { offenders } from '../support/offenders.js'
 
 t.test('a topic names an agent, a task or a user', async (t) => {
   t.same(parseTopic('agent:a1'), { kind: 'agent', id: 'a1' })
@@ -11,7 +12,7 @@ t.test('a topic names an agent, a task or a user', async (t) => {
 
 t.test('anything else is no topic', async (t) => {
   const others = ['', ':', 'agent', 'agent:', 'agent:a b', 'agent:*', `agent:${'x'.repeat(129)}`, 'Agent:a', 'users:u', 'user:', `user:${'x'.repeat(513)}`, '__proto__:x', ':agent', 'control', 'agent:a\n']
-  for (const other of others) t.equal(parseTopic(other), null, JSON.stringify(other))
+  t.same(await offenders(others, other => parseTopic(other) === null), [])
 })
 
 t.test('an id cannot shape a channel', async (t) => {

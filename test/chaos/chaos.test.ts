@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { offenders } from '../support/offenders.js'
+import { PROJECT } from '../support/root.js'
 
-const PROGRAM = fileURLToPath(new URL('run.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('test/chaos/run.js', PROJECT))
 
 interface Summary {
   readonly operations: Readonly<Record<string, number>>
@@ -32,14 +34,14 @@ async function runChaos (t: Test, args: readonly string[]): Promise<{ code: numb
   return { code, output, summary: JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as Summary }
 }
 
-t.test('while faults strike, and after them, every invariant holds', { timeout: 110_000 }, async (t) => {
+t.test('while faults strike, and after them, every invariant holds', async (t) => {
   const { code, output, summary } = await runChaos(t, ['--minutes', '0.18', '--seed', '10', '--clients', '40'])
   t.equal(code, 0, output)
   t.same(summary.violations, [])
   t.ok(Object.keys(summary.faults).length >= 4, 'several kinds of faults struck')
   const checks = Object.entries(summary.invariants)
   t.ok(checks.length > 15)
-  for (const [name, { checks: count }] of checks) t.ok(count > 0, name)
+  t.same(await offenders(checks, ([, { checks: count }]) => count > 0), [])
   t.ok((summary.operations['attempts: open'] ?? 0) > 50, 'there were connections')
   t.ok((summary.operations['limits seen full: user'] ?? 0) > 0, 'users had as many sockets as they may')
 })

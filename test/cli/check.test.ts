@@ -7,6 +7,7 @@ import { BINDING } from '../support/binding.js'
 import { makeCertificate } from '../support/certificate.js'
 import { trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { runBuiltCheck, runCheck, runCli } from './run-cli.js'
 
 /** The older binding is something to look at; on any other platform of the tests all is well. */
@@ -34,7 +35,7 @@ t.test('every wrong setting is named at once, as at a start, and nothing else is
   const { code, checks, output } = await runBuiltCheck({ PORT: 'x', WORKERS: '2', JWT_ISSUER: 'https://issuer.example', ADMIN_TOKEN: 'too-short-a-secret', WS_NOPE: '1' })
   t.equal(code, 1)
   const failed = checks.filter(({ verdict }) => verdict === 'fail').map(({ reason }) => reason)
-  for (const setting of ['PORT', 'WORKERS', 'JWT_AUDIENCE', 'ADMIN_TOKEN']) t.ok(failed.some(reason => reason.startsWith(`${setting}: `)), setting)
+  t.same(await offenders(['PORT', 'WORKERS', 'JWT_AUDIENCE', 'ADMIN_TOKEN'], setting => failed.some(reason => reason.startsWith(`${setting}: `))), [])
   t.ok(checks.some(({ verdict, reason }) => verdict === 'warn' && reason.startsWith('WS_NOPE is no setting')))
   t.notOk(checks.some(({ part }) => part.startsWith('issuer')))
   t.notMatch(output, 'too-short-a-secret')
@@ -45,10 +46,10 @@ t.test('what is allowed but risky is warned about', async (t) => {
   const until = new Date(Date.now() + 3_600_000).toISOString()
   const { code, checks } = await runCheck({ ...trust(issuer), WS_LIMITS_MODE: 'dry-run', ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: until })
   t.equal(code, 0, 'a warning fails nothing')
-  for (const setting of ['WS_LIMITS_MODE', 'ALLOW_INSECURE_WS']) t.ok(checks.some(({ verdict, reason }) => verdict === 'warn' && reason.startsWith(setting)), setting)
+  t.same(await offenders(['WS_LIMITS_MODE', 'ALLOW_INSECURE_WS'], setting => checks.some(({ verdict, reason }) => verdict === 'warn' && reason.startsWith(setting))), [])
 })
 
-t.test('an issuer is broken in each way', { timeout: 100_000 }, async (t) => {
+t.test('an issuer is broken in each way', async (t) => {
   const issuer = await startIssuer(t)
   const settings = { JWT_ISSUER: issuer.issuer, JWT_AUDIENCE: issuer.audience, JWKS_TIMEOUT_MS: '1500' }
   const keysOf = async (env: Readonly<Record<string, string>>) => {

@@ -12,7 +12,7 @@ async function open (browser: Browser, site: PageServer, query: Record<string, s
   return page
 }
 
-t.test('a page with the client as a plain module', { timeout: 100_000 }, async (t) => {
+t.test('a page with the client as a plain module', async (t) => {
   const [browser, issuer, site] = await Promise.all([startBrowser(t), startIssuer(t), servePage(t)])
   site.token = () => issuer.sign({ agents: ['a1', 'a2'], scope: 'ws:send' })
   const gateway = await startRestartableGateway(t, issuer, { WS_ALLOWED_ORIGINS: site.origin })

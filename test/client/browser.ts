@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import type { Lifetime } from '../support/gateway.js'
+import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 
-const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const at = (path: string): string => fileURLToPath(new URL(path, PROJECT))
 
 /** Headless Chromium of the system; ends with the test. */
 export async function startBrowser (t: Lifetime): Promise<Browser> {

@@ -6,6 +6,7 @@ import { SERVER_FRAME_TYPES, SUBPROTOCOL, type ClientFrame, type ServerFrame, ty
 import { REFUSALS } from '../../src/refusals.js'
 import { decodeFrame } from '../../src/wire/codec.js'
 import * as wire from '../../src/wire/frames.js'
+import { PROJECT } from '../support/root.js'
 
 /** True only where each is assignable to the other; a difference is an error of types, which `npm run types` finds. */
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false
@@ -47,7 +48,7 @@ t.test('the client comes back after each close as the gateway\'s table says', as
 })
 
 t.test('the client stands alone: it imports nothing of the gateway, no package and nothing of Node', async (t) => {
-  const folder = fileURLToPath(new URL('../../packages/client/src/', import.meta.url))
+  const folder = fileURLToPath(new URL('packages/client/src/', PROJECT))
   const files = readdirSync(folder)
   t.ok(files.length > 10)
   for (const file of files) {

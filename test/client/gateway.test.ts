@@ -2,6 +2,7 @@ import t from 'tap'
 import type { RefreshedFrame } from '../../packages/client/src/frames.js'
 import { freshAddress } from '../support/client.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { until } from '../support/until.js'
 import { observe, reasonOf } from './observed-client.js'
 import { ADMIN_TOKEN, startRestartableGateway } from './restartable-gateway.js'
@@ -126,9 +127,9 @@ t.test('requests', async (t) => {
 
   await t.test('what the gateway would count as malformed is not sent', async (t) => {
     const { client } = observe(t, { url: gateway.url, token }, freshAddress())
-    for (const bad of ['a1', 'agent:', 'agent:ö', 'user:alice']) t.equal(await reasonOf(client.send(bad as 'agent:a1', 1)), 'bad_request', bad)
+    t.same(await offenders(['a1', 'agent:', 'agent:ö', 'user:alice'], async bad => await reasonOf(client.send(bad as 'agent:a1', 1)) === 'bad_request'), [])
     t.equal(await reasonOf(client.send('agent:a1', undefined)), 'bad_request')
-    for (const ids of [[], [''], ['a b'], 'a1']) t.equal(await reasonOf(client.subscribe({ agents: ids as string[] })), 'bad_request')
+    t.same(await offenders([[], [''], ['a b'], 'a1'], async ids => await reasonOf(client.subscribe({ agents: ids as string[] })) === 'bad_request'), [])
     t.equal(await reasonOf(client.subscribe({})), 'bad_request')
     await client.send('agent:a1', 1)
     t.equal(client.state.status, 'open')

@@ -4,11 +4,12 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { CLOSE_POLICY } from '../../packages/client/src/close-policy.js'
 import { startIssuer } from '../support/issuer.js'
+import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { servePage } from './browser.js'
 import { startRestartableGateway } from './restartable-gateway.js'
 
-const GUIDE = readFileSync(new URL('../../docs/CLIENT.md', import.meta.url), 'utf8')
+const GUIDE = readFileSync(new URL('docs/CLIENT.md', PROJECT), 'utf8')
 const EXAMPLES = [...GUIDE.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = '']) => code)
 
 t.test('the examples of the guide, one after the other, are a program that does what it says', async (t) => {
@@ -17,7 +18,7 @@ t.test('the examples of the guide, one after the other, are a program that does 
   site.token = () => issuer.sign({ agents: ['a1', 'a2'], tasks: ['t1'], scope: 'ws:send' })
   const gateway = await startRestartableGateway(t, issuer)
   const program = EXAMPLES.join('\n')
-    .replace("'portcullis/client'", JSON.stringify(new URL('../../dist/client/connect.js', import.meta.url).href))
+    .replace("'portcullis/client'", JSON.stringify(new URL('dist/client/connect.js', PROJECT).href))
     .replace('wss://gateway.example/ws', gateway.url)
     .replace('https://app.example', site.origin)
   const child = spawn(process.execPath, ['--input-type=module'], { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -17,7 +17,7 @@ export interface ObservedClient {
 }
 
 /** Short waits, so that a test of many attempts is quick. */
-export const QUICK = { backoff: { baseMs: 20, capMs: 100 }, timeoutMs: 5000 }
+export const QUICK = { backoff: { baseMs: 20, capMs: 100 }, timeoutMs: 30_000 }
 
 /** Connects from a loopback address of its own, as the limits count addresses. */
 export function observe (t: Lifetime, options: Partial<ClientOptions> & Pick<ClientOptions, 'url' | 'token'>, from = '127.0.0.1'): ObservedClient {

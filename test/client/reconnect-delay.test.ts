@@ -1,5 +1,6 @@
 import t from 'tap'
 import { MAX_TIMER_MS, reconnectDelayMs } from '../../packages/client/src/reconnect-delay.js'
+import { offenders } from '../support/offenders.js'
 
 const backoff = { baseMs: 1000, capMs: 30_000 }
 const wait = (more: Partial<Parameters<typeof reconnectDelayMs>[0]>): number =>
@@ -22,5 +23,5 @@ t.test('exactly then, when the gateway has spread its clients already', async (t
 })
 
 t.test('no told time makes a timer fire at once by overflow', async (t) => {
-  for (const toldMs of [1e12, Infinity]) t.equal(wait({ toldMs }), MAX_TIMER_MS)
+  t.same(await offenders([1e12, Infinity], toldMs => wait({ toldMs }) === MAX_TIMER_MS), [])
 })

@@ -8,6 +8,7 @@ import type { UpgradeHeaders } from '../../src/connection/transport.js'
 import type { Admission, Admit, Lease, Resume } from '../../src/limits/limiter.js'
 import { refuse } from '../../src/refusals.js'
 import { identityOf } from '../access/identity-of.js'
+import { offenders } from '../support/offenders.js'
 import { until } from '../support/until.js'
 import { createTestLimiter, createTestReport, createTestUpgrade, headOf, upgradeSettings, type TestReport, type TestUpgrade } from './stand-ins.js'
 
@@ -328,7 +329,7 @@ t.test('any other ticket is as good as none, and costs no look at the token', as
   const asked: unknown[] = []
   const identify: Identify = { now: (token) => { asked.push(token); return ALICE }, wait: async () => ALICE }
   const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000, identify })
-  for (const ticket of ['garbage', '', '%']) t.equal(await outcome(bench, `token=t&resume=${ticket}`), 'ip_rate_limited', ticket)
+  t.same(await offenders(['garbage', '', '%'], async ticket => await outcome(bench, `token=t&resume=${ticket}`) === 'ip_rate_limited'), [])
   t.same(asked, [])
   t.same(bench.admits, [])
 })

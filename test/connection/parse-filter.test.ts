@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { checkFilter, eventTypeSet, isFilterError, parseFilter } from '../../src/connection/parse-filter.js'
+import { offenders } from '../support/offenders.js'
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `id${index}`)
 const errorOf = (text: string): string | undefined => {
@@ -25,7 +26,7 @@ t.test('an empty or malformed list is an error that repeats nothing of it', asyn
   for (const text of ['', ',', 'a,', ',a', 'a,,b', ' a', 'a b', 'a\n', 'é', 'a/b', 'a%2Cb', '\u0000', 'x'.repeat(129), '__proto__ ', 'a*', '<script>']) {
     t.equal(errorOf(text), 'agent_ids: each entry is 1 to 128 of A-Z a-z 0-9 . _ : -', JSON.stringify(text))
   }
-  for (const text of ['*,a', 'a,*', '*,']) t.equal(errorOf(text), 'agent_ids: * stands alone', text)
+  t.same(await offenders(['*,a', 'a,*', '*,'], text => errorOf(text) === 'agent_ids: * stands alone'), [])
 })
 
 t.test('a list of a million commas is refused before it is split', async (t) => {

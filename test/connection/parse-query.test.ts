@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { parseQuery } from '../../src/connection/parse-query.js'
+import { offenders } from '../support/offenders.js'
 
 const read = (raw: string): unknown => {
   const query = parseQuery(raw)
@@ -44,7 +45,7 @@ t.test('a resume ticket that is no parameter at all is none: it can only help', 
 })
 
 t.test('a broken escape is an error that repeats nothing of the value', async (t) => {
-  for (const raw of ['token=hunter2%', 'token=hunter2%zz', 'token=%C3%28hunter2', 'token=%ff']) t.equal(read(raw), 'token: broken percent escape', raw)
+  t.same(await offenders(['token=hunter2%', 'token=hunter2%zz', 'token=%C3%28hunter2', 'token=%ff'], raw => read(raw) === 'token: broken percent escape'), [])
 })
 
 t.test('any query is read or refused, never an exception, and holds known names only', async () => {

@@ -3,6 +3,7 @@ import type { TokenCarrier } from '../../src/config/config.js'
 import { isRefusal, readRequest, type UpgradeRequest } from '../../src/connection/read-request.js'
 import type { UpgradeHead, UpgradeHeaders } from '../../src/connection/transport.js'
 import type { Refusal } from '../../src/refusals.js'
+import { offenders } from '../support/offenders.js'
 import { headOf, upgradeSettings } from './stand-ins.js'
 
 const SETTINGS = upgradeSettings()
@@ -47,7 +48,7 @@ t.test('what is no WebSocket handshake of version 13 must upgrade', async (t) =>
     [{ secWebSocketKey: 'dGhlIHNhbXBsZSBub25jZSE=' }, 'bad_request'],
     [{ secWebSocketKey: 'dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==' }, 'bad_request']
   ]
-  for (const [headers, expected] of heads) t.equal(nameOf(read('', headers)), expected, JSON.stringify(headers))
+  t.same(await offenders(heads, ([headers, expected]) => nameOf(read('', headers)) === expected), [])
 })
 
 t.test('a token is taken from the query, the header, or the subprotocol', async (t) => {
@@ -61,8 +62,8 @@ t.test('a token is taken from the query, the header, or the subprotocol', async 
 })
 
 t.test('none is none', async (t) => {
-  for (const query of ['', 'token=', 'token', 'Token=a', '%74oken=a', 'access_token=a']) t.equal(tokenOf(read(query)), null, query)
-  for (const authorization of ['Basic dXNlcg==', 'Bearer', 'Bearer ', 'a.b.c', 'Bearera.b.c', 'Bearer a b']) t.equal(tokenOf(read('', { authorization })), null, authorization)
+  t.same(await offenders(['', 'token=', 'token', 'Token=a', '%74oken=a', 'access_token=a'], query => tokenOf(read(query)) === null), [])
+  t.same(await offenders(['Basic dXNlcg==', 'Bearer', 'Bearer ', 'a.b.c', 'Bearera.b.c', 'Bearer a b'], authorization => tokenOf(read('', { authorization })) === null), [])
 })
 
 t.test('the same token twice is one; two that differ are refused, wherever they stand', async (t) => {
@@ -102,7 +103,7 @@ t.test('a carrier that is off carries nothing', async (t) => {
 })
 
 t.test('a bearer protocol alone is refused: its answer would have to name the token', async (t) => {
-  for (const secWebSocketProtocol of ['bearer.a.b.c', 'chat, bearer.a.b.c', 'bearer.']) t.equal(nameOf(read('', { secWebSocketProtocol })), 'bad_request', secWebSocketProtocol)
+  t.same(await offenders(['bearer.a.b.c', 'chat, bearer.a.b.c', 'bearer.'], secWebSocketProtocol => nameOf(read('', { secWebSocketProtocol })) === 'bad_request'), [])
 })
 
 t.test('filters are read for the paths that take them', async (t) => {
@@ -116,13 +117,13 @@ t.test('filters are read for the paths that take them', async (t) => {
 t.test('fifty ids pass, fifty-one are refused, and so is whatever is no list', async (t) => {
   for (const name of ['agent_ids', 'task_ids', 'event_types']) {
     t.equal(nameOf(read(`${name}=${numbered(50)}`)), 'read', name)
-    for (const list of [numbered(51), '', 'a,,b', 'a b', 'a%20b', '*,a', '%', '..%2f']) t.equal(nameOf(read(`${name}=${list}`)), 'bad_request', `${name}=${list.slice(0, 20)}`)
+    t.same(await offenders([numbered(51), '', 'a,,b', 'a b', 'a%20b', '*,a', '%', '..%2f'], list => nameOf(read(`${name}=${list}`)) === 'bad_request'), [])
   }
 })
 
 t.test('how to be refused is `close` or nothing', async (t) => {
   t.match(read('refuse=close'), { refuseByClose: true })
-  for (const query of ['refuse=', 'refuse=http', 'refuse=Close', 'refuse=close&refuse=x']) t.equal(nameOf(read(query)), 'bad_request', query)
+  t.same(await offenders(['refuse=', 'refuse=http', 'refuse=Close', 'refuse=close&refuse=x'], query => nameOf(read(query)) === 'bad_request'), [])
 })
 
 t.test('a resume ticket is taken as it is, and refuses nobody', async (t) => {

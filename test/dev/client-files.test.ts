@@ -55,7 +55,7 @@ t.test('in a browser', async (t) => {
     page.on('console', (message) => { complaints.push(message.text()) })
     page.on('pageerror', (error) => { complaints.push(error.message) })
     await page.goto(`${base}/dev/example`)
-    await page.locator('#log').filter({ hasText: '"open"' }).waitFor({ timeout: 15_000 })
+    await page.locator('#log').filter({ hasText: '"open"' }).waitFor({ timeout: 60_000 })
     t.match(await page.locator('#log').textContent(), '"user_id":"alice"')
     t.same(complaints, [])
   })

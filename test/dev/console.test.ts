@@ -47,7 +47,7 @@ async function openConsole (t: Test, browser: Browser, url: string, viewport = D
     frames: page.locator('#log > li'),
     field: (form, label) => page.locator(`#${form}`).getByLabel(label),
     async press (name) { await page.getByRole('button', { name, exact: true }).click() },
-    async see (where, text) { await where.filter({ hasText: text }).first().waitFor({ timeout: 15_000 }) }
+    async see (where, text) { await where.filter({ hasText: text }).first().waitFor({ timeout: 60_000 }) }
   }
 }
 
@@ -92,7 +92,7 @@ const TOO_WIDE = `[...document.querySelectorAll('html, .scroll')]
 const UNLABELLED = `[...document.querySelectorAll('input, select, textarea')]
   .filter(field => field.labels.length === 0).map(field => field.name || field.id)`
 
-t.test('the console page', { timeout: 110_000 }, async (t) => {
+t.test('the console page', async (t) => {
   const [browser, url] = await Promise.all([startBrowser(t), startDev(t, { WS_IP_CONNECTIONS: '1000', WS_IP_MESSAGES: '1000', WS_USER_CONNECTIONS: '3' })])
 
   await t.test('mints, connects by either carrier, subscribes, sends, publishes and refreshes, with every frame in the log', async (t) => {
@@ -275,7 +275,7 @@ t.test('the console page', { timeout: 110_000 }, async (t) => {
   })
 })
 
-t.test('the console page at the limits of development mode', { timeout: 60_000 }, async (t) => {
+t.test('the console page at the limits of development mode', async (t) => {
   const [browser, url] = await Promise.all([startBrowser(t), startDev(t, { WS_IP_MESSAGES: '20' })])
   const view = await openConsole(t, browser, url)
   const meter = (name: string): Locator => view.page.getByRole('meter', { name }).locator('..')

@@ -5,10 +5,12 @@ import { createDevRoutes } from '../../src/dev/dev-routes.js'
 import { renderAnswer, type RenderedAnswer } from '../../src/http/render-answer.js'
 import type { Route } from '../../src/http/route.js'
 import { readQuery } from '../../src/http/target.js'
+import { offenders } from '../support/offenders.js'
+import { PROJECT } from '../support/root.js'
 
 const issuer = createDevIssuer('http://127.0.0.1:9001/dev', 'portcullis-dev')
 const PAGE = 'http://localhost:5173'
-const clientFiles = readClientFiles(new URL('../../dist/client/', import.meta.url))
+const clientFiles = readClientFiles(new URL('dist/client/', PROJECT))
 const createRoutes = (anyOrigin: boolean, origins: readonly string[]): Route[] => createDevRoutes(issuer, {
   publishKey: null,
   limits: { addressConnections: 10, addressWindowMs: 60_000, userConnections: 5, messages: 100, messageWindowMs: 60_000 }
@@ -36,7 +38,7 @@ t.test('a token for the asking, as plain text, with what was asked for', async (
 })
 
 t.test('a lifetime that is no number, or too long, is refused', async (t) => {
-  for (const ttl of ['soon', '1e3', '86401', '9999999', '1.5', '']) t.equal((await get('/dev/token', `ttl=${ttl}`)).status, 400, ttl)
+  t.same(await offenders(['soon', '1e3', '86401', '9999999', '1.5', ''], async ttl => (await get('/dev/token', `ttl=${ttl}`)).status === 400), [])
   t.equal((await get('/dev/token', 'ttl=86400')).status, 200)
   const expired = claimsOf(await get('/dev/token', 'ttl=-60'))
   t.ok(Number(expired['exp']) < Number(expired['iat']), 'an expired one, to see it refused')
@@ -44,9 +46,9 @@ t.test('a lifetime that is no number, or too long, is refused', async (t) => {
 
 t.test('a page whose name was made to lead to loopback gets nothing', async (t) => {
   for (const host of ['evil.example', 'evil.example:9001', '127.0.0.1.evil.example', 'localhost.evil.example', '', '192.0.2.1:9001', '[::2]:9001', '0.0.0.0:9001']) {
-    for (const { path } of listed) t.equal((await get(path, '', { host })).status, 403, `${host} ${path}`)
+    t.same(await offenders(listed, async ({ path }) => (await get(path, '', { host })).status === 403), [])
   }
-  for (const host of ['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001']) t.equal((await get('/dev/token', '', { host })).status, 200, host)
+  t.same(await offenders(['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001'], async host => (await get('/dev/token', '', { host })).status === 200), [])
 })
 
 t.test('the console page stands alone: no other origin is loaded or called', async (t) => {

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { PROJECT } from '../support/root.js'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 export type JsonObject = { readonly [name: string]: Json }
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export const ROOT = fileURLToPath(PROJECT)
 
 export function readDocument (file: string): string {
-  return readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8')
+  return readFileSync(new URL(`docs/${file}`, PROJECT), 'utf8')
 }
 
 /** The object at a path of names inside a document; fails the test when there is none. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
+import { PROJECT } from '../support/root.js'
 import { readDocument, ROOT } from './documents.js'
 
 /** A block that a reader pastes into a shell, and what the guide says it prints; null: it does not say. */
@@ -18,7 +19,7 @@ const END = '@@ end of block @@'
 const COMMANDS_MS = 60_000
 
 export function readGuideFile (file: string): string {
-  return readFileSync(new URL(`../../docs/guides/files/${file}`, import.meta.url), 'utf8')
+  return readFileSync(new URL(`docs/guides/files/${file}`, PROJECT), 'utf8')
 }
 
 function readCommands (guide: string): GuideCommand[] {

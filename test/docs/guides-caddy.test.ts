@@ -28,7 +28,7 @@ async function startCaddy (t: Test, gatewayPort: number, change: Readonly<Record
   return { port, base: `ws://127.0.0.1:${port}`, logs: async () => await readFile(join(folder, 'gateway.log'), 'utf8').catch(() => '') + output() }
 }
 
-t.test('behind the guide\'s Caddy', { timeout: 90_000 }, async (t) => {
+t.test('behind the guide\'s Caddy', async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), TRUSTED_PROXIES: '127.0.0.1/32', WS_USER_CONNECTIONS: '100' })
   const caddy = await startCaddy(t, gateway.port)

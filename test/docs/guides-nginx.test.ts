@@ -59,7 +59,7 @@ async function isOpen (t: Test, path: string, through: ThroughProxy): Promise<We
 const ipOf = async (gateway: TestGateway, user: string): Promise<unknown> =>
   (await gateway.waitForLog('connection.accepted', line => line['user_id'] === user))['ip']
 
-t.test('behind the guide\'s nginx', { timeout: 110_000 }, async (t) => {
+t.test('behind the guide\'s nginx', async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), TRUSTED_PROXIES: '127.0.0.1/32', WS_PING_INTERVAL_S: '1', WS_USER_CONNECTIONS: '100' })
   const nginx = await startNginx(t, gateway.port, { 'proxy_read_timeout    90s': 'proxy_read_timeout 3s' })

@@ -92,7 +92,7 @@ const claimsOf = (base: string, sub: string): Record<string, unknown> => {
   return { iss: `${base}/auth/v1`, aud: 'authenticated', iat: nowS, exp: nowS + 3600, sub, ...session }
 }
 
-t.test('the guide\'s SQL and settings', { timeout: 110_000 }, async (t) => {
+t.test('the guide\'s SQL and settings', async (t) => {
   const [database, issuer]: [TestPostgres, TestIssuer] = await Promise.all([makeProject(t), startIssuer(t, { preset: 'supabase', algorithm: 'ES256' })])
   const databaseUrl = database.url('authenticator')
   const keys = [issuer.newestKey().publicKey, SECRET]

@@ -7,6 +7,7 @@ import { connect, connectRefused, freshAddress, type ConnectOptions } from '../s
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { exchange } from '../support/raw-socket.js'
 import { follow, isObject, objectAt, readDocument, type Json, type JsonObject } from './documents.js'
 
@@ -129,7 +130,7 @@ t.test('every route of both ports stands in the document, and no other', async (
 
 t.test('every example of a schema or an answer is valid', async (t) => {
   for (const [name, schema] of Object.entries(objectAt(DOCUMENT, 'components', 'schemas'))) {
-    for (const example of (isObject(schema) ? schema['examples'] ?? [] : []) as readonly Json[]) t.ok(validatorOf(name)(example), `${name}: ${ajv.errorsText(validatorOf(name).errors)}`)
+    t.same(await offenders((isObject(schema) ? schema['examples'] ?? [] : []) as readonly Json[], example => validatorOf(name)(example)), [])
   }
   for (const { described, path } of OPERATIONS) {
     for (const response of Object.values(objectAt(described, 'responses'))) {

@@ -3,7 +3,7 @@ import { connect, connectRefused, freshAddress, type TestClient } from '../suppo
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 
-const LASTS_MS = 12_000
+const LASTS_MS = 20_000
 const until = (): Record<string, string> => ({ ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: new Date(Date.now() + LASTS_MS).toISOString() })
 
 async function open (t: Test, gateway: TestGateway, path: string, from = freshAddress()): Promise<TestClient> {

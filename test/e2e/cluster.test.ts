@@ -5,7 +5,7 @@ import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedisCluster } from '../support/redis.js'
 
-t.test('two processes on a Redis Cluster of three', { timeout: 110_000 }, async (t) => {
+t.test('two processes on a Redis Cluster of three', async (t) => {
   const [cluster, issuer] = await Promise.all([startRedisCluster(t), startIssuer(t)])
   const env = { ...trust(issuer), REDIS_CLUSTER_URLS: cluster.urls.join(',') }
   const [one, two] = await Promise.all([startGateway(t, env), startGateway(t, env)])

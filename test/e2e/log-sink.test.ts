@@ -19,7 +19,7 @@ interface Unread {
   residentBytes (): Promise<number>
 }
 
-const START_MS = 30_000
+const START_MS = 120_000
 
 /** `fileBlocks`: no file of it may grow beyond so many times 512 bytes. */
 async function startUnread (
@@ -38,7 +38,10 @@ async function startUnread (
     await exited
   })
   const admin = async (path: string): Promise<Response> => await fetch(`http://127.0.0.1:${adminPort}${path}`)
-  await until('it is ready', async () => (await admin('/readyz').catch(() => null))?.status === 200, START_MS)
+  await until('it is ready', async () => {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended: ${child.exitCode ?? child.signalCode}`)
+    return (await admin('/readyz').catch(() => null))?.status === 200
+  }, START_MS)
   const metric = async (name: string): Promise<number> => {
     const line = (await (await admin('/metrics')).text()).split('\n').find(each => each.startsWith(`${name} `)) ?? ''
     return Number(line.slice(name.length + 1))

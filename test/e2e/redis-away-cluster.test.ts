@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 
 const KEY = 'ws:ratelimit:user:alice'
 
-t.test('a Redis Cluster that changes under traffic', { timeout: 110_000 }, async (t) => {
+t.test('a Redis Cluster that changes under traffic', async (t) => {
   const [issuer, cluster] = await Promise.all([startIssuer(t), startRedisCluster(t, { withReplica: true })])
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_CLUSTER_URLS: cluster.urls.join(',') })
   await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
@@ -41,9 +41,9 @@ t.test('a Redis Cluster that changes under traffic', { timeout: 110_000 }, async
     await until('the replica is the master', async () => {
       slowestMs = Math.max(slowestMs, await openOne(t, gateway, token()))
       return (await replica?.client.info('replication'))?.includes('role:master') === true
-    }, 30_000)
+    })
     t.ok(slowestMs < 5000, `${slowestMs} ms`)
-    await until('the limits are what they were', () => countLines(gateway, 'limits.restored') === countLines(gateway, 'limits.degraded'), 30_000)
+    await until('the limits are what they were', () => countLines(gateway, 'limits.restored') === countLines(gateway, 'limits.degraded'))
     t.equal((await held.oneMore()).body['error'], 'user_connection_limit')
     await held.allAnswer()
     t.equal(held.countClosed(), 0)

@@ -152,15 +152,27 @@ t.test('a Redis that hangs', { buffered: true }, async (t) => {
   })
 
   await t.test('does not delay a second signal', async (t) => {
-    const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_DRAIN_SECONDS: '600' })
-    await open(t, gateway, issuer.sign(), freshAddress())
-    redis.pause()
-    t.teardown(redis.resume)
-    gateway.signal('SIGTERM')
-    await gateway.waitForLog('server.draining')
-    const atMs = performance.now()
-    gateway.signal('SIGTERM')
-    t.equal(await gateway.exited, 130)
-    t.ok(performance.now() - atMs < 900, 'not even for the time that slots may take')
+    redis.resume()
+    /** How long a second signal takes to end a process, in ms. */
+    const endOnce = async (hangs: boolean): Promise<number> => {
+      const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_DRAIN_SECONDS: '600' })
+      await open(t, gateway, issuer.sign(), freshAddress())
+      if (hangs) redis.pause()
+      gateway.signal('SIGTERM')
+      await gateway.waitForLog('server.draining')
+      const atMs = performance.now()
+      gateway.signal('SIGTERM')
+      t.equal(await gateway.exited, 130)
+      redis.resume()
+      return performance.now() - atMs
+    }
+    // Slots may take a second to be given back. Waiting for them would show in every round; a busy machine also slows the control.
+    const [control, hung]: [number[], number[]] = [[], []]
+    const waits = (): boolean => Math.min(...hung) > Math.min(...control) + 700
+    do {
+      control.push(await endOnce(false))
+      hung.push(await endOnce(true))
+    } while (waits() && hung.length < 5)
+    t.notOk(waits(), `${hung.join(', ')} ms, without a hang ${control.join(', ')} ms`)
   })
 })

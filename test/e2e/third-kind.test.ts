@@ -4,10 +4,11 @@ import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { runGateway, startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startPostgres } from '../support/postgres.js'
+import { PROJECT } from '../support/root.js'
 
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
 /** The gateway as it would be with one more row in `src/kinds.ts`, and nothing else changed. */
-const WITH_ROOMS = { NODE_OPTIONS: `--import=${new URL('../support/third-kind.js', import.meta.url).href}` }
+const WITH_ROOMS = { NODE_OPTIONS: `--import=${new URL('test/support/third-kind.js', PROJECT).href}` }
 const from = (): { from: string } => ({ from: freshAddress() })
 
 t.test('a row of the table is a kind: path, filters, claim, frames and topics', async (t) => {

@@ -33,7 +33,7 @@ async function connectToBoth (t: Lifetime, gateway: TestGateway, token: string):
   return clients
 }
 
-t.test('two workers on one port', { timeout: 120_000, buffered: true }, async (t) => {
+t.test('two workers on one port', { buffered: true }, async (t) => {
   const [redis, issuer, folder, port] = await Promise.all([startRedis(t), startIssuer(t), mkdtemp(join(tmpdir(), 'portcullis-workers-')), findFreePort()])
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, 'logs', 'portcullis.log')
@@ -72,7 +72,7 @@ t.test('two workers on one port', { timeout: 120_000, buffered: true }, async (t
     process.kill(pid, 'SIGKILL')
     t.equal((await dead?.closed)?.code, 1006)
     await gateway.waitForLog('worker.exited', line => line['worker'] === 1 && line['signal'] === 'SIGKILL')
-    await gateway.waitForLog('worker.started', line => line['worker'] === 1 && gateway.log.indexOf(line) > gateway.log.findIndex(other => other.event === 'worker.exited'), 60_000)
+    await gateway.waitForLog('worker.started', line => line['worker'] === 1 && gateway.log.indexOf(line) > gateway.log.findIndex(other => other.event === 'worker.exited'))
     staying?.send({ type: 'ping' })
     t.equal((await staying?.next())?.type, 'pong')
   })
@@ -90,7 +90,7 @@ t.test('two workers on one port', { timeout: 120_000, buffered: true }, async (t
   })
 })
 
-t.test('workers do not outlive their supervisor', { timeout: 120_000, buffered: true }, async (t) => {
+t.test('workers do not outlive their supervisor', { buffered: true }, async (t) => {
   const [redis, issuer, port] = await Promise.all([startRedis(t), startIssuer(t), findFreePort()])
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WORKERS: '2', PORT: String(port) })
   await gateway.waitForLog('supervisor.started')
@@ -100,7 +100,7 @@ t.test('workers do not outlive their supervisor', { timeout: 120_000, buffered: 
   t.pass('both ended by themselves')
 })
 
-t.test('a worker that hangs', { timeout: 120_000, buffered: true }, async (t) => {
+t.test('a worker that hangs', { buffered: true }, async (t) => {
   const [redis, issuer, port] = await Promise.all([startRedis(t), startIssuer(t), findFreePort()])
   const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, ...SECRETS, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port) })
   await gateway.waitForLog('supervisor.started')
@@ -137,17 +137,17 @@ t.test('a worker that hangs', { timeout: 120_000, buffered: true }, async (t) =>
   })
 
   await t.test('is ended and started again; the other is not', async (t) => {
-    t.match(await gateway.waitForLog('worker.hung', undefined, 30_000), { worker: 1, level: 'error' })
+    t.match(await gateway.waitForLog('worker.hung'), { worker: 1, level: 'error' })
     await gateway.waitForLog('worker.exited', line => line['worker'] === 1 && line['signal'] === 'SIGKILL')
     const isAfter = (line: LogLine): boolean => gateway.log.indexOf(line) > gateway.log.findIndex(other => other.event === 'worker.exited')
-    await gateway.waitForLog('worker.started', line => line['worker'] === 1 && isAfter(line), 30_000)
+    await gateway.waitForLog('worker.started', line => line['worker'] === 1 && isAfter(line))
     t.equal(gateway.log.filter(line => line.event === 'worker.hung' || line.event === 'worker.exited').length, 2)
     gateway.signal('SIGTERM')
     t.equal(await gateway.exited, 0)
   })
 })
 
-t.test('a worker that has never loaded the revocations', { timeout: 120_000, buffered: true }, async (t) => {
+t.test('a worker that has never loaded the revocations', { buffered: true }, async (t) => {
   const [redis, issuer, port] = await Promise.all([
     startRedis(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] }), startIssuer(t), findFreePort()
   ])
@@ -167,7 +167,7 @@ t.test('a worker that has never loaded the revocations', { timeout: 120_000, buf
   const replaceByWaiting = async (): Promise<LogLine> => {
     const before = gateway.log.length
     process.kill(await findWorker(gateway.pid, 1), 'SIGKILL')
-    return await gateway.waitForLog('worker.waiting', line => gateway.log.indexOf(line) >= before, 30_000)
+    return await gateway.waitForLog('worker.waiting', line => gateway.log.indexOf(line) >= before)
   }
   await until('both workers know of it', async () => (await tryRevoked()).join() === 'Error: refused: 401')
 
@@ -183,7 +183,7 @@ t.test('a worker that has never loaded the revocations', { timeout: 120_000, buf
   await t.test('takes connections once Redis is back, and refuses what was revoked before its time', async (t) => {
     const waited = gateway.log.findLastIndex(line => line.event === 'worker.waiting')
     await redis.restart()
-    const started = await gateway.waitForLog('server.started', line => gateway.log.indexOf(line) > waited, 30_000)
+    const started = await gateway.waitForLog('server.started', line => gateway.log.indexOf(line) > waited)
     await gateway.waitForLog('jwks.refreshed', line => line['node'] === started['node'])
     t.same(await tryRevoked(), ['Error: refused: 401'])
     await until('the new worker refused some of them', () => gateway.log.some(line => line.event === 'connection.refused' && line['node'] === started['node']))

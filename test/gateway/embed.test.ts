@@ -16,8 +16,9 @@ import { startIssuer } from '../support/issuer.js'
 import { trust, type Lifetime } from '../support/gateway.js'
 import { startRedis } from '../support/redis.js'
 import { createTestTokens } from './test-parts.js'
+import { PROJECT } from '../support/root.js'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(PROJECT)
 const SETTINGS = { JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'gateway', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', WS_DRAIN_SECONDS: '1' }
 
 interface Line { readonly event: string, readonly where?: string }

@@ -7,6 +7,7 @@ import { createMetrics } from '../../src/observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
 import { LEAST, NOW_MS } from '../config/expect-mistakes.js'
 import { startRedis } from '../support/redis.js'
+import { HANG_MS } from '../support/until.js'
 
 const ADDRESS = '192.0.2.1'
 
@@ -71,7 +72,7 @@ t.test('a dry run counts on keys of its own, and keeps the record of everybody w
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url })
   t.teardown(async () => { await connection.close() })
-  t.ok(await connection.waitUntilUp(5000))
+  t.ok(await connection.waitUntilUp(HANG_MS))
   const { limits } = startLimits(t, 'dry-run', connection)
   const admit = async (n: number) => await limits.limiter.admit({ address: ADDRESS, lease: { ...lease(n), record: `of ${n}` } })
   t.ok((await admit(1)).admitted)

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 
-const FOLDER = fileURLToPath(new URL('../../src/gateway/', import.meta.url))
+const FOLDER = fileURLToPath(new URL('src/gateway/', PROJECT))
 const FILES = readdirSync(FOLDER).filter(file => file.endsWith('.ts'))
 /** What each file imports of its own folder, types included. */
 const IMPORTS = new Map(FILES.map(file => [file, Array.from(

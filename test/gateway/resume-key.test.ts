@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { createResumeKey, type ResumeKey, type ResumeKeyOptions } from '../../src/gateway/resume-key.js'
 import { connectRedis } from '../../src/redis/connect.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
-import { until } from '../support/until.js'
+import { HANG_MS, until } from '../support/until.js'
 
 const KEY = 'ws:resume-key'
 
@@ -15,7 +15,7 @@ async function join (t: Test, url: string, more: Partial<ResumeKeyOptions> = {})
     key.close()
     await redis.close()
   })
-  await redis.waitUntilUp(2000)
+  await redis.waitUntilUp(HANG_MS)
   key.start()
   return key
 }
@@ -39,7 +39,7 @@ t.test('who found none and comes second to write does not replace the key of the
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url })
   t.teardown(async () => { await connection.close() })
-  await connection.waitUntilUp(2000)
+  await connection.waitUntilUp(HANG_MS)
   let first: ResumeKey | null = null
   const commands = Object.create(connection.commands) as Redis
   commands.get = async (name: RedisKey) => {

@@ -11,6 +11,8 @@ import { createHealthRoutes, type ReadinessReport } from '../../src/http/routes/
 import { createMetricsRoutes } from '../../src/http/routes/metrics.js'
 import { createSecret } from '../../src/http/secrets.js'
 import { ANYTHING, createShape } from '../../src/http/shape.js'
+import { offenders } from '../support/offenders.js'
+import { HANG_MS } from '../support/until.js'
 
 const SECRET = 's'.repeat(32)
 const READY: ReadinessReport = { ready: true, reasons: [], issuersWithoutKeys: [] }
@@ -152,7 +154,7 @@ t.test('a body that is too long is 413 and one that is not JSON is 400, told by 
   async function put (body: string | Uint8Array<ArrayBuffer>): Promise<number> { return (await fetch(`${url}/v1/x`, { method: 'PUT', body })).status }
   t.equal(await put('"12345678"'), 200)
   t.equal(await put('"123456789"'), 413)
-  for (const body of ['', '{', 'undefined', new Uint8Array([0x22, 0xff, 0x22])]) t.equal(await put(body), 400)
+  t.same(await offenders(['', '{', 'undefined', new Uint8Array([0x22, 0xff, 0x22])], async body => await put(body) === 400), [])
   const chunked = await sendRaw(admin.port, 'PUT /v1/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n"123456789"\r\n0\r\n\r\n')
   t.match(chunked, /^HTTP\/1\.1 413 /)
   t.match(chunked, /Connection: close/i)
@@ -230,7 +232,7 @@ t.test('closing ends idle keep-alive sockets at once, and a request that hangs a
   const startedAt = performance.now()
   await admin.close()
   await failure
-  t.ok(performance.now() - startedAt < 5000)
+  t.ok(performance.now() - startedAt < HANG_MS)
   await t.rejects(fetch(`${url}/healthz`))
 })
 

@@ -5,6 +5,7 @@ import { createMemoryLimiter } from '../../src/limits/memory/limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
 import { startRedis } from '../support/redis.js'
 import { createTestClock, runByClock, type TestClock } from './clocks.js'
+import { HANG_MS } from '../support/until.js'
 
 const settings: LimitSettings = {
   addressConnections: 3,
@@ -180,7 +181,7 @@ t.test('the limiter in Redis does what the plain rules say, in any history', asy
   let runs = 0
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
     const clock = createTestClock(1_800_000_000_000)
-    const limiter = createRedisLimiter(runByClock(redis.client, clock), settings, { prefix: `${runs++}:` })
+    const limiter = createRedisLimiter(runByClock(redis.client, clock), settings, { prefix: `${runs++}:`, callTimeoutMs: HANG_MS })
     const difference = await compare(limiter, clock, steps, Infinity)
     await limiter.close()
     if (difference !== null) throw new Error(difference)

@@ -1,7 +1,9 @@
 import t from 'tap'
 import { createNodeStore, type ClaimedPage, type NodeStore } from '../../src/nodes/node-store.js'
 import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
+import { HANG_MS } from '../support/until.js'
 
 const LEASE_MS = 60_000
 const GRACE_MS = LEASE_MS / 2
@@ -9,7 +11,7 @@ const FOR_EVER = Number.MAX_SAFE_INTEGER
 
 /** Opens a store of its own for each node, all on one connection. */
 function openStores (connection: RedisConnection): (node: string) => NodeStore {
-  return node => createNodeStore({ client: connection.commands, prefix: 'p:', node, leaseMs: LEASE_MS, timeoutMs: 5000 })
+  return node => createNodeStore({ client: connection.commands, prefix: 'p:', node, leaseMs: LEASE_MS, timeoutMs: HANG_MS })
 }
 
 /** Keeps records as the limiter does. */
@@ -152,7 +154,7 @@ async function testStore (t: Tap, connection: RedisConnection): Promise<void> {
 
   await t.test('every key has an end', async (t) => {
     await beatOnce(open('last'))
-    for (const key of ['p:ws:nodes', 'p:ws:node:last']) t.ok(await commands.pttl(key) > 0, key)
+    t.same(await offenders(['p:ws:nodes', 'p:ws:node:last'], async key => await commands.pttl(key) > 0), [])
   })
 }
 
@@ -162,7 +164,7 @@ t.test('on a single Redis', async (t) => {
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url })
   t.teardown(async () => { await connection.close() })
-  t.ok(await connection.waitUntilUp(10_000))
+  t.ok(await connection.waitUntilUp(HANG_MS))
   await testStore(t, connection)
 })
 
@@ -170,6 +172,6 @@ t.test('on a cluster of three', async (t) => {
   const cluster = await startRedisCluster(t)
   const connection = connectRedis({ clusterUrls: cluster.urls })
   t.teardown(async () => { await connection.close() })
-  t.ok(await connection.waitUntilUp(10_000))
+  t.ok(await connection.waitUntilUp(HANG_MS))
   await testStore(t, connection)
 })

@@ -3,6 +3,7 @@ import { createNodeStore } from '../../src/nodes/node-store.js'
 import { createOwnRecords } from '../../src/nodes/own-records.js'
 import { connectRedis } from '../../src/redis/connect.js'
 import { startRedis } from '../support/redis.js'
+import { HANG_MS } from '../support/until.js'
 
 const PENDING_MS = 10_000
 const KEY = 'ws:node:n'
@@ -11,8 +12,8 @@ t.test('records in Redis', async (t) => {
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url })
   t.teardown(async () => { await connection.close() })
-  t.ok(await connection.waitUntilUp(10_000))
-  const store = createNodeStore({ client: connection.commands, prefix: '', node: 'n', leaseMs: 60_000, timeoutMs: 5000 })
+  t.ok(await connection.waitUntilUp(HANG_MS))
+  const store = createNodeStore({ client: connection.commands, prefix: '', node: 'n', leaseMs: 60_000, timeoutMs: HANG_MS })
 
   function start () {
     const world = { nowMs: 0, open: new Set<string>(), ended: [] as string[] }

@@ -4,6 +4,7 @@ import { appendFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 
 interface Release {
   readonly package: string
@@ -12,7 +13,7 @@ interface Release {
   readonly binaries: Readonly<Record<string, { readonly sha256: string, readonly suite: string | null }>>
 }
 
-const projectPath = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const projectPath = (path: string): string => fileURLToPath(new URL(path, PROJECT))
 const read = (path: string): string => readFileSync(projectPath(path), 'utf8')
 
 const DOCKERFILE = read('Dockerfile')

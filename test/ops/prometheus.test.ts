@@ -11,11 +11,13 @@ import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis } from '../support/redis.js'
+import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 
 const run = promisify(execFile)
-const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
+const path = (relative: string): string => fileURLToPath(new URL(relative, PROJECT))
 const findProgram = async (name: string): Promise<string> => (await run(process.execPath, [path('scripts/ensure-server.js'), name])).stdout.trim()
 const workerOf = (node: unknown): string => String(node).split('-').at(-2) ?? ''
 
@@ -39,7 +41,7 @@ async function startPrometheus (t: Test, adminPort: number): Promise<(path: stri
     await rm(folder, { recursive: true, force: true })
   })
   const ask = async (path: string): Promise<Answer> => await (await fetch(`http://127.0.0.1:${port}${path}`)).json() as Answer
-  await until('Prometheus is ready', async () => await fetch(`http://127.0.0.1:${port}/-/ready`).then(({ status }) => status === 200, () => false), 30_000)
+  await until('Prometheus is ready', async () => await fetch(`http://127.0.0.1:${port}/-/ready`).then(({ status }) => status === 200, () => false))
   return ask
 }
 
@@ -47,8 +49,8 @@ async function startFleet (t: Test): Promise<{ gateway: TestGateway, token: stri
   const [redis, issuer, port] = await Promise.all([startRedis(t), startIssuer(t), findFreePort()])
   const raised = { WS_USER_CONNECTIONS: '1000', WS_IP_CONNECTIONS: '100000' }
   const gateway = await startGateway(t, { ...trust(issuer), ...raised, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port), NODE_ID: 'host' })
-  await gateway.waitForLog('supervisor.started', undefined, 30_000)
-  for (const worker of ['1', '2']) await gateway.waitForLog('jwks.refreshed', line => workerOf(line['node']) === worker, 30_000)
+  await gateway.waitForLog('supervisor.started')
+  for (const worker of ['1', '2']) await gateway.waitForLog('jwks.refreshed', line => workerOf(line['node']) === worker)
   return { gateway, token: issuer.sign({ sub: 'alice' }) }
 }
 
@@ -69,7 +71,7 @@ async function sumPerWorker (gateway: TestGateway, name: string, labels: Readonl
 
 const promtoolPath = await findProgram('promtool')
 
-t.test('a fleet of two workers, as Prometheus sees it', { timeout: 110_000 }, async (t) => {
+t.test('a fleet of two workers, as Prometheus sees it', async (t) => {
   const { gateway, token } = await startFleet(t)
   const page = await scrape(gateway)
   const names = new Set(parseMetrics(page).map(({ name }) => name))
@@ -106,7 +108,7 @@ t.test('a fleet of two workers, as Prometheus sees it', { timeout: 110_000 }, as
     t.ok(queries.length > 30)
     const named = [...queries, await readFile(path('docs/OPERATIONS.md'), 'utf8')].flatMap(text => text.match(/\b(portcullis|process|nodejs)_[a-z0-9_]+\b/g) ?? [])
     const isThere = (name: string): boolean => names.has(name) || names.has(`${name}_bucket`)
-    for (const name of new Set(named.filter(name => !name.endsWith('_')))) t.ok(isThere(name), name)
+    t.same(await offenders(new Set(named.filter(name => !name.endsWith('_'))), name => isThere(name)), [])
     for (const query of queries) {
       const concrete = query.replaceAll('$__rate_interval', '1m').replaceAll('$job', '.*').replaceAll('$instance', '.*')
       const { status, error } = await ask(`/api/v1/query?query=${encodeURIComponent(concrete)}`)
@@ -128,7 +130,7 @@ t.test('a fleet of two workers, as Prometheus sees it', { timeout: 110_000 }, as
     process.kill(victim ?? NaN, 'SIGKILL')
     await gateway.waitForLog('worker.exited', line => line['worker'] === 1)
     t.equal('1' in await sumPerWorker(gateway, 'portcullis_upgrades_total'), false, 'while it is away it has no samples, rather than old ones')
-    await until('it is back', async () => '1' in await sumPerWorker(gateway, 'portcullis_upgrades_total'), 40_000)
+    await until('it is back', async () => '1' in await sumPerWorker(gateway, 'portcullis_upgrades_total'))
     const after = await sumPerWorker(gateway, 'portcullis_upgrades_total')
     t.equal(after['1'], 0)
     t.equal(after['2'], before['2'])

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { offenders } from '../support/offenders.js'
+import { PROJECT } from '../support/root.js'
 
 const run = promisify(execFile)
-const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
+const path = (relative: string): string => fileURLToPath(new URL(relative, PROJECT))
 const promtool = (await run(process.execPath, [path('scripts/ensure-server.js'), 'promtool'])).stdout.trim()
 const [RULES, TESTS, OPERATIONS] = await Promise.all(['ops/prometheus/alerts.yml', 'ops/prometheus/alerts.test.yml', 'docs/OPERATIONS.md'].map(async file => await readFile(path(file), 'utf8')))
 const ALERTS = [...(RULES ?? '').matchAll(/^ {6}- alert: (\w+)$/gm)].map(([, name = '']) => name)
@@ -27,7 +29,7 @@ t.test('every alert has a case in which it fires, and one in which it is silent'
   }
 })
 
-t.test('the cases notice a rule that never fires, and one that always does', { timeout: 60_000 }, async (t) => {
+t.test('the cases notice a rule that never fires, and one that always does', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-rules-'))
   t.teardown(() => rm(folder, { recursive: true }))
   await writeFile(join(folder, 'alerts.test.yml'), TESTS ?? '')
@@ -58,5 +60,5 @@ t.test('every link within the operations page leads to a heading', async (t) => 
   const anchors = new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-')))
   const links = [...text.matchAll(/\]\(#([^)]*)\)/g)].map(([, anchor = '']) => anchor)
   t.ok(links.length > 3)
-  for (const link of links) t.ok(anchors.has(link), link)
+  t.same(await offenders(links, link => anchors.has(link)), [])
 })

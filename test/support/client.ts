@@ -23,7 +23,7 @@ export interface TestClient {
   readonly socket: WebSocket
   readonly protocol: string
   send (frame: unknown): void
-  /** The next frame. Rejects when the connection closes first, or after 10 s. */
+  /** The next frame. Rejects when the connection closes first, or after a minute. */
   next (): Promise<Frame>
   /** The next frame of this type; what comes before it is skipped. */
   nextOf (type: string): Promise<Frame>
@@ -32,7 +32,7 @@ export interface TestClient {
   readonly closed: Promise<Closed>
 }
 
-const WAIT_MS = 10_000
+const WAIT_MS = 60_000
 
 function open (t: Lifetime, gateway: Pick<TestGateway, 'url'>, path: string, { from = '127.0.0.1', headers = {}, protocols = [] }: ConnectOptions): WebSocket {
   const socket = new WebSocket(gateway.url(path), protocols, { localAddress: from, headers, skipUTF8Validation: true, maxPayload: 0 })

@@ -21,7 +21,7 @@ export interface TestGateway {
   /** `ws://…` on the main port; `path` with its query. */
   url (path: string): string
   admin (path: string, init?: RequestInit): Promise<Response>
-  /** The first matching line, already written or yet to come. Rejects after `withinMs` (default 10 s). */
+  /** The first matching line, already written or yet to come. Rejects after `withinMs` (default a minute). */
   waitForLog (event: string, matches?: (line: LogLine) => boolean, withinMs?: number): Promise<LogLine>
   signal (signal: NodeJS.Signals): void
   /** Resolves with the exit code once the process has ended. */
@@ -29,7 +29,7 @@ export interface TestGateway {
 }
 
 /** A machine that runs three test files at once may take long to start one process more. */
-const START_MS = 30_000
+const START_MS = 120_000
 
 /** Runs a built program of the gateway to its end, with exactly these settings: for starts that must fail. */
 export async function runGateway (env: Readonly<Record<string, string>>, program = 'dist/main.js'): Promise<{ code: number | null, stderr: string }> {
@@ -74,7 +74,7 @@ export async function startGateway (t: Lifetime, env: Readonly<Record<string, st
   const exited = once(child, 'close').then(([code]) => { ended = true; wake(); return code as number | null })
   t.teardown(() => stop(child, exited))
 
-  async function waitForLog (event: string, matches: (line: LogLine) => boolean = () => true, withinMs = 10_000): Promise<LogLine> {
+  async function waitForLog (event: string, matches: (line: LogLine) => boolean = () => true, withinMs = 60_000): Promise<LogLine> {
     return await new Promise((resolve, reject) => {
       const settle = (done: () => void): void => {
         waiting.delete(check)

@@ -2,6 +2,7 @@ import { createHmac, generateKeyPairSync, sign as signBytes, constants, type Key
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { IssuerConfig } from '../../src/tokens/issuer-config.js'
+import { takeRsaKey, type KeyPair } from './rsa-key.js'
 
 export type SigningAlgorithm = 'RS256' | 'RS384' | 'PS256' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
 export type Endpoint = 'jwks' | 'discovery' | 'introspection'
@@ -168,17 +169,17 @@ export async function startIssuer (t: Lifetime, options: IssuerOptions = {}): Pr
   return made
 }
 
-/** Makes a key pair and the public JWK that names it. */
+/** A key pair that this process has not used yet, and the public JWK that names it. */
 export function generateKey (alg: SigningAlgorithm, kid: string, modulusLength = 2048): IssuerKey {
   const { privateKey, publicKey } = generatePair(alg, modulusLength)
   return { kid, alg, privateKey, publicKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' } }
 }
 
-function generatePair (alg: SigningAlgorithm, modulusLength: number): { privateKey: KeyObject, publicKey: KeyObject } {
+function generatePair (alg: SigningAlgorithm, modulusLength: number): KeyPair {
   if (alg === 'EdDSA') return generateKeyPairSync('ed25519')
   const namedCurve = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }[alg as string]
   if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve })
-  return generateKeyPairSync('rsa', { modulusLength })
+  return takeRsaKey(modulusLength)
 }
 
 /** Signs any header over any payload, true or not; a string is taken as the JSON text itself. */

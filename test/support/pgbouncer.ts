@@ -1,24 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { ensureServer } from './ensure-server.js'
 import { findAccount, type TestPostgres } from './postgres.js'
 import { findFreePort } from './free-port.js'
 
-const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
-
-/** Where PgBouncer is on this machine, installed first when it may be. */
-export async function findPgbouncer (): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [ensureScript, 'pgbouncer'])
-  return stdout.trim()
-}
-
 /** Starts a transaction pooler with a single server connection, which all its clients share; ended at the test's teardown. */
-export async function startPgbouncer (t: Test, program: string, server: TestPostgres): Promise<Pick<TestPostgres, 'url'>> {
+export async function startPgbouncer (t: Test, server: TestPostgres): Promise<Pick<TestPostgres, 'url'>> {
   const port = await findFreePort()
   const folder = await mkdtemp(join(tmpdir(), 'portcullis-pgbouncer-'))
   await chmod(folder, 0o755)
@@ -36,7 +27,7 @@ auth_file = ${users}
 pool_mode = transaction
 default_pool_size = 1
 `)
-  const pooler = spawn(program, [settings], { ...await findAccount(), stdio: ['ignore', 'ignore', 'pipe'] })
+  const pooler = spawn(ensureServer('pgbouncer'), [settings], { ...await findAccount(), stdio: ['ignore', 'ignore', 'pipe'] })
   t.teardown(async () => {
     if (pooler.exitCode === null && pooler.kill('SIGKILL')) await once(pooler, 'exit')
     await rm(folder, { recursive: true, force: true })

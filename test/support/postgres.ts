@@ -1,13 +1,16 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chown, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import type { Test } from 'tap'
+import { ensureServer } from './ensure-server.js'
 import { findFreePort } from './free-port.js'
+import { PROJECT } from './root.js'
 
 /** A private Postgres of one test file: own port, own folder, nothing kept; ended at the test's teardown. */
 export interface TestPostgres {
@@ -33,8 +36,7 @@ export interface Account {
 }
 
 const run = promisify(execFile)
-const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
-const sampleFolder = fileURLToPath(new URL('../../src/access/sample/', import.meta.url))
+const sampleFolder = fileURLToPath(new URL('src/access/sample/', PROJECT))
 
 /** Postgres refuses to run as root: then it runs as Debian's `postgres`, or as `nobody`. */
 export async function findAccount (): Promise<Account> {
@@ -79,15 +81,45 @@ async function kill (server: ChildProcess): Promise<void> {
   await exited
 }
 
+/** Makes a folder that the account owns. */
+async function makeFolder (prefix: string, { uid, gid }: Account): Promise<string> {
+  const folder = await mkdtemp(prefix)
+  if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid)
+  return folder
+}
+
+/** Makes a cluster in a new folder whose name starts with `prefix`. */
+async function initialize (program: string, prefix: string, account: Account): Promise<string> {
+  const folder = await makeFolder(prefix, account)
+  const args = ['-D', folder, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--locale=C', '--encoding=UTF8']
+  await run(join(dirname(program), 'initdb'), args, { ...account, cwd: folder })
+  return folder
+}
+
+/**
+ * A new cluster's folder. initdb takes seconds, so one run of the suite makes one cluster, in the folder that the runner
+ * gives to its files and removes after them; each test has a copy.
+ */
+async function makeCluster (program: string, account: Account): Promise<string> {
+  const prefix = join(tmpdir(), 'portcullis-postgres-')
+  const runFolder = process.env['PORTCULLIS_TEST_RUN']
+  if (runFolder === undefined) return await initialize(program, prefix, account)
+  const template = join(runFolder, 'postgres')
+  if (!existsSync(template)) {
+    const made = await initialize(program, join(runFolder, 'making-'), account)
+    // Two files may make it at once: a folder that is not empty stands against the rename of the second.
+    await rename(made, template).catch(async () => { await rm(made, { recursive: true, force: true }) })
+  }
+  const folder = await makeFolder(prefix, account)
+  await run('cp', ['-a', `${template}/.`, folder], { ...account, cwd: folder })
+  return folder
+}
+
 /** Makes a cluster and starts it. Binaries: on the PATH or Debian's; installed when they are missing and may be. */
 export async function startPostgres (t: Test): Promise<TestPostgres> {
-  const program = (await run(process.execPath, [ensureScript, 'postgres'])).stdout.trim()
+  const program = ensureServer('postgres')
   const account = await findAccount()
-  const folder = await mkdtemp(join(tmpdir(), 'portcullis-postgres-'))
-  if (account.uid !== undefined && account.gid !== undefined) await chown(folder, account.uid, account.gid)
-  const initArgs = ['-D', folder, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--locale=C', '--encoding=UTF8']
-  await run(join(dirname(program), 'initdb'), initArgs, { ...account, cwd: folder })
-
+  const folder = await makeCluster(program, account)
   const port = await findFreePort()
   let server = await launch(program, folder, port, account)
   const url = (role: string, database = 'postgres'): string => `postgres://${role}@127.0.0.1:${port}/${database}`

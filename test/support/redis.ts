@@ -1,12 +1,11 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { ensureServer } from './ensure-server.js'
 import { until } from './until.js'
 import { findFreePort } from './free-port.js'
 
@@ -41,20 +40,11 @@ export interface TestRedisCluster {
   stop (): Promise<void>
 }
 
-const ensureScript = fileURLToPath(new URL('../../scripts/ensure-server.js', import.meta.url))
-let programPath: Promise<string> | undefined
-
-async function findProgram (): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [ensureScript, 'redis'])
-  return stdout.trim()
-}
-
 class AddressInUse extends Error {}
 
 /** Starts one process and waits until it says that it is ready. */
 async function launch (folder: string, port: number, args: readonly string[]): Promise<ChildProcess> {
-  programPath ??= findProgram()
-  const child = spawn(await programPath, [
+  const child = spawn(ensureServer('redis'), [
     '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...args
   ], { stdio: ['ignore', 'pipe', 'pipe'] })
   const killNow = (): void => { child.kill('SIGKILL') }

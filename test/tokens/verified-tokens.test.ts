@@ -1,5 +1,6 @@
 import t from 'tap'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { describe, startVerifier } from './fixture.js'
 
 const fast = { algorithm: 'ES256' } as const
@@ -61,7 +62,7 @@ t.test('refused tokens push no accepted one out', async t => {
 t.test('a header that many tokens share is remembered without carrying anything from one token to the next', async t => {
   const issuer = await startIssuer(t, fast)
   const { verifier } = await startVerifier(t, [issuer.config()])
-  for (const sub of ['alice', 'bob']) t.equal(describe(verifier.verifyNow(issuer.sign({ sub }))), `accepted ${sub}`)
+  t.same(await offenders(['alice', 'bob'], sub => describe(verifier.verifyNow(issuer.sign({ sub }))) === `accepted ${sub}`), [])
   t.equal(describe(verifier.verifyNow(issuer.sign({ aud: 'elsewhere' }))), 'invalid_token audience')
   const [header = '', payload = ''] = issuer.sign({ sub: 'admin' }).split('.')
   t.equal(describe(verifier.verifyNow(`${header}.${payload}.${issuer.sign().split('.')[2] ?? ''}`)), 'invalid_token signature')

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { decodeFrame, encodeFrame } from '../../src/wire/codec.js'
 import { turnIntoPong } from '../../src/wire/turn-into-pong.js'
+import { offenders } from '../support/offenders.js'
 
 /** What comes back for a frame; null when it is left to the general way, which must then find it untouched. */
 function answerTo (text: string): string | null {
@@ -27,7 +28,7 @@ t.test('a ping in its plainest spelling is answered in place, as the general way
   t.end()
 })
 
-t.test('every other spelling and every malformed ping is left alone', (t) => {
+t.test('every other spelling and every malformed ping is left alone', async (t) => {
   const texts = [
     '', '{', '"}', '{"type":"ping"', '{"type":"ping"} ', ' {"type":"ping"}', '{"type":"pong"}', '{"type":"ping" }', '{"type":"ping","id":"', '{"type":"ping","id":"}',
     '{"type":"ping","id":""', '{"type":"ping","id":1}', '{"type":"ping","id":"a","id":"b"}', '{"type":"ping","id":"a","x":"b"}', '{"type":"ping","id":"a\\"}',
@@ -35,8 +36,7 @@ t.test('every other spelling and every malformed ping is left alone', (t) => {
     '{"type":"ping","id":"é"}', '{"type":"ping","id":"😀"}', '{"type":"ping","ID":"a"}', '{"type":"send","id":"a"}', '{"id":"a","type":"ping"}',
     JSON.stringify({ type: 'ping', id: 'x'.repeat(65) }), JSON.stringify({ type: 'ping', id: 'x'.repeat(1_000_000) })
   ]
-  for (const text of texts) t.equal(answerTo(text), null, JSON.stringify(text.slice(0, 60)))
-  t.end()
+  t.same(await offenders(texts, text => answerTo(text) === null), [])
 })
 
 t.test('whatever stands in the id, an answer in place is never another than that of the general way', async () => {

@@ -18,7 +18,7 @@ function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}):
     role: 'authenticated',
     relations: { agents: 'public.agents', tasks: 'public.tasks' },
     poolSize: 2,
-    checkTimeoutMs: 5000,
+    checkTimeoutMs: 60_000,
     cacheMs: 0,
     ...more
   }, { now: () => nowMs })

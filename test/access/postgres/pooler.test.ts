@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
 import { createPgConnection } from '../../../src/access/postgres/connection.js'
-import { findPgbouncer, startPgbouncer } from '../../support/pgbouncer.js'
+import { startPgbouncer } from '../../support/pgbouncer.js'
 import { startPostgres } from '../../support/postgres.js'
 import { identityOf } from '../identity-of.js'
 
@@ -14,7 +14,7 @@ const BOBS = ['b0000000-0000-4000-8000-0000000000a1']
 
 function createAuthorizer (t: Test, url: string): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
-    url, role: 'authenticated', relations: { agents: 'public.agents', tasks: 'public.tasks' }, poolSize: 4, checkTimeoutMs: 15_000, cacheMs: 0
+    url, role: 'authenticated', relations: { agents: 'public.agents', tasks: 'public.tasks' }, poolSize: 4, checkTimeoutMs: 120_000, cacheMs: 0
   }, { now: Date.now })
   t.teardown(() => authorizer.close())
   return authorizer
@@ -31,7 +31,7 @@ async function findCrossings (authorizer: PostgresAuthorizer, checks: number): P
 }
 
 t.test('many connections that share one server connection in a transaction pooler never cross', async (t) => {
-  const pooler = await startPgbouncer(t, await findPgbouncer(), server)
+  const pooler = await startPgbouncer(t, server)
   const authorizer = createAuthorizer(t, pooler.url('portcullis_login', sample))
   await authorizer.start()
   t.same(await findCrossings(authorizer, 200), [])

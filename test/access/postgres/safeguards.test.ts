@@ -17,7 +17,7 @@ function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings>, login
     role: 'authenticated',
     relations: RELATIONS,
     poolSize: 1,
-    checkTimeoutMs: 5000,
+    checkTimeoutMs: 60_000,
     cacheMs: 0,
     ...more
   }, { now: Date.now })

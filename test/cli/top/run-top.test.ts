@@ -10,7 +10,7 @@ import { startIssuer } from '../../support/issuer.js'
 import { until } from '../../support/until.js'
 import { runCli } from '../run-cli.js'
 
-t.test('one frame of a gateway with connections and refusals fits a terminal of 80 by 24', { timeout: 60_000 }, async (t) => {
+t.test('one frame of a gateway with connections and refusals fits a terminal of 80 by 24', async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, trust(issuer))
   const client = await connect(t, gateway, `/ws?token=${issuer.sign()}`, { from: freshAddress() })
@@ -36,7 +36,7 @@ t.test('without an admin port at the address, a frame says why and the exit code
   t.match(other, { code: 1, stdout: 'is no admin port of a gateway' })
 })
 
-t.test('on a terminal it redraws until q, and leaves the terminal as it was', { timeout: 60_000 }, async (t) => {
+t.test('on a terminal it redraws until q, and leaves the terminal as it was', async (t) => {
   let scrapes = 0
   const server = createServer((request, response) => {
     if (request.url === '/metrics') scrapes++
@@ -52,7 +52,7 @@ t.test('on a terminal it redraws until q, and leaves the terminal as it was', { 
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
   const closed = once(child, 'close') as Promise<[number | null]>
-  await until('several frames were drawn', () => /Connections {2}3 open/.test(output), 30_000)
+  await until('several frames were drawn', () => /Connections {2}3 open/.test(output))
   child.stdin.write('q')
   t.equal((await closed)[0], 0)
   t.ok(output.startsWith('\u001b[?1049h\u001b[?25l'), 'the second screen')

@@ -1,16 +1,17 @@
 import t from 'tap'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { connectRedis } from '../../../src/redis/connect.js'
+import { offenders } from '../../support/offenders.js'
 import { startRedisCluster } from '../../support/redis.js'
-import { until } from '../../support/until.js'
+import { HANG_MS, until } from '../../support/until.js'
 import { SETTINGS } from '../limiter-conformance.js'
 
 const cluster = await startRedisCluster(t)
 const connection = connectRedis({ clusterUrls: cluster.urls })
 t.teardown(async () => { await connection.close() })
-t.ok(await connection.waitUntilUp(10_000))
+t.ok(await connection.waitUntilUp(HANG_MS))
 const records = { prefix: '', node: 'n1', mayRestore: () => true }
-const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', records })
+const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', records, callTimeoutMs: HANG_MS })
 
 t.test('limits hold on a cluster, over all its slots', async (t) => {
   for (let n = 0; n < 20; n++) {
@@ -34,7 +35,7 @@ t.test('a lease is undone when the address refuses', async (t) => {
 })
 
 t.test('a ticket is spent once, in the slot of its address, whichever that is', async (t) => {
-  const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '' })
+  const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', callTimeoutMs: HANG_MS })
   for (let n = 0; n < 12; n++) {
     const address = n % 2 === 0 ? `203.0.113.${100 + n}` : `2001:db8:0:${n}::/64`
     for (let i = 0; i < 10; i++) await limiter.admit({ address, lease: null })
@@ -49,10 +50,10 @@ t.test('a ticket is spent once, in the slot of its address, whichever that is', 
 t.test('records are kept with their leases, and put back when they are lost', async (t) => {
   const leases = Array.from({ length: 40 }, (_, i) => ({ userId: `kept${i}`, connectionId: `k${i}`, record: `r${i}` }))
   const recordsThere = async (): Promise<number> => Object.keys(await connection.commands.hgetall('ws:node:n1')).length
-  for (const lease of leases) t.ok((await limiter.admit({ address: null, lease })).admitted)
+  t.same(await offenders(leases, async lease => (await limiter.admit({ address: null, lease })).admitted), [])
   await until('all are there', async () => await recordsThere() === 40)
   await limiter.vacate(leases)
-  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
+  t.same(await offenders(leases, async ({ userId }) => await connection.commands.exists(`ws:ratelimit:user:${userId}`) === 0), [])
   t.equal(await recordsThere(), 40)
   await connection.commands.del('ws:node:n1')
   await limiter.renew(leases)
@@ -64,7 +65,7 @@ t.test('records are kept with their leases, and put back when they are lost', as
 t.test('renewals, releases, grants and settlements reach every slot', async (t) => {
   const leases = Array.from({ length: 50 }, (_, i) => ({ userId: `r${i}`, connectionId: 'c' }))
   await limiter.renew(leases)
-  for (const { userId } of leases) t.equal(await connection.commands.zcard(`ws:ratelimit:user:${userId}`), 1)
+  t.same(await offenders(leases, async ({ userId }) => await connection.commands.zcard(`ws:ratelimit:user:${userId}`) === 1), [])
   for (const lease of leases) limiter.release(lease)
   const settled = await Promise.all(leases.map(async (_, i) => {
     const address = `203.0.113.${i}`
@@ -73,14 +74,14 @@ t.test('renewals, releases, grants and settlements reach every slot', async (t) 
   }))
   limiter.settle(settled)
   await limiter.close()
-  for (const { userId } of leases) t.equal(await connection.commands.exists(`ws:ratelimit:user:${userId}`), 0)
-  for (const { address } of settled) t.equal(await connection.commands.zcard(`ws:ratelimit:msg:${address}`), 4)
+  t.same(await offenders(leases, async ({ userId }) => await connection.commands.exists(`ws:ratelimit:user:${userId}`) === 0), [])
+  t.same(await offenders(settled, async ({ address }) => await connection.commands.zcard(`ws:ratelimit:msg:${address}`) === 4), [])
 })
 
 t.test('no key of any node is without a TTL', async (t) => {
   for (const { client } of cluster.nodes) {
     const keys = await client.keys('*')
     t.ok(keys.length > 0)
-    for (const key of keys) t.ok(await client.pttl(key) > 0, key)
+    t.same(await offenders(keys, async key => await client.pttl(key) > 0), [])
   }
 })

@@ -2,10 +2,12 @@ import t, { type Test } from 'tap'
 import type { Redis } from 'ioredis'
 import type { Lease, Limiter, LimitSettings } from '../../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
+import { offenders } from '../../support/offenders.js'
 import { startRedis } from '../../support/redis.js'
 import { createTestClock, runByClock, type TestClock } from '../clocks.js'
 import { SETTINGS, testLimiter } from '../limiter-conformance.js'
 import { testRecords } from '../record-conformance.js'
+import { HANG_MS } from '../../support/until.js'
 
 const redis = await startRedis(t)
 let prefixes = 0
@@ -13,7 +15,7 @@ let prefixes = 0
 /** A limiter whose keys nobody else's are; the process-wide Redis serves all tests of this file. */
 function makeLimiter (t: Test, settings: LimitSettings, clock?: TestClock, prefix = `t${prefixes++}:`): Limiter {
   const client = clock === undefined ? redis.client : runByClock(redis.client, clock)
-  const limiter = createRedisLimiter(client, settings, { prefix })
+  const limiter = createRedisLimiter(client, settings, { prefix, callTimeoutMs: HANG_MS })
   t.teardown(async () => { await limiter.close() })
   return limiter
 }
@@ -72,13 +74,15 @@ t.test('on the real clock the stated time is when the next attempt passes', asyn
   const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 1, addressWindowMs: 300 })
   const attempt = { address: '192.0.2.1', lease: null }
   const firstAt = performance.now()
-  await limiter.admit(attempt)
-  const refused = await limiter.admit(attempt)
+  // Both in one call: no machine is slow enough for the window to pass between them.
+  const [, refused] = await Promise.all([limiter.admit(attempt), limiter.admit(attempt)])
   t.match(refused, { admitted: false, limit: 'address' })
   const retryAfterMs = refused.admitted ? 0 : refused.retryAfterMs
   t.ok(retryAfterMs > 0 && retryAfterMs <= 300, `${retryAfterMs} ms`)
   const statedAt = performance.now() + retryAfterMs
-  while (!(await limiter.admit(attempt)).admitted) t.ok(performance.now() < statedAt + 50, 'not refused beyond it')
+  const asks: number[] = []
+  do asks.push(performance.now()); while (!(await limiter.admit(attempt)).admitted)
+  t.same(asks.slice(0, -1).filter(askedAt => askedAt > statedAt + 50), [], 'not refused beyond it')
   t.ok(performance.now() - firstAt >= 299, 'and not earlier')
 })
 
@@ -180,7 +184,7 @@ t.test('hostile ids keep to one key each, of which none stays for ever', async (
   await redis.client.flushall()
   const limiter = makeLimiter(t, SETTINGS, undefined, '')
   const ids = ['a:b', '{a}', '*', '\u0000', 'a\r\nb', '%', '\ud800', '\udfff', 'ü', 'é'.repeat(5000), '../x', 'ip:192.0.2.1']
-  for (const id of ids) t.ok((await limiter.admit(user(id, id))).admitted)
+  t.same(await offenders(ids, async id => (await limiter.admit(user(id, id))).admitted), [])
   await limiter.admit({ address: '2001:db8:1:2::/64', lease: null })
   await limiter.takeGrant({ address: '2001:db8:1:2::/64', demand: 1, spare: 20 }, [])
   const keys = await listKeys(redis.client)
@@ -210,7 +214,7 @@ t.test('every key has a TTL, whatever was done and however high the limits', asy
   }
   const keys = await listKeys(redis.client)
   t.ok(keys.length >= 8)
-  for (const key of keys) t.ok(await redis.client.pttl(key) > 0, key)
+  t.same(await offenders(keys, async key => await redis.client.pttl(key) > 0), [])
 })
 
 t.test('a closed limiter gives back what was asked for before, and refuses to decide', async (t) => {
@@ -229,7 +233,7 @@ t.test('a Redis that hangs or is read-only rejects in bounded time, and no lease
   own.pause()
   const startedAt = performance.now()
   await t.rejects(limiter.admit(user('b')), { name: 'RedisTimeout' })
-  t.ok(performance.now() - startedAt < 1000)
+  t.ok(performance.now() - startedAt < HANG_MS)
   own.resume()
   await own.client.ping()
   await limiter.close()

@@ -6,7 +6,9 @@ import { createRedisLimiter, type RecordOptions } from '../../../src/limits/redi
 import { loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
 import { createScriptRunner, type ScriptClient } from '../../../src/redis/lua-script.js'
 import { startRedis } from '../../support/redis.js'
+import { PROJECT } from '../../support/root.js'
 import { SETTINGS } from '../limiter-conformance.js'
+import { HANG_MS } from '../../support/until.js'
 
 const names: ScriptName[] = [
   'admit', 'renew', 'release', 'take-grant', 'settle', 'keep-records', 'find-lost-records', 'forget-records'
@@ -45,12 +47,12 @@ function fits (sent: Sent, { fixed, each }: Header, items: readonly number[]): b
 }
 
 t.test('every script in the folder is one that is used', async (t) => {
-  const files = readdirSync(new URL('../../../src/limits/redis/lua', import.meta.url)).filter((file) => file.endsWith('.lua'))
+  const files = readdirSync(new URL('src/limits/redis/lua', PROJECT)).filter((file) => file.endsWith('.lua'))
   t.same(files.sort(), [...names, 'strike'].map((name) => `${name}.lua`).sort())
 })
 
 t.test('the table at the door of the limits has a row for each script', async (t) => {
-  const page = readFileSync(new URL('../../../src/limits/README.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('src/limits/README.md', PROJECT), 'utf8')
   const rows = page.slice(page.indexOf('\n## Scripts')).matchAll(/^\| `([a-z-]+)` \|/gm)
   t.same([...rows].map(([, name]) => name).sort(), [...names, 'strike'].sort())
 })
@@ -78,7 +80,7 @@ async function recordCalls (
     },
     eval: async (text, keyCount, ...rest) => await redis.client.eval(text, keyCount, ...rest)
   }
-  const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records })
+  const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records, callTimeoutMs: HANG_MS })
   const namesBySha = new Map(names.map((name) => [loadScript(name).sha, name]))
   for (const items of [1, 3]) {
     const address = `192.0.2.${items}`
@@ -124,7 +126,7 @@ t.test('each header states how many KEYS and ARGV the limiter really sends, for 
 
 t.test('each script names its fixed ARGV one by one in header and text, and no further', async (t) => {
   for (const name of [...names, 'strike']) {
-    const own = readFileSync(new URL(`../../../src/limits/redis/lua/${name}.lua`, import.meta.url), 'utf8')
+    const own = readFileSync(new URL(`src/limits/redis/lua/${name}.lua`, PROJECT), 'utf8')
     const { fixed: { arguments: [fixedArguments] } } = readHeader(own)
     const expected = Array.from({ length: fixedArguments }, (_, i) => i + 1)
     const inHeader = [...own.matchAll(/^--(?: {7}| ARGV {2})\[(\d+)\]/gm)].map(([, index]) => Number(index))

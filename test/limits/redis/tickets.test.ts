@@ -1,13 +1,13 @@
 import t from 'tap'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { startRedis } from '../../support/redis.js'
-import { until } from '../../support/until.js'
+import { HANG_MS, until } from '../../support/until.js'
 import { SETTINGS } from '../limiter-conformance.js'
 
 const redis = await startRedis(t)
 
 t.test('a ticket is spent once, by one of a hundred parallel attempts over three processes', async (t) => {
-  const processes = [0, 1, 2].map(() => createRedisLimiter(redis.client, SETTINGS, { prefix: 'tickets:' }))
+  const processes = [0, 1, 2].map(() => createRedisLimiter(redis.client, SETTINGS, { prefix: 'tickets:', callTimeoutMs: HANG_MS }))
   for (let i = 0; i < 10; i++) await processes[0]?.admit({ address: '192.0.2.1', lease: null })
   const attempt = { address: '192.0.2.1', resume: { nonce: 'once', ttlMs: 30_000 }, lease: null }
   const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => await processes[i % 3]?.admit(attempt)))
@@ -17,7 +17,7 @@ t.test('a ticket is spent once, by one of a hundred parallel attempts over three
 })
 
 t.test('a ticket is remembered for as long as it lives', async (t) => {
-  const limiter = createRedisLimiter(redis.client, { ...SETTINGS, addressConnections: 1 }, { prefix: 'short:' })
+  const limiter = createRedisLimiter(redis.client, { ...SETTINGS, addressConnections: 1 }, { prefix: 'short:', callTimeoutMs: HANG_MS })
   await limiter.admit({ address: '192.0.2.1', lease: null })
   t.ok((await limiter.admit({ address: '192.0.2.1', resume: { nonce: 'n', ttlMs: 0.25 }, lease: null })).admitted, 'its last moment is one')
   await until('it is forgotten', async () => await redis.client.exists('short:ws:resume:{short:ws:ratelimit:ip:192.0.2.1}:n') === 0)

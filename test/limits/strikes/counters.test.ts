@@ -3,6 +3,7 @@ import { createMemoryStrikes, createRedisStrikes, type CountStrikes, type Strike
 import { startRedis, startRedisCluster } from '../../support/redis.js'
 import { connectRedis } from '../../../src/redis/connect.js'
 import { createTestClock, runByClock, type TestClock } from '../clocks.js'
+import { HANG_MS } from '../../support/until.js'
 
 const SETTINGS: StrikeSettings = { banAfter: 3, windowMs: 60_000 }
 const A = '192.0.2.1'
@@ -89,7 +90,7 @@ t.test('on a cluster', async (t) => {
   const cluster = await startRedisCluster(t)
   const connection = connectRedis({ clusterUrls: cluster.urls })
   t.teardown(async () => { await connection.close() })
-  await connection.waitUntilUp(5000)
+  await connection.waitUntilUp(HANG_MS)
   const count = createRedisStrikes(connection.commands, '', SETTINGS)
   const many = new Map(Array.from({ length: 50 }, (_, i) => [`192.0.2.${i}`, i]))
   t.same((await count(many)).length, 47)

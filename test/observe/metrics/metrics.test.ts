@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { MetricSources } from '../../../src/observe/metrics/exposition.js'
 import { createMetrics } from '../../../src/observe/metrics/metrics.js'
 import { REFUSALS } from '../../../src/refusals.js'
+import { offenders } from '../../support/offenders.js'
 
 const QUIET: MetricSources = {
   connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
@@ -35,14 +36,14 @@ t.test('every metric of the contract is there with its type and labels, beside N
     'portcullis_limit_decisions_total counter', 'portcullis_redis_up gauge', 'portcullis_jwks_age_seconds gauge',
     'portcullis_jwks_fetches_total counter', 'portcullis_audit_dropped_total counter'
   ]
-  for (const type of types) t.ok(body.includes(`# TYPE ${type}\n`), type)
+  t.same(await offenders(types, type => body.includes(`# TYPE ${type}\n`)), [])
   const samples = [
     'portcullis_redis_up 1', 'portcullis_jwks_age_seconds{issuer="kc"} 12',
     'portcullis_jwks_fetches_total{issuer="kc",outcome="ok"} 2', 'portcullis_jwks_fetches_total{issuer="kc",outcome="failed"} 1',
     'portcullis_upgrades_total{outcome="aborted"} 0', 'portcullis_messages_total{direction="in"} 0',
     'portcullis_limit_decisions_total{limit="message",decision="would_refuse"} 0', 'portcullis_closes_total{code="other"} 0'
   ]
-  for (const sample of samples) t.ok(body.includes(`${sample}\n`), sample)
+  t.same(await offenders(samples, sample => body.includes(`${sample}\n`)), [])
   for (const name of ['process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds', 'process_resident_memory_bytes', 'process_open_fds']) {
     t.match(body, new RegExp(`^${name} [\\d.e-]+$`, 'm'))
   }
@@ -82,7 +83,7 @@ t.test('what happened is counted, and a second scrape does not count it again', 
     'portcullis_messages_total{direction="out"}': '3',
     'portcullis_limit_decisions_total{limit="ip",decision="allowed"}': '1'
   }
-  for (const [name, value] of Object.entries(expected)) t.equal(samples.get(name), value, name)
+  t.same(await offenders(Object.entries(expected), ([name, value]) => samples.get(name) === value), [])
 })
 
 t.test('no close code that a client makes up becomes a label', async (t) => {

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { loadBinding } from '../../../src/transport/uws/binding.js'
 import { describePlatform, isTested, TESTED_NODES } from '../../../src/transport/uws/platform.js'
+import { PROJECT } from '../../support/root.js'
 
-const PACKAGE = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { engines: { node: string } }
+const PACKAGE = JSON.parse(readFileSync(new URL('package.json', PROJECT), 'utf8')) as { engines: { node: string } }
 
 t.test('the platform is told with Node, the C library and the release of the binding', async (t) => {
   const binding = loadBinding()

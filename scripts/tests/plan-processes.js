@@ -1,0 +1,43 @@
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** A test that imports one of these starts a server, a process or a socket. It has a process for itself. */
+const GUEST = /^node:(child_process|cluster|dgram|dns|http|https|net|tls|worker_threads)(\/|$)|^(ioredis|postgres|ws|playwright-core)$/
+const IMPORT = /^import (?!type\b)[^']*'([^']+)'|\bimport\('([^']+)'\)/gm
+/** Files that look at the whole process, or change it. */
+const ALONE = /\bprocess\.(exit|exitCode|on|once|emit|env|argv|stdout|stderr|kill|chdir|umask)\b|process, '/
+
+/** Pure files that share one process: enough of them to save the start, few enough that several processes share the work. */
+const TOGETHER = 25
+
+/**
+ * Shares test files out to processes: a file that needs the process, a server or a socket has one for itself, the others
+ * run together. The longest stand first, so that none is left alone at the end: by the times of the last run, and where
+ * there is none by the size of the file.
+ * @param {readonly string[]} files
+ * @param {Readonly<Record<string, number>>} lastMs what each took, in ms
+ */
+export function planProcesses (files, lastMs) {
+  const weigh = (group) => group.reduce((sum, file) => sum + (lastMs[file] ?? statSync(file).size), 0)
+  const pure = files.filter(isPure)
+  const alone = files.filter((file) => !pure.includes(file)).map((file) => [file])
+  const count = Math.ceil(pure.length / TOGETHER)
+  const groups = Array.from({ length: count }, (_, n) => pure.filter((_, index) => index % count === n))
+  return [...alone, ...groups].toSorted((a, b) => weigh(b) - weigh(a))
+}
+
+function isPure (file) {
+  const seen = new Set()
+  const touches = (path) => {
+    if (seen.has(path)) return false
+    seen.add(path)
+    const text = readFileSync(path, 'utf8')
+    if (ALONE.test(text)) return true
+    return [...text.matchAll(IMPORT)].map(([, stated, dynamic]) => stated ?? dynamic).some((from) => {
+      if (!from.startsWith('.')) return GUEST.test(from)
+      const target = join(dirname(path), from).replace(/\.js$/, '.ts')
+      return target.startsWith('test/') && touches(target)
+    })
+  }
+  return !touches(file)
+}
