@@ -63,7 +63,9 @@ function follow (spawned, files, onFile) {
     const { exitCode = 0, signal = null } = spawned.options
     const ended = signal ?? (exitCode === 0 || exitCode === null ? null : `exit code ${exitCode}`)
     if (files.length === 1) current.timeMs = performance.now() - current.startMs
-    for (const file of files) onFile({ ...(runs.get(file) ?? startRun(file)), ended, stderr: errors.join('') })
+    // A failed assertion ends the process with 1: that is no fault of the files beside it.
+    const explained = ended === 'exit code 1' && [...runs.values()].some(({ failed }) => failed.length > 0)
+    for (const file of files) onFile({ ...(runs.get(file) ?? startRun(file)), ended: explained ? null : ended, stderr: errors.join('') })
   }
 }
 
