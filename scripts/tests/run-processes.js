@@ -18,10 +18,12 @@ export async function runProcesses (groups, { jobs, folder, onFile }) {
   t.jobs = jobs
   const env = { ...process.env, TAP_TIMEOUT: String(HANG_MS / 1000), PORTCULLIS_TEST_RUN: folder }
   const named = new Map(groups.map((files, n) => [files.length === 1 ? files[0] : `together ${n}`, files]))
-  t.on('spawn', (spawned) => { follow(spawned, named.get(spawned.name), onFile) })
-  await Promise.all([...named].map(async ([name, files]) => await t.spawn('env', commandOf(files), {
-    name, buffered: true, timeout: HANG_MS, stdio: ['ignore', 'pipe', 'pipe'], env
-  })))
+  const endings = new Map()
+  t.on('spawn', (spawned) => { endings.set(spawned.name, follow(spawned, named.get(spawned.name), onFile)) })
+  await Promise.all([...named].map(async ([name, files]) => {
+    await t.spawn('env', commandOf(files), { name, buffered: true, timeout: HANG_MS, stdio: ['ignore', 'pipe', 'pipe'], env })
+    endings.get(name)?.()
+  }))
 }
 
 /** tap gives its processes a hook for coverage in NODE_OPTIONS. It costs a third of a second in each process below, so it is taken out. */
@@ -31,6 +33,7 @@ function commandOf (files) {
   return [...options, `TOGETHER=${files.join('\n')}`, process.execPath, '--enable-source-maps', ...program]
 }
 
+/** Listens to one process; call what it returns once that has ended. */
 function follow (spawned, files, onFile) {
   const { parser } = spawned
   const errors = []
@@ -55,12 +58,15 @@ function follow (spawned, files, onFile) {
     // That a file of a shared process has ended is no assertion of it.
     if (path.length > 0) count(current, result, path.join(' > '))
   })
-  spawned.on('complete', () => {
+  // Its output ends before the process does: how that ended is known only once tap has waited for it.
+  return () => {
     const { exitCode = 0, signal = null } = spawned.options
     const ended = signal ?? (exitCode === 0 || exitCode === null ? null : `exit code ${exitCode}`)
     if (files.length === 1) current.timeMs = performance.now() - current.startMs
-    for (const file of files) onFile({ ...(runs.get(file) ?? startRun(file)), ended, stderr: errors.join('') })
-  })
+    // A failed assertion ends the process with 1: that is no fault of the files beside it.
+    const explained = ended === 'exit code 1' && [...runs.values()].some(({ failed }) => failed.length > 0)
+    for (const file of files) onFile({ ...(runs.get(file) ?? startRun(file)), ended: explained ? null : ended, stderr: errors.join('') })
+  }
 }
 
 function count (run, result, name) {

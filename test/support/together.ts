@@ -41,6 +41,7 @@ function lookAround (): Record<string, unknown> {
   }
 }
 
+let clean = true
 // tap takes hold of the process at its first output.
 t.comment('files of one process')
 for (const file of (process.env['TOGETHER'] ?? '').split('\n')) {
@@ -55,6 +56,10 @@ for (const file of (process.env['TOGETHER'] ?? '').split('\n')) {
   const after = lookAround()
   const [changed, left] = [Object.keys(before).filter(what => !isDeepStrictEqual(after[what], before[what])), moreOf(busy, listBusy())]
   if (changed.length > 0 || left.length > 0) {
+    clean = false
     await t.test(file, async t => { t.same({ ...after, left }, { ...before, left: [] }, 'leaves the process as it was') })
   }
 }
+t.end()
+// What was left behind may keep the process from ending, and has been told.
+if (!clean) process.exit(1)

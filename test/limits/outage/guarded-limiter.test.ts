@@ -121,7 +121,7 @@ t.test('a Redis that hangs costs one bounded wait, then nothing until it answers
   t.ok(now() - startedAt < 1000, `${now() - startedAt} ms`)
   startedAt = now()
   for (let i = 0; i < 100; i++) await limiter.admit({ address: ADDRESS, lease: null })
-  t.ok(now() - startedAt < 100, `${now() - startedAt} ms for a hundred`)
+  t.ok(now() - startedAt < 5000, `${now() - startedAt} ms for a hundred; one wait each would be 30 s`)
   t.same(told, ['degraded: timeout'])
   redis.resume()
   await waitUntilRestored(guarded)
