@@ -29,7 +29,7 @@ async function prepare (t: Test, more: Record<string, string> = {}, extras: Gate
   const resources = watchResources(t)
   const log = { write: (line: string) => { lines.push(line) } }
   const before = process.getActiveResourcesInfo()
-  const gateway = createGateway({ settings, log, parts: { tokens: createTestTokens() }, ...extras })
+  const gateway = createGateway({ settings, log, development: true, parts: { tokens: createTestTokens() }, ...extras })
   return { gateway, settings, lines, resources, active: [before, process.getActiveResourcesInfo()] }
 }
 
