@@ -32,7 +32,7 @@ const grantsTaken = []
 
 /** An address, and a user, of its own for every operation, or one for all. */
 const nameOf = oneKey => oneKey ? 'one' : `${made++}`
-const newLease = (oneKey) => ({ userId: `user-${nameOf(oneKey)}`, connectionId: `connection-${made++}`, record: RECORD })
+const newLease = (oneKey) => ({ owner: `user-${nameOf(oneKey)}`, connectionId: `connection-${made++}`, record: RECORD })
 
 async function admit (limiter, oneKey) {
   const lease = newLease(oneKey)

@@ -5,7 +5,7 @@ import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-me
 import type { Channels } from './channels.js'
 import { createDropReporter, type DropReport } from './drop-reporter.js'
 import { createGapTracker, type GapHandlers } from './gap.js'
-import { createLinger, type Linger } from './linger.js'
+import { createKeptTopics, type KeptTopics } from './kept-topics.js'
 import { ListenedTopic } from './listened-topic.js'
 import { openChannels } from './open-channels.js'
 import { createPublisher, type PublishText } from './publisher.js'
@@ -51,7 +51,7 @@ class RedisBus implements Bus {
   private readonly drop: (reason: InvalidMessage) => void
   private readonly publishText: PublishText
   private readonly channels: Channels
-  private readonly linger: Linger
+  private readonly linger: KeptTopics
   private closed = false
 
   constructor (options: RedisBusOptions) {
@@ -67,7 +67,7 @@ class RedisBus implements Bus {
       onConfirmed: (channels) => { this.confirm(channels) },
       onLost: (channels) => { this.lose(channels) }
     })
-    this.linger = createLinger({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
+    this.linger = createKeptTopics({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
   }
 
   readonly subscribe = async (topic: string): Promise<void> => {

@@ -34,7 +34,7 @@ export interface Delivery {
  * Events go out by the native `publish`, which shares one frame among all subscribers; a connection that narrows its
  * event types gets them one by one instead. A connection uses one way only for a topic, so its order is the topic's.
  */
-export function createDelivery (publish: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
+export function createDelivery (sendToTopic: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
   const listeners = new SweptMap(topic => new SessionGroup(topic))
   const noteShared = watchSlowReaders(topic => listeners.get(topic)?.members() ?? [], maxBufferedBytes)
 
@@ -85,7 +85,7 @@ export function createDelivery (publish: (topic: string, text: string) => void, 
         }
       }
       if (!shared) return
-      publish(topic, text)
+      sendToTopic(topic, text)
       noteShared(topic)
     }
   }

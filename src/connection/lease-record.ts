@@ -27,7 +27,7 @@ export function writeLeaseRecord (identity: Identity, { ip }: ClientAddress, pat
 
 /** The lease of a connection. Its record is written whenever it is asked for: an open connection keeps no text that its parts can give. */
 export class ConnectionLease implements Lease {
-  readonly userId: string
+  readonly owner: string
 
   constructor (
     readonly connectionId: string,
@@ -36,7 +36,7 @@ export class ConnectionLease implements Lease {
     private readonly path: string,
     private readonly acceptedAtMs: number
   ) {
-    this.userId = leaseOwner(identity, address)
+    this.owner = leaseOwner(identity, address)
   }
 
   get record (): string { return writeLeaseRecord(this.identity, this.address, this.path, this.acceptedAtMs) }

@@ -32,12 +32,12 @@ export function createRegistry (): Registry {
     add (session) {
       session.bucket = next++ % BUCKETS
       buckets[session.bucket]?.add(session)
-      byOwner.open(session.lease.userId).add(session)
+      byOwner.open(session.lease.owner).add(session)
       size++
     },
     remove (session) {
       if (buckets[session.bucket]?.remove(session) !== true) return false
-      const own = byOwner.get(session.lease.userId)
+      const own = byOwner.get(session.lease.owner)
       own?.remove(session)
       if (own?.size === 0) byOwner.noteEmpty()
       size--

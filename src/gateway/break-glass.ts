@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Identity } from '../tokens/identity.js'
+import { writeEvent } from '../observe/log/log.js'
 
 /** Lets connections in without a token, until a moment that is set before. */
 export interface BreakGlass {
@@ -32,9 +33,9 @@ export function createBreakGlass (untilMs: number | null, log: Logger): BreakGla
   let timer: NodeJS.Timeout | undefined
   const stop = (): void => { clearInterval(timer) }
   const warn = (): void => {
-    if (Date.now() < untilMs) return log.warn({ event: 'insecure.open', insecure: true, until })
+    if (Date.now() < untilMs) return writeEvent(log, { event: 'insecure.open', insecure: true, until })
     stop()
-    log.warn({ event: 'insecure.ended', until })
+    writeEvent(log, { event: 'insecure.ended', until })
   }
   return {
     anonymous: () => Date.now() < untilMs ? identity : null,

@@ -16,6 +16,7 @@ import type { PublishEvent } from '../http/routes/publish.js'
 import type { GatewayParts, OnInbound } from './gateway-options.js'
 import type { ListedConnection } from './operations.js'
 import type { OnFault } from './report.js'
+import { writeEvent } from '../observe/log/log.js'
 
 const listed = Compile(ListedConnectionSchema)
 const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
@@ -54,9 +55,9 @@ function composeBus ({ config, redis, log, onEvent, ownBus }: FanoutDeps): Bus {
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
     onEvent,
-    onGap: (topics) => { log.warn({ event: 'bus.lost', topics }) },
-    onGapEnd: ({ topics, durationMs }) => { log.warn({ event: 'bus.restored', topics, duration_ms: durationMs }) },
-    onInvalid: (drops) => { log.warn({ event: 'bus.invalid', ...drops }) }
+    onGap: (topics) => { writeEvent(log, { event: 'bus.lost', topics }) },
+    onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
+    onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) }
   })
 }
 

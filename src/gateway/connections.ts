@@ -133,7 +133,7 @@ function composeLifecycle (
     rightsGeneration: () => rights.generation,
     isRevoked: control.isRevoked,
     wasDisconnected: disconnects.wasDisconnected,
-    userIsFull: (owner) => !dryRun && registry.countOf(owner) >= userConnections,
+    userIsFull: (leaseOwner) => !dryRun && registry.countOf(leaseOwner) >= userConnections,
     noteUserFull,
     newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
     gate: createGate(ground, config.server),

@@ -4,6 +4,7 @@ import type { Control } from '../control/control.js'
 import { createMemoryControl } from '../control/memory-control.js'
 import { createRedisControl } from '../control/redis-control.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { writeEvent } from '../observe/log/log.js'
 
 /** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
 export function composeControl (config: Config, redis: RedisConnection | null, log: Logger): Control {
@@ -13,6 +14,6 @@ export function composeControl (config: Config, redis: RedisConnection | null, l
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
     maxTokenLifetimeMs,
-    onInvalid: (drops) => { log.warn({ event: 'control.invalid', ...drops }) }
+    onInvalid: (drops) => { writeEvent(log, { event: 'control.invalid', ...drops }) }
   })
 }

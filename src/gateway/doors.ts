@@ -13,6 +13,7 @@ import { composePlainRequests } from './plain-requests.js'
 import { composeProcessOperations, type ProcessOperations } from './process-operations.js'
 import { toServerSettings } from './server-settings.js'
 import { createTlsReload } from './tls-reload.js'
+import { writeEvent } from '../observe/log/log.js'
 
 /** What clients, back ends and operators come in by. All are shut. */
 export interface Doors {
@@ -33,7 +34,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
   const { config, options, log, node, registry, redis, audit, metrics, onFault } = ground
   const binding = loadBinding()
   const server = createUwsServer(binding, toServerSettings(config))
-  const delivery = createDelivery(server.publish, config.server.maxBufferedBytes)
+  const delivery = createDelivery(server.sendToTopic, config.server.maxBufferedBytes)
   const fanout = composeFanout({
     config,
     redis,
@@ -62,7 +63,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
       onOther: plainRequests.refuseOther,
       onLostUpgrade: () => {
         metrics.upgradeLost()
-        log.warn({ event: 'upgrade.lost' })
+        writeEvent(log, { event: 'upgrade.lost' })
       },
       onFault: (error) => { onFault(error, 'server') }
     },

@@ -8,6 +8,7 @@ import { connectRedis, type RedisConnection } from '../redis/connect.js'
 import type { Exits } from './exits.js'
 import type { GatewayExtras } from './gateway-options.js'
 import { openProcessLog, type ProcessLog } from './process-log.js'
+import { writeEvent } from '../observe/log/log.js'
 
 /** Where this process is in its life. Read by the gate of upgrades and by readiness, moved by start and stop. */
 export interface Phase { current: 'starting' | 'running' | 'draining' }
@@ -38,8 +39,8 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     audit.close()
   })
   const eventLoop = createEventLoopWatch({
-    onLate: (delayMs) => { log.warn({ event: 'server.overloaded', delay_ms: Math.round(delayMs) }) },
-    onRecovered: (lateMs) => { log.info({ event: 'server.recovered', duration_ms: Math.round(lateMs) }) }
+    onLate: (delayMs) => { writeEvent(log, { event: 'server.overloaded', delay_ms: Math.round(delayMs) }) },
+    onRecovered: (lateMs) => { writeEvent(log, { event: 'server.recovered', duration_ms: Math.round(lateMs) }) }
   })
   exits.add(eventLoop.stop)
   const metrics = createMetrics()

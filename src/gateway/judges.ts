@@ -15,6 +15,7 @@ import { createReport } from './report.js'
 import { createResumeKey, type ResumeKey } from './resume-key.js'
 import { composeStrikes } from './strikes.js'
 import { composeTokens } from './tokens.js'
+import { writeEvent } from '../observe/log/log.js'
 
 /** What decides who is let in, and writes down what was decided. Takes no connection yet. */
 export interface Judges {
@@ -60,7 +61,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
     configured: config.server.resumeKey,
     redis,
     prefix: config.redis?.prefix ?? '',
-    onUnreadable: () => { log.warn({ event: 'resume_key.unreadable' }) }
+    onUnreadable: () => { writeEvent(log, { event: 'resume_key.unreadable' }) }
   })
   exits.add(resumeKey.close)
   const tickets = createResumeTickets({ key: resumeKey.current })

@@ -4,6 +4,7 @@ import type { Doors } from './doors.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
+import { writeEvent } from '../observe/log/log.js'
 
 export interface Ports { readonly port: number, readonly adminPort: number | null }
 
@@ -48,7 +49,7 @@ async function untilRevocationsAreKnown (house: House, leaving: AbortSignal): Pr
   const { ground: { options, log }, judges: { control } } = house
   await untilLoaded(house, FIRST_CONNECT_MS, leaving)
   if (options.worker === undefined || control.loaded || leaving.aborted) return
-  log.warn({ event: 'worker.waiting', worker: options.worker, reason: 'revocations and bans are not read yet: Redis' })
+  writeEvent(log, { event: 'worker.waiting', worker: options.worker, reason: 'revocations and bans are not read yet: Redis' })
   await untilLoaded(house, Infinity, leaving)
 }
 
@@ -56,7 +57,7 @@ async function untilRevocationsAreKnown (house: House, leaving: AbortSignal): Pr
 async function startJudges ({ ground, judges, doors }: House, leaving: AbortSignal): Promise<void> {
   const { log, metrics, redis } = ground
   metrics.start(doors.operations.metricSources)
-  await unlessLeaving(judges.access.start((reason) => { log.error({ event: 'access.unavailable', reason }) }), leaving)
+  await unlessLeaving(judges.access.start((reason) => { writeEvent(log, { event: 'access.unavailable', reason }) }), leaving)
   // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
   // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.
   if (await redis?.waitUntilUp(FIRST_CONNECT_MS) === false) judges.limits.noteRedisAway()
@@ -80,7 +81,7 @@ export async function openDoors (house: House, exits: Exits, leaving: AbortSigna
   const port = await server.listen(serverHandlers)
   phase.current = 'running'
   eventLoop.start()
-  if (binding.name === 'older' && options.development !== true) log.warn({ event: 'binding.older', binding: binding.release, reason: OLDER_LACKS })
+  if (binding.name === 'older' && options.development !== true) writeEvent(log, { event: 'binding.older', binding: binding.release, reason: OLDER_LACKS })
   const insecure = config.insecureUntilMs !== null
   audit.serverStarted({ host: config.server.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })
   // Keys come while the port is open already: dev mode serves its own, and readiness tells when they are there.

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createLog } from '../observe/log/log.js'
+import { createLog, writeEvent } from '../observe/log/log.js'
 import { createLogDestination, type LogDestination } from '../observe/log/log-destination.js'
 import type { Config } from '../config/config.js'
 import type { OnFault } from './report.js'
@@ -39,7 +39,7 @@ export function openProcessLog ({ log: settings }: Config, node: string, { write
       // The stack tells where; a message of a dependency might quote what it was given.
       const { name, stack } = error instanceof Error ? error : new Error('not an error')
       const places = stack?.split('\n').filter(line => line.startsWith('    at ')).slice(0, STACK_LINES).join('\n')
-      log.error({ event: 'fault', where, error: name, stack: places })
+      writeEvent(log, { event: 'fault', where, error: name, stack: places })
     }
   }
 }

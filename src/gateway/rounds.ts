@@ -1,4 +1,4 @@
-import { startRota } from '../connection/rota.js'
+import { startRounds } from '../connection/rounds.js'
 import type { Registry } from '../connection/registry.js'
 import type { Config } from '../config/config.js'
 import type { Limiter } from '../limits/limiter.js'
@@ -22,9 +22,9 @@ const MAX_RENEWED_PER_CALL = 500
 
 /** Makes the rounds of one process. */
 export function createRounds ({ config, registry, limiter, onFault }: RoundsDeps): Rounds {
-  const rotas: Array<ReturnType<typeof startRota>> = []
+  const running: Array<ReturnType<typeof startRounds>> = []
   function startRenewals (): void {
-    rotas.push(startRota(registry, config.limits.leaseMs / RENEWALS_PER_LEASE, (sessions) => {
+    running.push(startRounds(registry, config.limits.leaseMs / RENEWALS_PER_LEASE, (sessions) => {
       const leases = [...sessions].filter(session => !session.vacated).map(session => session.lease)
       for (let i = 0; i < leases.length; i += MAX_RENEWED_PER_CALL) {
         limiter.renew(leases.slice(i, i + MAX_RENEWED_PER_CALL)).catch((error: unknown) => { onFault(error, 'renew') })
@@ -32,13 +32,15 @@ export function createRounds ({ config, registry, limiter, onFault }: RoundsDeps
     }))
   }
   function startPings (): void {
-    rotas.push(startRota(registry, config.server.pingIntervalMs, (sessions) => { for (const session of sessions) session.socket.ping() }))
+    running.push(startRounds(registry, config.server.pingIntervalMs, (sessions) => {
+      for (const session of sessions) session.socket.ping()
+    }))
   }
   return {
     start () {
       startRenewals()
       startPings()
     },
-    stop () { for (const rota of rotas.splice(0)) rota.stop() }
+    stop () { for (const rounds of running.splice(0)) rounds.stop() }
   }
 }

@@ -3,9 +3,10 @@
  * `guarded-limiter` chooses between them when Redis is away.
  */
 
-/** One open (or opening) socket of one user: what the user's slots count. */
+/** One open (or opening) socket: what its owner's slots count. */
 export interface Lease {
-  readonly userId: string
+  /** Whose slots it takes: a user, or the address of an anonymous connection. */
+  readonly owner: string
   /** This process's own, without a space. */
   readonly connectionId: string
   /**

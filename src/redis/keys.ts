@@ -9,8 +9,8 @@ export interface LimitKeys {
   address (address: string): string
   /** A spent resume ticket of an address; its hash tag, the address's whole key, puts both in one slot of a cluster. */
   resume (address: string, nonce: string): string
-  /** Leases of a user. */
-  user (userId: string): string
+  /** Leases of one owner: a user, or the address of an anonymous connection. */
+  user (leaseOwner: string): string
   /** Messages of an address. */
   messages (address: string): string
   /** How often an address has broken a limit. */
@@ -25,7 +25,7 @@ export function createLimitKeys (prefix: string): LimitKeys {
   return {
     address: (address) => addressPrefix + address,
     resume: (address, nonce) => `${resumePrefix}${address}}:${encodeId(nonce)}`,
-    user: (userId) => userPrefix + encodeId(userId),
+    user: (leaseOwner) => userPrefix + encodeId(leaseOwner),
     messages: (address) => messagesPrefix + address,
     strikes: (address) => `${prefix}ws:strikes:${address}`
   }

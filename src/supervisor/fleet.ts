@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { CannotStart } from '../cannot-start.js'
 import { startWorker, type WorkerProcess } from './worker-process.js'
+import { writeEvent } from '../observe/log/log.js'
 
 export interface FleetOptions {
   /** The program of one worker. */
@@ -78,10 +79,10 @@ export class Fleet {
     this.workers.set(number, startWorker(number, entry, env, {
       onLine,
       onStarted: (port) => {
-        log.info({ event: 'worker.started', worker: number, port })
+        writeEvent(log, { event: 'worker.started', worker: number, port })
         first?.started()
       },
-      onHung: () => { log.error({ event: 'worker.hung', worker: number }) },
+      onHung: () => { writeEvent(log, { event: 'worker.hung', worker: number }) },
       onEnded: (worker, code, signal) => {
         this.forget(number)
         if (this.ending) return
@@ -102,7 +103,7 @@ export class Fleet {
     const failed = livedMs >= STABLE_MS ? 0 : this.failures.get(number) ?? 0
     this.failures.set(number, failed + 1)
     const restartInMs = Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** failed)
-    this.options.log.error({ event: 'worker.exited', worker: number, code, signal, restart_in_ms: restartInMs })
+    writeEvent(this.options.log, { event: 'worker.exited', worker: number, code, signal, restart_in_ms: restartInMs })
     this.restarts.set(number, setTimeout(() => {
       this.restarts.delete(number)
       this.launch(number, null)

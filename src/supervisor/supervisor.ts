@@ -7,6 +7,7 @@ import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
 import { createFleetOperations } from './fleet-operations.js'
 import { Fleet } from './fleet.js'
+import { writeEvent } from '../observe/log/log.js'
 
 /** Beyond the drain time a worker that has not ended is ended. */
 const DRAIN_GRACE_MS = 10_000
@@ -44,14 +45,14 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
     const overdue = setTimeout(() => { fleet.kill() }, drainMs + DRAIN_GRACE_MS)
     await close()
     clearTimeout(overdue)
-    log.info({ event: 'supervisor.stopped', reason })
+    writeEvent(log, { event: 'supervisor.stopped', reason })
     await destination.close()
   }
   async function open (): Promise<void> {
     await checkPortIsFree(host, port)
     await admin.listen()
     await fleet.start(count)
-    log.info({ event: 'supervisor.started', workers: count })
+    writeEvent(log, { event: 'supervisor.started', workers: count })
   }
 
   return {

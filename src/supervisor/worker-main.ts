@@ -1,7 +1,7 @@
 import { createGateway } from '../gateway/create-gateway.js'
 import type { BusEvent } from '../bus/bus.js'
 import type { Operations } from '../gateway/operations.js'
-import { openLink } from './link.js'
+import { openIpcPeer } from './ipc-peer.js'
 
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
 const gateway = createGateway({ settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']) })
@@ -22,7 +22,7 @@ async function end (by: keyof typeof asked, reason: string): Promise<void> {
   }
 }
 
-const link = openLink({
+const link = openIpcPeer({
   send: (message) => { process.send?.(message, undefined, undefined, () => {}) },
   onMessage: (listener) => { process.on('message', listener) }
 }, {

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { openLink, type Link } from './link.js'
+import { openIpcPeer, type IpcPeer } from './ipc-peer.js'
 import { watchLiveness } from './liveness.js'
 
 /** With a ping every 2 s: ended when it was silent for 14 to 16 s. */
@@ -11,7 +11,7 @@ const MAX_MISSED_PINGS_AT_START = 30
 /** One running worker as the supervisor holds it. */
 export interface WorkerProcess {
   readonly number: number
-  readonly link: Link
+  readonly link: IpcPeer
   /** It takes connections. */
   readonly started: boolean
   /** Asks it to drain and end. */
@@ -34,7 +34,7 @@ export interface WorkerEvents {
 export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv, events: WorkerEvents): WorkerProcess {
   const child = fork(entry, [], { env: { ...env, PORTCULLIS_WORKER: String(number) }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const state = { started: false }
-  const link = openLink({
+  const link = openIpcPeer({
     // A worker that has just died is no fault: its end is reported by `close`.
     send: (message) => { if (child.connected) child.send(message as object, () => {}) },
     onMessage: (listener) => { child.on('message', listener) }

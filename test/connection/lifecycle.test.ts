@@ -84,7 +84,7 @@ async function outcome (bench: Bench, query?: string, headers?: Partial<UpgradeH
 t.test('an accepted upgrade asks the limits once for address and slot, and keeps its lease', async (t) => {
   const bench = setUp()
   t.equal(await outcome(bench, 'token=t&agent_ids=a1'), 'open')
-  t.match(bench.admits, [{ address: '192.0.2.1', resume: null, lease: { userId: 'alice', connectionId: 'c1' } }])
+  t.match(bench.admits, [{ address: '192.0.2.1', resume: null, lease: { owner: 'alice', connectionId: 'c1' } }])
   t.equal(bench.admits.length, 1)
   t.same(bench.released, [])
   t.same(bench.opened, ['c1'])
@@ -169,13 +169,13 @@ t.test('an address known to be over is refused at once: no store, no token', asy
 t.test('an address on the allow list is exempt from window and block, not from the user\'s slots', async (t) => {
   const bench = setUp({ isExempt: () => true, blockedForMs: () => 3000, admit: ({ address }) => address === null ? YES : ADDRESS_FULL })
   t.equal(await outcome(bench), 'open')
-  t.same(bench.admits.map(({ address, lease }) => [address, lease?.userId]), [[null, 'alice']])
+  t.same(bench.admits.map(({ address, lease }) => [address, lease?.owner]), [[null, 'alice']])
 })
 
 t.test('anonymous slots count per address, under a name that no token can carry', async (t) => {
   const bench = setUp({ identify: knows({ ...identityOf('anonymous'), insecure: true }) })
   t.equal(await outcome(bench, ''), 'open')
-  t.equal(bench.admits[0]?.lease?.userId, 'anonymous\u0000192.0.2.1')
+  t.equal(bench.admits[0]?.lease?.owner, 'anonymous\u0000192.0.2.1')
 })
 
 t.test('while draining or overloaded nobody comes in and nothing is asked', async (t) => {
@@ -242,7 +242,7 @@ t.test('a client that leaves during any wait leaves no lease and no answer, and 
 t.test('a client that is gone when all said yes gives its lease back', async (t) => {
   const bench = setUp({ open: () => false })
   t.equal(await outcome(bench), 'nothing')
-  t.match(bench.released, [{ userId: 'alice', connectionId: 'c1' }])
+  t.match(bench.released, [{ owner: 'alice', connectionId: 'c1' }])
   t.equal(bench.released.length, 1)
   t.same(bench.report.lines, ['aborted'])
 })
@@ -321,7 +321,7 @@ const ticketOf = (userId: string): LifecycleDeps['judgeTicket'] => text => text 
 t.test('a genuine ticket beside a verified token of its user goes with the one call, also from an address known to be over', async (t) => {
   const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000 })
   t.equal(await outcome(bench, 'token=t&resume=good'), 'open')
-  t.match(bench.admits, [{ address: '192.0.2.1', resume: RESUME, lease: { userId: 'alice' } }])
+  t.match(bench.admits, [{ address: '192.0.2.1', resume: RESUME, lease: { owner: 'alice' } }])
   t.equal(bench.admits.length, 1)
 })
 
@@ -346,7 +346,7 @@ t.test('with a ticket the token is verified first, then the ticket spent, and on
   const order: string[] = []
   const database = authorizer(false, async (_who, _token, asked) => { order.push('database'); return all(asked) })
   const identify: Identify = { now: () => null, wait: async () => { order.push('issuer'); return ALICE } }
-  const admit = ({ address, resume, lease }: Admit): Admission => { order.push([address, resume?.nonce, lease?.userId].join(' ')); return YES }
+  const admit = ({ address, resume, lease }: Admit): Admission => { order.push([address, resume?.nonce, lease?.owner].join(' ')); return YES }
   const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000, authorizer: database, identify, admit })
   t.equal(await outcome(bench, 'token=t&agent_ids=a1&resume=good'), 'open')
   t.same(order, ['issuer', '192.0.2.1 n ', 'database', '  alice'])

@@ -27,7 +27,7 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
     address: ADDRESS,
     identity: identityOf('alice', {}, { expiresAtMs: END_MS }),
     granted: { agents: [], tasks: [] },
-    lease: { userId: 'alice', connectionId: 'c-1' }
+    lease: { owner: 'alice', connectionId: 'c-1' }
   }
 }
 

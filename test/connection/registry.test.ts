@@ -19,7 +19,7 @@ t.test('a connection is found by its user until it is removed, once', async (t) 
 t.test('users are counted by whose slot they hold, so anonymous addresses stay apart', async (t) => {
   const registry = createRegistry()
   const { session } = openTestSession('alice')
-  registry.add(Object.assign(session, { lease: { userId: 'anonymous\u0000192.0.2.1', connectionId: session.connectionId } }))
+  registry.add(Object.assign(session, { lease: { owner: 'anonymous\u0000192.0.2.1', connectionId: session.connectionId } }))
   t.equal(registry.countOf('alice'), 0)
   t.equal(registry.countOf('anonymous\u0000192.0.2.1'), 1)
 })

@@ -128,7 +128,7 @@ export function openTestSession (user: string | Identity = 'alice', more: {
   const identity = typeof user === 'string' ? identityOf(user) : user
   const address = parseAddress(more.ip ?? '192.0.2.1') as ClientAddress
   const connectionId = `c${++sessions}`
-  const lease: Lease = { userId: identity.userId, connectionId }
+  const lease: Lease = { owner: identity.userId, connectionId }
   const eventTypes = more.eventTypes === undefined ? null : new Set(more.eventTypes)
   const socket = createTestSocket()
   const session = new Session(connectionId, identity, address, '/ws', lease, more.token ?? '', eventTypes, socket, more.openedAtMs ?? Date.now())

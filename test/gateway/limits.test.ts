@@ -38,7 +38,7 @@ function startLimits (
   }
 }
 
-const lease = (n: number): { userId: string, connectionId: string } => ({ userId: 'alice', connectionId: `c${n}` })
+const lease = (n: number): { owner: string, connectionId: string } => ({ owner: 'alice', connectionId: `c${n}` })
 
 t.test('each decision is counted once, whoever makes it', async (t) => {
   const { limits, decisions } = startLimits(t, 'enforce')

@@ -53,7 +53,7 @@ t.test('nobody is asked again about a blocked address until its time has come', 
 t.test('a user without a free slot does not block the address', async (t) => {
   const blocks = createAddressBlocks({ now: () => 0 })
   const limiter = rememberBlocks(createMemoryLimiter({ ...SETTINGS, userConnections: 1 }, { now: () => 0 }), blocks)
-  for (const connectionId of ['a', 'b']) await limiter.admit({ address: '192.0.2.1', lease: { userId: 'alice', connectionId } })
+  for (const connectionId of ['a', 'b']) await limiter.admit({ address: '192.0.2.1', lease: { owner: 'alice', connectionId } })
   t.equal(blocks.blockedForMs('192.0.2.1'), 0)
 })
 

@@ -4,7 +4,7 @@ import { offenders } from '../support/offenders.js'
 import { countAdmitted, type MakeSubject } from './limiter-conformance.js'
 
 const ADDRESS = '192.0.2.1'
-const leaseOf = (userId: string, connectionId: string) => ({ address: null, lease: { userId, connectionId } })
+const leaseOf = (owner: string, connectionId: string) => ({ address: null, lease: { owner, connectionId } })
 
 /** What a user's slots do with every limiter. */
 export function testUsers (t: Test, make: MakeSubject, settings: LimitSettings): void {
@@ -13,7 +13,7 @@ export function testUsers (t: Test, make: MakeSubject, settings: LimitSettings):
     t.equal(await countAdmitted(Array.from({ length: 100 }, async (_, i) => await limiter.admit(leaseOf('alice', `c${i}`)))), 5)
     t.same(await limiter.admit(leaseOf('alice', 'late')), { admitted: false, limit: 'user', retryAfterMs: 5000 })
     t.ok((await limiter.admit(leaseOf('bob', 'b1'))).admitted)
-    limiter.release({ userId: 'alice', connectionId: 'c0' })
+    limiter.release({ owner: 'alice', connectionId: 'c0' })
     t.ok((await limiter.admit(leaseOf('alice', 'c5'))).admitted, 'released in the same tick, and first')
     t.notOk((await limiter.admit(leaseOf('alice', 'c6'))).admitted)
   })
@@ -21,7 +21,7 @@ export function testUsers (t: Test, make: MakeSubject, settings: LimitSettings):
   t.test('giving back twice, or what was never taken, gives back once', async (t) => {
     const { limiter } = await make(t, settings)
     await countAdmitted(['a', 'b', 'c', 'd', 'e'].map(async (id) => await limiter.admit(leaseOf('alice', id))))
-    for (const id of ['a', 'a', 'never']) limiter.release({ userId: 'alice', connectionId: id })
+    for (const id of ['a', 'a', 'never']) limiter.release({ owner: 'alice', connectionId: id })
     t.ok((await limiter.admit(leaseOf('alice', 'f'))).admitted)
     t.notOk((await limiter.admit(leaseOf('alice', 'g'))).admitted)
   })
@@ -37,7 +37,7 @@ export function testUsers (t: Test, make: MakeSubject, settings: LimitSettings):
     await countAdmitted(['kept', 'dead'].map(async (id) => await limiter.admit(leaseOf('alice', id))))
     for (let i = 0; i < 3; i++) {
       clock.advance(settings.leaseMs - 1)
-      await limiter.renew([{ userId: 'alice', connectionId: 'kept' }])
+      await limiter.renew([{ owner: 'alice', connectionId: 'kept' }])
     }
     t.ok((await limiter.admit(leaseOf('alice', 'new'))).admitted, 'the slot of the dead one is free')
     t.notOk((await limiter.admit(leaseOf('alice', 'another'))).admitted, 'a socket older than a lease still counts')
@@ -45,17 +45,17 @@ export function testUsers (t: Test, make: MakeSubject, settings: LimitSettings):
 
   t.test('renewing registers again a lease that the store has lost, also over the limit', async (t) => {
     const { limiter } = await make(t, { ...settings, userConnections: 2 })
-    await limiter.renew(['a', 'b', 'c'].map((connectionId) => ({ userId: 'alice', connectionId })))
+    await limiter.renew(['a', 'b', 'c'].map((connectionId) => ({ owner: 'alice', connectionId })))
     t.notOk((await limiter.admit(leaseOf('alice', 'd'))).admitted)
   })
 
   t.test('the address decides first: its refusal takes no lease, and a refused lease leaves its count', async (t) => {
     const { limiter } = await make(t, { ...settings, addressConnections: 3, userConnections: 1 })
-    const both = (connectionId: string) => ({ address: ADDRESS, lease: { userId: 'alice', connectionId } })
+    const both = (connectionId: string) => ({ address: ADDRESS, lease: { owner: 'alice', connectionId } })
     t.same(await limiter.admit(both('a')), { admitted: true })
     t.match(await limiter.admit(both('b')), { admitted: false, limit: 'user' })
     t.match(await limiter.admit(both('c')), { admitted: false, limit: 'user' })
-    limiter.release({ userId: 'alice', connectionId: 'a' })
+    limiter.release({ owner: 'alice', connectionId: 'a' })
     t.match(await limiter.admit(both('d')), { admitted: false, limit: 'address' })
     t.ok((await limiter.admit(leaseOf('alice', 'e'))).admitted)
   })
@@ -63,7 +63,7 @@ export function testUsers (t: Test, make: MakeSubject, settings: LimitSettings):
 
 /** What gives slots back for good. */
 export function testVacating (t: Test, make: MakeSubject, settings: LimitSettings): void {
-  const alice = (connectionId: string) => ({ userId: 'alice', connectionId })
+  const alice = (connectionId: string) => ({ owner: 'alice', connectionId })
 
   t.test('slots that were vacated are free, and giving them back later frees no other', async (t) => {
     const { limiter } = await make(t, { ...settings, userConnections: 2 })

@@ -24,14 +24,14 @@ interface AdmitStep {
   readonly do: 'admit'
   readonly address: string | null
   readonly nonce: string | null
-  readonly userId: string | null
+  readonly owner: string | null
   readonly connectionId: string
 }
 type Step =
   | AdmitStep
-  | { readonly do: 'release', readonly userId: string, readonly connectionId: string }
-  | { readonly do: 'vacate', readonly userId: string, readonly connectionId: string }
-  | { readonly do: 'renew', readonly userId: string, readonly connectionId: string }
+  | { readonly do: 'release', readonly owner: string, readonly connectionId: string }
+  | { readonly do: 'vacate', readonly owner: string, readonly connectionId: string }
+  | { readonly do: 'renew', readonly owner: string, readonly connectionId: string }
   | { readonly do: 'take', readonly address: string, readonly demand: number, readonly spare: number }
   | { readonly do: 'settle', readonly spentPart: number, readonly lastSpentMs: number }
   | { readonly do: 'wait', readonly ms: number }
@@ -49,14 +49,14 @@ interface Outstanding {
 /** The rules, said as plainly as possible: lists of what happened, searched from end to end. */
 function createModel (clock: TestClock, ticketLifeMs: number) {
   const attempts: Array<{ address: string, at: number }> = []
-  let leases: Array<{ userId: string, connectionId: string, endsAt: number }> = []
+  let leases: Array<{ owner: string, connectionId: string, endsAt: number }> = []
   let messages: Message[] = []
-  const dropLease = (userId: string, connectionId: string): void => {
-    leases = leases.filter((lease) => lease.userId !== userId || lease.connectionId !== connectionId)
+  const dropLease = (owner: string, connectionId: string): void => {
+    leases = leases.filter((lease) => lease.owner !== owner || lease.connectionId !== connectionId)
   }
-  const renew = (userId: string, connectionId: string): void => {
-    dropLease(userId, connectionId)
-    leases.push({ userId, connectionId, endsAt: clock.now() + settings.leaseMs })
+  const renew = (owner: string, connectionId: string): void => {
+    dropLease(owner, connectionId)
+    leases.push({ owner, connectionId, endsAt: clock.now() + settings.leaseMs })
   }
   const tickets: Array<{ address: string, nonce: string, endsAt: number }> = []
   const spend = (address: string, nonce: string | null): boolean => {
@@ -65,7 +65,7 @@ function createModel (clock: TestClock, ticketLifeMs: number) {
     tickets.push({ address, nonce, endsAt: clock.now() + ticketLifeMs })
     return true
   }
-  const admit = ({ address, nonce, userId, connectionId }: AdmitStep): Admission => {
+  const admit = ({ address, nonce, owner, connectionId }: AdmitStep): Admission => {
     const now = clock.now()
     if (address !== null && !spend(address, nonce)) {
       const counted = attempts.filter((one) => one.address === address && one.at > now - settings.addressWindowMs)
@@ -75,11 +75,11 @@ function createModel (clock: TestClock, ticketLifeMs: number) {
       }
       attempts.push({ address, at: now })
     }
-    if (userId === null) return { admitted: true }
-    const held = leases.filter((lease) => lease.userId === userId && lease.endsAt > now)
+    if (owner === null) return { admitted: true }
+    const held = leases.filter((lease) => lease.owner === owner && lease.endsAt > now)
     const isHeld = held.some((lease) => lease.connectionId === connectionId)
     if (held.length >= settings.userConnections && !isHeld) return { admitted: false, limit: 'user', retryAfterMs: 5000 }
-    renew(userId, connectionId)
+    renew(owner, connectionId)
     return { admitted: true }
   }
   const take = (address: string, demand: number, spare: number, grant: number) => {
@@ -107,15 +107,15 @@ function createModel (clock: TestClock, ticketLifeMs: number) {
 }
 
 const address = fc.constantFrom('192.0.2.1', '192.0.2.2')
-const userId = fc.constantFrom('alice', 'bob')
+const owner = fc.constantFrom('alice', 'bob')
 const connectionId = fc.constantFrom('a', 'b', 'c', 'd')
 const nonce = fc.constantFrom('n1', 'n2', 'n3')
 const admitStep = fc.record({
-  do: fc.constant('admit' as const), address: fc.option(address), nonce: fc.option(nonce), userId: fc.option(userId), connectionId
+  do: fc.constant('admit' as const), address: fc.option(address), nonce: fc.option(nonce), owner: fc.option(owner), connectionId
 })
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: admitStep },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'vacate' as const, 'renew' as const), userId, connectionId }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'vacate' as const, 'renew' as const), owner, connectionId }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('take' as const), address, demand: fc.integer({ min: 1, max: 12 }), spare: fc.integer({ min: 0, max: 30 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const), spentPart: fc.double({ min: 0, max: 1, noNaN: true }), lastSpentMs: fc.integer({ min: 0, max: GRANT_LAPSE_MS }) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 6000 })) }) }
@@ -130,20 +130,20 @@ async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step
     let expected: unknown
     let actual: unknown
     if (one.do === 'admit') {
-      const lease = one.userId === null ? null : { userId: one.userId, connectionId: one.connectionId }
+      const lease = one.owner === null ? null : { owner: one.owner, connectionId: one.connectionId }
       const resume = one.nonce === null ? null : { nonce: one.nonce, ttlMs: Math.min(ticketLifeMs, LONGEST_TICKET_LIFE_MS) }
       expected = model.admit(one)
       actual = await limiter.admit({ address: one.address, resume, lease })
     } else if (one.do === 'release') {
-      model.release(one.userId, one.connectionId)
+      model.release(one.owner, one.connectionId)
       limiter.release(one)
     } else if (one.do === 'vacate') {
-      model.release(one.userId, one.connectionId)
+      model.release(one.owner, one.connectionId)
       await limiter.vacate([one])
     } else if (one.do === 'renew') {
       // Give the release of an earlier step its place before the renewal, as time does in the gateway.
       await limiter.vacate([])
-      model.renew(one.userId, one.connectionId)
+      model.renew(one.owner, one.connectionId)
       await limiter.renew([one])
     } else if (one.do === 'take') {
       const { waited, ...grant } = model.take(one.address, one.demand, one.spare, ++grants)

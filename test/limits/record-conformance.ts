@@ -15,7 +15,7 @@ export interface RecordSubject {
 }
 
 const DAY_MS = 86_400_000
-const lease = (connectionId: string, userId = 'alice'): Lease => ({ userId, connectionId, record: `{"of":"${connectionId}"}` })
+const lease = (connectionId: string, owner = 'alice'): Lease => ({ owner, connectionId, record: `{"of":"${connectionId}"}` })
 const recordsOf = (...ids: string[]): Record<string, string> => Object.fromEntries(ids.map((id) => [id, `{"of":"${id}"}`]))
 let nodes = 0
 

@@ -38,7 +38,7 @@ export function testTickets (t: Test, make: MakeSubject, settings: LimitSettings
 
   t.test('a ticket spares no slot', async (t) => {
     const { limiter } = await make(t, { ...settings, userConnections: 1 })
-    const lease = (connectionId: string) => ({ userId: 'alice', connectionId })
+    const lease = (connectionId: string) => ({ owner: 'alice', connectionId })
     t.ok((await limiter.admit({ ...withTicket('n1'), lease: lease('a') })).admitted)
     t.match(await limiter.admit({ ...withTicket('n2'), lease: lease('b') }), { admitted: false, limit: 'user' })
     for (let i = 0; i < 10; i++) t.ok((await limiter.admit(attempt)).admitted, 'neither counted against the address')
@@ -47,19 +47,19 @@ export function testTickets (t: Test, make: MakeSubject, settings: LimitSettings
   t.test('a ticket of an address that is not asked about is not spent', async (t) => {
     const { limiter } = await make(t, settings)
     for (let i = 0; i < 10; i++) await limiter.admit(attempt)
-    t.ok((await limiter.admit({ ...withTicket('n1'), address: null, lease: { userId: 'alice', connectionId: 'a' } })).admitted)
+    t.ok((await limiter.admit({ ...withTicket('n1'), address: null, lease: { owner: 'alice', connectionId: 'a' } })).admitted)
     t.ok((await limiter.admit(withTicket('n1'))).admitted)
   })
 
   t.test('with and without tickets, slots and addresses, each attempt of one tick gets its own answer', async (t) => {
     const { limiter } = await make(t, { ...settings, addressConnections: 1, userConnections: 1 })
-    const lease = (userId: string) => ({ userId, connectionId: `of-${userId}` })
+    const lease = (owner: string) => ({ owner, connectionId: `of-${owner}` })
     const answers = await Promise.all([
       limiter.admit({ ...withTicket('n1'), lease: lease('alice') }),
       limiter.admit(attempt),
       limiter.admit({ ...withTicket('n1'), lease: lease('bob') }),
       limiter.admit(withTicket('n2')),
-      limiter.admit({ address: null, lease: { userId: 'alice', connectionId: 'second' } }),
+      limiter.admit({ address: null, lease: { owner: 'alice', connectionId: 'second' } }),
       limiter.admit({ address: OTHER, lease: lease('carol') }),
       limiter.admit({ address: null, lease: lease('bob') })
     ])

@@ -1,14 +1,14 @@
 import t from 'tap'
-import { openLink, type Channel, type Link, type Methods } from '../../src/supervisor/link.js'
+import { openIpcPeer, type Channel, type IpcPeer, type Methods } from '../../src/supervisor/ipc-peer.js'
 
 /** Two ends joined as a channel of the operating system joins them: later, and by copies. */
-function joinEnds (methods: Methods): { near: Link, far: Link } {
+function joinEnds (methods: Methods): { near: IpcPeer, far: IpcPeer } {
   const listeners: Array<(message: unknown) => void> = []
   const channelTo = (own: number, other: number): Channel => ({
     send: (message) => { setImmediate(() => { listeners[other]?.(JSON.parse(JSON.stringify(message))) }) },
     onMessage: (listener) => { listeners[own] = listener }
   })
-  return { near: openLink(channelTo(0, 1), {}), far: openLink(channelTo(1, 0), methods) }
+  return { near: openIpcPeer(channelTo(0, 1), {}), far: openIpcPeer(channelTo(1, 0), methods) }
 }
 
 t.test('a call is answered with its value, each with its own', async (t) => {

@@ -27,7 +27,7 @@ const FAILURES: Readonly<Record<OutageReason, string>> = {
 /** Has one user's slot taken and given back by the limiter itself: its scripts must run, and write its keys. */
 async function checkScripts ({ commands }: RedisConnection, config: Config, prefix: string): Promise<Verdict> {
   const limiter = createRedisLimiter(commands, config.limits, { prefix })
-  const lease = { userId: `portcullis-check-${randomUUID()}`, connectionId: randomUUID() }
+  const lease = { owner: `portcullis-check-${randomUUID()}`, connectionId: randomUUID() }
   try {
     await limiter.admit({ address: null, lease })
     limiter.release(lease)

@@ -37,7 +37,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
 
   const put = (lease: Lease, now: number): void => {
     dropSomeLapsed(now)
-    byUser.open(lease.userId).add({ lease, endsAt: now + leaseMs })
+    byUser.open(lease.owner).add({ lease, endsAt: now + leaseMs })
   }
   /** Goes round all users, a few at a time: a lease that is neither given back nor renewed must not stay for ever. */
   const dropSomeLapsed = (now: number): void => {
@@ -55,7 +55,7 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
 
   return {
     take (lease, now) {
-      const held = byUser.get(lease.userId)
+      const held = byUser.get(lease.owner)
       if (held !== undefined) {
         held.dropLapsed(now)
         if (held.size >= slots && !held.has(lease.connectionId)) return false
@@ -64,8 +64,8 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
       return true
     },
     renew: put,
-    release ({ userId, connectionId }) {
-      const held = byUser.get(userId)
+    release ({ owner, connectionId }) {
+      const held = byUser.get(owner)
       if (held?.remove(connectionId) === true && held.size === 0) byUser.noteEmpty()
     },
     * live (now) {

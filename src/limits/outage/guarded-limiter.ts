@@ -40,7 +40,7 @@ const LEASES_PER_CALL = 500
 /** Leases taken during the last pass, which is short, are registered by the next renewal. */
 const REGISTER_PASSES = 3
 /** No user has this name. The key is written and removed again, which shows that scripts run and may write. */
-const PROBE: Lease = { userId: '', connectionId: 'probe' }
+const PROBE: Lease = { owner: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
 
 /** A limiter that Redis's absence does not stop: after one failed call the policy decides, until Redis is back. */

@@ -41,11 +41,11 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
   return (released, attempts) => {
     const keyList = fixedKeys.slice()
     const args = [...fixed, joinIds(released)]
-    for (const { userId } of released) keyList.push(keys.user(userId))
+    for (const { owner } of released) keyList.push(keys.user(owner))
     for (const { request: { address, resume = null, lease } } of attempts) {
       args.push(describe(address, resume, lease, recordsKey !== null))
       if (address !== null) pushAddress(keyList, args, keys, address, resume)
-      if (lease !== null) keyList.push(keys.user(lease.userId))
+      if (lease !== null) keyList.push(keys.user(lease.owner))
     }
     return run(script, keyList, args).then((reply) => readIntegers(reply, script.name)).then((verdicts) => {
       for (const [i, { resolve, reject }] of attempts.entries()) {
@@ -83,7 +83,7 @@ export function createSeparateAdmitCalls (
   const decide = async ({ request: { address, resume = null, lease }, resolve, reject }: PendingAdmit): Promise<void> => {
     const [byAddress, byUser] = await Promise.allSettled([
       address === null ? ADMITTED : decideAddress(address, resume),
-      lease === null ? ADMITTED : decidePart([keys.user(lease.userId)], [describe(null, null, lease, false)])
+      lease === null ? ADMITTED : decidePart([keys.user(lease.owner)], [describe(null, null, lease, false)])
     ])
     const admission = firstRefusal(byAddress, byUser)
     const mayHoldLease = byUser.status === 'rejected' || byUser.value.admitted

@@ -38,7 +38,7 @@ export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, 
       await run(releaseScript, keyList, [joinIds(part)])
     }))
   }
-  const userKeys = (leases: readonly Lease[]): string[] => leases.map(({ userId }) => keys.user(userId))
+  const userKeys = (leases: readonly Lease[]): string[] => leases.map(({ owner }) => keys.user(owner))
 
   return {
     async release (leases) {

@@ -42,10 +42,10 @@ t.test('spent tickets are remembered up to the bound only, and for as long as th
 t.test('leases that lapse without being given back are forgotten', async (t) => {
   const clock = createTestClock(0)
   const limiter = createMemoryLimiter(SETTINGS, { now: clock.now })
-  for (let i = 0; i < 10_000; i++) await limiter.admit({ address: null, lease: { userId: `u${i}`, connectionId: 'c' } })
+  for (let i = 0; i < 10_000; i++) await limiter.admit({ address: null, lease: { owner: `u${i}`, connectionId: 'c' } })
   t.equal([...limiter.liveLeases()].length, 10_000)
   clock.advance(SETTINGS.leaseMs)
   t.equal([...limiter.liveLeases()].length, 0)
-  for (let i = 0; i < 20_000; i++) await limiter.admit({ address: null, lease: { userId: 'v', connectionId: 'c' } })
+  for (let i = 0; i < 20_000; i++) await limiter.admit({ address: null, lease: { owner: 'v', connectionId: 'c' } })
   t.equal(limiter.size, 1)
 })

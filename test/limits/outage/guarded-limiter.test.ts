@@ -11,7 +11,7 @@ import { SETTINGS } from '../limiter-conformance.js'
 
 const now = (): number => performance.now()
 const ADDRESS = '192.0.2.1'
-const user = (connectionId: string) => ({ address: null, lease: { userId: 'alice', connectionId } })
+const user = (connectionId: string) => ({ address: null, lease: { owner: 'alice', connectionId } })
 
 interface Guarded {
   readonly limiter: GuardedLimiter
@@ -50,14 +50,14 @@ t.test('while Redis is away the process counts itself, leases from before includ
   const guarded = await startGuarded(t, 'local')
   const { limiter, redis, told } = guarded
   t.same(await offenders(['a', 'b', 'c'], async id => (await limiter.admit(user(id))).admitted), [])
-  limiter.release({ userId: 'alice', connectionId: 'c' })
+  limiter.release({ owner: 'alice', connectionId: 'c' })
   await redis.stop()
   t.same(await offenders(['d', 'e', 'f'], async id => (await limiter.admit(user(id))).admitted), [])
   t.match(await limiter.admit(user('g')), { admitted: false, limit: 'user' })
   for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: null })).admitted)
   t.match(await limiter.admit({ address: ADDRESS, lease: null }), { admitted: false, limit: 'address' })
-  limiter.release({ userId: 'alice', connectionId: 'f' })
-  await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+  limiter.release({ owner: 'alice', connectionId: 'f' })
+  await limiter.renew([{ owner: 'alice', connectionId: 'a' }])
   t.same(told, ['degraded: unreachable'], 'once')
   await redis.restart()
   await waitUntilRestored(guarded)
@@ -70,7 +70,7 @@ t.test('while Redis is away the process counts itself, leases from before includ
 t.test('records of connections from before an outage and from within it are in Redis after it', async (t) => {
   const guarded = await startGuarded(t, 'local')
   const { limiter, redis } = guarded
-  const lease = (connectionId: string) => ({ userId: 'alice', connectionId, record: `of ${connectionId}` })
+  const lease = (connectionId: string) => ({ owner: 'alice', connectionId, record: `of ${connectionId}` })
   for (const id of ['a', 'b']) await limiter.admit({ address: null, lease: lease(id) })
   t.same({ ...await redis.client.hgetall('ws:node:n1') }, { a: 'of a', b: 'of b' })
   await redis.stop()
@@ -144,7 +144,7 @@ t.test('open lets everything pass while Redis is away', async (t) => {
   const guarded = await startGuarded(t, 'open')
   const { limiter, redis } = guarded
   await redis.stop()
-  for (let i = 0; i < 20; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: { userId: 'alice', connectionId: `c${i}` } })).admitted)
+  for (let i = 0; i < 20; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: { owner: 'alice', connectionId: `c${i}` } })).admitted)
   const grant = await limiter.takeGrant({ address: ADDRESS, demand: 500, spare: 10 }, [])
   t.match(grant, { granted: 510, retryAfterMs: 0 })
   limiter.settle([{ address: ADDRESS, id: grant.id, granted: 510, spent: 500, lastSpentMs: 1 }])
@@ -161,7 +161,7 @@ t.test('closed refuses attempts while Redis is away, and goes on counting the me
   await redis.stop()
   for (let i = 0; i < 3; i++) await t.rejects(limiter.admit(user('b')), { name: 'LimitsUnavailable' })
   t.match(await limiter.takeGrant({ address: ADDRESS, demand: 150, spare: 0 }, []), { granted: 100 })
-  await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+  await limiter.renew([{ owner: 'alice', connectionId: 'a' }])
   await redis.restart()
   await waitUntilRestored(guarded)
   t.ok((await limiter.admit(user('b'))).admitted)

@@ -21,7 +21,7 @@ function start (maxInFlight: number): { queue: BatchQueue, out: Out[] } {
 
 async function ask (queue: BatchQueue, connectionId: string): Promise<Admission> {
   return await new Promise((resolve, reject) => {
-    queue.admit({ request: { address: null, lease: { userId: 'alice', connectionId } }, resolve, reject })
+    queue.admit({ request: { address: null, lease: { owner: 'alice', connectionId } }, resolve, reject })
   })
 }
 
@@ -52,7 +52,7 @@ t.test('those who were just answered go along with what waits', async (t) => {
   out[0]?.answer()
   await Promise.resolve()
   await Promise.resolve()
-  queue.release({ userId: 'alice', connectionId: 'a' })
+  queue.release({ owner: 'alice', connectionId: 'a' })
   await endOfTick()
   t.equal(out.length, 2)
   t.match(out[1]?.batch, { released: [{ connectionId: 'a' }], asked: [{ request: { lease: { connectionId: 'waiting' } } }] })
@@ -63,14 +63,14 @@ t.test('a batch that fails takes along the attempts that wait, and nothing else'
   void ask(queue, 'a')
   await endOfTick()
   const waiting = ask(queue, 'b')
-  queue.release({ userId: 'alice', connectionId: 'c' })
+  queue.release({ owner: 'alice', connectionId: 'c' })
   const failure = new Error('away')
   out[0]?.fail(failure)
   t.equal(await waiting.catch((error: unknown) => error), failure)
   void ask(queue, 'later')
   await endOfTick()
   await endOfTick()
-  t.same(out.slice(1).map(({ batch }) => batch.released), [[{ userId: 'alice', connectionId: 'c' }]])
+  t.same(out.slice(1).map(({ batch }) => batch.released), [[{ owner: 'alice', connectionId: 'c' }]])
   t.same(out.slice(1).map(idsOf), [['later']])
 })
 

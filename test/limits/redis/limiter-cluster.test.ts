@@ -16,12 +16,12 @@ const limiter = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', 
 t.test('limits hold on a cluster, over all its slots', async (t) => {
   for (let n = 0; n < 20; n++) {
     const attempts = Array.from({ length: 11 }, async (_, i) => await limiter.admit({
-      address: `192.0.2.${n}`, lease: { userId: `user:${n}-${i % 5}`, connectionId: `c${i}` }
+      address: `192.0.2.${n}`, lease: { owner: `user:${n}-${i % 5}`, connectionId: `c${i}` }
     }))
     t.equal((await Promise.all(attempts)).filter(({ admitted }) => admitted).length, 10)
   }
   const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await limiter.admit({
-    address: null, lease: { userId: 'alice', connectionId: `c${i}` }
+    address: null, lease: { owner: 'alice', connectionId: `c${i}` }
   })))
   t.equal(answers.filter(({ admitted }) => admitted).length, 5)
 })
@@ -29,8 +29,8 @@ t.test('limits hold on a cluster, over all its slots', async (t) => {
 t.test('a lease is undone when the address refuses', async (t) => {
   const address = '198.51.100.1'
   for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address, lease: null })).admitted)
-  t.match(await limiter.admit({ address, lease: { userId: 'bob', connectionId: 'c' } }), { admitted: false, limit: 'address' })
-  await limiter.admit({ address: null, lease: { userId: 'other', connectionId: 'c' } })
+  t.match(await limiter.admit({ address, lease: { owner: 'bob', connectionId: 'c' } }), { admitted: false, limit: 'address' })
+  await limiter.admit({ address: null, lease: { owner: 'other', connectionId: 'c' } })
   t.equal(await connection.commands.exists('ws:ratelimit:user:bob'), 0)
 })
 
@@ -40,7 +40,7 @@ t.test('a ticket is spent once, in the slot of its address, whichever that is', 
     const address = n % 2 === 0 ? `203.0.113.${100 + n}` : `2001:db8:0:${n}::/64`
     for (let i = 0; i < 10; i++) await limiter.admit({ address, lease: null })
     const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await (i % 2 === 0 ? limiter : other).admit({
-      address, resume: { nonce: 'once', ttlMs: 120_000 }, lease: { userId: `ticket:${n}-${i}`, connectionId: 'c' }
+      address, resume: { nonce: 'once', ttlMs: 120_000 }, lease: { owner: `ticket:${n}-${i}`, connectionId: 'c' }
     })))
     t.equal(answers.filter(({ admitted }) => admitted).length, 1, address)
   }
@@ -48,12 +48,12 @@ t.test('a ticket is spent once, in the slot of its address, whichever that is', 
 })
 
 t.test('records are kept with their leases, and put back when they are lost', async (t) => {
-  const leases = Array.from({ length: 40 }, (_, i) => ({ userId: `kept${i}`, connectionId: `k${i}`, record: `r${i}` }))
+  const leases = Array.from({ length: 40 }, (_, i) => ({ owner: `kept${i}`, connectionId: `k${i}`, record: `r${i}` }))
   const recordsThere = async (): Promise<number> => Object.keys(await connection.commands.hgetall('ws:node:n1')).length
   t.same(await offenders(leases, async lease => (await limiter.admit({ address: null, lease })).admitted), [])
   await until('all are there', async () => await recordsThere() === 40)
   await limiter.vacate(leases)
-  t.same(await offenders(leases, async ({ userId }) => await connection.commands.exists(`ws:ratelimit:user:${userId}`) === 0), [])
+  t.same(await offenders(leases, async ({ owner }) => await connection.commands.exists(`ws:ratelimit:user:${owner}`) === 0), [])
   t.equal(await recordsThere(), 40)
   await connection.commands.del('ws:node:n1')
   await limiter.renew(leases)
@@ -63,9 +63,9 @@ t.test('records are kept with their leases, and put back when they are lost', as
 })
 
 t.test('renewals, releases, grants and settlements reach every slot', async (t) => {
-  const leases = Array.from({ length: 50 }, (_, i) => ({ userId: `r${i}`, connectionId: 'c' }))
+  const leases = Array.from({ length: 50 }, (_, i) => ({ owner: `r${i}`, connectionId: 'c' }))
   await limiter.renew(leases)
-  t.same(await offenders(leases, async ({ userId }) => await connection.commands.zcard(`ws:ratelimit:user:${userId}`) === 1), [])
+  t.same(await offenders(leases, async ({ owner }) => await connection.commands.zcard(`ws:ratelimit:user:${owner}`) === 1), [])
   for (const lease of leases) limiter.release(lease)
   const settled = await Promise.all(leases.map(async (_, i) => {
     const address = `203.0.113.${i}`
@@ -74,7 +74,7 @@ t.test('renewals, releases, grants and settlements reach every slot', async (t) 
   }))
   limiter.settle(settled)
   await limiter.close()
-  t.same(await offenders(leases, async ({ userId }) => await connection.commands.exists(`ws:ratelimit:user:${userId}`) === 0), [])
+  t.same(await offenders(leases, async ({ owner }) => await connection.commands.exists(`ws:ratelimit:user:${owner}`) === 0), [])
   t.same(await offenders(settled, async ({ address }) => await connection.commands.zcard(`ws:ratelimit:msg:${address}`) === 4), [])
 })
 

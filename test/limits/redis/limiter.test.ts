@@ -20,7 +20,7 @@ function makeLimiter (t: Test, settings: LimitSettings, clock?: TestClock, prefi
   return limiter
 }
 
-const user = (connectionId: string, userId = 'alice') => ({ address: null, lease: { userId, connectionId } })
+const user = (connectionId: string, owner = 'alice') => ({ address: null, lease: { owner, connectionId } })
 
 async function listKeys (client: Redis): Promise<string[]> {
   return (await client.keys('*')).sort()
@@ -55,7 +55,7 @@ t.test('what one tick brings is one script call', async (t) => {
   await limiter.admit({ address: '192.0.2.1', lease: null })
   const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
   const before = await calls()
-  await Promise.all(Array.from({ length: 200 }, async (_, i) => await limiter.admit({ address: '192.0.2.1', lease: { userId: `u${i}`, connectionId: 'c' } })))
+  await Promise.all(Array.from({ length: 200 }, async (_, i) => await limiter.admit({ address: '192.0.2.1', lease: { owner: `u${i}`, connectionId: 'c' } })))
   t.equal(await calls() - before, 1)
 })
 
@@ -143,7 +143,7 @@ t.test('scripts that Redis has forgotten are sent again', async (t) => {
   t.ok((await limiter.admit(user('b'))).admitted)
   t.match(await limiter.takeGrant({ address: '192.0.2.1', demand: 1, spare: 0 }, []), { granted: 1 })
   await redis.client.script('FLUSH')
-  await limiter.renew([{ userId: 'alice', connectionId: 'a' }])
+  await limiter.renew([{ owner: 'alice', connectionId: 'a' }])
 })
 
 t.test('a renewal whose script Redis has forgotten puts back nothing that is vacated or released meanwhile', async (t) => {
@@ -163,7 +163,7 @@ t.test('a renewal whose script Redis has forgotten puts back nothing that is vac
 
 t.test('after a flush the next renewal registers what is open', async (t) => {
   const limiter = makeLimiter(t, SETTINGS)
-  const leases: Lease[] = ['a', 'b', 'c', 'd', 'e'].map((connectionId) => ({ userId: 'alice', connectionId }))
+  const leases: Lease[] = ['a', 'b', 'c', 'd', 'e'].map((connectionId) => ({ owner: 'alice', connectionId }))
   for (const lease of leases) await limiter.admit({ address: null, lease })
   await redis.client.flushall()
   await limiter.renew(leases)
@@ -172,7 +172,7 @@ t.test('after a flush the next renewal registers what is open', async (t) => {
 
 t.test('more leases than one call takes are all renewed and given back', async (t) => {
   const limiter = makeLimiter(t, SETTINGS, undefined, 'many:')
-  const leases: Lease[] = Array.from({ length: 1201 }, (_, i) => ({ userId: `u${i}`, connectionId: 'c' }))
+  const leases: Lease[] = Array.from({ length: 1201 }, (_, i) => ({ owner: `u${i}`, connectionId: 'c' }))
   await limiter.renew(leases)
   t.equal((await redis.client.keys('many:*')).length, 1201)
   for (const lease of leases) limiter.release(lease)
@@ -203,13 +203,13 @@ t.test('every key has a TTL, whatever was done and however high the limits', asy
   for (const limit of [10, 5000]) {
     const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: limit, messages: limit }, undefined, `ttl${limit}:`)
     const address = '192.0.2.1'
-    for (let i = 0; i < 12; i++) await limiter.admit({ address, lease: { userId: 'u', connectionId: `c${i}` } })
+    for (let i = 0; i < 12; i++) await limiter.admit({ address, lease: { owner: 'u', connectionId: `c${i}` } })
     const grant = await limiter.takeGrant({ address, demand: 2, spare: 6 }, [])
     const settlement = { address, id: grant.id, granted: grant.granted, spent: 3, lastSpentMs: 12 }
     await limiter.takeGrant({ address, demand: limit, spare: 0 }, [settlement])
     limiter.settle([settlement])
-    await limiter.renew([{ userId: 'u', connectionId: 'again' }, { userId: 'v', connectionId: 'w' }])
-    limiter.release({ userId: 'u', connectionId: 'c1' })
+    await limiter.renew([{ owner: 'u', connectionId: 'again' }, { owner: 'v', connectionId: 'w' }])
+    limiter.release({ owner: 'u', connectionId: 'c1' })
     await limiter.close()
   }
   const keys = await listKeys(redis.client)
@@ -220,7 +220,7 @@ t.test('every key has a TTL, whatever was done and however high the limits', asy
 t.test('a closed limiter gives back what was asked for before, and refuses to decide', async (t) => {
   const limiter = makeLimiter(t, SETTINGS, undefined, 'closed:')
   await limiter.admit(user('a'))
-  limiter.release({ userId: 'alice', connectionId: 'a' })
+  limiter.release({ owner: 'alice', connectionId: 'a' })
   await limiter.close()
   t.equal(await redis.client.exists('closed:ws:ratelimit:user:alice'), 0)
   await t.rejects(limiter.admit(user('b')))

@@ -10,8 +10,8 @@ import { HANG_MS } from '../../support/until.js'
 const redis = await startRedis(t)
 let prefixes = 0
 
-const alice = (connectionId: string): Lease => ({ userId: 'alice', connectionId, record: `of ${connectionId}, with spaces\r\n` })
-const leaseOf = (userId: string): Lease => ({ userId, connectionId: `of-${userId}`, record: 'r' })
+const alice = (connectionId: string): Lease => ({ owner: 'alice', connectionId, record: `of ${connectionId}, with spaces\r\n` })
+const leaseOf = (owner: string): Lease => ({ owner, connectionId: `of-${owner}`, record: 'r' })
 const ask = (lease: Lease) => ({ address: null, lease })
 const endOfTick = async (): Promise<void> => { await new Promise((resolve) => setImmediate(resolve)) }
 const passes = async (limiter: Limiter, ids: readonly string[]): Promise<number> => {

@@ -84,7 +84,7 @@ async function recordCalls (
   const namesBySha = new Map(names.map((name) => [loadScript(name).sha, name]))
   for (const items of [1, 3]) {
     const address = `192.0.2.${items}`
-    const leases: Lease[] = Array.from({ length: items }, (_, i) => ({ userId: `u${i}`, connectionId: `c${i}`, record: 'r' }))
+    const leases: Lease[] = Array.from({ length: items }, (_, i) => ({ owner: `u${i}`, connectionId: `c${i}`, record: 'r' }))
     const settled = Array.from({ length: items }, (_, i) => ({ address, id: `n${i}:1:1`, granted: 2, spent: 1, lastSpentMs: 0 }))
     const resume = items === 1 ? null : { nonce: 'n', ttlMs: 1000 }
     await Promise.all(leases.map(async (lease) => await limiter.admit({ address, resume, lease })))

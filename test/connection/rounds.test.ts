@@ -1,6 +1,6 @@
 import t from 'tap'
 import { BUCKETS, createRegistry } from '../../src/connection/registry.js'
-import { startRota } from '../../src/connection/rota.js'
+import { startRounds } from '../../src/connection/rounds.js'
 import type { Session } from '../../src/connection/session.js'
 import { until } from '../support/until.js'
 import { openTestSession } from './stand-ins.js'
@@ -10,7 +10,7 @@ t.test('every connection is visited once in a round, a bucket at a time', async 
   const sessions = Array.from({ length: BUCKETS * 3 }, () => openTestSession().session)
   for (const session of sessions) registry.add(session)
   const visits: Session[][] = []
-  const rota = startRota(registry, BUCKETS, (bucket) => { visits.push([...bucket]) })
+  const rota = startRounds(registry, BUCKETS, (bucket) => { visits.push([...bucket]) })
   t.teardown(() => { rota.stop() })
   await until('two rounds are done', () => visits.length >= BUCKETS * 2)
   const [first, second] = [visits.slice(0, BUCKETS), visits.slice(BUCKETS, BUCKETS * 2)]
@@ -24,7 +24,7 @@ t.test('an empty bucket is nobody\'s turn', async (t) => {
   const registry = createRegistry()
   registry.add(openTestSession().session)
   let visits = 0
-  const rota = startRota(registry, BUCKETS, (bucket) => { visits += bucket.size })
+  const rota = startRounds(registry, BUCKETS, (bucket) => { visits += bucket.size })
   t.teardown(() => { rota.stop() })
   await until('its turn came', () => visits === 1)
 })
@@ -35,7 +35,7 @@ t.test('a busy event loop does not stretch a round', async (t) => {
   const periodMs = 20 * BUCKETS
   const busyMs = periodMs / 4
   let [visits, turns] = [0, 0]
-  const rota = startRota(registry, periodMs, () => { visits++ })
+  const rota = startRounds(registry, periodMs, () => { visits++ })
   t.teardown(() => { rota.stop() })
   await until('two rounds are done', () => {
     turns++
@@ -51,7 +51,7 @@ t.test('after a long pause nobody is visited more than once', async (t) => {
   for (let n = 0; n < BUCKETS; n++) registry.add(openTestSession().session)
   let visits = 0
   let visitsAtOnce = 0
-  const rota = startRota(registry, 2 * BUCKETS, () => {
+  const rota = startRounds(registry, 2 * BUCKETS, () => {
     visits++
     // Runs before the next timer.
     setImmediate(() => { if (visitsAtOnce === 0) visitsAtOnce = visits })

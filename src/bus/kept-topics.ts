@@ -1,5 +1,5 @@
 /** Topics that nobody listens to any more, kept for a while for whoever comes back. */
-export interface Linger {
+export interface KeptTopics {
   /** Keeps a topic; it is dropped when its time is over or too many are kept. */
   keep (topic: string): void
   /** Somebody listens again; false when it is not kept. */
@@ -8,7 +8,7 @@ export interface Linger {
   close (): void
 }
 
-export interface LingerOptions {
+export interface KeptTopicsOptions {
   readonly drop: (topic: string) => void
   /** Least time that a topic is kept, in ms; at most twice that. */
   readonly forMs: number
@@ -19,7 +19,7 @@ export interface LingerOptions {
  * A user who reconnects, or whose connections are short, would cost a SUBSCRIBE and an UNSUBSCRIBE each time: the dearest
  * part of an upgrade after its signature. Two generations and one timer, however many topics.
  */
-export function createLinger ({ drop, forMs, max }: LingerOptions): Linger {
+export function createKeptTopics ({ drop, forMs, max }: KeptTopicsOptions): KeptTopics {
   let young = new Set<string>()
   let old = new Set<string>()
   let timer: NodeJS.Timeout | undefined

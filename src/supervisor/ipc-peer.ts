@@ -16,7 +16,7 @@ export interface Channel {
 /** Methods that one end offers to the other. */
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>
 
-export interface Link {
+export interface IpcPeer {
   /** Calls a method of the other end. Rejects when it failed there, when the other end is gone, or after `timeoutMs` (3000). */
   call (method: string, args?: readonly unknown[], timeoutMs?: number): Promise<unknown>
   /** The other end is gone: what waits for it is rejected. */
@@ -26,7 +26,7 @@ export interface Link {
 const CALL_TIMEOUT_MS = 3000
 
 /** Opens one end of a link. */
-export function openLink (channel: Channel, methods: Methods): Link {
+export function openIpcPeer (channel: Channel, methods: Methods): IpcPeer {
   const waiting = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void, timer: NodeJS.Timeout }>()
   let calls = 0
 

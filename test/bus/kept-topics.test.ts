@@ -1,10 +1,10 @@
 import t from 'tap'
-import { createLinger } from '../../src/bus/linger.js'
+import { createKeptTopics } from '../../src/bus/kept-topics.js'
 import { until } from '../support/until.js'
 
 t.test('a topic is kept for a while, then dropped once', async (t) => {
   const dropped: string[] = []
-  const linger = createLinger({ drop: (topic) => { dropped.push(topic) }, forMs: 20, max: 10 })
+  const linger = createKeptTopics({ drop: (topic) => { dropped.push(topic) }, forMs: 20, max: 10 })
   t.teardown(linger.close)
   linger.keep('a')
   t.same(dropped, [])
@@ -15,7 +15,7 @@ t.test('a topic is kept for a while, then dropped once', async (t) => {
 
 t.test('a topic that somebody takes again is not dropped', async (t) => {
   const dropped: string[] = []
-  const linger = createLinger({ drop: (topic) => { dropped.push(topic) }, forMs: 20, max: 10 })
+  const linger = createKeptTopics({ drop: (topic) => { dropped.push(topic) }, forMs: 20, max: 10 })
   t.teardown(linger.close)
   linger.keep('a')
   t.ok(linger.take('a'))
@@ -27,7 +27,7 @@ t.test('a topic that somebody takes again is not dropped', async (t) => {
 
 t.test('no more than the stated number is kept, and nothing is dropped after the end', (t) => {
   const dropped: string[] = []
-  const linger = createLinger({ drop: (topic) => { dropped.push(topic) }, forMs: 1, max: 2 })
+  const linger = createKeptTopics({ drop: (topic) => { dropped.push(topic) }, forMs: 1, max: 2 })
   for (const topic of ['a', 'b', 'c']) linger.keep(topic)
   t.same(dropped, ['c'])
   linger.close()

@@ -1,13 +1,13 @@
 import { BUCKETS, type Registry, type Sessions } from './registry.js'
 
 /** Periodic work over all open connections with one timer for the process, not one per connection. */
-export interface Rota { stop (): void }
+export interface Rounds { stop (): void }
 
 /**
  * Calls `visit` with each bucket of connections once per `periodMs`, evenly spread. A round takes its period by the clock,
  * not by the turns of the event loop: in a busy process leases would lapse while their sockets are open.
  */
-export function startRota (registry: Registry, periodMs: number, visit: (sessions: Sessions) => void): Rota {
+export function startRounds (registry: Registry, periodMs: number, visit: (sessions: Sessions) => void): Rounds {
   const stepMs = periodMs / BUCKETS
   let bucket = 0
   let visitedUntilMs = performance.now()
