@@ -66,7 +66,7 @@ export function runProcess (create: (config: Config) => Runnable, env: NodeJS.Pr
 }
 
 /**
- * Under npm a signal to the whole group, such as Ctrl-C, comes twice: from whoever sent it, and passed on by npm. That is
+ * Under npm a signal to the whole group, such as Ctrl-C, comes twice: from its sender, and passed on by npm. That is
  * one wish to end. Only one is taken for the other's echo, and only soon after it.
  */
 function createEchoFilter (underNpm: boolean): () => boolean {
@@ -84,7 +84,7 @@ function createEchoFilter (underNpm: boolean): () => boolean {
   }
 }
 
-/** Whoever asks twice does not want to wait. A supervisor ends its workers first. */
+/** The second signal ends the process at once. A supervisor ends its workers first. */
 function onSecondSignal (running: Runnable): void {
   void running.stop('second signal')
   setImmediate(() => { process.exit(130) })

@@ -1,4 +1,4 @@
-/** Topics that nobody listens to any more, kept for a while for whoever comes back. */
+/** Topics without a listener, which stay subscribed for a while in case one comes back. */
 export interface KeptTopics {
   /** Keeps a topic; it is dropped when its time is over or too many are kept. */
   keep (topic: string): void

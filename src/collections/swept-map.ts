@@ -1,4 +1,4 @@
-/** So many must have become empty before anything is swept, however few are in use. */
+/** Least number of entries that must have become empty before a sweep, however few are in use. */
 const MIN_EMPTIED = 8192
 
 /**

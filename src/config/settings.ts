@@ -46,7 +46,7 @@ export const SETTINGS = {
   WS_MAX_BUFFERED_BYTES: whole('unsent bytes of one socket before it is closed as too slow', 1_048_576, 1024, 1_073_741_824),
   WS_COMPRESSION: choice('permessage-deflate', 'off', ['off', 'shared']),
   WS_PING_INTERVAL_S: whole('WebSocket ping of an open connection', 25, 1, 900),
-  WS_IDLE_S: seconds('close after so long without a data frame; 0: never', 0, 0),
+  WS_IDLE_S: seconds('close after this time without a data frame; 0: never', 0, 0),
   WS_DRAIN_SECONDS: seconds('open connections are closed over this time when the process ends', 30),
   WS_RESUME_KEY: secret('key of resume tickets, the same on all hosts, at least 32 bytes; unset: made once and kept in Redis; without Redis no tickets', 32),
   NODE_ID: text('name of this host in logs; random by default', { pattern: '^[A-Za-z0-9._-]{1,64}$' }),

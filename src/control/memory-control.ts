@@ -5,7 +5,7 @@ import { keepRevocationForMs, revocationFrom } from './lifetime.js'
 const SWEEP_MS = 30_000
 
 export interface MemoryControlOptions {
-  /** Longest that an accepted token may live, in ms: revocations are kept so long. */
+  /** Longest that an accepted token may live, in ms. Revocations are kept for this time. */
   readonly maxTokenLifetimeMs: number
   readonly now?: () => number
 }

@@ -23,7 +23,7 @@ export interface RedisControlOptions {
   /** Not closed by the control. */
   readonly client: RedisClient
   readonly prefix: string
-  /** Longest that an accepted token may live, in ms: revocations are kept so long. */
+  /** Longest that an accepted token may live, in ms. Revocations are kept for this time. */
   readonly maxTokenLifetimeMs: number
   /** Messages or kept entries that this version cannot read: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<Unreadable>) => void

@@ -61,7 +61,7 @@ function composeBus ({ config, redis, log, onEvent, ownBus }: FanoutDeps): Bus {
   })
 }
 
-/** Tells of each message once it is stored: whoever is told cannot undo that. */
+/** Tells of each message once it is stored. A listener that fails cannot undo that. */
 function telling (inbound: Inbound, onInbound: OnInbound, onFault: OnFault): Inbound {
   const tell = async (message: Parameters<OnInbound>[0]): Promise<void> => { await onInbound(message) }
   return {

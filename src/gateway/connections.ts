@@ -150,7 +150,7 @@ function toControlHandlers ({ access, tokens, endings, bannedForMs }: Judges, ri
       endings.endRevoked(matches)
     },
     onDisconnect (userId) {
-      // Whoever is about to come in on old rights must not find them remembered.
+      // An upgrade under way must not find the old rights remembered.
       access.authorizer.forget()
       disconnects.note(userId)
       endings.endUser(userId)

@@ -37,7 +37,7 @@ export type KeepRecords = Omit<RecordOptions, 'prefix'>
 
 type CountRefused = (limit: 'ip' | 'user') => void
 
-/** Counts what is decided about each attempt, by whomever: so it goes around everything that decides. */
+/** Counts each decision. It wraps all that decides: memory, Redis and remembered blocks. */
 function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: CountRefused): Limiter {
   return {
     ...limiter,

@@ -11,7 +11,7 @@ export interface ResumeKey {
 }
 
 export interface ResumeKeyOptions {
-  /** `WS_RESUME_KEY`; null: the one kept in Redis, made by whoever comes first. */
+  /** `WS_RESUME_KEY`; null: the one kept in Redis, made by the first process that looks. */
   readonly configured: string | null
   /** Null: without Redis, where a key that nobody configured would be gone with this process and its tickets useless. */
   readonly redis: RedisConnection | null
@@ -51,7 +51,7 @@ function keepInRedis (redis: RedisConnection, { prefix, onUnreadable, rereadMs =
     readable = isKey
     key = isKey ? Buffer.from(text, 'base64url') : null
   }
-  /** Whoever comes first names the key; after Redis lost its data that is whoever still knows the old one. */
+  /** The first process names the key. After Redis lost its data, a process that still knows the old key names it again. */
   async function agree (): Promise<void> {
     const { commands } = redis
     const proposed = key ?? randomBytes(KEY_BYTES)

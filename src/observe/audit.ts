@@ -18,7 +18,7 @@ export interface Audit {
   accessDenied (connection: ConnectionFacts, topics: readonly string[]): void
   /** Its limits were broken too often; written by the process that bans it. */
   addressBanned (addressKey: string, forMs: number): void
-  /** Written once per outage, whoever tells of it: further calls until `limitsRestored` do nothing. */
+  /** Written once per outage: further calls until `limitsRestored` do nothing. */
   limitsDegraded (policy: 'local' | 'open' | 'closed', reason: string): void
   /** Does nothing unless the limits were degraded. */
   limitsRestored (): void

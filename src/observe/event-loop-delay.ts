@@ -21,7 +21,7 @@ export interface EventLoopWatch {
 
 const SAMPLE_EVERY_MS = 50
 const WINDOW_MS = 2000
-/** At least so many are judged, however old: a long pause or two are over when they are seen, and no reason to refuse anybody. */
+/** Least number of samples that are judged, however old. One or two long pauses are over when they are seen, and refuse nobody. */
 const LEAST_SAMPLES = 5
 /** At this median delay nobody further is taken in. */
 const LATE_MS = 500

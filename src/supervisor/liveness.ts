@@ -4,7 +4,7 @@ const PING_EVERY_MS = 2000
 export interface LivenessOptions {
   /** Resolves when the worker answers; rejects when it fails to. */
   ping (timeoutMs: number): Promise<unknown>
-  /** So many pings in a row without an answer and the worker hangs. Asked each time: a start may take longer. */
+  /** Pings in a row without an answer after which the worker counts as hung. Asked each time: a start may take longer. */
   maxMisses (): number
   /** The worker hangs; called at most once, and no ping follows. */
   onHung (): void

@@ -8,7 +8,7 @@ const gateway = createGateway({ settings: process.env, worker: Number(process.en
 
 const asked = { signal: 0, supervisor: 0 }
 /**
- * Whoever signals all processes of a group reaches a worker twice, by the signal and by its supervisor: that is one wish to
+ * A signal to all processes of a group reaches a worker twice, by itself and by its supervisor: that is one wish to
  * drain. Only the same one asking again is in a hurry.
  */
 async function end (by: keyof typeof asked, reason: string): Promise<void> {
@@ -44,7 +44,7 @@ process.on('unhandledRejection', (error) => { gateway.onFault(error, 'unhandled'
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
 process.on('SIGTERM', () => { void end('signal', 'SIGTERM') })
 // Without its supervisor nobody would restart it or read its log: lines that say how connections ended would go nowhere. So
-// it dies at once, like a process that was killed, and whoever survives writes them.
+// it dies at once, like a process that was killed, and a survivor writes them.
 process.on('disconnect', () => { process.kill(process.pid, 'SIGKILL') })
 
 gateway.start().then(

@@ -24,13 +24,13 @@ export interface ClientOptions extends Filters {
   readonly WebSocket?: SocketConstructor
   /** Requests that may wait for their answers at once, with or without a connection. Default 100. */
   readonly maxPending?: number
-  /** So long may an answer, a token callback and a `welcome` take. Default 15000 ms. */
+  /** Most ms that an answer, a token callback and a `welcome` may take. Default 15000. */
   readonly timeoutMs?: number
-  /** A ping after so long without a frame, and a new connection when it is not answered. Each counts as a message. Default 0: never. */
+  /** Ms without a frame after which a ping is sent; a new connection follows when nothing answers. Each ping counts as a message. Default 0: never. */
   readonly keepAliveMs?: number
   /** First and longest random wait before a new attempt. Default 1000 and 30000 ms. */
   readonly backoff?: Partial<Backoff>
-  /** A connection that was open for so long starts the back-off anew. Default 10000 ms. */
+  /** Ms after which an open connection counts as stable: the back-off starts anew. Default 10000. */
   readonly stableMs?: number
   /** How long before its end a token is replaced, but at half of its life at the latest. Default 60000 ms. */
   readonly refreshBeforeMs?: number

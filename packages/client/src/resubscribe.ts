@@ -20,7 +20,7 @@ export interface ResubscribeOptions {
   readonly ended: AbortSignal
 }
 
-/** Each frame counts as a message: to find the denied ids costs no more than so many on top. */
+/** Most frames sent to find the denied ids: each counts as a message. */
 const MAX_HALVINGS = 12
 /** Waits that the gateway may ask for before the connection is given up. */
 const MAX_WAITS = 10

@@ -21,7 +21,7 @@ export interface TokenRefresh {
   stop (): void
 }
 
-/** A gateway that warns does so at most so long before the end. */
+/** Most ms before a token's end at which a gateway sends `expiring`. */
 const WARNED_BEFORE_MS = 30_000
 /** A token that lives for seconds is not replaced more often than this. */
 const LEAST_MS = 1000

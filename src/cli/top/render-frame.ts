@@ -112,7 +112,7 @@ function body (reading: Reading, previous: Reading | null): string[] {
   ]
 }
 
-/** What a terminal could obey or could not show is replaced: the numbers come from whoever answers at the address. */
+/** What a terminal could obey or could not show is replaced: the figures come from a server that may not be ours. */
 function fit (line: string, columns: number): string {
   const shown = line.replace(/[^\x20-\x7e–≤]/g, '?')
   return shown.length <= columns ? shown : `${shown.slice(0, Math.max(0, columns - 1))}>`

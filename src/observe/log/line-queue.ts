@@ -56,7 +56,7 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
   }
 
   async function pump (): Promise<void> {
-    // What one turn of the event loop brings goes out as one write.
+    // All lines of one turn of the event loop go out as one write.
     await new Promise<void>((resolve) => { setImmediate(resolve) })
     while (queuedChars > 0) {
       await gather()

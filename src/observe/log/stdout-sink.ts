@@ -39,7 +39,7 @@ async function writeOnce (bytes: Buffer): Promise<number> {
   return await new Promise<number>((resolve, reject) => {
     write(STDOUT_FD, bytes, (error, count) => {
       if (error === null) resolve(count)
-      // Whoever shares a terminal may have made it non-blocking.
+      // Another program on the same terminal may have made it non-blocking.
       else if (error.code === 'EAGAIN') setTimeout(resolve, BUSY_RETRY_MS, 0)
       else reject(error)
     })
