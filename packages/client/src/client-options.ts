@@ -26,7 +26,7 @@ export interface ClientOptions extends Filters {
   readonly maxPending?: number
   /** Most ms that an answer, a token callback and a `welcome` may take. Default 15000. */
   readonly timeoutMs?: number
-  /** Ms without a frame after which a ping is sent; a new connection follows when nothing answers. Each ping counts as a message. Default 0: never. */
+  /** Ms without a frame after which a ping is sent; without an answer a new connection is made. A ping is a message. Default 0: never. */
   readonly keepAliveMs?: number
   /** First and longest random wait before a new attempt. Default 1000 and 30000 ms. */
   readonly backoff?: Partial<Backoff>
