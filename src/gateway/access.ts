@@ -11,8 +11,11 @@ export interface Access {
   readonly authorizer: Authorizer
   /** The user's own token is presented to a back end, so open connections keep theirs. */
   readonly keepTokens: boolean
-  /** Rejects when the back end would not protect its rows; `onAway` is told when it does not answer. */
-  start (onAway: (reason: string) => void): Promise<void>
+  /**
+   * Rejects when the back end would not protect its rows; `onAway` is told when it does not answer. Resolves with what operators
+   * should look at, in sentences.
+   */
+  start (onAway: (reason: string) => void): Promise<readonly string[]>
 }
 
 const POOL_SIZE = 10
@@ -23,18 +26,19 @@ const monotonic = (): number => performance.now()
  * An unsafe database must not be used at all. One that is away is a fault of the day: every connection to it is inspected
  * before its first use.
  */
-async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason: string) => void): Promise<void> {
+async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason: string) => void): Promise<readonly string[]> {
   try {
-    await postgres.start()
+    return await postgres.start()
   } catch (error) {
     if (error instanceof UnsafeDatabaseError) throw new CannotStart(`WS_AUTHORIZER=postgres: ${error.message}`)
     onAway(error instanceof AccessError ? error.message : 'unknown')
+    return []
   }
 }
 
 /** Chooses who decides what a user may see: the program's own authorizer, or the configured one. */
 export function composeAccess ({ access, tokens, upgrade }: Config, own: Authorizer | null = null): Access {
-  if (own !== null) return { authorizer: own, keepTokens: !own.local, start: async () => {} }
+  if (own !== null) return { authorizer: own, keepTokens: !own.local, start: async () => [] }
   // Half of the deadline at most: the other half is for the limits before and after.
   const checkTimeoutMs = Math.max(50, upgrade.deadlineMs / 2)
   const onlyTheirs = (authorizer: Authorizer): Authorizer =>
@@ -48,7 +52,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config, own: Authori
       checkTimeoutMs,
       cacheMs: CACHE_MS
     }, { now: monotonic })
-    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async (onAway) => { await startUnlessUnsafe(postgres, onAway) } }
+    return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async (onAway) => await startUnlessUnsafe(postgres, onAway) }
   }
   if (access.authorizer === 'supabase' && access.supabase !== null) {
     const supabase = createSupabaseAuthorizer({
@@ -58,7 +62,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config, own: Authori
       checkTimeoutMs,
       cacheMs: CACHE_MS
     }, { now: monotonic })
-    return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async () => {} }
+    return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async () => [] }
   }
-  return { authorizer: createClaimsAuthorizer(), keepTokens: false, start: async () => {} }
+  return { authorizer: createClaimsAuthorizer(), keepTokens: false, start: async () => [] }
 }

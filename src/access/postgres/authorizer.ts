@@ -5,7 +5,7 @@ import type { Identity } from '../../tokens/identity.js'
 import type { Clocks } from '../positive-cache.js'
 import { checkRows } from './check.js'
 import { createPostgresPool } from './pool.js'
-import { inspectSafeguards, type TableFacts } from './safeguards.js'
+import { inspectSafeguards, type Inspection } from './safeguards.js'
 import { parseQualifiedName } from '../qualified-name.js'
 import { createRemoteAuthorizer } from '../remote-authorizer.js'
 
@@ -29,9 +29,9 @@ export interface PostgresAuthorizer extends Authorizer {
   /**
    * Opens a connection and inspects it. Rejects with `UnsafeDatabaseError`, which names every fault at once, when the
    * database would not protect its rows, and with `AccessError` when it does not answer. Each later connection is
-   * inspected in the same way before its first use.
+   * inspected in the same way before its first use. Resolves with what operators should look at.
    */
-  start (): Promise<void>
+  start (): Promise<readonly string[]>
 }
 
 /** How long a connection lives, in ms: then its successor is inspected anew. */
@@ -46,7 +46,7 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
   // Checked here as the driver's own error would carry the address, and the password in it.
   if (!URL.canParse(url)) throw new Error('the address of the database is no URL of one host')
   const guarded = { role, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
-  const pool = createPostgresPool<TableFacts>({
+  const pool = createPostgresPool<Inspection>({
     url,
     inspect: (connection) => inspectSafeguards(connection, guarded),
     maxAgeMs: MAX_AGE_MS,
@@ -54,7 +54,7 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
   })
 
   async function ask (identity: Identity, _token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
-    const answer = await pool.use(signal, (connection, facts) =>
+    const answer = await pool.use(signal, (connection, { facts }) =>
       checkRows(connection, { identity, asked, guarded, facts, timeoutMs: checkTimeoutMs }))
     if (answer instanceof AccessError) throw answer
     return answer
@@ -65,6 +65,6 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
   })
   return {
     ...authorizer,
-    start: () => pool.use(AbortSignal.timeout(checkTimeoutMs), async () => {})
+    start: () => pool.use(AbortSignal.timeout(checkTimeoutMs), async (_connection, { notes }) => notes)
   }
 }

@@ -7,16 +7,28 @@ import type { PgConnection } from './connection.js'
 import type { Guarded, TableFacts } from './safeguards.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
 
-const BEGIN = 'begin isolation level read committed read only'
+/**
+ * In this transaction nothing is in force that another program left on the connection of a pooler, or a default of a setting
+ * that a policy could read: `reset all` comes first. The transaction always ends by a rollback, which gives the neighbours
+ * theirs back.
+ */
+const BEGIN = 'begin isolation level read committed read only; reset all'
 
 /**
- * All that the check needs, for this transaction only. Supabase's older functions read `request.jwt.claim.<name>` first:
- * they are set too, so that nothing that somebody left there can speak for this user. The ids travel as settings since
- * the query that follows then needs no parameters, and costs one round trip with the commit. The role comes last.
+ * All that the check needs, for this transaction only. Supabase's `auth.jwt()` reads `request.jwt.claim` before
+ * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
+ * the defaults of role and database. Temporary tables of another program on the same connection come last on the path,
+ * so that no helper of a policy reads them in the place of a real table. The driver reads UTF-8. The ids travel as
+ * settings since the query that follows then needs no parameters, and costs one round trip with the rollback. The role
+ * comes last.
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
   pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true),
+  pg_catalog.set_config('client_encoding', 'UTF8', true),
+  pg_catalog.set_config('search_path',
+    pg_catalog.concat_ws(', ', nullif(pg_catalog.current_setting('search_path'), ''), 'pg_temp'), true),
+  pg_catalog.set_config('request.jwt.claim', '', true),
   pg_catalog.set_config('request.jwt.claims', $2, true),
   pg_catalog.set_config('request.jwt.claim.sub', $3, true),
   pg_catalog.set_config('request.jwt.claim.role', $4, true),
@@ -46,7 +58,7 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
   const query = ['select \'role\' as kind, current_user::text as id', ...parts].join(' union all ')
   try {
     await Promise.all([connection.run(BEGIN), connection.run(SET_UP, describeUser(request, possible))])
-    return readAnswer(await connection.run(`${query}; commit`), guarded.role)
+    return readAnswer(await connection.run(`${query}; rollback`), guarded.role)
   } catch (error) {
     if (!(error instanceof AccessError && error.answered)) throw error
     await connection.run('rollback')

@@ -2,6 +2,7 @@ import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
 import { UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
 import type { PgConnection, Row } from './connection.js'
+import { describeDefaults, findDefaultFaults, readSessionDefaults } from './session-defaults.js'
 import type { QualifiedName } from '../qualified-name.js'
 
 export interface Guarded extends ByKind<QualifiedName> {
@@ -9,8 +10,15 @@ export interface Guarded extends ByKind<QualifiedName> {
   readonly role: string
 }
 
-/** The shape of each relation's ids, which a connection's inspection found when it found no fault. */
+/** The shape of each relation's ids. */
 export type TableFacts = ByKind<IdShape>
+
+/** What a connection's inspection found when it found no fault. */
+export interface Inspection {
+  readonly facts: TableFacts
+  /** For operators: what is no fault by itself and should be looked at. */
+  readonly notes: readonly string[]
+}
 
 const ROLES = `
 select r.rolname::text as name, r.rolname = session_user as login, r.rolname::text = $1 as checked, r.rolsuper as superuser,
@@ -66,20 +74,27 @@ const SHAPES: Readonly<Record<string, IdShape>> = {
 
 /**
  * Looks whether Row Level Security really decides on this connection: neither role stands above it, every relation and
- * all beneath it are under it. Rejects with `UnsafeDatabaseError`, which names every fault at once.
+ * all beneath it are under it, and no default of a session speaks for the user. Rejects with `UnsafeDatabaseError`, which
+ * names every fault at once.
  */
-export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<TableFacts> {
+export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<Inspection> {
   const { role } = guarded
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
-  const [roles, relations] = await Promise.all([connection.run(ROLES, [role]), connection.run(RELATIONS, [role, ...names])])
-  const reasons = new Set([...findRoleFaults(roles, role), ...findMissing(relations, guarded), ...relations.flatMap(findRelationFaults)])
+  const [roles, relations, defaults] = await Promise.all([
+    connection.run(ROLES, [role]), connection.run(RELATIONS, [role, ...names]), readSessionDefaults(connection)
+  ])
+  const reasons = new Set([
+    ...findRoleFaults(roles, role), ...findMissing(relations, guarded),
+    ...relations.flatMap(findRelationFaults), ...findDefaultFaults(defaults)
+  ])
   if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
-  return mapKinds(({ claim }) => {
+  const facts = mapKinds(({ claim }) => {
     const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
     const shape = SHAPES[String(named?.['id_type'])]
     if (shape === undefined) throw new UnsafeDatabaseError([...reasons])
     return shape
   })
+  return { facts, notes: describeDefaults(defaults) }
 }
 
 function findRoleFaults (roles: readonly Row[], role: string): string[] {

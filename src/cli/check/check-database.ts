@@ -5,27 +5,29 @@ import { CannotStart } from '../../cannot-start.js'
 import { composeAccess } from '../../gateway/access.js'
 import type { Config } from '../../config/config.js'
 import { andList } from '../../list-words.js'
-import { fail, ok, type Verdict } from './verdict.js'
+import { fail, ok, warn, type Verdict } from './verdict.js'
 
 const PART = 'database'
 const TIMEOUT_MS = 5000
 
 /** Opens a connection and inspects it, exactly as a start and every later connection do. */
-async function checkPostgres (config: Config): Promise<Verdict> {
+async function checkPostgres (config: Config): Promise<Verdict[]> {
   const access = composeAccess(config)
   let away: string | null = null
+  let notes: readonly string[] = []
   try {
-    await access.start((reason) => { away = reason })
+    notes = await access.start((reason) => { away = reason })
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
-    return fail(PART, error.message)
+    return [fail(PART, error.message)]
   } finally {
     await access.authorizer.close()
   }
   const { pgRole, relations } = config.access
-  return away === null
+  const verdict = away === null
     ? ok(PART, `Postgres answers; row level security protects ${andList(Object.values(relations))} from the role ${pgRole}`)
     : fail(PART, `Postgres: ${String(away)}: host, port, name, login or pg_hba.conf`)
+  return [verdict, ...notes.map(note => warn(PART, note))]
 }
 
 /** Reads one id of each table with the anon key alone: no rows are a good answer, as the key is nobody's. */
@@ -47,7 +49,7 @@ async function checkPostgrest (supabase: NonNullable<Config['access']['supabase'
 /** Tries the back end that decides what users may see. */
 export async function checkDatabase (config: Config): Promise<Verdict[]> {
   const { authorizer, supabase, relations } = config.access
-  if (authorizer === 'postgres') return [await checkPostgres(config)]
+  if (authorizer === 'postgres') return await checkPostgres(config)
   if (authorizer === 'supabase' && supabase !== null) return await checkPostgrest(supabase, Object.values(relations))
   return [ok(PART, 'none: the token says what its user may see')]
 }

@@ -81,7 +81,7 @@ const NOTHING = { user: 'portcullis_login', traces: '', role: 'none', timeout: '
 async function openSession (t: Test): Promise<{ session: PgConnection, request: CheckRequest }> {
   const session = createPgConnection(server.url('portcullis_login', sample))
   t.teardown(() => session.end())
-  const facts = await inspectSafeguards(session, guarded)
+  const { facts } = await inspectSafeguards(session, guarded)
   return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, facts, timeoutMs: 60_000 } }
 }
 

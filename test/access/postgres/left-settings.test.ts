@@ -1,0 +1,107 @@
+import postgres from 'postgres'
+import t, { type Test } from 'tap'
+import { UnsafeDatabaseError } from '../../../src/access/access-error.js'
+import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
+import { startPgbouncer } from '../../support/pgbouncer.js'
+import { startPostgres } from '../../support/postgres.js'
+import { identityOf } from '../identity-of.js'
+
+const server = await startPostgres(t)
+const database = await server.createSample('left')
+const owner = postgres(server.url('postgres', database), { max: 1, onnotice: () => {} })
+t.teardown(() => owner.end({ timeout: 1 }))
+const [MINE, BOBS] = ['10000000-0000-4000-8000-000000000001', '20000000-0000-4000-8000-000000000002']
+
+// `auth.jwt()` as Supabase has it; a tenant by a setting of its own; a helper that finds its table by the search path.
+await owner.unsafe(`
+  create schema auth;
+  create function auth.jwt () returns jsonb language sql stable as $$
+    select coalesce(nullif(current_setting('request.jwt.claim', true), ''), nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
+  create table public.notes (id uuid primary key, owner text not null, tenant text not null default 'none');
+  create table public.friends (of text, friend text);
+  grant usage on schema auth to authenticated;
+  grant select on public.notes, public.friends to authenticated;
+  create function auth.is_friend (of text) returns boolean language plpgsql stable as $$
+    begin return exists (select from friends f where f.of = is_friend.of and f.friend = auth.jwt() ->> 'sub'); end $$;
+  alter table public.notes enable row level security;
+  create policy own on public.notes for select to authenticated using (
+    owner = auth.jwt() ->> 'sub' or tenant = current_setting('app.tenant', true) or auth.is_friend(owner));
+  insert into public.notes (id, owner, tenant) values ('${MINE}', 'alice', 't1'), ('${BOBS}', 'bob', 't2')`)
+
+function createAuthorizer (t: Test, url: string): PostgresAuthorizer {
+  const authorizer = createPostgresAuthorizer({
+    url, role: 'authenticated', relations: { agents: 'public.notes', tasks: 'public.tasks' }, poolSize: 1, checkTimeoutMs: 60_000, cacheMs: 0
+  }, { now: Date.now })
+  t.teardown(() => authorizer.close())
+  return authorizer
+}
+
+const seenBy = async (authorizer: PostgresAuthorizer, user: string): Promise<readonly string[]> =>
+  (await authorizer.visible(identityOf(user), 'unused', { agents: [MINE, BOBS], tasks: [] }, { fresh: true })).agents
+
+const BOBS_CLAIMS = '{"sub": "bob"}'
+/** What another program with the same login leaves on the one server connection of a transaction pooler. */
+const LEFT: ReadonlyArray<readonly [string, string]> = [
+  ['the claims that Supabase reads first', `set request.jwt.claim = '${BOBS_CLAIMS}'`],
+  ['the claims', `set request.jwt.claims = '${BOBS_CLAIMS}'`],
+  ['a setting of its own that a policy reads', "set app.tenant = 't2'"],
+  ['a path with a schema of its own', 'set search_path = pg_temp, public'],
+  ['a temporary table that a helper of a policy looks for', "create temporary table friends (of text, friend text); insert into friends values ('bob', 'alice'); grant select on friends to authenticated"],
+  ['another encoding', "set client_encoding = 'LATIN1'"]
+]
+
+t.test('nothing that another program left on a pooled connection speaks for the user, and it finds its own again', async (t) => {
+  const pooler = await startPgbouncer(t, server)
+  const url = pooler.url('portcullis_login', database)
+  const neighbour = postgres(url, { max: 1, prepare: false, onnotice: () => {} })
+  t.teardown(() => neighbour.end({ timeout: 1 }))
+  const authorizer = createAuthorizer(t, url)
+  await authorizer.start()
+  const wrong: unknown[] = []
+  for (const [what, statement] of LEFT) {
+    await neighbour.unsafe(statement)
+    const seen = await seenBy(authorizer, 'alice')
+    if (JSON.stringify(seen) !== JSON.stringify([MINE])) wrong.push([what, seen])
+  }
+  t.same(wrong, [])
+  const [left] = await neighbour.unsafe(`select current_setting('request.jwt.claim') as claim, current_setting('app.tenant') as tenant,
+    current_setting('search_path') as path, pg_backend_pid() as pid, (select count(*)::int from friends) as friends`)
+  const { pid, ...settings } = left ?? { pid: null }
+  t.same(settings, { claim: BOBS_CLAIMS, tenant: 't2', path: 'pg_temp, public', friends: 1 })
+  const pids = await owner`select pid from pg_stat_activity where usename = 'portcullis_login'`
+  t.same(pids.map(row => row['pid'] as unknown), [pid], 'it was one connection all the time')
+})
+
+t.test('nor does what the session began with', async (t) => {
+  const options = encodeURIComponent(`-c request.jwt.claim=${BOBS_CLAIMS.replaceAll(' ', '')}`)
+  const authorizer = createAuthorizer(t, `${server.url('portcullis_login', database)}?options=${options}`)
+  t.same(await seenBy(authorizer, 'alice'), [MINE])
+})
+
+const LOGIN = 'portcullis_login'
+for (const [place, given] of [
+  [`role ${LOGIN}`, `alter role ${LOGIN}`], [`database ${database}`, `alter database "${database}"`],
+  [`role ${LOGIN} in database ${database}`, `alter role ${LOGIN} in database "${database}"`], ['every role', 'alter role all']
+] as const) {
+  t.test(`a default that ${place} gives to every session`, async (t) => {
+    const where = place === 'every role' ? /^every role / : new RegExp(`^${place} sets `)
+    await t.test('is refused where it would be taken for the user\'s claims', async (t) => {
+      for (const name of ['request.jwt.claim', 'Request.JWT.claims', 'request.headers']) {
+        await owner.unsafe(`${given} set ${name} = '${BOBS_CLAIMS}'`)
+        const authorizer = createAuthorizer(t, server.url(LOGIN, database))
+        const refusal = await authorizer.start().catch((error: unknown) => error)
+        t.ok(refusal instanceof UnsafeDatabaseError)
+        t.match((refusal as UnsafeDatabaseError).reasons, [where])
+        await t.rejects(seenBy(authorizer, 'alice'), UnsafeDatabaseError, 'nor does a later connection serve')
+        await owner.unsafe(`${given} reset ${name}`)
+      }
+    })
+    await t.test('is told where it is another\'s', async (t) => {
+      await owner.unsafe(`${given} set app.tenant = 't0'; ${given} set statement_timeout = '50s'`)
+      const authorizer = createAuthorizer(t, server.url(LOGIN, database))
+      t.match(await authorizer.start(), [where])
+      t.same(await seenBy(authorizer, 'alice'), [MINE])
+      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout`)
+    })
+  })
+}
