@@ -1,4 +1,4 @@
-import type { Redis, RedisKey } from 'ioredis'
+import type { Redis, RedisKey } from '#ioredis'
 import t, { type Test } from 'tap'
 import { createResumeKey, type ResumeKey, type ResumeKeyOptions } from '../../src/gateway/resume-key.js'
 import { connectRedis } from '../../src/redis/connect.js'
