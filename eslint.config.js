@@ -143,7 +143,7 @@ export default [
     files: ['src/connection/**/*.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': ['error', {
-        paths: closedTo([...nativePackages, 'ioredis', 'postgres'], 'A step of a connection knows ports, not what is behind them.'),
+        paths: closedTo([...nativePackages, 'ioredis', '#ioredis', 'postgres'], 'A step of a connection knows ports, not what is behind them.'),
         patterns: [{ group: ['**/dev/*'], message: 'The gateway does not know its development server.' }]
       }]
     }

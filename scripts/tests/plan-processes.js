@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** A test that imports one of these starts a server, a process or a socket. It has a process for itself. */
-const GUEST = /^node:(child_process|cluster|dgram|dns|http|https|net|tls|worker_threads)(\/|$)|^(ioredis|postgres|ws|playwright-core)$/
+const GUEST = /^node:(child_process|cluster|dgram|dns|http|https|net|tls|worker_threads)(\/|$)|^(#?ioredis|postgres|ws|playwright-core)$/
 const IMPORT = /^import (?!type\b)[^']*'([^']+)'|\bimport\('([^']+)'\)/gm
 /** Files that look at the whole process, or change it: the native layer reads the environment that it is loaded in. */
 const ALONE = /\bprocess\.(exit|exitCode|on|once|emit|env|argv|stdout|stderr|kill|chdir|umask)\b|process, '|\bloadBinding\b/

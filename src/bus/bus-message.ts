@@ -1,4 +1,4 @@
-import { Compile } from 'typebox/compile'
+import { Compile } from '#typebox/compile'
 import { isDeeperThan, MAX_DEPTH } from '../wire/depth.js'
 import { EventMessageSchema } from '../wire/redis-messages.js'
 import type { BusEvent } from './bus.js'

@@ -1,5 +1,5 @@
 import hashSlot from 'cluster-key-slot'
-import type { Cluster } from 'ioredis'
+import type { Cluster } from '#ioredis'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { Subscriber, SUBSCRIBER_OPTIONS } from './subscriber.js'
 

@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import { Cluster } from '#ioredis'
 import type { RedisClient } from '../redis/client.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { ClusterChannels } from './cluster-channels.js'

@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import { Cluster } from '#ioredis'
 import { waitAtMost } from '../redis/bounded-wait.js'
 import type { RedisClient } from '../redis/client.js'
 

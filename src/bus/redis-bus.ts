@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import { Cluster } from '#ioredis'
 import type { RedisClient } from '../redis/client.js'
 import type { Bus, BusEvent, OnBusEvent } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'

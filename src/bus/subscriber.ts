@@ -1,4 +1,4 @@
-import { ReplyError, type Redis, type RedisOptions } from 'ioredis'
+import { ReplyError, type Redis, type RedisOptions } from '#ioredis'
 import { ChannelLedger } from './channel-ledger.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { splitIntoCommands } from './subscribe-commands.js'

@@ -1,5 +1,5 @@
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
+import Type from '#typebox'
+import { Compile } from '#typebox/compile'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingName, SettingValues } from './settings.js'

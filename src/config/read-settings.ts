@@ -1,4 +1,4 @@
-import { Compile } from 'typebox/compile'
+import { Compile } from '#typebox/compile'
 import { SETTINGS, SettingsSchema, type SettingName, type SettingValues } from './settings.js'
 
 const validator = Compile(SettingsSchema)

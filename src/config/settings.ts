@@ -1,4 +1,4 @@
-import Type, { type TSchema } from 'typebox'
+import Type, { type TSchema } from '#typebox'
 import { mapKindsBy } from '../kinds.js'
 
 /** Longest duration that a setting may name, in seconds: a year. */

@@ -1,5 +1,5 @@
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
+import Type from '#typebox'
+import { Compile } from '#typebox/compile'
 import { DisconnectOrderSchema, RecheckOrderSchema } from '../wire/redis-messages.js'
 
 /** Longest message on the control channel, in bytes. */

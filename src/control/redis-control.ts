@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Cluster } from 'ioredis'
+import { Cluster } from '#ioredis'
 import type { Channels } from '../bus/channels.js'
 import { createDropReporter, type DropReport } from '../bus/drop-reporter.js'
 import { openChannels } from '../bus/open-channels.js'

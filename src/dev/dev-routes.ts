@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '#typebox'
 import { mapKinds } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import { refusalAnswer, type Answer } from '../http/answers.js'

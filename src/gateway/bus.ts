@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { Compile } from 'typebox/compile'
+import { Compile } from '#typebox/compile'
 import type { Config } from '../config/config.js'
 import { createRollCall } from '../control/roll-call.js'
 import type { Bus, OnBusEvent } from '../bus/bus.js'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 
 /** Bodies of HTTP answers, for the documents; a test holds them to what the server really answers. A `title` names a component. */
 

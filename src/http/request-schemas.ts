@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '#typebox'
 import { orList } from '../list-words.js'
 import { SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from '../wire/ids.js'
 import { EventMessageSchema } from '../wire/redis-messages.js'

@@ -1,4 +1,4 @@
-import type { TSchema } from 'typebox'
+import type { TSchema } from '#typebox'
 import type { ClientAddress } from '../address/client-address.js'
 import type { Answer } from './answers.js'
 import type { BodyBounds, BodyReading } from './collect-body.js'

@@ -1,5 +1,5 @@
-import Type, { type Static, type TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import Type, { type Static, type TSchema } from '#typebox'
+import { Compile } from '#typebox/compile'
 
 /** What one part of a request must look like: the schema that the document shows is the one that is checked. */
 export interface Shape<T> {

@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis } from '#ioredis'
 import { waitAtMost } from './bounded-wait.js'
 import type { RedisClient } from './client.js'
 

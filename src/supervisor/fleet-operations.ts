@@ -1,4 +1,4 @@
-import { AggregatorRegistry, type Registry } from 'prom-client'
+import { AggregatorRegistry, type Registry } from '#prom-client'
 import type { ListedConnection, Operations } from '../gateway/operations.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Readiness, UnreadyReason } from '../gateway/readiness.js'

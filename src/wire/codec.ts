@@ -1,6 +1,6 @@
-import type { TSchema } from 'typebox'
+import type { TSchema } from '#typebox'
 import { isDeeperThan, MAX_DEPTH } from './depth.js'
-import { Compile } from 'typebox/compile'
+import { Compile } from '#typebox/compile'
 import { CLIENT_FRAMES, type ClientFrame, type ServerFrame } from './frames.js'
 
 type Check = (value: unknown) => boolean

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 import { KINDS, mapKindsBy } from '../kinds.js'
 import { andList, orList } from '../list-words.js'
 import { ANY_KIND, ID_PATTERN, SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from './ids.js'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 import { ANY_KIND, SAMPLE_TARGET, TARGET_PATTERN } from './ids.js'
 
 /** What travels over Redis between the gateway and back ends; the largest parts of it are bounded where they are read. */

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 import { KINDS, mapKindsBy } from '../kinds.js'
 import { REFUSALS } from '../refusals.js'
 import { ANY_KIND, SAMPLE_TARGET, TARGET_FORMS } from './ids.js'

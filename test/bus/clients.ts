@@ -1,4 +1,4 @@
-import { Cluster, type Redis } from 'ioredis'
+import { Cluster, type Redis } from '#ioredis'
 import type { Test } from 'tap'
 import { connectRedis } from '../../src/redis/connect.js'
 import type { TestRedis, TestRedisCluster } from '../support/redis.js'

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Redis } from '#ioredis'
 import t, { type Test } from 'tap'
 import type { BusEvent } from '../../src/bus/bus.js'
 import type { Gap } from '../../src/bus/gap.js'

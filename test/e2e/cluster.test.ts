@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { Redis } from '#ioredis'
 import t from 'tap'
 import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'

@@ -1,4 +1,4 @@
-import type { Redis, RedisKey } from 'ioredis'
+import type { Redis, RedisKey } from '#ioredis'
 import t, { type Test } from 'tap'
 import { createResumeKey, type ResumeKey, type ResumeKeyOptions } from '../../src/gateway/resume-key.js'
 import { connectRedis } from '../../src/redis/connect.js'
@@ -7,15 +7,15 @@ import { HANG_MS, until } from '../support/until.js'
 
 const KEY = 'ws:resume-key'
 
-/** The key as one process has it. */
-async function join (t: Test, url: string, more: Partial<ResumeKeyOptions> = {}): Promise<ResumeKey> {
+/** The key as one process has it; `away`: it starts without waiting for Redis. */
+async function join (t: Test, url: string, more: Partial<ResumeKeyOptions> = {}, away = false): Promise<ResumeKey> {
   const redis = connectRedis({ url })
   const key = createResumeKey({ configured: null, redis, prefix: '', onUnreadable: () => {}, ...more })
   t.teardown(async () => {
     key.close()
     await redis.close()
   })
-  await redis.waitUntilUp(HANG_MS)
+  if (!away) await redis.waitUntilUp(HANG_MS)
   key.start()
   return key
 }
@@ -67,7 +67,7 @@ t.test('the prefix stands before it', async (t) => {
 t.test('while Redis is away there is none, and it comes when Redis does', async (t) => {
   const redis = await startRedis(t)
   await redis.stop()
-  const key = await join(t, redis.url)
+  const key = await join(t, redis.url, {}, true)
   t.equal(key.current(), null)
   await redis.restart()
   await until('it is known', () => key.current() !== null)

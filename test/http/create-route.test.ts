@@ -1,5 +1,5 @@
 import t from 'tap'
-import Type from 'typebox'
+import Type from '#typebox'
 import type { Answer } from '../../src/http/answers.js'
 import { createRoute } from '../../src/http/create-route.js'
 import { NO_INPUT, type IncomingRequest } from '../../src/http/route.js'

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Redis } from '#ioredis'
 import type { ScriptClient } from '../../src/redis/lua-script.js'
 
 /** Time that passes when the test says so, in ms. */

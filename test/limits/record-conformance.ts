@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Redis } from '#ioredis'
 import type { Test } from 'tap'
 import type { Lease, Limiter } from '../../src/limits/limiter.js'
 import { createRedisLimiter, type RecordOptions } from '../../src/limits/redis/limiter.js'

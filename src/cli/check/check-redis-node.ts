@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Redis } from '#ioredis'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
 const PINGS = 5

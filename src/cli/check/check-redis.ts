@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Cluster, type Redis } from 'ioredis'
+import { Cluster, type Redis } from '#ioredis'
 import type { Config } from '../../config/config.js'
 import { waitAtMost } from '../../redis/bounded-wait.js'
 import { createRedisBus } from '../../bus/redis-bus.js'

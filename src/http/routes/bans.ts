@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 import { parseAddress } from '../../address/client-address.js'
 import type { Control } from '../../control/control.js'
 import { refusalAnswer } from '../answers.js'

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static } from '#typebox'
 import type { Control } from '../../control/control.js'
 import { ConnectionListSchema, type ListedConnectionSchema } from '../answer-schemas.js'
 import { createRoute } from '../create-route.js'

@@ -1,4 +1,4 @@
-import type { Static } from 'typebox'
+import type { Static } from '#typebox'
 import { HealthSchema, ReadinessSchema } from '../answer-schemas.js'
 import type { Answer } from '../answers.js'
 import { createRoute } from '../create-route.js'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 import { createRoute } from '../create-route.js'
 import { NO_INPUT, type Route } from '../route.js'
 

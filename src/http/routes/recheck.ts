@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 import type { Control } from '../../control/control.js'
 import { createRoute } from '../create-route.js'
 import { NO_INPUT, type Route } from '../route.js'

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type from '#typebox'
 
 const MAX_USER_ID_LENGTH = 2048
 

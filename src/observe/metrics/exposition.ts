@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from '#prom-client'
 import type { IssuerStatus } from '../../tokens/token-verifier.js'
 import type { Counters } from './counters.js'
 

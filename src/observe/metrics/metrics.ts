@@ -1,4 +1,4 @@
-import { Histogram, Registry } from 'prom-client'
+import { Histogram, Registry } from '#prom-client'
 import type { RefusalName } from '../../refusals.js'
 import {
   countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type UpgradeOutcome

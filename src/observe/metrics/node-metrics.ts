@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Registry } from '#prom-client'
 
 const OPEN_FDS = 'process_open_fds'
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { Redis } from 'ioredis'
+import type { Redis } from '#ioredis'
 import type { Lease, Limiter, LimitSettings } from '../../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { offenders } from '../../support/offenders.js'
