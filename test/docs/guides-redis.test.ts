@@ -177,7 +177,8 @@ t.test('with the guide\'s users', async (t) => {
     const client = new Redis(urlOf('portcullis'))
     t.teardown(() => { client.disconnect() })
     await t.rejects(client.get('session:1'), /NOPERM/)
-    await t.rejects(client.eval('return redis.call("GET", "session:1")', 0), /NOPERM|can't access at least one of the keys/)
+    // In a script Redis 7.0 and 8.0 say the same in other words.
+    await t.rejects(client.eval('return redis.call("GET", "session:1")', 0), /can't access at least one of the keys|No permissions to access a key/)
     await t.rejects(client.subscribe('orders'), /NOPERM/)
     for (const command of ['KEYS *', 'FLUSHALL', 'CONFIG GET maxmemory', 'ACL WHOAMI']) {
       const [name = '', ...args] = command.split(' ')
