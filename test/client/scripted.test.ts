@@ -250,11 +250,16 @@ t.test('what is asked while not connected waits; a send in flight fails with its
 
 t.test('an unsubscribe during an outage holds on the next connection', async (t) => {
   const server = await startScriptedServer(t, (peer) => { peer.welcome() })
-  const { client, reached } = observe(t, { url: server.url, token, agents: ['a1', 'a2'] })
+  let comeBack = (): void => {}
+  const outage = new Promise<string>((resolve) => { comeBack = () => { resolve('a.b.c') } })
+  let asked = 0
+  const { client, reached } = observe(t, { url: server.url, token: async () => asked++ === 0 ? 'a.b.c' : await outage, agents: ['a1', 'a2'] })
   await reached('open')
   server.peers[0]?.socket.terminate()
   await reached('waiting')
-  await client.unsubscribe({ agents: ['a1'] })
+  const unsubscribed = client.unsubscribe({ agents: ['a1'] })
+  comeBack()
+  await unsubscribed
   t.match(server.peers[1]?.got, [{ type: 'subscribe', agent_ids: ['a2'] }, { type: 'unsubscribe', agent_ids: ['a1'] }])
 })
 

@@ -214,6 +214,8 @@ t.test('checks that wait for a place end by the deadline as well, and the places
   t.ok(await openConnections() <= 4)
   await release()
   nowMs += 10_000
+  // On a busy machine a waiting check may begin in the last moment and fail as well: then the first one now is a probe.
+  t.same(await authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH), ASKED)
   const again = await Promise.all([1, 2, 3, 4].map(async () => await authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)))
   t.same(again, [ASKED, ASKED, ASKED, ASKED])
 })
