@@ -38,7 +38,13 @@ const bannedInTheGateway = [{
 }]
 
 const sleeping = 'A test does not sleep: poll for a condition or inject a clock.'
+/** Compiled tests stand in another folder than their sources: a path upwards leads them elsewhere. */
+const bannedPathsUpwards = {
+  selector: 'NewExpression[callee.name="URL"][arguments.0.value=/^[.][.]/][arguments.1.type="MemberExpression"]',
+  message: 'Files of the project are found from PROJECT (test/support/root.ts).'
+}
 const bannedInTests = [
+  bannedPathsUpwards,
   { selector: 'CallExpression[callee.property.name="only"]', message: 'One test alone would pass for the whole suite.' },
   { selector: 'Property[key.name="only"][value.value=true]', message: 'One test alone would pass for the whole suite.' },
   { selector: 'NewExpression[callee.name="Promise"] CallExpression[callee.name="setTimeout"][arguments.0.type="Identifier"]', message: sleeping }
@@ -147,6 +153,11 @@ export default [
         patterns: [{ group: ['**/dev/*'], message: 'The gateway does not know its development server.' }]
       }]
     }
+  },
+  {
+    name: 'portcullis/test-support',
+    files: ['test/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...bannedEverywhere, bannedPathsUpwards] }
   },
   {
     name: 'portcullis/tests',
