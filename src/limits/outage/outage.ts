@@ -1,3 +1,5 @@
+import { RedisTimeout } from '../../redis/bounded-wait.js'
+
 /** Why the shared limits cannot be used: a bounded vocabulary, without Redis's own words. */
 export type OutageReason = 'timeout' | 'unreachable' | 'read_only' | 'loading' | 'out_of_memory' | 'cluster_down' | 'denied' | 'error'
 
@@ -26,17 +28,18 @@ const LAST_PROBE_MS = 5000
 const STABLE_MS = 10_000
 
 const REASONS: ReadonlyArray<readonly [RegExp, OutageReason]> = [
-  [/timed out|not answered in|socket timeout/i, 'timeout'],
+  [/timed out|socket timeout/i, 'timeout'],
   [/\bREADONLY\b/, 'read_only'],
   [/^(LOADING|BUSY|MASTERDOWN)/, 'loading'],
   [/^(OOM|MISCONF|NOREPLICAS)/, 'out_of_memory'],
   [/^(CLUSTERDOWN|TRYAGAIN|Too many Cluster redirections|Cluster isn't ready|None of startup nodes)/, 'cluster_down'],
   [/^(NOAUTH|WRONGPASS|NOPERM)/, 'denied'],
-  [/Connection is closed|isn't writeable|ECONN|EPIPE|EHOST|ENET|ENOTFOUND|max retries per request/i, 'unreachable']
+  [/Connection is closed|isn't writeable|ECONN|ETIMEDOUT|EPIPE|EHOST|ENET|ENOTFOUND|max retries per request/i, 'unreachable']
 ]
 
 /** Names a failure of Redis. */
 export function nameFailure (error: unknown): OutageReason {
+  if (error instanceof RedisTimeout) return 'timeout'
   const message = error instanceof Error ? error.message : ''
   return REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? 'error'
 }
