@@ -191,7 +191,7 @@ t.test('connections killed while others answer never let one user see for anothe
 })
 
 t.test('a statement that takes too long ends by the deadline, here and on the server', async (t) => {
-  const authorizer = createAuthorizer(t, { checkTimeoutMs: 300 })
+  const authorizer = createAuthorizer(t, { checkTimeoutMs: 2000 })
   await authorizer.start()
   const release = await lockAgents(t)
   const startedMs = Date.now()
@@ -199,7 +199,7 @@ t.test('a statement that takes too long ends by the deadline, here and on the se
   t.ok(Date.now() - startedMs < HANG_MS)
   await pollUntil(async () => await waitingChecks() === 0)
   await release()
-  // On a busy machine a good answer may miss the short deadline as well.
+  // On a busy machine a good answer may miss the deadline as well.
   await pollUntil(async () => isDeepStrictEqual(await Promise.resolve(authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)).catch(() => null), ASKED))
 })
 
