@@ -67,6 +67,19 @@ function letThrough (limiter: Limiter): Limiter {
   }
 }
 
+/** A program's limiter may be a class, whose methods are lost where an object is spread, as the wrappers above do. */
+function callThrough (limiter: Limiter): Limiter {
+  return {
+    admit: async (request) => await limiter.admit(request),
+    release (lease) { limiter.release(lease) },
+    vacate: async (leases) => { await limiter.vacate(leases) },
+    renew: async (leases) => { await limiter.renew(leases) },
+    takeGrant: async (request, settled) => await limiter.takeGrant(request, settled),
+    settle (settled) { limiter.settle(settled) },
+    close: async () => { await limiter.close() }
+  }
+}
+
 type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
 
 export interface LimitsDeps {
@@ -81,7 +94,7 @@ export interface LimitsDeps {
 
 function createStore ({ config, redis, audit, keepRecords, ownLimiter = null }: LimitsDeps): Store {
   const settings = config.limits
-  if (ownLimiter !== null) return { limiter: ownLimiter, redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
+  if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })
   if (redis === null) return { limiter: local, redisUp: () => null, noteRedisAway: () => {} }
   const basePrefix = config.redis?.prefix ?? ''

@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from '../../src/gateway/create-gateway.js
 import type { InboundMessage } from '../../src/bus/inbound.js'
 import type { OnBusEvent } from '../../src/bus/bus.js'
 import { createMemoryBus } from '../../src/bus/memory-bus.js'
-import type { Limiter } from '../../src/limits/limiter.js'
+import type { Admission, Grant, GrantRequest, Limiter } from '../../src/limits/limiter.js'
 import { readDocument } from '../docs/documents.js'
 import { connect, connectRefused } from '../support/client.js'
 import { startIssuer } from '../support/issuer.js'
@@ -104,6 +104,35 @@ t.test('a program\'s own limiter and bus take the place of the configured ones, 
   await gateway.stop('over')
   t.same(closed, ['bus', 'limiter'])
 })
+
+t.test('a program\'s own limiter may be a class', async (t) => {
+  const limiter = new CountingLimiter()
+  const gateway = createGateway({
+    settings: SETTINGS, log: { write () {} }, parts: { tokens: createTestTokens(), authorizer: createEverything(), limiter }
+  })
+  const running = await start(t, gateway)
+  const client = await connect(t, running, '/ws?token=alice')
+  client.send({ type: 'ping', id: 'p' })
+  t.equal((await client.nextOf('pong'))['id'], 'p')
+  await gateway.stop('over')
+  t.same(limiter.calls.filter(call => call !== 'settle' && call !== 'renew'), ['admit', 'takeGrant', 'vacate', 'close'])
+})
+
+/** Lets everybody in, and tells what it was asked. */
+class CountingLimiter implements Limiter {
+  readonly calls: string[] = []
+  async admit (): Promise<Admission> { this.calls.push('admit'); return { admitted: true } }
+  release (): void { this.calls.push('release') }
+  async vacate (): Promise<void> { this.calls.push('vacate') }
+  async renew (): Promise<void> { this.calls.push('renew') }
+  async takeGrant ({ demand }: GrantRequest): Promise<Grant> {
+    this.calls.push('takeGrant')
+    return { id: '', granted: demand, retryAfterMs: 0, unsettledMs: 0 }
+  }
+
+  settle (): void { this.calls.push('settle') }
+  async close (): Promise<void> { this.calls.push('close') }
+}
 
 function createEverything () {
   return {
