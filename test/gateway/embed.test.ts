@@ -115,7 +115,7 @@ t.test('a program\'s own limiter may be a class', async (t) => {
   client.send({ type: 'ping', id: 'p' })
   t.equal((await client.nextOf('pong'))['id'], 'p')
   await gateway.stop('over')
-  t.same(limiter.calls.filter(call => call !== 'settle' && call !== 'renew'), ['admit', 'takeGrant', 'vacate', 'close'])
+  t.same(limiter.calls.filter(call => call !== 'settle' && call !== 'renew'), ['admit', 'takeGrant', 'vacate', 'release', 'close'], 'what the drain gave back is given back again as the socket closes: once and twice are the same')
 })
 
 /** Lets everybody in, and tells what it was asked. */
