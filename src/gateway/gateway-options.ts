@@ -22,7 +22,7 @@ export interface GatewayParts {
   readonly bus?: (onEvent: OnBusEvent) => Bus
 }
 
-/** Environment variables by name, as the README lists them: all that this gateway reads. */
+/** Environment variables by name, as docs/SETTINGS.md lists them: all that this gateway reads. */
 export type GatewaySettings = Readonly<Record<string, string | undefined>>
 
 export interface GatewayExtras {

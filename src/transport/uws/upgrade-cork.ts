@@ -104,6 +104,8 @@ function openTrial (uws: Binding['uws'], tls: UpgradeCorkSettings['tls']): Trial
       const fail = (why: string): void => { client.destroy(); reject(new CannotStart(`cannot try the native layer on ${LOOPBACK}: ${why}`)) }
       client.setTimeout(TRY_TIMEOUT_MS, () => { fail('no answer') })
       client.on('error', (error) => { fail(error.message) })
+      // One that ends without an upgrade tells of no error. After the outcome this changes nothing.
+      client.on('close', () => { fail('it closed') })
       done = (outcome) => { client.destroy(); resolve(outcome) }
       client.write('GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: close\r\n' +
         `Sec-WebSocket-Key: ${expectedKey}\r\nSec-WebSocket-Version: 13\r\n\r\n`)

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { connect, type Socket as TcpSocket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
+import type { TemplatedApp } from 'uWebSockets.js'
 import type { PendingUpgrade, SocketHandlers } from '../../../src/connection/transport.js'
 import { loadBinding } from '../../../src/transport/uws/binding.js'
 import { copyHead } from '../../../src/transport/uws/copy-head.js'
-import type { UpgradeCork } from '../../../src/transport/uws/upgrade-cork.js'
+import { findUpgradeCork, type UpgradeCork } from '../../../src/transport/uws/upgrade-cork.js'
 import type { UserData } from '../../../src/transport/uws/socket.js'
 import { UwsUpgrade } from '../../../src/transport/uws/upgrade.js'
 import { createUwsServer } from '../../../src/transport/uws/server.js'
@@ -116,4 +117,18 @@ t.test('a socket that closes while it is upgraded is handed over as open, then a
   client.write(upgradeHead('/ws'))
   await client.closed
   t.same(told, ['lost', 'open', 'closed 1006', 'accepted: true'])
+})
+
+t.test('a trial whose connection ends without an upgrade is told as a start that cannot be, and does not wait for ever', async (t) => {
+  const { uws } = loadBinding()
+  const closing = {
+    ...uws,
+    App (): TemplatedApp {
+      const app = uws.App()
+      const ws = app.ws.bind(app)
+      app.ws = (path, behavior) => ws(path, { ...behavior, upgrade (res) { res.close() } })
+      return app
+    }
+  }
+  await t.rejects(findUpgradeCork(closing, { tls: null }), { message: /it closed|ECONNRESET/ })
 })
