@@ -38,10 +38,14 @@ async function startUnread (
     await exited
   })
   const admin = async (path: string): Promise<Response> => await fetch(`http://127.0.0.1:${adminPort}${path}`)
+  let said = ''
   await until('it is ready', async () => {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended: ${child.exitCode ?? child.signalCode}`)
-    return (await admin('/readyz').catch(() => null))?.status === 200
-  }, START_MS)
+    const response = await admin('/readyz').catch((error: Error) => { said = `${error.message}: ${String(error.cause)}` })
+    if (response === undefined) return false
+    said = `${response.status} ${await response.text()}`
+    return response.ok
+  }, START_MS).catch((error: Error) => { throw new Error(`${error.message}; it said last: ${said}`) })
   const metric = async (name: string): Promise<number> => {
     const line = (await (await admin('/metrics')).text()).split('\n').find(each => each.startsWith(`${name} `)) ?? ''
     return Number(line.slice(name.length + 1))

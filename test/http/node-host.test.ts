@@ -12,6 +12,7 @@ import { createMetricsRoutes } from '../../src/http/routes/metrics.js'
 import { createSecret } from '../../src/http/secrets.js'
 import { ANYTHING, createShape } from '../../src/http/shape.js'
 import { offenders } from '../support/offenders.js'
+import { untilClosed } from '../support/raw-socket.js'
 import { HANG_MS } from '../support/until.js'
 
 const SECRET = 's'.repeat(32)
@@ -55,7 +56,7 @@ async function sendRaw (port: number, bytes: string): Promise<string> {
   let text = ''
   socket.setEncoding('latin1').on('data', (part: string) => { text += part }).on('error', () => {})
   socket.write(bytes)
-  await once(socket, 'close')
+  await untilClosed(socket)
   return text
 }
 

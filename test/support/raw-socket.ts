@@ -20,6 +20,11 @@ export interface RawResponse {
   readonly body: string
 }
 
+/** Resolves at the end of a socket, a reset included, at which `once` of node:events rejects. */
+export async function untilClosed (socket: Socket): Promise<void> {
+  await new Promise<void>((resolve) => { socket.once('close', () => { resolve() }) })
+}
+
 /** Opens a TCP connection from a loopback address. */
 export async function openRaw (t: Lifetime, port: number, from = '127.0.0.1', host = '127.0.0.1'): Promise<RawSocket> {
   const socket = connect({ port, host, ...(host === '127.0.0.1' ? { localAddress: from } : {}) })
@@ -27,7 +32,7 @@ export async function openRaw (t: Lifetime, port: number, from = '127.0.0.1', ho
   socket.setNoDelay(true)
   socket.setEncoding('latin1').on('data', (part: string) => { text += part })
   socket.on('error', () => { /* resets are what some tests are about */ })
-  const closed = once(socket, 'close').then(() => {})
+  const closed = untilClosed(socket)
   t.teardown(() => { socket.destroy() })
   await once(socket, 'connect')
   return { socket, write: (bytes) => { if (socket.writable) socket.write(bytes) }, received: () => text, closed }
