@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,14 +19,14 @@ export const UNLIMITED = '1000000000'
  * @param {{ url: string } | null} options.redis
  * @param {Record<string, string>} [options.env]
  * @param {string} [options.root] the checkout whose build is run; default this one
- * @param {string[]} [options.execArgv] options of Node
+ * @param {string[]} [options.execArgv] more options of Node
  */
 export async function startGateway (scope, { issuer, redis, env = {}, root, execArgv = [] }) {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-bench-'))
   const log = join(folder, 'portcullis.log')
-  const main = join(root ?? fileURLToPath(new URL('../../', import.meta.url)), 'dist/main.js')
+  const checkout = root ?? fileURLToPath(new URL('../../', import.meta.url))
   const startedAt = performance.now()
-  const child = startProgram(process.execPath, [...execArgv, main], {
+  const child = startProgram(process.execPath, [...optionsOfStart(checkout), ...execArgv, join(checkout, 'dist/main.js')], {
     HOST: '127.0.0.1',
     PORT: '0',
     ADMIN_PORT: '0',
@@ -45,6 +45,12 @@ export async function startGateway (scope, { issuer, redis, env = {}, root, exec
   })
   const started = await untilReady(child, lines, startedAt)
   return { ...child, ...started, lines }
+}
+
+/** The options of Node with which the start script of a checkout runs it. @param {string} checkout */
+function optionsOfStart (checkout) {
+  const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
+  return scripts.start.split(' ').filter(word => word.startsWith('--'))
 }
 
 async function untilReady (child, lines, startedAt) {
