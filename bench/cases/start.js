@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { makeRow } from '../measure/rounds.js'
-import { findFreePort } from '../servers/free-port.js'
+import { findFreePort } from '../../scripts/free-port.js'
 import { AUDIENCE, startIssuer } from '../servers/issuer.js'
 import { startRedis } from '../servers/redis.js'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { ensureServer } from '../../scripts/ensure-server.js'
 import { startProgram } from './child.js'
-import { findFreePort } from './free-port.js'
+import { findFreePort } from '../../scripts/free-port.js'
 
 const TRIES = 5
 

@@ -3,6 +3,7 @@ import { connect, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { present, presentRefused } from './present.js'
 
 t.test('one issuer that mints the subjects of another', async (t) => {
@@ -31,7 +32,10 @@ t.test('one issuer that mints the subjects of another', async (t) => {
   await t.test('hears none of the other\'s events', async (t) => {
     const [theirs, own] = [(await open(main, 'reader')).client, (await open(guests, 'reader')).client]
     const spelled = (await open(guests, 'oidc:reader')).client
-    const publish = async (topic: string): Promise<void> => { await redis.client.publish(`ws:topic:${topic}`, JSON.stringify({ event: 'told', data: topic })) }
+    // `welcome` does not wait for Redis to confirm the own topic.
+    const publish = async (topic: string): Promise<void> => {
+      await until(`${topic} is heard`, async () => await redis.client.publish(`ws:topic:${topic}`, JSON.stringify({ event: 'told', data: topic })) > 0)
+    }
     await publish('user:oidc%3Areader')
     await publish('user:guests%3Areader')
     await publish('user:guests%3Aoidc%3Areader')

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { becomesTrue, endProcess, findFreePort, halt, hasEnded, resume, sleep, startProcess } from './processes.js'
+import { findFreePort } from '../../scripts/free-port.js'
+import { becomesTrue, endProcess, halt, hasEnded, resume, sleep, startProcess } from './processes.js'
 import { TERMS } from './terms.js'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))

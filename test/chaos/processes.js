@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set()
@@ -47,16 +46,6 @@ export async function endProcess (child) {
   const ended = once(child, 'exit')
   child.kill('SIGKILL')
   await ended
-}
-
-/** A port that was free a moment ago. */
-export async function findFreePort () {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms) })

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { ensureServer } from '../../scripts/ensure-server.js'
-import { endProcess, findFreePort, sleep, startProcess } from './processes.js'
+import { findFreePort } from '../../scripts/free-port.js'
+import { endProcess, sleep, startProcess } from './processes.js'
 
 const START_MS = 20_000
 const DUMP = 'dump.rdb'

@@ -1,22 +1,6 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { PROJECT } from './root.js'
 
-/**
- * Below where the kernel takes ports for outgoing connections: any of those might be taken again a moment later. So is the
- * second port of a Redis Cluster's node, 10,000 above. `fetch` refuses 10080, as browsers do: it belongs to another protocol.
- */
-const [FIRST, COUNT] = [10_100, 11_900]
+const script = await import(new URL('scripts/free-port.js', PROJECT).href) as { findFreePort (): Promise<number> }
 
-/** A port that was free a moment ago, and that no connection takes by itself. */
-export async function findFreePort (): Promise<number> {
-  for (;;) {
-    const port = FIRST + Math.floor(Math.random() * COUNT)
-    const server = createServer()
-    const listening = once(server, 'listening').then(() => true, () => false)
-    server.listen(port, '127.0.0.1')
-    if (!await listening) continue
-    server.close()
-    await once(server, 'close')
-    return port
-  }
-}
+/** A TCP port of 127.0.0.1 that is free now and that no other test is given until this process ends. */
+export const { findFreePort } = script
