@@ -1,5 +1,5 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
-//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy
+//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy
 //   node scripts/ensure-server.js --packages    prints the names of all those packages
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
@@ -15,7 +15,8 @@ const servers = {
   prometheus: { program: 'prometheus', package: 'prometheus', folders: () => [] },
   promtool: { program: 'promtool', package: 'prometheus', folders: () => [] },
   nginx: { program: 'nginx', package: 'nginx', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
-  caddy: { program: 'caddy', package: 'caddy', folders: () => [] }
+  caddy: { program: 'caddy', package: 'caddy', folders: () => [] },
+  haproxy: { program: 'haproxy', package: 'haproxy', folders: () => ['/usr/sbin', '/usr/local/sbin'] }
 }
 
 /** Debian keeps the server out of the PATH, one folder a version: the newest first. */

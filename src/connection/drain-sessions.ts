@@ -13,8 +13,8 @@ export interface DrainDeps {
 }
 
 const STEP_MS = 50
-/** Clients come back at a random moment within this time after their close. */
-const RECONNECT_SPREAD_MS = 5000
+/** Clients come back at a random moment within this time after their close; with the handshake they are away for less than 5 s. */
+const RECONNECT_SPREAD_MS = 4000
 /** The ticket outlives the time told to its client by this: networks are slow, and a process may still start. */
 const TICKET_MARGIN_MS = 60_000
 /** The slots are given back before anybody is sent away, unless the store takes longer than this to say so. */

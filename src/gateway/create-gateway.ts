@@ -36,9 +36,13 @@ function buildHouse (config: Config, options: GatewayExtras, exits: Exits): Hous
 }
 
 /** Sends everybody away who is in, or on the way in, and then gives everything back. */
-async function leave ({ ground, doors: { connections } }: House, exits: Exits, reason: string, isUrgent: () => boolean): Promise<void> {
+async function leave (house: House, exits: Exits, reason: string, isUrgent: () => boolean): Promise<void> {
+  const { ground, doors: { connections, server } } = house
   ground.audit.serverDraining(ground.registry.size, ground.config.server.drainMs)
   ground.phase.current = 'draining'
+  // A proxy tries another gateway at once where nobody listens; it would pass on a 503, and prefer the gateway that empties.
+  // A client without a proxy reads that 503 and its delay.
+  if (ground.config.upgrade.trustedProxies !== null) server.stopListening()
   connections.lifecycle.refusePending(RESTARTING)
   await connections.drain(isUrgent)
   await exits.closeAll(reason)

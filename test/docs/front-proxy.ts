@@ -10,7 +10,7 @@ import { until } from '../support/until.js'
 import { ROOT } from './documents.js'
 
 /** The path of a proxy's program; installed when it is missing and may be. */
-export async function findProxy (name: 'nginx' | 'caddy'): Promise<string> {
+export async function findProxy (name: 'nginx' | 'caddy' | 'haproxy'): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/ensure-server.js'), name])
   return stdout.trim()
 }

@@ -9,6 +9,7 @@ import { startIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'
 import { findProxy, openThrough, outcomeThrough, signToLength, startProxy, type ThroughProxy } from './front-proxy.js'
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
+import { rollThrough } from './rolling-restart.js'
 
 interface TestCaddy { readonly port: number, readonly base: string, logs (): Promise<string> }
 
@@ -90,4 +91,10 @@ t.test('behind the guide\'s Caddy', async (t) => {
     await until('the lines are written', async () => (await caddy.logs()).includes('http.log.error'))
     t.notMatch(await caddy.logs(), /eyJ/)
   })
+})
+
+t.test('a rolling restart of two gateways behind the guide\'s Caddy', async (t) => {
+  await rollThrough(t, async ([first = 0, second = 0]) => await startCaddy(t, first, {
+    [`reverse_proxy 127.0.0.1:${first}`]: `reverse_proxy 127.0.0.1:${first} 127.0.0.1:${second}`
+  }))
 })

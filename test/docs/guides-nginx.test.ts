@@ -10,6 +10,7 @@ import { startIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'
 import { findProxy, openThrough, outcomeThrough, signToLength, startProxy, type ThroughProxy } from './front-proxy.js'
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
+import { rollThrough } from './rolling-restart.js'
 
 const LONGEST_TOKEN = 8192
 const TEMP_PATHS = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -146,4 +147,10 @@ t.test('behind the guide\'s nginx', async (t) => {
     t.equal(await outcomeThrough(t, `/ws?token=${token}`, { ...usual, from: freshAddress() }), '502')
     await until('the error log has it', async () => (await usual.logs()).includes(token))
   })
+})
+
+t.test('a rolling restart of two gateways behind the guide\'s nginx', async (t) => {
+  await rollThrough(t, async ([first = 0, second = 0]) => await startNginx(t, first, {
+    [`server 127.0.0.1:${first} max_fails=0;`]: `server 127.0.0.1:${first} max_fails=0;\n    server 127.0.0.1:${second} max_fails=0;`
+  }))
 })

@@ -55,6 +55,17 @@ t.test('the end of a process', async (t) => {
   })
 })
 
+t.test('behind a proxy nobody listens while it drains, so that the proxy goes to another gateway', async (t) => {
+  const issuer = await startIssuer(t)
+  const gateway = await startGateway(t, { ...trust(issuer), TRUSTED_PROXIES: '127.0.0.1/32', WS_DRAIN_SECONDS: '600' })
+  const [client] = await openMany(t, gateway, [issuer.sign()])
+  gateway.signal('SIGTERM')
+  await gateway.waitForLog('server.draining', line => line['connections'] === 1)
+  await t.rejects(connectRefused(t, gateway, `/ws?token=${issuer.sign()}`, { from: freshAddress() }), { code: 'ECONNREFUSED' })
+  client?.send({ type: 'ping' })
+  t.equal((await client?.nextOf('pong'))?.type, 'pong', 'whoever is in stays until it is told')
+})
+
 t.test('a second signal ends it at once', async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), WS_DRAIN_SECONDS: '600' })
