@@ -67,7 +67,7 @@ export const EVENTS = {
   },
   'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
-  'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason'], optional: [] },
+  'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason', 'url'], optional: ['detail'] },
   'forwarded_for.untrusted': {
     level: 'warn',
     when: 'a peer that is no trusted proxy sent `X-Forwarded-For`; once per address, for the first hundred',
