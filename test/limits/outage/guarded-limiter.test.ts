@@ -25,16 +25,17 @@ async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded>
   const connection = connectRedis({ url: redis.url, commandTimeoutMs: 300 })
   t.ok(await connection.waitUntilUp(HANG_MS))
   const told: string[] = []
+  const onFailure = (error: unknown): void => { told.push(error instanceof Error ? `failed: ${error.message.slice(0, 9)}` : 'failed') }
   const limiter = createGuardedLimiter({
     shared: createRedisLimiter(connection.commands, SETTINGS, {
-      prefix: '', callTimeoutMs: 300, records: { prefix: '', node: 'n1', mayRestore: () => true }
+      prefix: '', callTimeoutMs: 300, records: { prefix: '', node: 'n1', mayRestore: () => true }, onFailure
     }),
     local: createMemoryLimiter(SETTINGS, { now }),
     policy,
     now,
     onDegraded: (reason) => { told.push(`degraded: ${reason}`) },
     onRestored: (downMs) => { told.push(downMs > 0 ? 'restored' : 'restored in no time') },
-    onFailure: (error) => { told.push(error instanceof Error ? `failed: ${error.message.slice(0, 9)}` : 'failed') }
+    onFailure
   })
   t.teardown(async () => {
     await limiter.close()
