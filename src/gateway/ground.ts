@@ -4,14 +4,13 @@ import type { Config } from '../config/config.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
-import { redisNeeds } from '../redis/needs.js'
 import { watchReplies } from '../redis/watch-replies.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
 import type { Exits } from './exits.js'
 import type { GatewayExtras } from './gateway-options.js'
-import { limitPrefix } from './limit-prefix.js'
 import { openProcessLog, type ProcessLog } from './process-log.js'
+import { needsOf } from './redis-needs.js'
 import { createRedisFailures, NO_REDIS_FAILURES, type RedisFailures } from './redis-failures.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -67,8 +66,7 @@ function openRedis ({ redis }: Config): RedisConnection | null {
 }
 
 function composeRedisFailures (config: Config, { commands }: RedisConnection, log: Logger, metrics: Metrics): RedisFailures {
-  const needs = redisNeeds({ prefix: config.redis?.prefix ?? '', limitPrefix: limitPrefix(config), isCluster: commands.isCluster })
-  const failures = createRedisFailures({ client: commands, needs, log, metrics })
+  const failures = createRedisFailures({ client: commands, needs: needsOf(config), log, metrics })
   watchReplies(commands, failures.note)
   return failures
 }

@@ -31,15 +31,15 @@ export interface RedisFailuresDeps {
 /** Without Redis nothing is refused. */
 export const NO_REDIS_FAILURES: RedisFailures = { note () {}, async look () {}, cannotDecide: () => false, close () {} }
 
-/** A line at first, then one a minute for each command. */
+/** A line at first, then one a minute for each command, and for each fault at the same keys. */
 const LINE_GAP_MS = 60_000
 /** What was found denied is asked again after this time: an operator may have mended it. */
-const LOOK_AGAIN_MS = 10_000
+const LOOK_AGAIN_MS = 5000
 /** However many scripts are denied something, Redis is asked what it was no more often than this. */
 const LOOK_GAP_MS = 1000
 /** Beside the commands themselves; so labels and samples are bounded. */
 const OTHER = 'other'
-const MAX_CODES = 100
+const MAX_SAMPLES = 200
 
 interface Sample { writtenAtMs: number, count: number }
 
@@ -65,7 +65,7 @@ class FailureReport implements RedisFailures {
 
   constructor (private readonly deps: RedisFailuresDeps) {
     this.now = deps.now ?? (() => performance.now())
-    this.commands = new Set([...PLAIN_COMMANDS, ...deps.needs.flatMap(({ commands }) => commands)])
+    this.commands = new Set([...PLAIN_COMMANDS, 'client', 'cluster', ...deps.needs.flatMap(({ commands }) => commands)])
   }
 
   readonly note = (error: unknown): void => {
@@ -150,13 +150,13 @@ class FailureReport implements RedisFailures {
 
   private writeFault (command: string, code: string, names: readonly string[]): void {
     const where = `redis: ${this.commands.has(command) ? command : OTHER}`
-    const count = this.sample(`${where} ${code}`, 1)
+    const count = this.sample(`${where} ${code} ${names.join(' ')}`, 1)
     if (count !== null) writeEvent(this.deps.log, { event: 'fault', where, error: code, names, count })
   }
 
   /** How many to write now, or null: held back until a minute is over. */
   private sample (kind: string, times: number): number | null {
-    const key = this.samples.has(kind) || this.samples.size < MAX_CODES ? kind : OTHER
+    const key = this.samples.has(kind) || this.samples.size < MAX_SAMPLES ? kind : OTHER
     const sample = this.samples.get(key) ?? { writtenAtMs: -Infinity, count: 0 }
     this.samples.set(key, sample)
     sample.count += times

@@ -20,19 +20,27 @@ export interface NeedsOptions {
   /** The prefix of the limits' keys: in a dry run another one. */
   readonly limitPrefix: string
   readonly isCluster: boolean
+  /** How the windows are kept: times up to a limit of 1000, counters above. */
+  readonly addressWindow: WindowKind
+  readonly messageWindow: WindowKind
 }
+
+export type WindowKind = 'times' | 'counters'
 
 const COUNTERS = ['hmget', 'hgetall', 'hset', 'hdel', 'hincrby', 'pexpire', 'del', 'type'] as const
 const EXPIRING = ['zremrangebyscore', 'zcard', 'zscore', 'zpopmin', 'zadd', 'zrange', 'pexpireat', 'zrangebyscore', 'zrem'] as const
 
 /** By script and by plain command, for each kind of key; the compiler wants a row for each name in keys.ts. */
 const ON_LIMITS = {
-  address: ['lindex', 'rpush', 'ltrim', ...COUNTERS],
+  address: { times: ['lindex', 'rpush', 'ltrim', 'pexpire', 'del', 'type'], counters: COUNTERS },
   resume: ['set'],
   user: ['zremrangebyscore', 'zcard', 'zscore', 'zadd', 'pexpire', 'zrangebyscore', 'zrem'],
-  messages: ['hget', 'zrem', 'zadd', 'zremrangebyscore', 'zcard', 'zcount', 'zrange', 'zrevrangebyscore', ...COUNTERS],
+  messages: {
+    times: ['zrem', 'zadd', 'zremrangebyscore', 'zcard', 'zcount', 'zrange', 'zrevrangebyscore', 'pexpire', 'del', 'type'],
+    counters: ['hget', ...COUNTERS]
+  },
   strikes: COUNTERS
-} as const satisfies Record<keyof LimitKeys, readonly string[]>
+} as const satisfies Record<keyof LimitKeys, readonly string[] | Record<WindowKind, readonly string[]>>
 
 const ON_NODES = {
   index: ['zadd', 'pexpire', 'zrangebyscore', 'zscore', 'zrem'],
@@ -55,17 +63,17 @@ const RUNNERS = ['evalsha', 'eval'] as const
 const ANY = '*'
 
 /** All that the gateway asks of its Redis, by key and channel. `check` tries it, and the log names what is denied by it. */
-export function redisNeeds ({ prefix, limitPrefix, isCluster }: NeedsOptions): Need[] {
+export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow }: NeedsOptions): Need[] {
   const limits = createLimitKeys(limitPrefix)
   const nodes = createNodeKeys(prefix)
   const control = createControlKeys(prefix)
   const key = (pattern: string, commands: readonly string[], decides = false): Need =>
     ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides })
   return [
-    key(limits.address(ANY), ON_LIMITS.address, true),
+    key(limits.address(ANY), ON_LIMITS.address[addressWindow], true),
     key(`${limits.resume(ANY, '')}${ANY}`, ON_LIMITS.resume),
     key(`${limits.user('')}${ANY}`, ON_LIMITS.user, true),
-    key(limits.messages(ANY), ON_LIMITS.messages),
+    key(limits.messages(ANY), ON_LIMITS.messages[messageWindow]),
     key(limits.strikes(ANY), ON_LIMITS.strikes),
     key(nodes.index, ON_NODES.index),
     key(`${nodes.records('')}${ANY}`, ON_NODES.records),

@@ -7,9 +7,9 @@ import { readGuideFile } from '../docs/guide-commands.js'
 import { startRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 
-const NEEDS = redisNeeds({ prefix: '', limitPrefix: '', isCluster: false })
-const CLUSTER = redisNeeds({ prefix: '', limitPrefix: '', isCluster: true })
-const needed = new Set([...NEEDS, ...CLUSTER].flatMap(({ commands }) => commands))
+const NEEDS = redisNeeds({ prefix: '', limitPrefix: '', isCluster: false, addressWindow: 'times', messageWindow: 'times' })
+const OTHERS = redisNeeds({ prefix: '', limitPrefix: '', isCluster: true, addressWindow: 'counters', messageWindow: 'counters' })
+const needed = new Set([...NEEDS, ...OTHERS].flatMap(({ commands }) => commands))
 /** What the client library asks of a cluster, and says of itself. */
 const OF_LIBRARY = ['client|setname', 'cluster|slots', 'cluster|shards', 'cluster|nodes', 'cluster|info']
 
@@ -64,6 +64,6 @@ t.test('a key or channel is named by its pattern, which holds no id; what is not
   t.same(names.map(name => patternOf(name, NEEDS)), [
     'ws:ratelimit:user:*', 'ws:ratelimit:ip:*', 'ws:resume:{ws:ratelimit:ip:*}:*', '{ws:node:*}:claimed', 'ws:bans', 'ws:topic:agent:*', null, null
   ])
-  const dryRun = redisNeeds({ prefix: 'p:', limitPrefix: 'p:dry-run:', isCluster: false })
+  const dryRun = redisNeeds({ prefix: 'p:', limitPrefix: 'p:dry-run:', isCluster: false, addressWindow: 'times', messageWindow: 'times' })
   t.same(dryRun.filter(({ decides }) => decides).map(({ pattern }) => pattern), ['p:dry-run:ws:ratelimit:ip:*', 'p:dry-run:ws:ratelimit:user:*'])
 })

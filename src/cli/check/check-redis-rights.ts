@@ -1,9 +1,8 @@
 import type { Redis } from '#ioredis'
 import type { Config } from '../../config/config.js'
-import { limitPrefix } from '../../gateway/limit-prefix.js'
+import { needsOf } from '../../gateway/redis-needs.js'
 import { classifyFailure } from '../../redis/failure.js'
 import { findDenied, type Denied } from '../../redis/find-denied.js'
-import { redisNeeds } from '../../redis/needs.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
 const PART = 'redis'
@@ -18,8 +17,7 @@ function describeDenied (denied: readonly Denied[]): Verdict[] {
 
 /** Asks what the user may not do of all that the gateway does, by key and channel, without doing it. `nodes`: all that take writes. */
 export async function checkRedisRights (nodes: readonly Redis[], config: Config): Promise<Verdict[]> {
-  const isCluster = config.redis !== null && config.redis.clusterUrls.length > 0
-  const needs = redisNeeds({ prefix: config.redis?.prefix ?? '', limitPrefix: limitPrefix(config), isCluster })
+  const needs = needsOf(config)
   try {
     const found = await Promise.all(nodes.map(async node => await findDenied(node, needs)))
     if (found.includes(null)) return [warn(PART, 'rights: a Redis before 7 cannot say what its user may do: look at its ACL LOG')]
