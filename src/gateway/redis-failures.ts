@@ -43,11 +43,6 @@ const MAX_SAMPLES = 200
 
 interface Sample { writtenAtMs: number, count: number }
 
-/** Makes the one place to which failures of Redis are told. */
-export function createRedisFailures (deps: RedisFailuresDeps): RedisFailures {
-  return new FailureReport(deps)
-}
-
 /** Its public parts are bound: they are passed on one by one. */
 class FailureReport implements RedisFailures {
   private readonly now: () => number
@@ -170,4 +165,9 @@ class FailureReport implements RedisFailures {
   private patternsOf (names: readonly string[]): string[] {
     return [...new Set(names.flatMap(name => patternOf(name, this.deps.needs) ?? []))]
   }
+}
+
+/** Makes the one place to which failures of Redis are told. */
+export function createRedisFailures (deps: RedisFailuresDeps): RedisFailures {
+  return new FailureReport(deps)
 }

@@ -106,7 +106,7 @@ export interface Limiter {
   vacate (leases: readonly Lease[]): Promise<void>
   /** Extends leases (at most 500 a call) by the lease time from now, registering again those that the store has lost. */
   renew (leases: readonly Lease[]): Promise<void>
-  /** Rejects like `admit`. Takes a grant from an address's message window, and settles earlier grants of the same address in the same call. */
+  /** Takes a grant from an address's message window, and settles its earlier grants in the same call. Rejects like `admit`. */
   takeGrant (request: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant>
   /** Settles grants that lapsed without a successor. Never rejects. */
   settle (settled: readonly GrantSettlement[]): void

@@ -19,7 +19,7 @@ export type RedisFailure =
 const BY_LIBRARY: ReadonlyArray<readonly [RegExp, AwayCause]> = [
   [/timed out|socket timeout/i, 'timeout'],
   [/Too many Cluster redirections|Cluster isn't ready|None of startup nodes|Failed to refresh slots cache/, 'cluster_down'],
-  [/Connection is closed|connection close|isn't writeable|Cluster is ended|ECONN|ETIMEDOUT|EPIPE|EHOST|ENET|ENOTFOUND|EAI_|max retries per request/i, 'unreachable']
+  [/Connection is closed|connection close|isn't writeable|Cluster is (?:ended|disconnect)|Node is disconnected|No master node|ECONN|ETIMEDOUT|EPIPE|EHOST|ENET|ENOTFOUND|EAI_|max retries per request/i, 'unreachable']
 ]
 
 /** The first words of what Redis answers, in scripts too, where they may follow a place in the text. */
@@ -41,6 +41,10 @@ const TOO_MANY_CLIENTS = /max number of clients/i
 /** Redis 7.0 and 8.0 word a refusal in a script differently, and neither begins with NOPERM there. */
 const DENIED = /^NOPERM|The user executing the script (?:can't|is lacking)|ACL failure in script/
 const FIRST_WORD = /^-?([A-Z][A-Z_]{1,30})\b/
+/** Errors by which the client library says that a command was not answered, whatever their words. */
+const UNANSWERED = new Set(['AbortError', 'RedisError', 'MaxRetriesPerRequestError', 'ClusterAllFailedError'])
+/** So are those of sockets, TLS and names, which carry a code of Node's. */
+const isUnanswered = (error: Error): boolean => UNANSWERED.has(error.name) || ('code' in error && typeof error.code === 'string')
 /** Cluster's own failure to connect carries that of the node which it asked last. */
 const nodeErrorOf = (error: Error): unknown => 'lastNodeError' in error ? error.lastNodeError : undefined
 
@@ -55,6 +59,7 @@ export function classifyFailure (error: unknown): RedisFailure {
   const cause = BY_REDIS[AWAY_WORD.exec(message)?.[1] ?? ''] ?? BY_LIBRARY.find(([pattern]) => pattern.test(message))?.[1]
   if (cause !== undefined) return { kind: 'away', cause }
   if (TOO_MANY_CLIENTS.test(message)) return { kind: 'away', cause: 'too_many_clients' }
+  if (isUnanswered(error)) return { kind: 'away', cause: 'unreachable' }
   return { kind: 'fault', code: FIRST_WORD.exec(message)?.[1] ?? error.name }
 }
 

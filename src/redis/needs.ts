@@ -1,6 +1,7 @@
 import { KINDS } from '../kinds.js'
 import {
-  createControlKeys, createLimitKeys, createNodeKeys, inboundStream, resumeSecret, topicChannelPrefix, type ControlKeys, type LimitKeys, type NodeKeys
+  createControlKeys, createLimitKeys, createNodeKeys, inboundStream, resumeSecret, topicChannelPrefix,
+  type ControlKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
 /** What the gateway's user of Redis must be allowed to do with one name, or with all names of one form. */
@@ -106,7 +107,8 @@ function channelNeeds (prefix: string, isCluster: boolean): Need[] {
 export function patternOf (name: string, needs: readonly Need[]): string | null {
   const fits = ({ pattern }: Need): boolean => {
     const [before = '', after] = splitAtStar(pattern)
-    return after === undefined ? name === pattern : name.startsWith(before) && name.endsWith(after) && name.length >= before.length + after.length
+    if (after === undefined) return name === pattern
+    return name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after)
   }
   return needs.find(fits)?.pattern ?? null
 }

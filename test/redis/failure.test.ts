@@ -13,6 +13,7 @@ const SAID: ReadonlyArray<readonly [message: string, meaning: string]> = [
   ['connect ECONNREFUSED 192.0.2.1:6379', 'unreachable'],
   ['getaddrinfo EAI_AGAIN redis.internal', 'unreachable'],
   ['Connection is closed.', 'unreachable'],
+  ['Cluster is disconnecting.', 'unreachable'],
   ['Command aborted due to connection close', 'unreachable'],
   ['Stream isn\'t writeable and enableOfflineQueue options is false', 'unreachable'],
   ['Too many Cluster redirections. Last error: Error: MOVED', 'cluster_down'],
@@ -54,8 +55,11 @@ t.test('each failure has its meaning, whoever noticed it: the client library, Re
 t.test('our own bound is a time-out, a cluster speaks for the node that it asked last, and what is no error is a fault', async (t) => {
   const ownBound: unknown = await waitAtMost(new Promise<never>(() => {}), 1, 'admit').catch((error: unknown) => error)
   const ofCluster = Object.assign(new Error('Failed to refresh slots cache.'), { lastNodeError: new Error('WRONGPASS invalid') })
-  t.same([ownBound, ofCluster, new Error('Failed to refresh slots cache.'), 'text', new TypeError('x')].map(error => say(classifyFailure(error))),
-    ['timeout', 'unauthenticated', 'cluster_down', 'fault unknown', 'fault TypeError'])
+  const ofTls = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  const ofLibrary = Object.assign(new Error('words of a later version'), { name: 'AbortError' })
+  const errors = [ownBound, ofCluster, ofTls, ofLibrary, new Error('Failed to refresh slots cache.'), 'text', new TypeError('x')]
+  t.same(errors.map(error => say(classifyFailure(error))),
+    ['timeout', 'unauthenticated', 'unreachable', 'unreachable', 'cluster_down', 'fault unknown', 'fault TypeError'])
 })
 
 t.test('what a client sent cannot pass for a word of Redis', async (t) => {

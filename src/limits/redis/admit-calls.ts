@@ -60,7 +60,8 @@ export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall
       if (lease !== null) undo(lease)
       reject(error)
     }
-    return run(script, keyList, args).then((reply) => readBatch(reply, script.name, attempts.length, keyList)).then(({ answers, failures }) => {
+    const reading = run(script, keyList, args).then((reply) => readBatch(reply, script.name, attempts.length, keyList))
+    return reading.then(({ answers, failures }) => {
       let away: ScriptItemError | undefined
       for (const [i, attempt] of attempts.entries()) {
         const verdict = answers[i] ?? 'no answer to this attempt'

@@ -21,7 +21,7 @@ export interface Metrics {
   /** `count` more messages: 1 or more. */
   message (direction: MessageDirection, count: number): void
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
-  /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses, so that labels are bounded. */
+  /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses. */
   redisDenied (command: string, count: number): void
   /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
   start (sources: MetricSources): void

@@ -56,7 +56,7 @@ async function connect (t: Test, target: { url: string } | { clusterUrls: readon
 const both = async ({ limiter }: Subject): Promise<Outcome[]> => await Promise.all([
   outcomeOf(limiter.admit({ address: OF_ALICE, lease: ALICE })), outcomeOf(limiter.admit({ address: OF_BOB, lease: BOB }))
 ])
-const ADMITTED = { admitted: true }
+const ADMITTED: Admission = { admitted: true }
 
 /** The keys that one attempt touches, and what becomes of Alice's attempt when another value stands there. */
 const AT_AN_ATTEMPT: ReadonlyArray<readonly [key: string, ofAlice: Outcome]> = [
