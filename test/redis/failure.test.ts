@@ -48,7 +48,8 @@ const SAID: ReadonlyArray<readonly [message: string, meaning: string]> = [
 ]
 
 t.test('each failure has its meaning, whoever noticed it: the client library, Redis, or Redis in a script', async (t) => {
-  const wrong = SAID.map(([message, meaning]) => [message, meaning, say(classifyFailure(new Error(message)))]).filter(([, meaning, found]) => meaning !== found)
+  const found = SAID.map(([message, meaning]) => ({ message, meaning, found: say(classifyFailure(new Error(message))) }))
+  const wrong = found.filter(one => one.meaning !== one.found)
   t.same(wrong, [])
 })
 
