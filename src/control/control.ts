@@ -32,6 +32,8 @@ export interface ControlHandlers {
 export interface Control {
   /** False until revocations and bans were read for the first time: until then the process is not ready. */
   readonly loaded: boolean
+  /** False until the channel of orders was subscribed for the first time, and while that is denied: orders of others come late. */
+  readonly listening: boolean
   /** Begins to listen and to load; comes back to both by itself. Before it, an order changes what is known and tells nobody. */
   start (handlers: ControlHandlers): void
   /** Whether this token is revoked, as far as this process knows. Synchronous, for every upgrade. */

@@ -17,6 +17,7 @@ export function createMemoryControl ({ maxTokenLifetimeMs, now = Date.now }: Mem
 
   return {
     loaded: true,
+    listening: true,
     start (handlers) {
       state.start(handlers)
       sweeping ??= setInterval(state.sweep, SWEEP_MS).unref()

@@ -27,6 +27,8 @@ export interface RedisControlOptions {
   readonly maxTokenLifetimeMs: number
   /** Messages or kept entries that this version cannot read: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<Unreadable>) => void
+  /** The user of Redis has no right to the channel of orders. */
+  readonly onRefused?: (error: unknown) => void
   /** Time between two readings of all that is kept, in ms. */
   readonly reloadEveryMs?: number
   /** How long an order or a reading may take, in ms. */
@@ -58,6 +60,7 @@ class RedisControl implements Control {
   private readonly publishText: PublishText
   private readonly channels: Channels
   private listened = false
+  private denied = false
   private closed = false
 
   constructor (options: RedisControlOptions) {
@@ -77,11 +80,18 @@ class RedisControl implements Control {
     this.channels = openChannels(client, client instanceof Cluster ? ['subscribe', 'ssubscribe'] : ['subscribe'], {
       onMessage: (_channel, payload) => { this.hear(payload) },
       onConfirmed: (confirmed) => { if (confirmed.length > 0) this.catchUp() },
+      onRefused: (_channels, error) => {
+        this.denied = true
+        options.onRefused?.(error)
+      },
       onLost: () => { /* comes back by itself */ }
     })
   }
 
   get loaded (): boolean { return this.reader.loaded }
+
+  /** A lost connection comes back by itself, so it changes nothing here. */
+  get listening (): boolean { return this.listened && !this.denied }
 
   readonly start = (handlers: ControlHandlers): void => {
     this.state.start(handlers)
@@ -139,6 +149,7 @@ class RedisControl implements Control {
     // Every confirmation but the first follows a loss, and what back ends published meanwhile is kept nowhere.
     if (this.listened) this.state.perform({ type: 'recheck' })
     this.listened = true
+    this.denied = false
     this.reloading.readSoon()
   }
 

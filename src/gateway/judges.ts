@@ -36,22 +36,22 @@ export interface Judges {
 
 /** Puts the judges together, on the ground alone. */
 export function composeJudges (ground: Ground, exits: Exits): Judges {
-  const { config, options: { parts = {} }, log, audit, metrics, redis, registry, onFault, node } = ground
+  const { config, options: { parts = {} }, log, audit, metrics, redis, redisFailures, registry, onFault, node } = ground
   // Whatever does not close properly keeps nobody from stopping: it is a line in the log.
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
   exits.add(nodes.close)
   const keepRecords = { node, mayRestore: nodes.mayRestore }
-  const limits = composeLimits({ config, redis, audit, metrics, keepRecords, ownLimiter: parts.limiter ?? null })
+  const limits = composeLimits({ config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null })
   addExit(limits.close)
   const access = composeAccess(config, parts.authorizer ?? null)
   addExit(async () => { await access.authorizer.close() })
   const tokens = parts.tokens ?? composeTokens(config, audit)
   exits.add(() => { tokens.close() })
-  const control = composeControl(config, redis, log)
+  const control = composeControl({ config, redis, log, redisFailures })
   addExit(control.close)
   const endings = createEndings(registry)
-  const strikes = composeStrikes({ config, redis, audit, onFault, control, endings })
+  const strikes = composeStrikes({ config, redis, redisFailures, audit, onFault, control, endings })
   exits.add(strikes.close)
   const report = strikes.watch(createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun))
   const breakGlass = createBreakGlass(config.insecureUntilMs, log)

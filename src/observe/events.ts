@@ -66,6 +66,12 @@ export const EVENTS = {
     optional: []
   },
   'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
+  'redis.denied': {
+    level: 'error',
+    when: 'the user of Redis has no right to `command` on `names`: at a start what can be found out in advance, later the first time, then once a minute',
+    fields: ['command', 'names', 'count'],
+    optional: []
+  },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
   'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason', 'url'], optional: ['detail'] },
   'forwarded_for.untrusted': {
@@ -123,7 +129,7 @@ export const EVENTS = {
   },
   'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
   'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
-  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it', fields: ['where', 'error'], optional: ['stack'] }
+  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it; or, with `names`, Redis could not do one thing alone, as a key holds a value that is not ours: the first time, then once a minute', fields: ['where', 'error'], optional: ['stack', 'names', 'count'] }
 } as const satisfies Readonly<Record<string, Event>>
 
 export type EventName = keyof typeof EVENTS

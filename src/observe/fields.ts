@@ -55,7 +55,10 @@ export const FIELDS = {
   restart_in_ms: number('when it is started again, in ms'),
   where: text('place in the code'),
   error: text('name of the error; never its message, which might quote a client'),
-  stack: text('where it was thrown')
+  stack: text('where it was thrown'),
+  command: text('in `redis.denied`: a command of Redis, in lower case'),
+  names: { types: ['strings'], meaning: 'keys or channels of Redis, as an ACL names them: `*` stands for an id' },
+  count: number('how often since the last such line, this time included; 0: it was found out in advance')
 } as const satisfies Readonly<Record<string, Field>>
 
 export type FieldName = keyof typeof FIELDS

@@ -17,6 +17,8 @@ export interface RedisConnection {
   isUp (): boolean
   /** Calls `listener` at each change of `isUp`; returns how to stop it. */
   onChange (listener: (up: boolean) => void): () => void
+  /** What the last attempt to connect failed with; null once connected. */
+  lastError (): unknown
   /** Whether it is up, at the latest after `timeoutMs`. */
   waitUntilUp (timeoutMs: number): Promise<boolean>
   close (): Promise<void>
@@ -114,17 +116,21 @@ function readDatabase (text: string): number {
   return Number(text)
 }
 
-function watch (commands: RedisClient): Pick<RedisConnection, 'isUp' | 'onChange' | 'waitUntilUp'> {
+function watch (commands: RedisClient): Pick<RedisConnection, 'isUp' | 'onChange' | 'lastError' | 'waitUntilUp'> {
   const listeners = new Set<(up: boolean) => void>()
   let up = false
+  let lastError: unknown = null
   const change = (isUp: boolean): void => {
     if (isUp === up) return
     up = isUp
     for (const listener of [...listeners]) listener(isUp)
   }
   // Without a listener an 'error' event would end the process; what it says arrives with each command as well.
-  commands.on('error', () => {})
-  commands.on('ready', () => { change(true) })
+  commands.on('error', (error: unknown) => { lastError = error })
+  commands.on('ready', () => {
+    lastError = null
+    change(true)
+  })
   for (const event of ['close', 'end', 'reconnecting']) commands.on(event, () => { change(false) })
   const onChange = (listener: (isUp: boolean) => void): (() => void) => {
     listeners.add(listener)
@@ -133,6 +139,7 @@ function watch (commands: RedisClient): Pick<RedisConnection, 'isUp' | 'onChange
   return {
     isUp: () => up,
     onChange,
+    lastError: () => lastError,
     waitUntilUp: async (timeoutMs) => up || await new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer)

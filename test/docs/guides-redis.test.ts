@@ -7,6 +7,7 @@ import { Redis } from '#ioredis'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { patternOf, PLAIN_COMMANDS, redisNeeds } from '../../src/redis/needs.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -136,9 +137,27 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
 
 const settingsOf = (issuer: TestIssuer): Record<string, string> => ({ ...trust(issuer), ADMIN_TOKEN, WS_BAN_AFTER: '1000' })
 
+/** What the gateway's connections and its scripts ask, as Redis hears it: a command and the key or channel it is about. */
+async function listen (t: Test, { client }: TestRedis): Promise<() => Promise<ReadonlyArray<readonly [command: string, name: string]>>> {
+  const monitor = await client.monitor()
+  t.teardown(() => { monitor.disconnect() })
+  const heard: Array<{ source: string, args: readonly string[] }> = []
+  monitor.on('monitor', (_time: string, args: string[], source: string) => { heard.push({ source, args }) })
+  return async () => {
+    const clients = String(await client.call('CLIENT', 'LIST')).split('\n').filter(line => /\bname=portcullis/.test(line))
+    const sources = new Set(['lua', ...clients.map(line => /\baddr=(\S+)/.exec(line)?.[1] ?? '')])
+    return heard.filter(({ source }) => sources.has(source)).flatMap(({ args: [asked = '', ...args] }) => {
+      const command = asked.toLowerCase()
+      const names = command.endsWith('subscribe') ? args : [(command.startsWith('eval') ? args[2] : args[0]) ?? '']
+      return names.map(name => [command, name] as const)
+    })
+  }
+}
+
 t.test('with the guide\'s users', async (t) => {
   const issuer = await startIssuer(t)
   const { redis, urlOf } = await startWithUsers(t)
+  const heard = await listen(t, redis)
   const gateway = await startGateway(t, { ...settingsOf(issuer), REDIS_URL: urlOf('portcullis') })
   const stage = { redis, issuer, gateway }
 
@@ -171,6 +190,19 @@ t.test('with the guide\'s users', async (t) => {
     await t.rejects(backend.get('ws:resume-key'), /NOPERM/)
     await t.rejects(backend.publish('ws:other', ''), /NOPERM/)
     await t.rejects(backend.zrem('ws:bans', '198.51.100.1'), /NOPERM/)
+  })
+
+  await t.test('all that the gateway asked so far stands in the table by which its rights are checked', async (t) => {
+    const needs = redisNeeds({ prefix: '', limitPrefix: '', isCluster: false, addressWindow: 'times', messageWindow: 'times' })
+    const plain = new Set<string>([...PLAIN_COMMANDS, 'client', 'hello'])
+    const asked = await heard()
+    const isNeeded = (command: string, name: string): boolean => {
+      const pattern = patternOf(name, needs)
+      return needs.some(need => need.pattern === pattern && need.commands.includes(command))
+    }
+    t.same([...new Set(asked.filter(([command, name]) => !plain.has(command) && !isNeeded(command, name)).map(([command, name]) => `${command} ${name}`))], [])
+    const met = new Set(asked.map(([, name]) => patternOf(name, needs)))
+    t.same(needs.map(({ pattern }) => pattern).filter(pattern => !met.has(pattern) && !pattern.includes('task')), [], 'and each row of it was met')
   })
 
   await t.test('the gateway\'s user reaches nothing beside its own keys and channels', async (t) => {
