@@ -24,13 +24,14 @@ export interface ProcessOperationsDeps {
 /** Puts together what operators may ask. */
 export function composeProcessOperations ({ ground, judges, fanout }: ProcessOperationsDeps): ProcessOperations {
   const { config, options, phase, registry, metrics, destination, eventLoop } = ground
-  const { limits, tokens, control } = judges
+  const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
   const readiness = (): Readiness => judgeReadiness({
     started: phase.current !== 'starting' && control.loaded,
     draining: phase.current === 'draining',
     issuers: tokens.status(),
-    redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
+    redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false,
+    accessUnsafe: !accessSafety.isSafe()
   })
   return {
     readiness,

@@ -6,7 +6,7 @@ import { fitsShape, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
 import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
-import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
+import { createRemoteAuthorizer, LIST_LIMIT, type Deadline } from '../remote-authorizer.js'
 
 export interface SupabaseAccessSettings {
   /** The project's URL, without `/rest/v1`. */
@@ -82,7 +82,13 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return []
   }
 
-  async function ask (_identity: Identity, token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
+  /** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
+  async function probe (): Promise<void> {
+    const request = { table: tables[KINDS[0].claim], filter: 'limit=0', token: settings.anonKey, counted: false, signal: AbortSignal.timeout(checkTimeoutMs) }
+    await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
+  }
+
+  async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
     const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
       const ids = asked[claim]
       const found = ids === '*' ? list(tables[claim], token, signal) : find(tables[claim], ids, token, signal)
@@ -91,7 +97,9 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
-  return createRemoteAuthorizer({ ask, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, cacheMs, clocks })
+  return createRemoteAuthorizer({
+    ask, probe, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, lingerMs: checkTimeoutMs, cacheMs, clocks
+  })
 }
 
 /** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */
