@@ -38,7 +38,8 @@ export interface CallerGroupsOptions {
 /**
  * Divides the places, so that nobody's questions take those of the others: a user holds two at once, all users whose
  * questions were slow hold a quarter together, lists hold a quarter, and re-checks have some that nobody else may take.
- * Nobody, and not all slow users together, takes more than half of the seats for those who wait. Of ten places: two for a user, two for slow users, two for lists, and four for re-checks, of which two are theirs alone.
+ * Of ten places: two for a user, two for slow users, two for lists, and four for re-checks, of which two are theirs alone.
+ * Nobody, and not all slow users together, takes more than half of the seats for those who wait.
  */
 export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions): CallerGroups {
   const slowUntilMs = new LRUCache<string, number>({ max: MAX_SLOW_USERS })
@@ -53,7 +54,8 @@ export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions
   /** The groups that bound one user, and all slow users together. */
   function boundsOf ({ userId, recheck }: Caller): Group[] {
     const bounds = [{ name: `${recheck ? 'recheck of' : 'user'} ${userId}`, most: recheck ? 1 : perUser }]
-    if (isSlow(userId)) bounds.push(recheck ? { name: 'slow rechecks', most: Math.max(1, ofRechecks / 2) } : { name: 'slow', most: quarter })
+    if (!isSlow(userId)) return bounds
+    bounds.push(recheck ? { name: 'slow rechecks', most: Math.max(1, Math.floor(ofRechecks / 2)) } : { name: 'slow', most: quarter })
     return bounds
   }
 

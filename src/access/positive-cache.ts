@@ -18,9 +18,9 @@ export interface Clocks {
 export interface PositiveCache {
   has (identity: Identity, claim: Kind['claim'], id: string): boolean
   /** A question is asked now: what its answer, however late, is added with. */
-  ask (identity: Identity): Question
-  /** Notes ids as allowed by the answer to a question. */
-  add (identity: Identity, claim: Kind['claim'], ids: readonly string[], question: Question): void
+  ask (identity: Identity): Asking
+  /** Notes ids as allowed by the answer to a question that was asked then. */
+  add (identity: Identity, claim: Kind['claim'], ids: readonly string[], asking: Asking): void
   /** Forgets ids that a later answer denied. */
   drop (identity: Identity, claim: Kind['claim'], ids: readonly string[]): void
   /** Forgets what a user, or everybody (null), was allowed, also answers still on their way. */
@@ -28,7 +28,7 @@ export interface PositiveCache {
 }
 
 /** When a question was asked. */
-export interface Question {
+export interface Asking {
   /** Monotonic, in ms. */
   readonly askedAtMs: number
   /** Which generation of the user's rights it asked about. */

@@ -1,4 +1,4 @@
-/** Something of which there are only so many places: `most` is 1 or more. */
+/** A group has `most` places: 1 or more. */
 export interface Group {
   readonly name: string
   readonly most: number

@@ -49,9 +49,9 @@ export function createTurns ({ check, nextDueMs, onFault, now }: TurnsDeps): Tur
   }
 
   function startNext (): void {
-    while (running < MAX_CONCURRENT && (startFrom(first) || startFrom(second))) {
-      [first, second] = [second, first]
-    }
+    if (running === MAX_CONCURRENT || !(startFrom(first) || startFrom(second))) return
+    [first, second] = [second, first]
+    startNext()
   }
 
   /** Starts the group that has waited longest of those for which there is a place. */

@@ -20,8 +20,12 @@ export interface ReadinessFacts {
   readonly accessUnsafe: boolean
 }
 
-/** Ready: started, not draining, every issuer tried and the keys of at least one at hand, Redis if it is needed, and a database that is safe. */
-export function judgeReadiness ({ started, draining, issuers, redisMissing, accessUnsafe }: ReadinessFacts): Readiness {
+/**
+ * Ready: started, not draining, every issuer tried and the keys of at least one at hand, Redis if it is needed, and a
+ * database that is safe.
+ */
+export function judgeReadiness (facts: ReadinessFacts): Readiness {
+  const { started, draining, issuers, redisMissing, accessUnsafe } = facts
   const allTried = issuers.every((issuer) => issuer.tried)
   const checks: ReadonlyArray<readonly [UnreadyReason, boolean]> = [
     ['starting', !started || !allTried],

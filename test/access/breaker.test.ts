@@ -112,7 +112,11 @@ t.test('one check that finds the back end unsafe closes it for all, until the pr
 t.test('a probe that was asked before it was found unsafe does not make it safe', async (t) => {
   let answer = (): void => {}
   const breaker = createBreaker({
-    probe: async () => { await new Promise<void>((resolve) => { answer = resolve }) }, failures: 1, openMs: 1000, now: () => 0, onUnsafe: () => {}
+    probe: async () => { await new Promise<void>((resolve) => { answer = resolve }) },
+    failures: 1,
+    openMs: 1000,
+    now: () => 0,
+    onUnsafe: () => {}
   })
   t.teardown(() => { breaker.close() })
   await t.rejects(breaker.run(fail))

@@ -275,7 +275,12 @@ t.test('what somebody said has changed does not wait behind all that are only du
 t.test('a recheck of one user makes no answer about another one out of date, and forgets nothing of others', async (t) => {
   const forgotten: Array<string | null> = []
   const rights = createRights({
-    authorizer: { local: false, visible: (_who, _token, asked) => everything(asked), forget: (userId) => { forgotten.push(userId) }, close: async () => {} },
+    authorizer: {
+      local: false,
+      visible: (_who, _token, asked) => everything(asked),
+      forget: (userId) => { forgotten.push(userId) },
+      close: async () => {}
+    },
     periodMs: 60_000,
     onFault: () => {}
   })

@@ -56,8 +56,13 @@ export async function findAccount (): Promise<Account> {
   throw new Error('the tests need an unprivileged account to run Postgres as')
 }
 
+interface Launched {
+  readonly server: ChildProcess
+  readonly log: () => string
+}
+
 /** Starts the server and waits until it says that it is ready. */
-async function launch (program: string, folder: string, port: number, account: Account): Promise<{ readonly server: ChildProcess, readonly log: () => string }> {
+async function launch (program: string, folder: string, port: number, account: Account): Promise<Launched> {
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=16MB', 'max_connections=60']
   const args = ['-D', folder, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
   const server = spawn(program, args, { ...account, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })

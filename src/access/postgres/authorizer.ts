@@ -7,7 +7,8 @@ import { CHANGED, checkRows } from './check.js'
 import { createPostgresPool } from './pool.js'
 import { inspectSafeguards, type Inspection } from './safeguards.js'
 import { parseQualifiedName } from '../qualified-name.js'
-import { createRemoteAuthorizer, type Deadline } from '../remote-authorizer.js'
+import type { Deadline } from '../asker.js'
+import { createRemoteAuthorizer } from '../remote-authorizer.js'
 
 export interface PostgresAccessSettings {
   /** `postgres://login:password@host:port/database?sslmode=verify-full`; a transaction pooler will do. */

@@ -1,8 +1,10 @@
 import type { PgConnection } from './connection.js'
 
+const EVERY_ROLE = 'every role'
+
 /** Who may create objects in schemas of these names, besides their owners, superusers and the roles that are ours. */
 const WRITERS = `
-select n.nspname::text as schema, coalesce(g.rolname::text, 'every role') as writer
+select n.nspname::text as schema, coalesce(g.rolname::text, '${EVERY_ROLE}') as writer
 from pg_catalog.pg_namespace n
 cross join lateral pg_catalog.aclexplode(n.nspacl) a
 left join pg_catalog.pg_roles g on g.oid = a.grantee
@@ -27,8 +29,11 @@ export function readSearchPath (path: string, users: readonly string[]): string[
 export async function describeWriters (connection: Pick<PgConnection, 'run'>, path: string, users: readonly [string, string]): Promise<string[]> {
   const schemas = readSearchPath(path, users)
   const rows = await connection.run(WRITERS, [listOf(schemas), users[1]])
-  return rows.map(({ schema, writer }) => `${String(writer)} may create in the schema ${String(schema)}, which is on the search path of the policies (${path}): `
-    + `its operators and functions may run inside them: revoke create on schema ${String(schema)} from ${writer === 'every role' ? 'public' : String(writer)}`)
+  return rows.map((row) => {
+    const [schema, writer] = [String(row['schema']), String(row['writer'])]
+    return `${writer} may create in the schema ${schema}, which is on the search path of the policies (${path}): operators and functions there ` +
+      `may run inside them: revoke create on schema ${schema} from ${writer === EVERY_ROLE ? 'public' : writer}`
+  })
 }
 
 /** An array in Postgres's text form. */

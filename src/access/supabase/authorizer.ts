@@ -6,7 +6,8 @@ import { fitsShape, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
 import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
-import { createRemoteAuthorizer, LIST_LIMIT, type Deadline } from '../remote-authorizer.js'
+import type { Deadline } from '../asker.js'
+import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
 
 export interface SupabaseAccessSettings {
   /** The project's URL, without `/rest/v1`. */
