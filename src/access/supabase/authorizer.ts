@@ -4,6 +4,7 @@ import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
+import { describeAllExposed } from './exposed-tables.js'
 import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
@@ -29,11 +30,17 @@ const IDS_PER_REQUEST = 100
 const MAX_FILTER_CHARS = 6000
 const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smallint']
 
+/** An authorizer that can say what its project shows to nobody in particular. */
+export interface SupabaseAuthorizer extends Authorizer {
+  /** Resolves with what operators should look at. Rejects with `AccessError` when the project does not answer. */
+  start (): Promise<readonly string[]>
+}
+
 /**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
-export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): Authorizer {
+export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): SupabaseAuthorizer {
   const { checkTimeoutMs, cacheMs } = settings
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
@@ -98,9 +105,12 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
-  return createRemoteAuthorizer({
+  const authorizer = createRemoteAuthorizer({
     ask, probe, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, lingerMs: checkTimeoutMs, cacheMs, clocks
   })
+  const start = async (): Promise<readonly string[]> =>
+    await describeAllExposed(readIds, Object.values(tables), settings.anonKey, AbortSignal.timeout(checkTimeoutMs))
+  return { ...authorizer, start }
 }
 
 /** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */
