@@ -4,6 +4,7 @@ import { createResumeTickets, type ResumeTickets } from '../connection/resume-ti
 import type { Control } from '../control/control.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
 import { composeAccess, type Access } from './access.js'
+import { watchAccessSafety, type AccessSafety } from './access-safety.js'
 import { createBreakGlass, type BreakGlass } from './break-glass.js'
 import { composeControl } from './control.js'
 import { createEndings, type Endings } from './endings.js'
@@ -22,6 +23,7 @@ export interface Judges {
   readonly nodes: Nodes
   readonly limits: Limits
   readonly access: Access
+  readonly accessSafety: AccessSafety
   readonly tokens: TokenVerifier
   readonly control: Control
   readonly endings: Endings
@@ -46,6 +48,8 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   addExit(limits.close)
   const access = composeAccess(config, parts.authorizer ?? null)
   addExit(async () => { await access.authorizer.close() })
+  const accessSafety = watchAccessSafety(access.authorizer, log)
+  exits.add(accessSafety.close)
   const tokens = parts.tokens ?? composeTokens(config, audit)
   exits.add(() => { tokens.close() })
   const control = composeControl({ config, redis, log, redisFailures })
@@ -66,5 +70,5 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   exits.add(resumeKey.close)
   const tickets = createResumeTickets({ key: resumeKey.current })
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
-  return { nodes, limits, access, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
+  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
 }

@@ -57,7 +57,8 @@ async function untilRevocationsAreKnown (house: House, leaving: AbortSignal): Pr
 async function startJudges ({ ground, judges, doors }: House, leaving: AbortSignal): Promise<void> {
   const { log, metrics, redis, redisFailures } = ground
   metrics.start(doors.operations.metricSources)
-  await unlessLeaving(judges.access.start((reason) => { writeEvent(log, { event: 'access.unavailable', reason }) }), leaving)
+  const notes = await unlessLeaving(judges.access.start((reason) => { writeEvent(log, { event: 'access.unavailable', reason }) }), leaving)
+  for (const reason of notes) writeEvent(log, { event: 'access.warning', reason })
   // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
   // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.
   if (await redis?.waitUntilUp(FIRST_CONNECT_MS) === false) judges.limits.noteRedisAway()

@@ -24,7 +24,7 @@ export interface ProcessOperationsDeps {
 /** Puts together what operators may ask. */
 export function composeProcessOperations ({ ground, judges, fanout }: ProcessOperationsDeps): ProcessOperations {
   const { config, options, phase, registry, metrics, destination, eventLoop, redisFailures } = ground
-  const { limits, tokens, control } = judges
+  const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
   const readiness = (): Readiness => judgeReadiness({
     started: phase.current !== 'starting',
@@ -33,7 +33,8 @@ export function composeProcessOperations ({ ground, judges, fanout }: ProcessOpe
     // Without revocations and bans nobody may be let in: they come from Redis.
     redisMissing: !control.loaded || (config.limits.onRedisDown === 'closed' && limits.redisUp() === false),
     rightsMissing: redisFailures.cannotDecide() && !config.limits.dryRun,
-    channelMissing: !control.listening
+    channelMissing: !control.listening,
+    accessUnsafe: !accessSafety.isSafe()
   })
   return {
     readiness,

@@ -1,6 +1,6 @@
 import type { IssuerStatus } from '../tokens/token-verifier.js'
 
-export type UnreadyReason = 'starting' | 'draining' | 'no_issuer_keys' | 'redis' | 'redis_rights' | 'control_channel'
+export type UnreadyReason = 'starting' | 'draining' | 'no_issuer_keys' | 'redis' | 'redis_rights' | 'control_channel' | 'access_unsafe'
 
 /** Whether traffic may be sent here, and why not. */
 export interface Readiness {
@@ -20,10 +20,16 @@ export interface ReadinessFacts {
   readonly rightsMissing: boolean
   /** The channel of orders is not subscribed: others' orders would not arrive in time. */
   readonly channelMissing: boolean
+  /** The database that decides does not protect its rows: it shows nobody anything. */
+  readonly accessUnsafe: boolean
 }
 
-/** Ready: started, not draining, every issuer tried and the keys of at least one at hand, Redis if it is needed, and the rights there. */
-export function judgeReadiness ({ started, draining, issuers, redisMissing, rightsMissing, channelMissing }: ReadinessFacts): Readiness {
+/**
+ * Ready: started, not draining, every issuer tried and the keys of at least one at hand, Redis if it is needed, the rights
+ * there, and a database that is safe.
+ */
+export function judgeReadiness (facts: ReadinessFacts): Readiness {
+  const { started, draining, issuers, redisMissing, rightsMissing, channelMissing, accessUnsafe } = facts
   const allTried = issuers.every((issuer) => issuer.tried)
   const checks: ReadonlyArray<readonly [UnreadyReason, boolean]> = [
     ['starting', !started || !allTried],
@@ -31,7 +37,8 @@ export function judgeReadiness ({ started, draining, issuers, redisMissing, righ
     ['no_issuer_keys', allTried && issuers.length > 0 && !issuers.some((issuer) => issuer.usable)],
     ['redis', redisMissing],
     ['redis_rights', rightsMissing],
-    ['control_channel', channelMissing]
+    ['control_channel', channelMissing],
+    ['access_unsafe', accessUnsafe]
   ]
   const reasons = checks.filter(([, holds]) => holds).map(([reason]) => reason)
   const issuersWithoutKeys = issuers.filter((issuer) => !issuer.usable).map((issuer) => issuer.name)

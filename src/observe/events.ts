@@ -103,6 +103,14 @@ export const EVENTS = {
   },
   'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'], optional: [] },
   'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'], optional: [] },
+  'access.warning': { level: 'warn', when: 'something about the database should be looked at, and is no fault by itself; at the start', fields: ['reason'], optional: [] },
+  'access.unsafe': {
+    level: 'error',
+    when: 'the database does not protect one user\'s rows from another any more: nobody is shown anything, and what was given is ended; again every minute',
+    fields: ['reason'],
+    optional: []
+  },
+  'access.safe': { level: 'info', when: 'it protects them again', fields: ['duration_ms'], optional: [] },
   'bus.lost': { level: 'warn', when: 'events of `topics` topics may be missed from now on', fields: ['topics'], optional: [] },
   'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
   'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },

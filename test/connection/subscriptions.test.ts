@@ -59,7 +59,8 @@ function setUp (options: BenchOptions = {}): Bench {
     remove: () => { rights.push('remove') },
     recheckSoon: () => { rights.push('recheck soon') },
     recheck: () => {},
-    get generation () { return generation() },
+    generationOf: () => generation(),
+    endAll: () => {},
     stop: () => {}
   }
   const report = createTestReport()
