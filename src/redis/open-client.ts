@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
-import { Cluster, Redis } from '#ioredis'
+import { Redis, type Cluster } from '#ioredis'
 import type { RedisClient } from './client.js'
+import { OnceCluster, refreshOnLoss, SENT_ONCE } from './once-cluster.js'
 import { readRedisUrl, type RedisNode, type ServerAddress } from './read-url.js'
 
 /** Sentinels that watch a master, and know at any time where it is. */
@@ -91,35 +92,17 @@ function openCluster (nodes: readonly RedisNode[], options: Options): Cluster {
   const withTls = nodes[0]?.tls === true
   // Each node is verified by its own name: that of its URL, or the one under which the cluster tells of it.
   const nameNode = (address: ServerAddress) => ({ ...address, ...(withTls && { tls: nameServer(address.host) }) })
-  const cluster = new Cluster(nodes.map(({ address }) => nameNode(address)), {
+  const cluster = new OnceCluster(nodes.map(({ address }) => nameNode(address)), {
     redisOptions: { ...options, ...nodes[0]?.access, ...(withTls && { tls: {} }) },
     ...(withTls && { natMap: (key) => nameNode(splitKey(key)) }),
-    enableOfflineQueue: false,
+    ...SENT_ONCE,
     clusterRetryStrategy: chooseRetryDelayMs,
     maxRedirections: 4,
-    // Sends again what was in flight on a connection that broke: its reply may be lost alone. What Redis itself sends
-    // elsewhere (MOVED, ASK, TRYAGAIN, CLUSTERDOWN) it has not done, and is sent again.
-    retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 100,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS
   })
   refreshOnLoss(cluster)
   return cluster
-}
-
-const REFRESH_GAP_MS = 100
-
-/** A node that is gone may have a successor. */
-function refreshOnLoss (cluster: Cluster): void {
-  let waiting = false
-  cluster.on('-node', () => {
-    if (waiting) return
-    waiting = true
-    setTimeout(() => {
-      waiting = false
-      if (cluster.status === 'ready') cluster.refreshSlotsCache(() => {})
-    }, REFRESH_GAP_MS).unref()
-  })
 }
 
 /** How TLS names the server that it wants. An address is no server name (RFC 6066): the certificate is held to it all the same. */

@@ -59,13 +59,12 @@ async function checkCluster (cluster: Cluster): Promise<Verdict> {
 async function checkConnected (redis: RedisConnection, config: Config, prefix: string): Promise<Verdict[]> {
   const { commands } = redis
   const nodes: readonly Redis[] = commands instanceof Cluster ? commands.nodes('master') : [commands]
-  const parts = await Promise.all([
+  const looked = await Promise.all([
     ...nodes.map(async node => await checkRedisNode(node, commands.isCluster)),
-    ...(commands instanceof Cluster ? [checkCluster(commands)] : []),
-    checkScripts(redis, config, prefix),
-    checkChannels(redis, prefix)
+    ...(commands instanceof Cluster ? [checkCluster(commands)] : [])
   ])
-  return parts.flat()
+  // One after the other: a replica that refuses a script is left, with all that was asked meanwhile.
+  return [...looked.flat(), await checkScripts(redis, config, prefix), await checkChannels(redis, prefix)]
 }
 
 /** Tries all that the gateway needs of its Redis. Leaves nothing behind. */
