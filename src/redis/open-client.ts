@@ -29,6 +29,8 @@ const CONNECT_TIMEOUT_MS = 2000
 /** A connection on which commands wait and nothing arrives is dead: half-open, or its Redis hangs. */
 const SILENCE_MS = 5000
 const KEEP_ALIVE_MS = 10_000
+/** For a peer to end a connection that is left; a server that hangs never does. */
+const DISCONNECT_TIMEOUT_MS = 500
 const MAX_RETRY_DELAY_MS = 2000
 const SENTINEL_TIMEOUT_MS = 1000
 
@@ -44,6 +46,7 @@ function createOptions (commandTimeout: number, reconnectOnError: IsWrongServer)
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: Math.max(SILENCE_MS, 2 * commandTimeout),
     keepAlive: KEEP_ALIVE_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     // A script that was sent may have run: sending it again would count twice.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
