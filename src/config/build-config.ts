@@ -87,10 +87,13 @@ const toAccess = (values: SettingValues): Config['access'] => ({
   inboundMax: values.WS_INBOUND_MAX
 })
 
-const toSentinel = ({ REDIS_SENTINELS: sentinels, REDIS_SENTINEL_MASTER: master, REDIS_SENTINEL_PASSWORD: password }: SettingValues): SentinelTarget | null =>
-  sentinels.length === 0
-    ? null
-    : { sentinels: sentinels.flatMap((text) => readAddress(text) ?? []), master: master ?? '', password: password ?? null }
+const toSentinel = (values: SettingValues): SentinelTarget | null => values.REDIS_SENTINELS.length === 0
+  ? null
+  : {
+      sentinels: values.REDIS_SENTINELS.flatMap((text) => readAddress(text) ?? []),
+      master: values.REDIS_SENTINEL_MASTER ?? '',
+      password: values.REDIS_SENTINEL_PASSWORD ?? null
+    }
 
 const toRedis = (values: SettingValues): Config['redis'] => hasRedis(values)
   ? { url: values.REDIS_URL ?? null, clusterUrls: values.REDIS_CLUSTER_URLS, sentinel: toSentinel(values), prefix: values.REDIS_KEY_PREFIX }

@@ -118,8 +118,9 @@ function createStore ({ config, redis, audit, keepRecords, ownLimiter = null }: 
   const policy = settings.onRedisDown
   // Time must be left to answer, and for the policy, when Redis hangs.
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
+  const shared = createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } })
   const guarded = createGuardedLimiter({
-    shared: tellProbes(createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } }), redis.noteProbe),
+    shared: tellProbes(shared, redis.noteProbe),
     local,
     policy,
     now: monotonic,

@@ -22,7 +22,7 @@ async function startTlsCluster (t: Test): Promise<{ ports: readonly number[], au
   const authorities = join(t.testdir({}), 'authorities.pem')
   await writeFile(authorities, (await Promise.all(certificates.map(async ({ certFile }) => await readFile(certFile, 'utf8')))).join(''))
   const ports: number[] = []
-  for (const _ of HOSTS) ports.push(await findFreePort())
+  while (ports.length < HOSTS.length) ports.push(await findFreePort())
   await startRedisCluster(t, {
     meetingPortOf: index => ports[index],
     argsOf: index => [

@@ -122,7 +122,8 @@ export interface TestClusterOptions {
 }
 
 /** Starts a cluster of three masters for this test, and a replica of the first if asked, and waits until each of them serves. */
-export async function startRedisCluster (t: Test, { withReplica = false, argsOf = () => [], meetingPortOf = () => undefined }: TestClusterOptions = {}): Promise<TestRedisCluster> {
+export async function startRedisCluster (t: Test, options: TestClusterOptions = {}): Promise<TestRedisCluster> {
+  const { withReplica = false, argsOf = () => [], meetingPortOf = () => undefined } = options
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-config-file', 'nodes.conf']
   const nodes = await Promise.all([0, 1, 2].map(async (index) => await startRedis(t, { args: [...args, ...argsOf(index)] })))
   await Promise.all(nodes.map(async (node, index) => {
