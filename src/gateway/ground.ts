@@ -51,7 +51,7 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   exits.add(eventLoop.stop)
   const metrics = createMetrics()
   exits.add(metrics.close)
-  const redis = openRedis(config)
+  const redis = openRedis(config, log)
   const redisFailures = redis === null ? NO_REDIS_FAILURES : composeRedisFailures(config, redis, log, metrics)
   exits.add(async () => {
     redisFailures.close()
@@ -60,9 +60,13 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis, redisFailures }
 }
 
-function openRedis ({ redis }: Config): RedisConnection | null {
+function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {
   if (redis === null) return null
-  return connectRedis({ ...(redis.url === null ? {} : { url: redis.url }), clusterUrls: redis.clusterUrls })
+  return connectRedis({
+    ...redis,
+    onWrongRedis: (reason) => { writeEvent(log, { event: 'redis.wrong', reason }) },
+    onRenew: () => { writeEvent(log, { event: 'redis.renewed' }) }
+  })
 }
 
 function composeRedisFailures (config: Config, { commands }: RedisConnection, log: Logger, metrics: Metrics): RedisFailures {

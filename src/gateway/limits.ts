@@ -7,7 +7,7 @@ import { createMemoryLimiter } from '../limits/memory/limiter.js'
 import { createMessageLimit, type MessageLimit } from '../limits/messages/message-limit.js'
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
-import { classifyFailure, type AwayCause } from '../redis/failure.js'
+import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { limitPrefix } from './limit-prefix.js'
 import type { RedisFailures } from './redis-failures.js'
@@ -93,6 +93,22 @@ function callThrough (limiter: Limiter): Limiter {
   }
 }
 
+/** A renewal writes, and is what an outage is probed with: whether it was answered says whether Redis does its work. */
+function tellProbes (limiter: Limiter, noteProbe: (succeeded: boolean) => void): Limiter {
+  return {
+    ...limiter,
+    renew: async (leases) => {
+      try {
+        await limiter.renew(leases)
+        noteProbe(true)
+      } catch (error) {
+        noteProbe(!isAway(error))
+        throw error
+      }
+    }
+  }
+}
+
 type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
 
 export interface LimitsDeps {
@@ -116,10 +132,11 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
   // Time must be left to answer, and for the policy, when Redis hangs.
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
   const onFailure = redisFailures.note
+  const shared = createRedisLimiter(redis.commands, settings, {
+    prefix: limitPrefix(config), callTimeoutMs, records: { ...keepRecords, prefix: basePrefix }, onFailure
+  })
   const guarded = createGuardedLimiter({
-    shared: createRedisLimiter(redis.commands, settings, {
-      prefix: limitPrefix(config), callTimeoutMs, records: { ...keepRecords, prefix: basePrefix }, onFailure
-    }),
+    shared: tellProbes(shared, redis.noteProbe),
     local,
     policy,
     now: monotonic,

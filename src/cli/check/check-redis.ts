@@ -6,35 +6,17 @@ import { createRedisBus } from '../../bus/redis-bus.js'
 import { limitPrefix } from '../../gateway/limit-prefix.js'
 import { createRedisLimiter } from '../../limits/redis/limiter.js'
 import { connectRedis, type RedisConnection } from '../../redis/connect.js'
-import { classifyFailure, type AwayCause } from '../../redis/failure.js'
+import { readRedisUrl } from '../../redis/read-url.js'
 import { checkRedisNode } from './check-redis-node.js'
 import { checkRedisRights } from './check-redis-rights.js'
-import { fail, ok, type Verdict } from './verdict.js'
+import { checkSentinels } from './check-sentinels.js'
+import { describeFailure } from './describe-failure.js'
+import { fail, isGood, ok, type Verdict } from './verdict.js'
 
 const PART = 'redis'
 const CONNECT_MS = 3000
 const HEAR_MS = 2000
 
-const AWAY: Readonly<Record<AwayCause, string>> = {
-  timeout: 'it does not answer in time',
-  unreachable: 'it cannot be reached: host, port, TLS or firewall',
-  too_many_clients: 'it takes no more clients (maxclients)',
-  unauthenticated: 'it denies access: user or password',
-  read_only: 'it is a replica, or takes no writes now',
-  loading: 'it is loading its data',
-  busy: 'it is running a script that does not end',
-  master_down: 'it is a replica whose master is away',
-  out_of_memory: 'it takes no writes: its memory is full',
-  misconfigured: 'it takes no writes: it cannot save its data (MISCONF)',
-  no_replicas: 'it takes no writes: too few replicas follow it',
-  cluster_down: 'its cluster does not serve all slots'
-}
-
-function describeFailure (error: unknown): string {
-  const failure = classifyFailure(error)
-  if (failure.kind === 'away') return AWAY[failure.cause]
-  return failure.kind === 'denied' ? 'it denies access: the rights of the user' : `it answered with an error (${failure.code})`
-}
 
 /** Has one user's slot taken and given back by the limiter itself: its scripts must run, and write its keys. */
 async function checkScripts ({ commands }: RedisConnection, config: Config, prefix: string): Promise<Verdict> {
@@ -80,34 +62,31 @@ async function checkCluster (cluster: Cluster): Promise<Verdict> {
 async function checkConnected (redis: RedisConnection, config: Config, prefix: string): Promise<Verdict[]> {
   const { commands } = redis
   const nodes: readonly Redis[] = commands instanceof Cluster ? commands.nodes('master') : [commands]
-  const parts = await Promise.all([
+  const looked = await Promise.all([
     ...nodes.map(async node => await checkRedisNode(node, commands.isCluster)),
     ...(commands instanceof Cluster ? [checkCluster(commands)] : []),
-    checkScripts(redis, config, prefix),
-    checkChannels(redis, prefix),
     checkRedisRights(nodes, config)
   ])
-  return parts.flat()
+  // One after the other: a replica that refuses a script is left, with all that was asked meanwhile.
+  return [...looked.flat(), await checkScripts(redis, config, prefix), await checkChannels(redis, prefix)]
 }
 
 /** Tries all that the gateway needs of its Redis. Leaves nothing behind. */
 export async function checkRedis (config: Config): Promise<Verdict[]> {
   if (config.redis === null) return [ok(PART, 'none: limits, bans and revocations are in this process alone')]
-  const { url, clusterUrls, prefix } = config.redis
-  const redis = connectRedis({ ...(url === null ? {} : { url }), clusterUrls })
-  let failure = AWAY.unreachable
+  const { url, sentinel, prefix } = config.redis
+  const sentinels = sentinel === null ? [] : await checkSentinels(sentinel, url !== null && readRedisUrl(url).tls)
+  if (!isGood(sentinels)) return sentinels
+  let giveUp = (): void => {}
   // The first failure tells enough; the client would try for ever.
-  const failed = new Promise<false>((resolve) => {
-    redis.commands.once('error', (error: unknown) => {
-      failure = describeFailure(error)
-      resolve(false)
-    })
-  })
+  const failed = new Promise<false>((resolve) => { giveUp = () => { resolve(false) } })
+  const redis = connectRedis({ ...config.redis, onWrongRedis: () => { giveUp() } })
+  redis.commands.once('error', giveUp)
   try {
-    if (!await Promise.race([redis.waitUntilUp(CONNECT_MS), failed])) return [fail(PART, failure)]
-    return await checkConnected(redis, config, prefix)
+    if (await Promise.race([redis.waitUntilUp(CONNECT_MS), failed])) return [...sentinels, ...await checkConnected(redis, config, prefix)]
+    return [...sentinels, fail(PART, describeFailure(redis.lastError() ?? new Error('Connection is closed')))]
   } catch (error) {
-    return [fail(PART, describeFailure(error))]
+    return [...sentinels, fail(PART, describeFailure(error))]
   } finally {
     await redis.close()
   }
