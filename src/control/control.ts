@@ -56,8 +56,8 @@ export interface ControlHandlers {
   onRevoked (matches: (identity: Identity) => boolean): void
   /** This user's connections end. */
   onDisconnect (userId: string): void
-  /** This address's connections end. */
-  onBan (address: string): void
+  /** The connections of these addresses end. */
+  onBanned (addresses: ReadonlySet<string>): void
   /** The rights of this user, or of everybody (null), may have changed. */
   onRecheck (userId: string | null): void
 }
