@@ -31,7 +31,7 @@ export function createControlState ({ revocationMs, now }: ControlStateOptions) 
     revocations: createLedger(now, Infinity, index.follow)
   }
   const ordersDone = new Set<string>()
-  let heardAtMs = 0
+  let heardAtUs = 0
   let handlers = NOBODY
 
   /** Whether it is an order that was done before; from now on it is. */
@@ -53,7 +53,7 @@ export function createControlState ({ revocationMs, now }: ControlStateOptions) 
   function learnQuietly (name: LedgerName, kept: Iterable<KeptOrder>): string[] {
     const news: string[] = []
     for (const order of kept) {
-      heardAtMs = Math.max(heardAtMs, order.givenAtMs)
+      heardAtUs = Math.max(heardAtUs, order.givenAtUs)
       const change = ledgers[name].learn(order)
       if (change !== null && saysMore(name, change.before, change.after)) news.push(order.name)
     }
@@ -80,8 +80,8 @@ export function createControlState ({ revocationMs, now }: ControlStateOptions) 
       const ban = ledgers.bans.get(address)
       return ban === undefined || ban.lifted ? 0 : ledgers.bans.remainingMs(ban)
     },
-    /** The latest time at which an order was given that this process has heard of, in ms on Redis's clock. */
-    heardAtMs: (): number => heardAtMs,
+    /** The latest time at which an order was given that this process has heard of, in µs on Redis's clock. */
+    heardAtUs: (): number => heardAtUs,
     learnQuietly,
     tell,
     learn (name: LedgerName, kept: Iterable<KeptOrder>): void { tell(name, learnQuietly(name, kept)) },

@@ -22,6 +22,9 @@ const SLICE = 500
 /** Names settled in one script call: it holds up Redis for less than 1 ms. */
 const SETTLED_TOGETHER = 100
 
+/** Between the ends of one taking back, as two clocks see it. */
+const MEANINGLESS_MS = 1000
+
 /** An entry that a message names: `member` is what it says that the entry is, '' when it says nothing. */
 export interface NamedEntry {
   readonly name: string
@@ -70,7 +73,7 @@ export class LedgerReader {
         const known = ledger.get(kept.name)
         if (known === undefined) continue
         known.seenInRecords = reading
-        if (known.givenAtMs !== kept.givenAtMs || known.lifted !== kept.lifted) doubts.push(askToKnow(known, ledger.remainingMs(known)))
+        if (isOther(kept, known, ledger.remainingMs(known))) doubts.push(askToKnow(known, ledger.remainingMs(known)))
       }
       // One that has ended takes room until it is looked at.
       for (const { name: ended, remainingMs } of slice.entries) if (remainingMs <= 0) doubts.push(...this.asksOf(ended, ''))
@@ -112,7 +115,7 @@ export class LedgerReader {
   private asksOf (name: string, member: string): Ask[] {
     const ledger = this.options.state.ledgers[this.options.name]
     const known = ledger.get(name)
-    const read: Ask = { name, want: 'read', givenAtMs: 0, remainingMs: 0, member }
+    const read: Ask = { name, want: 'read', givenAtUs: 0, remainingMs: 0, member }
     if (known === undefined) return [read]
     const know = askToKnow(known, ledger.remainingMs(known))
     return member === '' || member === known.member ? [know] : [read, know]
@@ -124,11 +127,11 @@ export class LedgerReader {
     const writtenBack: KeptOrder[] = []
     try {
       for (const part of split(asks, SETTLED_TOGETHER)) {
-        const { settled } = await store.settle(part, state.heardAtMs())
+        const { settled } = await store.settle(part, state.heardAtUs())
         const kept = settled.flatMap(({ order, refused }) => order === null || refused ? [] : [order])
         for (const each of state.learnQuietly(name, kept)) news.push(each)
         writtenBack.push(...settled.flatMap(({ order, refused, written }, at) => (
-          written && !refused && order !== null && part[at]?.givenAtMs === order.givenAtMs ? [order] : []
+          written && !refused && order !== null && part[at]?.givenAtUs === order.givenAtUs ? [order] : []
         )))
       }
     } finally {
@@ -136,6 +139,12 @@ export class LedgerReader {
       if (writtenBack.length > 0) onWrittenBack(name, writtenBack)
     }
   }
+}
+
+/** Whether Redis keeps something else than what is known here after reading it, or for a shorter time. */
+function isOther (kept: KeptOrder, known: OrderRecord, remainingMs: number): boolean {
+  if (known.givenAtUs !== kept.givenAtUs || known.lifted !== kept.lifted) return true
+  return known.lifted && remainingMs > kept.remainingMs + MEANINGLESS_MS
 }
 
 function isMissing (record: OrderRecord, reading: number): boolean {

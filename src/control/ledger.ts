@@ -3,7 +3,7 @@ import type { KeptOrder } from './order-record.js'
 /** What this process knows under one name. */
 export interface OrderRecord {
   readonly name: string
-  readonly givenAtMs: number
+  readonly givenAtUs: number
   readonly lifted: boolean
   readonly member: string
   /** On this process's clock, in ms. */
@@ -47,8 +47,8 @@ export function createLedger (now: () => number, maxRecords: number, onChange: O
 
   /** The later one counts; of two of the same time the order, not its taking back. */
   function counts (kept: KeptOrder, known: OrderRecord | undefined): boolean {
-    if (known === undefined || kept.givenAtMs > known.givenAtMs) return true
-    return kept.givenAtMs === known.givenAtMs && known.lifted && !kept.lifted
+    if (known === undefined || kept.givenAtUs > known.givenAtUs) return true
+    return kept.givenAtUs === known.givenAtUs && known.lifted && !kept.lifted
   }
 
   function replace (before: OrderRecord | undefined, after: OrderRecord): void {
@@ -64,16 +64,18 @@ export function createLedger (now: () => number, maxRecords: number, onChange: O
     learn (kept: KeptOrder): { readonly before: OrderRecord | undefined, readonly after: OrderRecord } | null {
       const before = get(kept.name)
       const { seenInRecords, seenInOrders } = records.get(kept.name) ?? { seenInRecords: 0, seenInOrders: 0 }
-      const { name, givenAtMs, lifted, member, keptUntilMs } = kept
-      const endsAtMs = now() + kept.remainingMs
+      const { name, givenAtUs, lifted, member, keptUntilMs } = kept
+      const keptEndMs = now() + kept.remainingMs
       if (counts(kept, before)) {
-        const after = { name, givenAtMs, lifted, member, keptUntilMs, endsAtMs, seenInRecords, seenInOrders }
+        // It may have been taken back by a process that did not know how long it would have lasted.
+        const endsAtMs = lifted ? Math.max(keptEndMs, before?.endsAtMs ?? 0) : keptEndMs
+        const after = { name, givenAtUs, lifted, member, keptUntilMs, endsAtMs, seenInRecords, seenInOrders }
         replace(records.get(name), after)
         return { before, after }
       }
-      if (before !== undefined && before.givenAtMs === givenAtMs && before.keptUntilMs !== keptUntilMs) {
+      if (before !== undefined && before.givenAtUs === givenAtUs && before.keptUntilMs !== keptUntilMs) {
         // The same order, kept a little differently. Only a taking back may become longer: this process's end of an order stays.
-        const longest = before.lifted && lifted ? Math.max(endsAtMs, before.endsAtMs) : before.endsAtMs
+        const longest = before.lifted && lifted ? Math.max(keptEndMs, before.endsAtMs) : before.endsAtMs
         replace(before, { ...before, keptUntilMs, endsAtMs: longest })
       }
       return null

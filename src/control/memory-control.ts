@@ -20,14 +20,14 @@ export interface MemoryControlOptions {
 function createMemorySource (state: ControlState, name: LedgerName, now: () => number): OrderSource {
   const ledger = state.ledgers[name]
   return {
-    async settle (asks, heardAtMs) {
+    async settle (asks, heardAtUs) {
       const nowMs = now()
       const settled = asks.map((ask): Settled => {
         const known = ledger.get(ask.name)
         const lifted = ask.want === 'lift'
         if (!lifted && known === undefined && ledger.size() >= state.terms[name].maxOrders) ledger.sweep()
         const isFull = !lifted && known === undefined && state.terms[name].whenFull === 'refuse' && ledger.size() >= state.terms[name].maxOrders
-        const order = { ...ask, givenAtMs: Math.max(nowMs, heardAtMs + 1), lifted, keptUntilMs: nowMs + ask.remainingMs }
+        const order = { ...ask, givenAtUs: Math.max(nowMs * 1000, heardAtUs + 1), lifted, keptUntilMs: nowMs + ask.remainingMs }
         return { order: lifted && known === undefined ? null : order, refused: isFull, written: true }
       })
       return { nowMs, settled }

@@ -29,14 +29,14 @@ export type OrderBook = ReturnType<typeof createOrderBook>
 
 /** Asks about what this process knows under a name. */
 export function askToKnow (record: OrderRecord, remainingMs: number): Ask {
-  const { name, givenAtMs, lifted, member } = record
-  return { name, want: lifted ? 'know-lifted' : 'know', givenAtMs, remainingMs, member }
+  const { name, givenAtUs, lifted, member } = record
+  return { name, want: lifted ? 'know-lifted' : 'know', givenAtUs, remainingMs, member }
 }
 
 /** Gives orders that last, and takes them back: each resolves when it is kept, and rejects when it cannot be. */
 export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, now }: OrderBookOptions) {
   async function settle (ledger: LedgerName, asks: readonly Ask[]): Promise<KeptOrder[]> {
-    const { settled } = await stores[ledger].settle(asks, state.heardAtMs())
+    const { settled } = await stores[ledger].settle(asks, state.heardAtUs())
     if (settled.some(({ refused }) => refused)) throw new Error(`there are too many ${ledger}`)
     return settled.flatMap(({ order }) => order === null ? [] : [order])
   }
@@ -44,7 +44,7 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
   function toLift (ledger: LedgerName, name: string): Ask {
     const known = state.ledgers[ledger].get(name)
     return {
-      name, want: 'lift', givenAtMs: 0, remainingMs: known === undefined ? 0 : state.ledgers[ledger].remainingMs(known), member: known?.member ?? ''
+      name, want: 'lift', givenAtUs: 0, remainingMs: known === undefined ? 0 : state.ledgers[ledger].remainingMs(known), member: known?.member ?? ''
     }
   }
 
@@ -62,7 +62,7 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
 
   return {
     async ban (address: string, durationMs: number): Promise<Given> {
-      const kept = await settle('bans', [{ name: address, want: 'give', givenAtMs: 0, remainingMs: durationMs, member: address }])
+      const kept = await settle('bans', [{ name: address, want: 'give', givenAtUs: 0, remainingMs: durationMs, member: address }])
       return { ledger: 'bans', kept, message: { type: 'ban', address, duration_ms: durationMs } }
     },
     async unban (address: string): Promise<Given> {
@@ -72,7 +72,7 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
     async revoke (asked: Revocation): Promise<Given> {
       const { revocation, lastsMs } = widened(revocationFrom(asked, now()))
       const kept = await settle('revocations', [
-        { name: nameOfTarget(revocation), want: 'give', givenAtMs: 0, remainingMs: lastsMs, member: toMember(revocation) }
+        { name: nameOfTarget(revocation), want: 'give', givenAtUs: 0, remainingMs: lastsMs, member: toMember(revocation) }
       ])
       return { ledger: 'revocations', kept, message: { type: 'revoke', revocation, duration_ms: lastsMs } }
     },

@@ -8,8 +8,8 @@ export type LedgerName = 'bans' | 'revocations'
 export interface KeptOrder {
   /** What it is about: an address, or a token, session or user. */
   readonly name: string
-  /** When it was given, in ms on Redis's clock; later than any order that its giver had heard of, whatever that clock says. */
-  readonly givenAtMs: number
+  /** When it was given, in µs on Redis's clock; later than any order that its giver had heard of, whatever that clock says. */
+  readonly givenAtUs: number
   /** True: it takes the order of this name back. */
   readonly lifted: boolean
   /** In ms. A taking back lasts as long as what it takes back would have lasted. */

@@ -57,16 +57,16 @@ export function createOrderStore ({ client, keys, terms, timeoutMs, onUnreadable
     if (name === '') return []
     const [, given, end, state, member = ''] = RECORD.exec(value) ?? []
     if (given === undefined) { onUnreadable(); return [] }
-    return [{ name, givenAtMs: Number(given), lifted: state === '-', remainingMs: Number(end) - nowMs, keptUntilMs: Number(end), member }]
+    return [{ name, givenAtUs: Number(given), lifted: state === '-', remainingMs: Number(end) - nowMs, keptUntilMs: Number(end), member }]
   }
 
   return {
-    /** Settles some names in one step: with none it only reads Redis's clock. `heardAtMs`: what is given now is later. */
-    async settle (asks: readonly Ask[], heardAtMs: number): Promise<{ readonly nowMs: number, readonly settled: readonly Settled[] }> {
+    /** Settles some names in one step: with none it only reads Redis's clock. `heardAtUs`: what is given now is later. */
+    async settle (asks: readonly Ask[], heardAtUs: number): Promise<{ readonly nowMs: number, readonly settled: readonly Settled[] }> {
       const args = asks.flatMap((ask) => [
-        ask.name, WANTS[ask.want], ask.givenAtMs, Math.ceil(ask.remainingMs), ask.member === '' ? 0 : terms.reachOf(ask.member), ask.member
+        ask.name, WANTS[ask.want], ask.givenAtUs, Math.ceil(ask.remainingMs), ask.member === '' ? 0 : terms.reachOf(ask.member), ask.member
       ])
-      const reply = await run(settleScript, [keys.orders, keys.records], [...fixed, heardAtMs, terms.unknownLiftMs, terms.witness, ...args])
+      const reply = await run(settleScript, [keys.orders, keys.records], [...fixed, heardAtUs, terms.unknownLiftMs, terms.witness, ...args])
       return readReply(reply, asks)
     },
     /** A slice of all records, of which those that have ended are left in. `nowMs`: Redis's clock. */
@@ -89,11 +89,11 @@ function readReply (reply: unknown, asks: readonly Ask[]): { nowMs: number, sett
   const [nowMs, ...fields] = flat
   if (typeof nowMs !== 'number' || fields.length !== asks.length * FIELDS_OF_REPLY) throw new UnexpectedReply(settleScript.name, 'six fields of each order')
   const settled = asks.map(({ name }, n) => {
-    const [givenAtMs, remainingMs, keptUntilMs, state, written, member] = fields.slice(n * FIELDS_OF_REPLY, (n + 1) * FIELDS_OF_REPLY)
-    if (typeof givenAtMs !== 'number' || typeof remainingMs !== 'number' || typeof keptUntilMs !== 'number' || typeof member !== 'string') {
+    const [givenAtUs, remainingMs, keptUntilMs, state, written, member] = fields.slice(n * FIELDS_OF_REPLY, (n + 1) * FIELDS_OF_REPLY)
+    if (typeof givenAtUs !== 'number' || typeof remainingMs !== 'number' || typeof keptUntilMs !== 'number' || typeof member !== 'string') {
       throw new UnexpectedReply(settleScript.name, 'three numbers, two flags and a member')
     }
-    const order = state === 0 ? null : { name, givenAtMs, remainingMs, keptUntilMs, lifted: state === 2, member }
+    const order = state === 0 ? null : { name, givenAtUs, remainingMs, keptUntilMs, lifted: state === 2, member }
     return { order, refused: state === 3, written: written === 1 }
   })
   return { nowMs, settled }

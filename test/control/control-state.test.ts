@@ -8,7 +8,7 @@ import { identity } from './identities.js'
 
 const TOKEN = { kind: 'jti', id: 'token-1', issuer: null, issuedBeforeMs: null } as const
 const ban = (address: string, more: Partial<KeptOrder> = {}): KeptOrder => (
-  { name: address, givenAtMs: 1, lifted: false, remainingMs: 1000, keptUntilMs: 1000, member: address, ...more }
+  { name: address, givenAtUs: 1, lifted: false, remainingMs: 1000, keptUntilMs: 1000, member: address, ...more }
 )
 const revocation = (issuedBeforeMs: number | null, more: Partial<KeptOrder> = {}): KeptOrder => (
   { ...ban(nameOfTarget(TOKEN), more), member: toMember({ ...TOKEN, issuedBeforeMs }) }
@@ -24,21 +24,21 @@ function setUp () {
 t.test('who is to be told is told once for many, and only of what says more than what was known', async (t) => {
   const { state, told } = setUp()
   state.learn('bans', [ban('a'), ban('b'), ban('c', { lifted: true })])
-  state.learn('bans', [ban('a'), ban('b', { givenAtMs: 2 })])
+  state.learn('bans', [ban('a'), ban('b', { givenAtUs: 2 })])
   t.same(told, ['ban a', 'ban b'])
-  state.learn('bans', [ban('a', { givenAtMs: 2, lifted: true })])
-  state.learn('bans', [ban('a', { givenAtMs: 3 })])
+  state.learn('bans', [ban('a', { givenAtUs: 2, lifted: true })])
+  state.learn('bans', [ban('a', { givenAtUs: 3 })])
   t.same(told, ['ban a', 'ban b', 'ban a'])
   told.length = 0
   state.learn('revocations', [revocation(2_000_000)])
-  state.learn('revocations', [revocation(1_500_000, { givenAtMs: 2 })])
+  state.learn('revocations', [revocation(1_500_000, { givenAtUs: 2 })])
   t.same(told, ['revoked alice true'])
-  state.learn('revocations', [revocation(null, { givenAtMs: 3 })])
+  state.learn('revocations', [revocation(null, { givenAtUs: 3 })])
   t.equal(told.length, 2)
   t.equal(state.isRevoked(identity({ issuedAtMs: 3_000_000 })), true)
-  state.learn('revocations', [revocation(null, { givenAtMs: 4, lifted: true })])
+  state.learn('revocations', [revocation(null, { givenAtUs: 4, lifted: true })])
   t.equal(state.isRevoked(identity()), false)
-  t.equal(state.heardAtMs(), 4)
+  t.equal(state.heardAtUs(), 4)
   state.stop()
   state.learn('bans', [ban('z')])
   t.equal(told.length, 2)

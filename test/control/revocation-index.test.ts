@@ -11,10 +11,10 @@ const revocation = (more: Partial<Revocation>): Revocation => ({ kind: 'sub', id
 function setUp (now: () => number = () => 0) {
   const index = createRevocationIndex(now)
   const ledger = createLedger(now, Infinity, index.follow)
-  let givenAtMs = 0
+  let givenAtUs = 0
   const give = (more: Partial<Revocation>, { lifted = false, remainingMs = 1000 } = {}): void => {
     const meant = revocation(more)
-    ledger.learn({ name: nameOfTarget(meant), givenAtMs: ++givenAtMs, lifted, remainingMs, keptUntilMs: 0, member: lifted ? '' : toMember(meant) })
+    ledger.learn({ name: nameOfTarget(meant), givenAtUs: ++givenAtUs, lifted, remainingMs, keptUntilMs: 0, member: lifted ? '' : toMember(meant) })
   }
   return { index, ledger, give }
 }

@@ -1,19 +1,20 @@
 -- Joins what a process knows of orders with what Redis keeps, and keeps what counts: of an order and its taking back the
 -- later one. The same call reads, gives, takes back, and writes back what Redis has lost; it may be repeated.
 -- KEYS[1]  sorted set: orders in force, scored by when they end (ms, Redis's clock). Processes of the build before know only this key
--- KEYS[2]  hash: each order and each taking back by name, "<given ms> <end ms> <+ or -> <incarnation> <reach> <member of KEYS[1]>";
+-- KEYS[2]  hash: each order and each taking back by name, "<given µs> <end ms> <+ or -> <incarnation> <reach> <member of KEYS[1]>";
 --          and under '' the present incarnation of KEYS[1] with the last end of all
 -- ARGV[1]  most orders in force
 -- ARGV[2]  what a full set does with a new order: 'refuse', or 'evict' the one that ends first (its member is its name)
 -- ARGV[3]  what a new order does to one in force: 'replace' it, or 'widen' it
--- ARGV[4]  the latest time at which the caller has heard of an order, ms: what is given now counts as later
+-- ARGV[4]  the latest time at which the caller has heard of an order, µs: what is given now counts as later
 -- ARGV[5]  how long a taking back is kept where nobody knows what it takes back, ms
 -- ARGV[6]  member of KEYS[1] that tells one incarnation from another; '@' stands for its number
 -- ARGV[7..] six of each order: its name; what is wanted: '?' nothing, '+' or '-' (the caller knows an order or a taking
---          back), 'give' or 'lift' (now); when it was given, ms; what is left of it, ms; its reach; its member
--- returns  now, then of each: given ms, left ms, end ms, state (0 none, 1 in force, 2 taken back, 3 refused: too many), written 0 or 1, member
+--          back), 'give' or 'lift' (now); when it was given, µs; what is left of it, ms; its reach; its member
+-- returns  now, then of each: given µs, left ms, end ms, state (0 none, 1 in force, 2 taken back, 3 refused: too many), written 0 or 1, member
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_us = time[1] * 1000000 + time[2]
+local now = math.floor(now_us / 1000)
 local LARGEST = 9007199254740991
 local orders, records = KEYS[1], KEYS[2]
 local most, heard, unknown_ms = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -76,7 +77,7 @@ end
 
 local function choose (kept, known, want)
   if want == 'give' or want == 'lift' then
-    known.given = math.max(now, heard + 1, kept and kept.given + 1 or 0)
+    known.given = math.max(now_us, heard + 1, kept and kept.given + 1 or 0)
     if want == 'give' and ARGV[3] == 'widen' and kept and not kept.lifted then widen(known, kept) end
     return known
   end
