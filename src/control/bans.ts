@@ -6,7 +6,7 @@ export interface LastingBan {
 
 /** The bans that this process holds by itself, at most `maxEntries`: beyond, those that end first are forgotten. `now` in ms. */
 export function createBans (now: () => number, maxEntries: number) {
-  let endsAtMs = new Map<string, number>()
+  const endsAtMs = new Map<string, number>()
 
   function bannedForMs (address: string): number {
     const end = endsAtMs.get(address)

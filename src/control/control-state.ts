@@ -1,13 +1,11 @@
 import { BAN_TERMS } from './ban-terms.js'
-import { MAX_BANS, MAX_ORDERS, type ControlHandlers } from './control.js'
+import { MAX_BANS, type ControlHandlers } from './control.js'
+import { createDoneOrders } from './done-orders.js'
 import { createLedger, type Ledger, type OrderRecord } from './ledger.js'
 import type { PassingOrder } from './messages.js'
 import type { KeptOrder, LedgerName, LedgerTerms } from './order-record.js'
-import { createRevocationIndex } from './revocation-index.js'
+import { createRevocationLookup } from './revocation-lookup.js'
 import { createRevocationTerms } from './revocation-terms.js'
-
-/** As many as can be kept and as many again: no name is forgotten while its order can still be read. */
-const MAX_REMEMBERED_ORDERS = 2 * MAX_ORDERS
 
 /** Before the start there is nobody to tell. */
 const NOBODY: ControlHandlers = { onRevoked () {}, onDisconnect () {}, onBanned () {}, onRecheck () {} }
@@ -23,26 +21,16 @@ export interface ControlStateOptions {
 
 /** What this process knows of the orders, and what it does about them. */
 export function createControlState ({ revocationMs, now }: ControlStateOptions) {
-  const index = createRevocationIndex(now)
+  const lookup = createRevocationLookup(now)
   const terms: Readonly<Record<LedgerName, LedgerTerms>> = { bans: BAN_TERMS, revocations: createRevocationTerms(revocationMs) }
   const ledgers: Readonly<Record<LedgerName, Ledger>> = {
     bans: createLedger(now, MAX_BANS, () => {}),
     // None may be forgotten: what Redis keeps at once bounds them.
-    revocations: createLedger(now, Infinity, index.follow)
+    revocations: createLedger(now, Infinity, lookup.follow)
   }
-  const ordersDone = new Set<string>()
+  const wasDone = createDoneOrders()
   let heardAtUs = 0
   let handlers = NOBODY
-
-  /** Whether it is an order that was done before; from now on it is. */
-  function isRepeated ({ order_id: id }: PassingOrder): boolean {
-    if (id === undefined) return false
-    if (ordersDone.has(id)) return true
-    ordersDone.add(id)
-    const [oldest = ''] = ordersDone
-    if (ordersDone.size > MAX_REMEMBERED_ORDERS) ordersDone.delete(oldest)
-    return false
-  }
 
   function saysMore (name: LedgerName, before: OrderRecord | undefined, after: OrderRecord): boolean {
     if (after.lifted) return false
@@ -63,19 +51,19 @@ export function createControlState ({ revocationMs, now }: ControlStateOptions) 
   /** Ends the connections that new orders mean: once for many orders, as each time all connections are looked at. */
   function tell (name: LedgerName, news: readonly string[]): void {
     if (news.length === 0) return
-    if (name === 'revocations') handlers.onRevoked(index.isRevoked)
+    if (name === 'revocations') handlers.onRevoked(lookup.isRevoked)
     else handlers.onBanned(new Set(news))
   }
 
   return {
     terms,
     ledgers,
-    index,
+    lookup,
     /** From now on what is done is told to these. */
     start (started: ControlHandlers): void { handlers = started },
     /** From now on nobody is told. */
     stop (): void { handlers = NOBODY },
-    isRevoked: index.isRevoked,
+    isRevoked: lookup.isRevoked,
     bannedForMs (address: string): number {
       const ban = ledgers.bans.get(address)
       return ban === undefined || ban.lifted ? 0 : ledgers.bans.remainingMs(ban)
@@ -87,7 +75,7 @@ export function createControlState ({ revocationMs, now }: ControlStateOptions) 
     learn (name: LedgerName, kept: Iterable<KeptOrder>): void { tell(name, learnQuietly(name, kept)) },
     /** Does what passes and leaves nothing behind; false: it was done before. An order without an `order_id` is done each time. */
     perform (order: PassingOrder): boolean {
-      if (isRepeated(order)) return false
+      if (wasDone(order)) return false
       if (order.type === 'disconnect') handlers.onDisconnect(order.user_id)
       else handlers.onRecheck(order.user_id ?? null)
       return true

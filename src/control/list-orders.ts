@@ -40,7 +40,9 @@ async function readPage (source: OrderSource, terms: LedgerTerms, { limit, after
 }
 
 /** Lists what stands. An entry that is given anew or taken back between two pages may be on both, or on none. */
-export function createOrderLists (sources: Readonly<Record<LedgerName, OrderSource>>, terms: Readonly<Record<LedgerName, LedgerTerms>>): OrderLists {
+export function createOrderLists (
+  sources: Readonly<Record<LedgerName, OrderSource>>, terms: Readonly<Record<LedgerName, LedgerTerms>>
+): OrderLists {
   return {
     async listBans (request): Promise<Page<ListedBan> | null> {
       const page = await readPage(sources.bans, terms.bans, request)

@@ -34,7 +34,8 @@ function createMemorySource (state: ControlState, name: LedgerName, now: () => n
     },
     async readSet ({ score, skip }, count) {
       const from = Number(score === '-inf' ? 0 : score)
-      const all = [...ledger.all()].flatMap(({ lifted, member, keptUntilMs }) => lifted || keptUntilMs < from ? [] : [{ member, endsAtMs: keptUntilMs }])
+      const all = [...ledger.all()]
+        .flatMap(({ lifted, member, keptUntilMs }) => lifted || keptUntilMs < from ? [] : [{ member, endsAtMs: keptUntilMs }])
         .sort((a, b) => a.endsAtMs - b.endsAtMs || (a.member < b.member ? -1 : 1))
       const entries = all.slice(skip, skip + count)
       return { entries, next: skip + count < all.length ? { score, skip: skip + count } : null }

@@ -77,7 +77,7 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
       return { ledger: 'revocations', kept, message: { type: 'revoke', revocation, duration_ms: lastsMs } }
     },
     async unrevoke (target: RevocationTarget): Promise<Given> {
-      const meant = target.issuer === null ? new Set([null, ...issuers, ...state.index.issuersOf(target)]) : [target.issuer]
+      const meant = target.issuer === null ? new Set([null, ...issuers, ...state.lookup.issuersOf(target)]) : [target.issuer]
       const kept = await settle('revocations', [...meant].map(issuer => toLift('revocations', nameOfTarget({ ...target, issuer }))))
       return { ledger: 'revocations', kept, message: { type: 'unrevoke', target } }
     }

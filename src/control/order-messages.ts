@@ -5,7 +5,9 @@ import type { RevocationTarget } from './control.js'
 import { nameOfTarget, toMember } from './revocation-terms.js'
 
 /** The entries that a message is about. `issuersOf`: for whose tokens of an id something is revoked (null: any issuer's). */
-export function entriesOf (message: LastingOrder, issuersOf: (target: RevocationTarget) => Array<string | null>): { ledger: LedgerName, entries: NamedEntry[] } {
+export function entriesOf (
+  message: LastingOrder, issuersOf: (target: RevocationTarget) => Array<string | null>
+): { readonly ledger: LedgerName, readonly entries: readonly NamedEntry[] } {
   if (message.type === 'ban' || message.type === 'unban') return { ledger: 'bans', entries: [{ name: message.address, member: message.address }] }
   if (message.type === 'revoke') {
     return { ledger: 'revocations', entries: [{ name: nameOfTarget(message.revocation), member: toMember(message.revocation) }] }

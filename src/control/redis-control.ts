@@ -178,7 +178,7 @@ class RedisControl implements Control {
       return
     }
     this.report(message)
-    const { ledger, entries } = entriesOf(message, this.state.index.issuersOf)
+    const { ledger, entries } = entriesOf(message, this.state.lookup.issuersOf)
     for (const entry of entries) this.reader.readNamed(ledger, entry)
   }
 

@@ -71,7 +71,7 @@ t.test('100,000 revocations are read in slices: no turn of the event loop has mo
     t.ok(most > 0 && most < 2500, `${round}: ${most} in a turn`)
     t.ok(read.records >= total && read.members >= total, `${round} has read all: ${read.records}, ${read.members}`)
     t.equal(await countScripts(redis) - before, 1, 'and had nothing to settle')
-    t.equal(state.index.size(), total)
+    t.equal(state.lookup.size(), total)
   }
 })
 

@@ -133,7 +133,7 @@ for i = 7, #ARGV, 6 do
   local kept, changed = read_kept(name, reach, member)
   local order = choose(kept, known, want)
   if order and order.lifted then
-    -- A taking back lasts as long as what it takes back would have lasted, whoever of the two knows it longer.
+    -- A taking back lasts as long as what it takes back would have lasted, by the longer knowledge of the two.
     local ends = math.max(order.ends, kept and kept.ends or 0, want == '?' and 0 or known.ends)
     if ends <= now then ends = now + unknown_ms end
     if ends > order.ends then order.ends, changed = ends, true end

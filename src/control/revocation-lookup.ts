@@ -12,10 +12,10 @@ interface Entry {
 
 type EntriesById = Map<string, readonly Entry[]>
 
-export type RevocationIndex = ReturnType<typeof createRevocationIndex>
+export type RevocationLookup = ReturnType<typeof createRevocationLookup>
 
 /** Finds the revocations in force by what a token says. `now` in ms. */
-export function createRevocationIndex (now: () => number) {
+export function createRevocationLookup (now: () => number) {
   const entries: Record<Revocation['kind'], EntriesById> = { jti: new Map(), sid: new Map(), sub: new Map() }
 
   function concerns (byId: EntriesById, id: string | null, identity: Identity): boolean {
