@@ -17,12 +17,18 @@ export interface ControlDeps {
 /** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
 export function composeControl ({ config, redis, log, redisFailures }: ControlDeps): Control {
   const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
-  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs })
+  const issuers = config.tokens.issuers.map(({ name }) => name)
+  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs, issuers })
   return createRedisControl({
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
     maxTokenLifetimeMs,
+    issuers,
     onInvalid: (drops) => { writeEvent(log, { event: 'control.invalid', ...drops }) },
-    onRefused: redisFailures.note
+    onRefused: redisFailures.note,
+    onHeard: ({ order, userId, address, revocation, dropped }) => {
+      writeEvent(log, { event: 'control.order', order, user_id: userId, ip: address, revocation, dropped })
+    },
+    onWrittenBack: (orders) => { writeEvent(log, { event: 'control.restored', orders }) }
   })
 }

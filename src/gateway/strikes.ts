@@ -40,7 +40,7 @@ export function composeStrikes ({ config, redis, redisFailures, audit, onFault, 
   const orders = createBanOrders({
     order: async (address, durationMs) => { await control.ban(address, durationMs) },
     durationMs: banMs,
-    onHeld: (address, remainingMs) => { endings.endBanned(address, Math.max(remainingMs, control.bannedForMs(address))) }
+    onHeld: (address, remainingMs) => { endings.endBanned(new Set([address]), () => Math.max(remainingMs, control.bannedForMs(address))) }
   })
   const local = createMemoryStrikes(settings, () => performance.now())
   const fallback = { onFailure: redisFailures.note, local }

@@ -1,7 +1,7 @@
 import { KINDS } from '../kinds.js'
 import {
   createControlKeys, createLimitKeys, createNodeKeys, inboundStream, resumeSecret, topicChannelPrefix,
-  type ControlKeys, type LimitKeys, type NodeKeys
+  type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
 /** What the gateway's user of Redis must be allowed to do with one name, or with all names of one form. */
@@ -49,9 +49,13 @@ const ON_NODES = {
   claimed: ['pexpire', 'sadd', 'sscan', 'srem', 'del']
 } as const satisfies Record<keyof NodeKeys, readonly string[]>
 
+const ON_LEDGER = {
+  orders: EXPIRING, records: ['hget', 'hset', 'hdel', 'hlen', 'hscan', 'pexpireat']
+} as const satisfies Record<keyof LedgerKeys, readonly string[]>
+
 const ON_CONTROL = {
-  revocations: EXPIRING, bans: EXPIRING, orders: EXPIRING, dataSet: ['get', 'set'], ban: ['set', 'del']
-} as const satisfies Record<Exclude<keyof ControlKeys, 'channel' | 'ask' | 'answers'>, readonly string[]>
+  revocations: ON_LEDGER, bans: ON_LEDGER, orders: EXPIRING, ban: ['set', 'del']
+} as const satisfies Record<Exclude<keyof ControlKeys, 'channel' | 'ask' | 'answers'>, readonly string[] | typeof ON_LEDGER>
 
 const ON_INBOUND = ['xlen', 'xadd'] as const
 const ON_SECRET = ['get', 'set'] as const
@@ -63,13 +67,15 @@ export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info'
 const RUNNERS = ['evalsha', 'eval'] as const
 const ANY = '*'
 
+const key = (pattern: string, commands: readonly string[], decides = false): Need =>
+  ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides })
+
 /** All that the gateway asks of its Redis, by key and channel. `check` tries it, and the log names what is denied by it. */
 export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow }: NeedsOptions): Need[] {
   const limits = createLimitKeys(limitPrefix)
   const nodes = createNodeKeys(prefix)
   const control = createControlKeys(prefix)
-  const key = (pattern: string, commands: readonly string[], decides = false): Need =>
-    ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides })
+  const ledgerNeeds = ({ orders, records }: LedgerKeys): Need[] => [key(orders, ON_LEDGER.orders), key(records, ON_LEDGER.records)]
   return [
     key(limits.address(ANY), ON_LIMITS.address[addressWindow], true),
     key(`${limits.resume(ANY, '')}${ANY}`, ON_LIMITS.resume),
@@ -79,10 +85,9 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(nodes.index, ON_NODES.index),
     key(`${nodes.records('')}${ANY}`, ON_NODES.records),
     key(nodes.claimed('').replace('}', `${ANY}}`), ON_NODES.claimed),
-    key(control.revocations, ON_CONTROL.revocations),
-    key(control.bans, ON_CONTROL.bans),
+    ...ledgerNeeds(control.revocations),
+    ...ledgerNeeds(control.bans),
     key(control.orders, ON_CONTROL.orders),
-    key(control.dataSet, ON_CONTROL.dataSet),
     key(control.ban(ANY), ON_CONTROL.ban),
     key(inboundStream(prefix), ON_INBOUND),
     key(resumeSecret(prefix), ON_SECRET),
@@ -93,14 +98,14 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
 function channelNeeds (prefix: string, isCluster: boolean): Need[] {
   const { channel, ask, answers } = createControlKeys(prefix)
   const own = isCluster ? ['ssubscribe', 'spublish'] : ['subscribe', 'publish']
-  const on = (pattern: string, commands: readonly string[]): Need => ({ on: 'channel', pattern, commands, decides: false })
-  return [
+  const topics = [...KINDS.map(({ kind }) => kind), 'user'].map(kind => topicChannelPrefix(prefix, kind) + ANY)
+  const all = [channel, ask, answers + ANY, ...topics]
+  return all.flatMap((pattern): Need[] => [
     // On a cluster back ends may publish orders either way.
-    on(channel, isCluster ? ['subscribe', ...own] : own),
-    on(ask, own),
-    on(answers + ANY, own),
-    ...[...KINDS.map(({ kind }) => kind), 'user'].map(kind => on(topicChannelPrefix(prefix, kind) + ANY, own))
-  ]
+    { on: 'channel', pattern, commands: isCluster && pattern === channel ? ['subscribe', ...own] : own, decides: false },
+    // Publishing is a script that a replica refuses: it deletes a key of the channel's name, which nobody has.
+    key(pattern, ['del'])
+  ])
 }
 
 /** The pattern of a key or channel of ours; null for any other. It holds no id, so it may stand in a log. */

@@ -110,6 +110,14 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
     for (let i = 0; i < MANY; i++) await order(stage, 'POST', '/v1/revocations', { jti: uuidOf(i) })
     return Math.round(await bytesOf(stage.redis, 'ws:revocations') / MANY)
   },
+  '{ws:bans}:orders': async (_t, stage) => {
+    for (let i = 0; i < MANY; i++) await order(stage, 'PUT', `/v1/bans/198.51.100.${i}`, { seconds: 600 })
+    return Math.round(await bytesOf(stage.redis, '{ws:bans}:orders') / MANY)
+  },
+  '{ws:revocations}:orders': async (_t, stage) => {
+    for (let i = 0; i < MANY; i++) await order(stage, 'POST', '/v1/revocations', { jti: uuidOf(i) })
+    return Math.round(await bytesOf(stage.redis, '{ws:revocations}:orders') / MANY)
+  },
   'ws:inbound': async (t, stage) => {
     for (let n = 0; n < MANY / 50; n++) {
       const client = await open(t, stage)
@@ -190,6 +198,37 @@ t.test('with the guide\'s users', async (t) => {
     await t.rejects(backend.get('ws:resume-key'), /NOPERM/)
     await t.rejects(backend.publish('ws:other', ''), /NOPERM/)
     await t.rejects(backend.zrem('ws:bans', '198.51.100.1'), /NOPERM/)
+  })
+
+  await t.test('the back end orders nothing but a re-check and a disconnect: what it makes up is read, found nowhere, and logged', async (t) => {
+    const backend = new Redis(urlOf('backend'))
+    t.teardown(() => { backend.disconnect() })
+    const [banned, free] = [freshAddress(), freshAddress()]
+    await order(stage, 'PUT', `/v1/bans/${banned}`, { seconds: 600 })
+    await order(stage, 'POST', '/v1/revocations', { jti: 'revoked-1' })
+    const publish = async (message: object): Promise<void> => { await backend.publish('ws:control', JSON.stringify(message)) }
+    const scripts = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1])
+    const before = await scripts()
+    await publish({ type: 'unban', address: banned })
+    await publish({ type: 'ban', address: free, duration_ms: 600_000 })
+    await publish({ type: 'unrevoke', target: { kind: 'jti', id: 'revoked-1', issuer: null } })
+    await publish({ v: 1, from: 'made-up', type: 'revoke', revocation: { kind: 'jti', id: 'good-1', issuer: null, issuedBeforeMs: null }, duration_ms: 600_000 })
+    const lines = (): object[] => gateway.log.filter(line => line.event === 'control.order' && line['order'] !== 'recheck')
+      .map(line => [line['order'], line['ip'] ?? line['revocation']])
+    await until('all are logged', () => lines().length === 4)
+    t.same(lines(), [['unban', banned], ['ban', free], ['unrevoke', 'jti revoked-1'], ['revoke', 'jti good-1']])
+    await until('the entries were read', async () => await scripts() >= before + 2)
+    t.equal((await connectRefused(t, gateway, '/ws', { from: banned })).body['error'], 'banned')
+    const upgradeWith = (jti: string) => ({ from: freshAddress(), headers: { authorization: `Bearer ${issuer.sign({ sub: uuidOf(++users), jti })}` } })
+    t.equal((await connectRefused(t, gateway, '/ws', upgradeWith('revoked-1'))).body['error'], 'revoked')
+    await (await connect(t, gateway, '/ws', upgradeWith('good-1'))).nextOf('welcome')
+    await open(t, stage, { from: free })
+    t.same(await redis.client.zscore('ws:bans', free), null)
+    const denied = [
+      backend.zadd('ws:bans', Date.now() + 60_000, free), backend.hdel('{ws:bans}:orders', banned), backend.del('ws:revocations'),
+      backend.hset('{ws:revocations}:orders', 'a', 'b'), backend.publish('ws:control:ask', ''), backend.eval('return 1', 1, 'ws:bans')
+    ]
+    t.same((await Promise.allSettled(denied)).map(({ status }) => status), denied.map(() => 'rejected'))
   })
 
   await t.test('all that the gateway asked so far stands in the table by which its rights are checked', async (t) => {

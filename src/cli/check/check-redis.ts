@@ -17,7 +17,6 @@ const PART = 'redis'
 const CONNECT_MS = 3000
 const HEAR_MS = 2000
 
-
 /** Has one user's slot taken and given back by the limiter itself: its scripts must run, and write its keys. */
 async function checkScripts ({ commands }: RedisConnection, config: Config, prefix: string): Promise<Verdict> {
   const limiter = createRedisLimiter(commands, config.limits, { prefix: limitPrefix(config) })
