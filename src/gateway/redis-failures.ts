@@ -10,7 +10,7 @@ import { patternOf, PLAIN_COMMANDS, type Need } from '../redis/needs.js'
 
 /** Writes down what Redis refuses to do, apart from being away: that is the limits' affair. */
 export interface RedisFailures {
-  /** Once for each error, whoever tells it. Cheap; never throws. */
+  /** Written once for each error, though several parts may tell it. Cheap; never throws. */
   note (error: unknown): void
   /** Asks Redis in advance what its user may not do, and writes it down. Never rejects. */
   look (): Promise<void>

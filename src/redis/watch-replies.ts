@@ -5,8 +5,8 @@ import type { RedisClient } from './client.js'
 const isIntroduction = ({ name, args }: Command): boolean => name.toLowerCase() === 'client' && String(args[0]).toUpperCase() === 'SETINFO'
 
 /**
- * Calls `listener` with the error of each command that fails on this client, whoever sent it and whoever else is told. The
- * client library has no event for that, and a command that some part sends and forgets must not be denied in silence.
+ * Calls `listener` with the error of each command that fails on this client, beside the part that sent it. The client library
+ * has no event for that, and a command whose sender forgets it must not be denied in silence.
  */
 export function watchReplies (client: RedisClient, listener: (error: unknown) => void): void {
   const hear = (command: Command): void => {

@@ -1,7 +1,7 @@
 import { LimitUndecided, type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter } from '../limiter.js'
 import type { MemoryLimiter } from '../memory/limiter.js'
 import { classifyFailure, type AwayCause } from '../../redis/failure.js'
-import { createOutage } from './outage.js'
+import { createOutage, type Outage } from './outage.js'
 import { split } from '../../collections/split.js'
 
 /**
@@ -53,16 +53,9 @@ const LOCAL_GRANT = 'local:'
  * Redis is back. What went wrong with one attempt alone is that attempt's: its call rejects, and everybody else's go on.
  */
 export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
-  const { shared, local, policy, onFailure, unreachableBecause = () => null } = options
+  const { shared, local, policy } = options
   const outage = createOutage({ ...options, recover: async () => { await registerAgain(shared, local) } })
-  const failAway = (cause: AwayCause): void => { outage.fail(cause === 'unreachable' ? unreachableBecause() ?? cause : cause) }
-  /** Whether the policy decides from now on. */
-  const beginsOutage = (error: unknown): boolean => {
-    const failure = classifyFailure(error)
-    if (failure.kind === 'away') failAway(failure.cause)
-    else onFailure(error)
-    return failure.kind === 'away'
-  }
+  const { failAway, beginsOutage } = judgeFailures(outage, options)
 
   const admitWithout = async (request: Admit): Promise<Admission> => {
     if (policy === 'closed') throw new LimitsUnavailable('the limits cannot be checked')
@@ -127,6 +120,21 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     },
     isDegraded: outage.isDown,
     noteAway () { failAway('unreachable') }
+  }
+}
+
+/** Sorts failures: an outage for all, or the affair of one attempt. */
+function judgeFailures (outage: Outage, { onFailure, unreachableBecause = () => null }: GuardedLimiterOptions) {
+  const failAway = (cause: AwayCause): void => { outage.fail(cause === 'unreachable' ? unreachableBecause() ?? cause : cause) }
+  return {
+    failAway,
+    /** Whether the policy decides from now on. */
+    beginsOutage (error: unknown): boolean {
+      const failure = classifyFailure(error)
+      if (failure.kind === 'away') failAway(failure.cause)
+      else onFailure(error)
+      return failure.kind === 'away'
+    }
   }
 }
 
