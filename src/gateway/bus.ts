@@ -12,6 +12,7 @@ import type { RedisConnection } from '../redis/connect.js'
 import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
+import type { OperatorAudit } from '../observe/operator-audit.js'
 import type { PublishEvent } from '../http/routes/publish.js'
 import type { GatewayParts, OnInbound } from './gateway-options.js'
 import type { ListedConnection } from './operations.js'
@@ -39,6 +40,7 @@ export interface FanoutDeps {
   readonly redis: RedisConnection | null
   readonly log: Logger
   readonly onFault: OnFault
+  readonly operatorAudit: OperatorAudit
   readonly onEvent: OnBusEvent
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
@@ -83,7 +85,7 @@ function composeInbound ({ config, redis, onInbound, onFault }: FanoutDeps): Inb
 
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
 export function composeFanout (deps: FanoutDeps): Fanout {
-  const { config, redis, listLocal } = deps
+  const { config, redis, listLocal, operatorAudit } = deps
   const bus = composeBus(deps)
   const inbound = composeInbound(deps)
   const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection })
@@ -94,7 +96,9 @@ export function composeFanout (deps: FanoutDeps): Fanout {
     publishEvent,
     listConnections: async userId => rollCall === null ? listLocal(userId) : await rollCall.ask(userId),
     start () { rollCall?.start() },
-    routes: createMainRoutes({ publishKey: config.admin.publishKey, publishEvent }),
+    routes: createMainRoutes({
+      publishKeys: config.admin.publishKeys, publishEvent, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
+    }),
     async close () {
       inbound.close()
       rollCall?.close()

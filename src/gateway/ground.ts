@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/config.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
+import { createOperatorAudit, type OperatorAudit } from '../observe/operator-audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
@@ -19,6 +20,7 @@ export interface Ground extends ProcessLog {
   readonly options: GatewayExtras
   readonly phase: Phase
   readonly audit: Audit
+  readonly operatorAudit: OperatorAudit
   readonly registry: Registry
   readonly eventLoop: EventLoopWatch
   readonly metrics: Metrics
@@ -38,6 +40,8 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     if (reason !== null) audit.serverStopped(reason, performance.now() - startedAtMs)
     audit.close()
   })
+  const operatorAudit = createOperatorAudit((line) => { writeEvent(log, line) })
+  exits.add(operatorAudit.close)
   const eventLoop = createEventLoopWatch({
     onLate: (delayMs) => { writeEvent(log, { event: 'server.overloaded', delay_ms: Math.round(delayMs) }) },
     onRecovered: (lateMs) => { writeEvent(log, { event: 'server.recovered', duration_ms: Math.round(lateMs) }) }
@@ -47,7 +51,7 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   exits.add(metrics.close)
   const redis = openRedis(config)
   exits.add(async () => { await redis?.close() })
-  return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis }
+  return { ...processLog, config, options, phase: { current: 'starting' }, audit, operatorAudit, registry: createRegistry(), eventLoop, metrics, redis }
 }
 
 function openRedis ({ redis }: Config): RedisConnection | null {

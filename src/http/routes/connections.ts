@@ -5,7 +5,7 @@ import { createRoute } from '../create-route.js'
 import { NO_INPUT, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
 import { createShape } from '../shape.js'
-import { carryOut, DESCRIBED_REDIS_AWAY, ORDER_ANSWERS, REDIS_AWAY } from './orders.js'
+import { carryOut, DESCRIBED_REDIS_AWAY, ORDER_ANSWERS, REDIS_AWAY, type OnAdminAction } from './orders.js'
 import { userIdSchema } from './user-id.js'
 
 export interface ConnectionRoutesDeps {
@@ -13,6 +13,7 @@ export interface ConnectionRoutesDeps {
   listConnections (userId: string): Promise<ReadonlyArray<Readonly<Static<typeof ListedConnectionSchema>>>>
   readonly orders: Pick<Control, 'disconnect'>
   readonly secret: Secret
+  readonly onAction: OnAdminAction
 }
 
 const OF_USER = createShape(Type.Object({ user_id: userIdSchema('the user') }), 'user_id is needed: 1 to 2048 characters')
@@ -21,7 +22,7 @@ const USER_PATH = createShape(
 )
 
 /** What operators ask of open connections. */
-export function createConnectionRoutes ({ listConnections, orders, secret }: ConnectionRoutesDeps): Route[] {
+export function createConnectionRoutes ({ listConnections, orders, secret, onAction }: ConnectionRoutesDeps): Route[] {
   return [
     createRoute({
       ...NO_INPUT,
@@ -52,7 +53,9 @@ export function createConnectionRoutes ({ listConnections, orders, secret }: Con
       tag: 'operators',
       summary: 'End a user\'s connections: 4403 `disconnected`',
       answers: ORDER_ANSWERS,
-      handle: async ({ params }) => await carryOut(orders.disconnect(params.id))
+      handle: async ({ params: { id }, address }) => await carryOut(onAction, {
+        action: 'disconnect', target: id, address, run: async () => { await orders.disconnect(id) }
+      })
     })
   ]
 }
