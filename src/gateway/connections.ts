@@ -158,7 +158,7 @@ function toControlHandlers ({ access, tokens, endings, bannedForMs }: Judges, ri
       disconnects.note(userId)
       endings.endUser(userId)
     },
-    onBan (addressKey) { endings.endBanned(addressKey, bannedForMs(addressKey)) },
+    onBanned (addressKeys) { endings.endBanned(addressKeys, bannedForMs) },
     onRecheck: rights.recheck
   }
 }

@@ -9,11 +9,17 @@ import { writeEvent } from '../observe/log/log.js'
 /** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
 export function composeControl (config: Config, redis: RedisConnection | null, log: Logger): Control {
   const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
-  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs })
+  const issuers = config.tokens.issuers.map(({ name }) => name)
+  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs, issuers })
   return createRedisControl({
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
     maxTokenLifetimeMs,
-    onInvalid: (drops) => { writeEvent(log, { event: 'control.invalid', ...drops }) }
+    issuers,
+    onInvalid: (drops) => { writeEvent(log, { event: 'control.invalid', ...drops }) },
+    onHeard: ({ order, userId, address, revocation, dropped }) => {
+      writeEvent(log, { event: 'control.order', order, user_id: userId, ip: address, revocation, dropped })
+    },
+    onWrittenBack: (orders) => { writeEvent(log, { event: 'control.restored', orders }) }
   })
 }

@@ -38,7 +38,7 @@ export function composeStrikes ({ config, redis, audit, onFault, control, ending
   const orders = createBanOrders({
     order: async (address, durationMs) => { await control.ban(address, durationMs) },
     durationMs: banMs,
-    onHeld: (address, remainingMs) => { endings.endBanned(address, Math.max(remainingMs, control.bannedForMs(address))) }
+    onHeld: (address, remainingMs) => { endings.endBanned(new Set([address]), () => Math.max(remainingMs, control.bannedForMs(address))) }
   })
   const strikes = createStrikes({
     shared: redis === null ? null : createRedisStrikes(redis.commands, config.redis?.prefix ?? '', settings),

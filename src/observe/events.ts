@@ -113,6 +113,18 @@ export const EVENTS = {
   'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
   'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'control.order': {
+    level: 'info',
+    when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines in 10 s',
+    fields: ['order'],
+    optional: ['user_id', 'ip', 'revocation', 'dropped']
+  },
+  'control.restored': {
+    level: 'warn',
+    when: 'Redis had lost revocations, bans or takings back that this process knows (an older snapshot, a fail-over, keys evicted or deleted): `orders` are kept again',
+    fields: ['orders'],
+    optional: []
+  },
   'tls.reloaded': { level: 'info', when: 'SIGHUP: the certificate files were read anew', fields: [], optional: [] },
   'tls.refused': { level: 'error', when: 'SIGHUP: the certificate files cannot be used; the old ones stay in force', fields: ['reason'], optional: [] },
   'tls.absent': { level: 'info', when: 'SIGHUP, but there is no TLS to reload', fields: [], optional: [] },
