@@ -21,6 +21,7 @@ const ADMIN_ROUTES = createAdminRoutes({
   readiness: askNothing,
   renderMetrics: askNothing,
   listConnections: askNothing,
+  lists: { listBans: askNothing, listRevocations: askNothing },
   orders: order,
   issuers: [],
   maxTokenLifetimeMs: 0

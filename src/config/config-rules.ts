@@ -1,9 +1,12 @@
+import { KINDS } from '../kinds.js'
+import { andList } from '../list-words.js'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import { checkTls } from './check-tls.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
 
 export const MAX_WORKERS = 256
+const CLAIMS = andList(KINDS.map(({ claim }) => claim))
 const CARRIERS: readonly string[] = ['query', 'header', 'protocol']
 
 function checkOrigins (values: SettingValues, report: ReportMistake): void {
@@ -63,7 +66,7 @@ function checkAccessIssuers ({ values, issuers, accessIssuers }: ReadParts, repo
     report('WS_ACCESS_ISSUER', `names no configured issuer by ${JSON.stringify(unknown.join(',').slice(0, 80))}; known: ${known.join(', ')}`)
   } else if (several && accessIssuers.size === 0) {
     report('WS_ACCESS_ISSUER', usesClaims
-      ? `is needed with several issuers: name those whose agents and tasks claims count, of ${known.join(', ')}; or set "rights": true for them in ISSUERS`
+      ? `is needed with several issuers: name those whose claims ${CLAIMS} count, of ${known.join(', ')}; or set "rights": true for them in ISSUERS`
       : `is needed with several issuers and a database: name the one whose users it knows, of ${known.join(', ')}`)
   } else if (several && !usesClaims && accessIssuers.size > 1) {
     report('WS_ACCESS_ISSUER', `with a database it is one: the same \`sub\` of two issuers would be one user to it; named are ${[...accessIssuers].join(', ')}`)

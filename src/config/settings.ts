@@ -1,5 +1,6 @@
 import Type, { type TSchema } from '#typebox'
-import { mapKindsBy } from '../kinds.js'
+import { KINDS, mapKindsBy } from '../kinds.js'
+import { andList } from '../list-words.js'
 
 /** Longest duration that a setting may name, in seconds: a year. */
 const YEAR_S = 31_536_000
@@ -27,6 +28,8 @@ const choice = <const T extends string>(description: string, initial: T, options
 
 /** A relation name as `table` or `schema.table`, in plain identifiers. */
 const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}(\\.[A-Za-z_][A-Za-z0-9_]{0,62})?$' }
+
+const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
 
 /** Every setting: its environment name, type, bounds, default and meaning. An empty value counts as unset. */
 export const SETTINGS = {
@@ -95,7 +98,7 @@ export const SETTINGS = {
   REDIS_KEY_PREFIX: defaulted(text('prefix of keys, channels and streams', { pattern: '^[A-Za-z0-9._:-]{0,64}$' }), ''),
 
   WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),
-  WS_ACCESS_ISSUER: list('with several issuers: names of those whose `agents` and `tasks` claims count (`rights: true` in ISSUERS does the same); with a database the one whose users it knows'),
+  WS_ACCESS_ISSUER: list(`with several issuers: names of those whose claims ${CLAIMS} count (\`rights: true\` in ISSUERS does the same); with a database the one whose users it knows`),
   DATABASE_URL: text('Postgres, for the `postgres` authorizer', { secret: true }),
   WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
   ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}`, RELATION), relation)),

@@ -51,7 +51,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     if (isRefusal(request)) return refuseEarly(pending, address, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)
     const foreign = checkOrigin(request.origin, request.host, settings)
-    // By HTTP, whatever it wishes: no page of that origin is owed an explanation, and each accepted socket costs us one.
+    // Always by HTTP: any page can have its visitors send these, and a socket that is accepted to be closed takes a place.
     if (foreign !== null) return refuseEarly(pending, address, startedMs, foreign, NO_WISH)
     const banned = addresses.banned(address)
     if (banned !== null) return refuseEarly(pending, address, startedMs, banned, request)

@@ -8,7 +8,7 @@ import { composeConnections, type Connections } from './connections.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
-import { listLocalConnections } from './operations.js'
+import { listLocalConnections } from './list-connections.js'
 import { composePlainRequests } from './plain-requests.js'
 import { composeProcessOperations, type ProcessOperations } from './process-operations.js'
 import { toServerSettings } from './server-settings.js'
@@ -43,7 +43,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     operatorAudit,
     onEvent: delivery.deliver,
     onInbound: options.onInbound ?? null,
-    listLocal: userId => listLocalConnections(registry, node, userId),
+    listLocal: question => listLocalConnections(registry, node, question),
     ownBus: options.parts?.bus ?? null
   })
   exits.add(() => fanout.close().catch((error: unknown) => { onFault(error, 'stop') }))

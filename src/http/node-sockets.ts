@@ -16,8 +16,8 @@ interface Activity {
 }
 
 /**
- * The open sockets of a Node server, longest inactive first. A full server that refused new sockets would be shut to health
- * probes by whoever holds the old ones, so it ends an old one instead.
+ * The open sockets of a Node server, longest inactive first. A full server that refused new sockets could be shut to
+ * health probes by anybody who holds enough old ones, so it ends an old one instead.
  */
 export class NodeSockets {
   private readonly open = new Map<Socket, Activity>()

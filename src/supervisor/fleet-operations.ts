@@ -1,5 +1,6 @@
 import { AggregatorRegistry, type Registry } from '#prom-client'
-import type { ListedConnection, Operations } from '../gateway/operations.js'
+import type { ListedBan, ListedRevocation, Page } from '../control/control.js'
+import type { ConnectionPage, Operations } from '../gateway/operations.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Readiness, UnreadyReason } from '../gateway/readiness.js'
 import { shareWork } from '../http/share-work.js'
@@ -88,7 +89,11 @@ export function createFleetOperations (running: () => Workers, isDraining: () =>
       const joined: Registry = AggregatorRegistry.aggregate(parts as unknown as object[])
       return { contentType: joined.contentType, body: await joined.metrics() }
     },
-    async listConnections (userId) { return await askRepeatable(running(), 'listConnections', [userId]) as readonly ListedConnection[] },
+    async listConnections (request) { return await askRepeatable(running(), 'listConnections', [request]) as ConnectionPage },
+    lists: {
+      async listBans (request) { return await askRepeatable(running(), 'list', ['listBans', request]) as Page<ListedBan> | null },
+      async listRevocations (request) { return await askRepeatable(running(), 'list', ['listRevocations', request]) as Page<ListedRevocation> | null }
+    },
     orders: { revoke: order('revoke'), unrevoke: order('unrevoke'), ban: order('ban'), unban: order('unban'), disconnect: order('disconnect'), recheck: order('recheck') },
     async publishEvent (topic, event) {
       // Never tried again: a worker that fell silent may have published, and subscribers would see the event twice.

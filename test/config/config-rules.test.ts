@@ -41,7 +41,7 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['a database for the users of two issuers', {
     ...GENERIC, ...KEYCLOAK, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db', WS_ACCESS_ISSUER: 'oidc,keycloak'
   }, 'WS_ACCESS_ISSUER', /with a database it is one/],
-  ['claims of several issuers, nobody knows whose count', { ...GENERIC, ...KEYCLOAK }, 'WS_ACCESS_ISSUER', /name those whose agents and tasks claims count, of oidc, keycloak; or set "rights": true/],
+  ['claims of several issuers, nobody knows whose count', { ...GENERIC, ...KEYCLOAK }, 'WS_ACCESS_ISSUER', /name those whose claims agents and tasks count, of oidc, keycloak; or set "rights": true/],
   ['rights for an issuer that is misspelt', { ...GENERIC, ...KEYCLOAK, WS_ACCESS_ISSUER: 'oidc,keycloack' }, 'WS_ACCESS_ISSUER', /names no configured issuer by "keycloack"; known: oidc, keycloak/],
   ['a database for an issuer that is not there', {
     ...GENERIC, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db', WS_ACCESS_ISSUER: 'google'

@@ -5,6 +5,7 @@ import { createBanRoutes } from './bans.js'
 import { createConnectionRoutes, type ConnectionRoutesDeps } from './connections.js'
 import { createHealthRoutes, type HealthRoutesDeps } from './health.js'
 import { createMetricsRoutes, type MetricsRoutesDeps } from './metrics.js'
+import { createOrderListRoutes, type OrderListRoutesDeps } from './order-lists.js'
 import type { OnAdminAction } from './orders.js'
 import { createPublishRoutes, type PublishEvent } from './publish.js'
 import { createRecheckRoutes } from './recheck.js'
@@ -18,7 +19,7 @@ export interface MainRoutesDeps {
 }
 
 export interface AdminRoutesDeps extends MainRoutesDeps, HealthRoutesDeps, MetricsRoutesDeps,
-  Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'> {
+  Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<OrderListRoutesDeps, 'lists'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'> {
   /** The values of `ADMIN_TOKEN`; none: unset. */
   readonly adminTokens: readonly string[]
   readonly onAction: OnAdminAction
@@ -42,6 +43,7 @@ export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
     ...createConnectionRoutes(forOperators),
     ...createRevocationRoutes(forOperators),
     ...createBanRoutes(forOperators),
+    ...createOrderListRoutes(forOperators),
     ...createRecheckRoutes(forOperators),
     ...createPublishRoutes({ publishEvent: deps.publishEvent, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
   ]
