@@ -33,7 +33,7 @@ const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
 
 /** Every setting: its environment name, type, bounds, default and meaning. An empty value counts as unset. */
 export const SETTINGS = {
-  HOST: defaulted(text('address to listen on'), '0.0.0.0'),
+  HOST: defaulted(text('address to listen on; `localhost` is IPv4 only, `::` is both'), '0.0.0.0'),
   PORT: whole('main port; 0 takes a free one', 9001, 0, 65535),
   TLS_CERT_FILE: text('PEM certificate chain; with TLS_KEY_FILE the main port speaks TLS'),
   TLS_KEY_FILE: text('PEM private key'),
