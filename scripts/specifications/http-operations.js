@@ -1,5 +1,5 @@
 // Operations of the OpenAPI document, from the very routes that the two ports serve.
-import { denialAnswer } from '../../dist/http/secrets.js'
+import { denialsOf } from '../../dist/http/secrets.js'
 import { describeRefusal } from '../../dist/http/describe-answer.js'
 import { overloadedAnswer, refusalAnswer, tooLargeAnswer, tooSlowAnswer } from '../../dist/http/answers.js'
 import { createAdminRoutes, createMainRoutes } from '../../dist/http/routes/mounted-routes.js'
@@ -12,14 +12,16 @@ const SECURITY = { admin: 'admin_token', publish: 'publish_key' }
 
 const askNothing = async () => { throw new Error('a document asks nothing') }
 const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban: askNothing, disconnect: askNothing, recheck: askNothing }
-const publishing = { publishKey: 'any', publishEvent: askNothing }
+const publishing = { publishKeys: ['any'], publishEvent: askNothing, onWrongSecret: () => {} }
 const MAIN_ROUTES = createMainRoutes(publishing)
 const ADMIN_ROUTES = createAdminRoutes({
   ...publishing,
-  adminToken: 'any',
+  adminTokens: ['any'],
+  onAction: () => {},
   readiness: askNothing,
   renderMetrics: askNothing,
   listConnections: askNothing,
+  lists: { listBans: askNothing, listRevocations: askNothing },
   orders: order,
   issuers: [],
   maxTokenLifetimeMs: 0
@@ -33,15 +35,14 @@ function sharedAnswers (route, isOnMain) {
   const { secret, body } = route
   const hasBody = body.bounds !== null
   const takesInput = hasBody || [route.params, route.query].some(({ properties }) => properties !== undefined)
-  const denial = (description, verdict) => describeRefusal(description, denialAnswer(secret.kind, verdict))
   return [
     ...(takesInput ? [[400, describeRefusal('The request is malformed; `message` says how.', refusalAnswer('bad_request', 'what is wrong'))]] : []),
     ...(secret === null
       ? []
       : [
-          [401, denial('The secret is missing or wrong.', { verdict: 'unauthorized' })],
-          [404, denial('The endpoint is turned off: its secret is not set.', { verdict: 'hidden' })],
-          [429, denial('Ten wrong secrets in a minute from this address.', { verdict: 'limited', retryAfterMs: 60_000 })]
+          [401, describeRefusal('The secret is missing or wrong. A wrong one is answered half a second late.', denialsOf(secret.kind).unauthorized)],
+          [404, describeRefusal('The endpoint is turned off: its secret is not set.', denialsOf(secret.kind).hidden)],
+          [429, describeRefusal('The secret is wrong, and so are many that wait for their answer. The right one is always heard.', denialsOf(secret.kind).limited)]
         ]),
     ...(hasBody ? [[413, describeRefusal('The body is too large.', tooLargeAnswer())]] : []),
     ...(hasBody && isOnMain

@@ -73,11 +73,11 @@ function bounds (schema) {
   if (schema.enum !== undefined) return schema.enum.map(value => `\`${value}\``).join(' ')
   if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`
   if (schema.type === 'boolean') return '`true` `false`'
-  if (schema.type === 'array') return 'comma list'
-  return schema.secret === true ? 'secret' : 'text'
+  if (schema.secret === true) return schema.maxItems === undefined ? 'secret' : 'secret, or two with a comma'
+  return schema.type === 'array' ? 'comma list' : 'text'
 }
 
-const shownDefault = ({ default: value = '' }) => value === '' ? '' : `\`${value}\``
+const shownDefault = ({ default: value = '' }) => String(value) === '' ? '' : `\`${value}\``
 
 function settings () {
   return table(['setting', 'default', 'takes', 'meaning'],

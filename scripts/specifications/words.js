@@ -1,5 +1,6 @@
 // What several documents say, said once: authentication and limits in plain words, and what to do after each refusal.
 import { SETTINGS } from '../../dist/config/settings.js'
+import { MAX_PINGS } from '../../dist/connection/receive.js'
 import { REFUSALS } from '../../dist/refusals.js'
 
 const initial = name => SETTINGS[name].default
@@ -29,7 +30,7 @@ export const RATE_LIMITS = [
   `- **${LIMITS.connectionAttempts} connection attempts in ${LIMITS.attemptWindowS} s per client address** (\`WS_IP_CONNECTIONS\`). Attempts with a bad token count; attempts that this limit refused do not. ` +
     'IPv6 addresses count by /64. Over it: 429 `ip_rate_limited`.',
   `- **${LIMITS.openConnections} open connections per user** (\`WS_USER_CONNECTIONS\`), over all servers. Over it: 429 \`user_connection_limit\`.`,
-  `- **${LIMITS.messages} messages in ${LIMITS.messageWindowS} s per client address** (\`WS_IP_MESSAGES\`), whatever is in them; all connections of an address share them. WebSocket pings do not count. ` +
+  `- **${LIMITS.messages} messages in ${LIMITS.messageWindowS} s per client address** (\`WS_IP_MESSAGES\`), whatever is in them; all connections of an address share them. WebSocket pings do not count; each connection may send ${MAX_PINGS} a minute, and the next one closes it with 4429. ` +
     'Over it: the `Too Many Requests` frame, then close 4429.',
   `- **${LIMITS.frameBytes} bytes per message** (\`WS_MAX_FRAME_BYTES\`). Over it: close 1009.`,
   `- **${LIMITS.filterIds} ids in one list** (\`WS_MAX_FILTER_IDS\`), 1000 topics per connection. Over it: 400 or an \`error\` frame, \`bad_request\`.`,

@@ -32,7 +32,7 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
   pingIntervalMs: values.WS_PING_INTERVAL_S * S,
   idleMs: values.WS_IDLE_S * S,
   drainMs: values.WS_DRAIN_SECONDS * S,
-  resumeKey: values.WS_RESUME_KEY ?? null
+  resumeKeys: values.WS_RESUME_KEY
 })
 
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({
@@ -74,9 +74,9 @@ const toLimits = ({ values, allowList }: SoundParts): Config['limits'] => ({
   onRedisDown: values.WS_LIMITS_ON_REDIS_DOWN
 })
 
-const toAccess = (values: SettingValues): Config['access'] => ({
+const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['access'] => ({
   authorizer: values.WS_AUTHORIZER,
-  issuer: values.WS_ACCESS_ISSUER ?? null,
+  issuers: issuers.length > 1 ? accessIssuers : null,
   databaseUrl: values.DATABASE_URL ?? null,
   pgRole: values.WS_PG_ROLE,
   relations: mapKinds(({ setting }) => values[setting]),
@@ -104,12 +104,12 @@ export function buildConfig (parts: SoundParts): Config {
   const { values, insecureUntilMs } = parts
   return {
     server: toServer(parts),
-    admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT, token: values.ADMIN_TOKEN ?? null, publishKey: values.PUBLISH_KEY ?? null },
+    admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT, tokens: values.ADMIN_TOKEN, publishKeys: values.PUBLISH_KEY },
     upgrade: toUpgrade(parts),
     tokens: toTokens(parts),
     limits: toLimits(parts),
     redis: toRedis(values),
-    access: toAccess(values),
+    access: toAccess(parts),
     insecureUntilMs,
     log: { level: values.LOG_LEVEL, file: values.LOG_FILE ?? null, fileMaxMb: values.LOG_FILE_MAX_MB, fileKeep: values.LOG_FILE_KEEP }
   }

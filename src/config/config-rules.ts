@@ -1,3 +1,5 @@
+import { KINDS } from '../kinds.js'
+import { andList } from '../list-words.js'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import { checkRedisSettings, hasRedis } from './check-redis-settings.js'
 import { checkTls } from './check-tls.js'
@@ -5,6 +7,7 @@ import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
 
 export const MAX_WORKERS = 256
+const CLAIMS = andList(KINDS.map(({ claim }) => claim))
 const CARRIERS: readonly string[] = ['query', 'header', 'protocol']
 
 function checkOrigins (values: SettingValues, report: ReportMistake): void {
@@ -30,7 +33,7 @@ function checkWorkers (values: SettingValues, workers: number, report: ReportMis
 
 function checkServer (values: SettingValues, report: ReportMistake): void {
   if (values.ADMIN_PORT !== 0 && values.ADMIN_PORT === values.PORT) report('ADMIN_PORT', 'must differ from PORT: the admin port is not the main port')
-  if (values.ADMIN_TOKEN !== undefined && values.ADMIN_TOKEN === values.PUBLISH_KEY) report('PUBLISH_KEY', 'must differ from ADMIN_TOKEN')
+  if (values.ADMIN_TOKEN.some(token => values.PUBLISH_KEY.includes(token))) report('PUBLISH_KEY', 'must differ from ADMIN_TOKEN')
   checkTls(values, report)
   if (values.PROXY_PROTOCOL === 'v2' && values.TRUSTED_PROXIES.length === 0) report('TRUSTED_PROXIES', 'is needed with PROXY_PROTOCOL=v2: anyone can send that header')
   for (const carrier of values.WS_TOKEN_CARRIERS) {
@@ -38,28 +41,43 @@ function checkServer (values: SettingValues, report: ReportMistake): void {
   }
 }
 
-function checkAccess (values: SettingValues, issuers: readonly IssuerConfig[], report: ReportMistake): void {
-  const { WS_AUTHORIZER: authorizer, WS_ACCESS_ISSUER: issuer } = values
+function checkAccess (values: SettingValues, report: ReportMistake): void {
+  const { WS_AUTHORIZER: authorizer } = values
   if (authorizer === 'postgres' && values.DATABASE_URL === undefined) report('DATABASE_URL', 'is needed with WS_AUTHORIZER=postgres')
   if (values.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(values.DATABASE_URL)) report('DATABASE_URL', 'must be a postgres:// URL')
   if (authorizer === 'supabase' && values.SUPABASE_URL === undefined) report('SUPABASE_URL', 'is needed with WS_AUTHORIZER=supabase')
   if (authorizer === 'supabase' && values.SUPABASE_ANON_KEY === undefined) report('SUPABASE_ANON_KEY', 'is needed with WS_AUTHORIZER=supabase')
-  if (authorizer !== 'claims' && issuers.length > 1 && issuer === undefined) {
-    report('WS_ACCESS_ISSUER', 'is needed with several issuers and a database: name the one whose users it knows')
+}
+
+/** With several issuers, each could mint a token that names another's agents: those whose word counts are named. */
+function checkAccessIssuers ({ values, issuers, accessIssuers }: ReadParts, report: ReportMistake): void {
+  const known = issuers.map(({ name }) => name)
+  const unknown = values.WS_ACCESS_ISSUER.filter(name => !known.includes(name))
+  const [usesClaims, several] = [values.WS_AUTHORIZER === 'claims', issuers.length > 1]
+  if (unknown.length > 0) {
+    report('WS_ACCESS_ISSUER', `names no configured issuer by ${JSON.stringify(unknown.join(',').slice(0, 80))}; known: ${known.join(', ')}`)
+  } else if (several && accessIssuers.size === 0) {
+    report('WS_ACCESS_ISSUER', usesClaims
+      ? `is needed with several issuers: name those whose claims ${CLAIMS} count, of ${known.join(', ')}; or set "rights": true for them in ISSUERS`
+      : `is needed with several issuers and a database: name the one whose users it knows, of ${known.join(', ')}`)
+  } else if (several && !usesClaims && accessIssuers.size > 1) {
+    report('WS_ACCESS_ISSUER', `with a database it is one: the same \`sub\` of two issuers would be one user to it; named are ${[...accessIssuers].join(', ')}`)
   }
-  if (issuer !== undefined && !issuers.some(known => known.name === issuer)) report('WS_ACCESS_ISSUER', `names no configured issuer; known: ${issuers.map(known => known.name).join(', ')}`)
 }
 
 /** What was read of the settings so far. */
 export interface ReadParts {
   readonly values: SettingValues
   readonly issuers: readonly IssuerConfig[]
+  /** Names of those whose users have agents and tasks. */
+  readonly accessIssuers: ReadonlySet<string>
   /** Processes: 1 or more. */
   readonly workers: number
 }
 
 /** Reports what is missing beside another setting, and what together would not be safe. */
-export function checkRules ({ values, issuers, workers }: ReadParts, report: ReportMistake): void {
+export function checkRules (parts: ReadParts, report: ReportMistake): void {
+  const { values, issuers, workers } = parts
   if (issuers.length === 0 && !values.ALLOW_INSECURE_WS) {
     report('JWT_ISSUER', 'no issuer is configured: set JWT_ISSUER and JWT_AUDIENCE, KEYCLOAK_URL, SUPABASE_URL or ISSUERS')
   }
@@ -67,5 +85,6 @@ export function checkRules ({ values, issuers, workers }: ReadParts, report: Rep
   checkWorkers(values, workers, report)
   checkRedisSettings(values, report)
   checkServer(values, report)
-  checkAccess(values, issuers, report)
+  checkAccess(values, report)
+  checkAccessIssuers(parts, report)
 }

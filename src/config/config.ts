@@ -24,10 +24,16 @@ export interface Config {
     /** 0: never. */
     readonly idleMs: number
     readonly drainMs: number
-    /** Of resume tickets; null: kept in Redis. */
-    readonly resumeKey: string | null
+    /** Of resume tickets: the first makes them, each is believed; none: one is kept in Redis. */
+    readonly resumeKeys: readonly string[]
   }
-  readonly admin: { readonly host: string, readonly port: number, readonly token: string | null, readonly publishKey: string | null }
+  readonly admin: {
+    readonly host: string
+    readonly port: number
+    /** Each counts; none: unset. */
+    readonly tokens: readonly string[]
+    readonly publishKeys: readonly string[]
+  }
   readonly upgrade: UpgradeSettings
   readonly tokens: TokenSettings
   readonly limits: LimitSettings & {
@@ -58,12 +64,14 @@ export interface UpgradeSettings {
   readonly origins: ReadonlySet<string>
   readonly trustedProxies: BlockList | null
   readonly proxyProtocol: boolean
+  /** In development mode: `Host` must name loopback on every request, on both ports. */
+  readonly loopbackHostOnly?: true
 }
 
 export interface AccessSettings {
   readonly authorizer: 'claims' | 'postgres' | 'supabase'
-  /** With several issuers and a database: the only issuer whose users it knows. */
-  readonly issuer: string | null
+  /** With several issuers: those whose users have agents and tasks; with a database exactly one. Null: there is only one issuer. */
+  readonly issuers: ReadonlySet<string> | null
   readonly databaseUrl: string | null
   readonly pgRole: string
   /** The table or view of each kind. */

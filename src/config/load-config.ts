@@ -44,11 +44,12 @@ function assemble (values: SettingValues, nowMs: number, report: ReportMistake):
   const workers = values.WORKERS === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : Number(values.WORKERS)
   const issuers = readIssuers(values, report)
   const insecureUntilMs = readInsecureUntil(values, nowMs, report)
-  checkRules({ values, issuers, workers }, report)
+  const accessIssuers = new Set([...values.WS_ACCESS_ISSUER, ...issuers.flatMap(({ name, rights }) => rights === true ? [name] : [])])
+  checkRules({ values, issuers, accessIssuers, workers }, report)
   const networksOf = (setting: 'TRUSTED_PROXIES' | 'WS_IP_ALLOW_LIST'): BlockList | null => values[setting].length === 0
     ? null
     : readNetworks(values[setting], (entry, reason) => { report(setting, `${JSON.stringify(entry.slice(0, 60))} ${reason}`) })
   return buildConfig({
-    values, issuers, workers, insecureUntilMs, trustedProxies: networksOf('TRUSTED_PROXIES'), allowList: networksOf('WS_IP_ALLOW_LIST')
+    values, issuers, accessIssuers, workers, insecureUntilMs, trustedProxies: networksOf('TRUSTED_PROXIES'), allowList: networksOf('WS_IP_ALLOW_LIST')
   })
 }

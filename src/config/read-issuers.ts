@@ -11,7 +11,8 @@ const FurtherIssuers = Compile(Type.Array(Type.Object({
   issuer: Type.String({ minLength: 1, maxLength: 2048 }),
   audience: Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
   jwks_uri: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
-  algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1 }))
+  algorithms: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+  rights: Type.Optional(Type.Boolean())
 }, { additionalProperties: false }), { maxItems: 100 }))
 
 const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
@@ -93,14 +94,22 @@ function readFurther (values: SettingValues, report: ReportMistake): IssuerConfi
   try { parsed = JSON.parse(values.ISSUERS) } catch { parsed = null }
   if (!FurtherIssuers.Check(parsed)) {
     const where = parsed === null ? 'it is not JSON' : FurtherIssuers.Errors(parsed).map(error => `${error.instancePath} ${error.message}`)[0] ?? ''
-    report('ISSUERS', `must be a JSON array of {name, issuer, audience, jwks_uri?, algorithms?}: ${where}`)
+    report('ISSUERS', `must be a JSON array of {name, issuer, audience, jwks_uri?, algorithms?, rights?}: ${where}`)
     return []
   }
   return parsed.map((entry) => {
     const algorithms = entry.algorithms ?? values.JWT_ALGORITHMS
     checkAlgorithms('ISSUERS', algorithms, report)
     return {
-      name: entry.name, preset: 'oidc', issuer: entry.issuer, audience: [entry.audience].flat(), jwksUri: entry.jwks_uri ?? null, algorithms, hmacSecret: null, introspection: null
+      name: entry.name,
+      preset: 'oidc',
+      issuer: entry.issuer,
+      audience: [entry.audience].flat(),
+      jwksUri: entry.jwks_uri ?? null,
+      algorithms,
+      hmacSecret: null,
+      introspection: null,
+      ...(entry.rights === true ? { rights: true } : {})
     }
   })
 }

@@ -19,6 +19,8 @@ interface Schema {
   readonly minLength?: number
   readonly maxLength?: number
   readonly pattern?: string
+  readonly maxItems?: number
+  readonly items?: Schema
 }
 /** What a text that does not read as its type becomes: a value that no schema accepts. */
 const UNREADABLE = Symbol('unreadable')
@@ -27,7 +29,11 @@ function readValue (schema: Schema, text: string): unknown {
   switch (schema.type) {
     case 'integer': return /^-?\d{1,15}$/.test(text) ? Number(text) : UNREADABLE
     case 'boolean': return text === 'true' ? true : text === 'false' ? false : UNREADABLE
-    case 'array': return text.split(',').map(entry => entry.trim()).filter(entry => entry !== '')
+    case 'array': {
+      const entries = text.split(',').map(entry => entry.trim())
+      // Of secrets an empty one is a mistake: what was meant is not set.
+      return schema.secret === true ? entries : entries.filter(entry => entry !== '')
+    }
     default: return text
   }
 }
@@ -36,6 +42,7 @@ function expectation (schema: Schema): string {
   if (schema.enum !== undefined) return `must be one of ${schema.enum.join(', ')}`
   if (schema.type === 'integer') return `must be a whole number from ${schema.minimum} to ${schema.maximum}`
   if (schema.type === 'boolean') return 'must be true or false'
+  if (schema.type === 'array' && schema.secret === true) return `must be one value of at least ${schema.items?.minLength} bytes, or two with a comma between them`
   if (schema.type === 'array') return 'must name at least one'
   if (schema.minLength !== undefined && schema.minLength > 0) return `must be ${schema.minLength} to ${schema.maxLength} characters long`
   if (schema.pattern !== undefined) return `must match ${schema.pattern}`

@@ -1,5 +1,6 @@
 import Type, { type TSchema } from '#typebox'
-import { mapKindsBy } from '../kinds.js'
+import { KINDS, mapKindsBy } from '../kinds.js'
+import { andList } from '../list-words.js'
 
 /** Longest duration that a setting may name, in seconds: a year. */
 const YEAR_S = 31_536_000
@@ -11,6 +12,9 @@ const defaulted = <S extends TSchema, D>(schema: S, initial: D): S & { readonly 
 
 const text = (description: string, more: object = {}) => Type.String({ description, maxLength: 4096, ...more })
 const secret = (description: string, minLength = 0) => Type.String({ description, minLength, maxLength: 4096, secret: true })
+/** A secret of our own, which has two values while it is changed. */
+const changeable = (description: string) =>
+  defaulted(Type.Array(Type.String({ minLength: 32, maxLength: 2048 }), { description, maxItems: 2, secret: true }), [] as string[])
 const whole = (description: string, initial: number, minimum: number, maximum: number) =>
   defaulted(Type.Integer({ description, minimum, maximum }), initial)
 const seconds = (description: string, initial: number, minimum = 1) => whole(description, initial, minimum, YEAR_S)
@@ -25,17 +29,19 @@ const choice = <const T extends string>(description: string, initial: T, options
 /** A relation name as `table` or `schema.table`, in plain identifiers. */
 const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}(\\.[A-Za-z_][A-Za-z0-9_]{0,62})?$' }
 
+const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
+
 /** Every setting: its environment name, type, bounds, default and meaning. An empty value counts as unset. */
 export const SETTINGS = {
-  HOST: defaulted(text('address to listen on'), '0.0.0.0'),
+  HOST: defaulted(text('address to listen on; `localhost` is IPv4 only, `::` is both'), '0.0.0.0'),
   PORT: whole('main port; 0 takes a free one', 9001, 0, 65535),
   TLS_CERT_FILE: text('PEM certificate chain; with TLS_KEY_FILE the main port speaks TLS'),
   TLS_KEY_FILE: text('PEM private key'),
   WORKERS: defaulted(text('processes: a number up to 256, or `auto` for one per core; more than 1 needs Redis', { pattern: '^(auto|[1-9][0-9]{0,2})$' }), '1'),
   ADMIN_HOST: defaulted(text('address of the admin port'), '127.0.0.1'),
   ADMIN_PORT: whole('admin port; 0 turns it off', 9002, 0, 65535),
-  ADMIN_TOKEN: secret('bearer secret of the admin endpoints, at least 32 bytes; unset: they are 404', 32),
-  PUBLISH_KEY: secret('secret of `POST /v1/publish`, at least 32 bytes; unset: it is 404', 32),
+  ADMIN_TOKEN: changeable('bearer secret of the admin endpoints, at least 32 bytes; two with a comma while it is changed; unset: they are 404'),
+  PUBLISH_KEY: changeable('secret of `POST /v1/publish`, at least 32 bytes; two with a comma while it is changed; unset: it is 404'),
   WS_ALLOWED_ORIGINS: list('exact origins that may connect; empty: only the same host; `*`: any'),
   WS_TOKEN_CARRIERS: list('where a token may stand', ['query', 'header', 'protocol']),
   TRUSTED_PROXIES: list('CIDR list of proxies whose `X-Forwarded-For` is believed'),
@@ -48,7 +54,7 @@ export const SETTINGS = {
   WS_PING_INTERVAL_S: whole('WebSocket ping of an open connection', 25, 1, 900),
   WS_IDLE_S: seconds('close after this time without a data frame; 0: never', 0, 0),
   WS_DRAIN_SECONDS: seconds('open connections are closed over this time when the process ends', 30),
-  WS_RESUME_KEY: secret('key of resume tickets, the same on all hosts, at least 32 bytes; unset: made once and kept in Redis; without Redis no tickets', 32),
+  WS_RESUME_KEY: changeable('key of resume tickets, the same on all hosts, at least 32 bytes; two with a comma while it is changed: the first makes tickets, both are believed; unset: made once and kept in Redis; without Redis no tickets'),
   NODE_ID: text('name of this host in logs; random by default', { pattern: '^[A-Za-z0-9._-]{1,64}$' }),
 
   JWT_ISSUER: text('the exact `iss` of accepted tokens'),
@@ -66,7 +72,7 @@ export const SETTINGS = {
   SUPABASE_URL: text('Supabase project URL'),
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
-  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?}]`', { maxLength: 65_536 }),
+  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?}]`', { maxLength: 65_536 }),
   JWKS_ALLOW_HTTP: flag('allow http issuers that are not on loopback'),
   JWKS_MAX_AGE_S: seconds('keys older than this are refreshed', 600),
   JWKS_COOLDOWN_S: seconds('least time between two fetches', 30),
@@ -95,7 +101,7 @@ export const SETTINGS = {
   REDIS_KEY_PREFIX: defaulted(text('prefix of keys, channels and streams', { pattern: '^[A-Za-z0-9._:-]{0,64}$' }), ''),
 
   WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),
-  WS_ACCESS_ISSUER: text('with several issuers and a database: the issuer whose users it knows'),
+  WS_ACCESS_ISSUER: list(`with several issuers: names of those whose claims ${CLAIMS} count (\`rights: true\` in ISSUERS does the same); with a database the one whose users it knows`),
   DATABASE_URL: text('Postgres, for the `postgres` authorizer', { secret: true }),
   WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
   ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}`, RELATION), relation)),

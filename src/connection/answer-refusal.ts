@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { REFUSALS, type Refusal } from '../refusals.js'
 import { closeReason } from '../wire/close-reason.js'
 import { quote } from '../wire/quote.js'
+import { createLingering, type Lingering } from './lingering.js'
 import type { PendingUpgrade, SocketHandlers } from './transport.js'
 
 /** Addresses remembered as told once by close that they are over their limit. */
@@ -38,24 +39,39 @@ const NO_HANDLERS: SocketHandlers = { onMessage () {}, onPing () {}, onDrain () 
 
 /** How to tell a client that it may not come in. */
 export interface RefusalAnswerer {
+  /** Sockets that were accepted to be closed and may still be open. */
+  readonly lingering: number
   /** Answers; true when it was told by accepting and closing. */
   answer (pending: PendingUpgrade, refusal: Refusal, wish: { refuseByClose: boolean, protocol: string, addressKey: string }): boolean
 }
 
+/** The native layer drops a socket this long after its close frame at the latest: its largest margin for that. */
+const LINGER_MS = 16_000
+
+export interface RefusalAnswererOptions {
+  readonly addressWindowMs: number
+  /** Sockets accepted to be closed, at once; when there are as many, the rest is told by HTTP. */
+  readonly maxLingering: number
+  readonly now?: () => number
+}
+
 /**
  * Browsers cannot read an HTTP status, so `refuse=close` accepts and closes at once. An accepted socket costs more
- * than a status line: an address over its limit gets that once per window only, else the refusal would be the attack.
+ * than a status line: an address over its limit gets that once per window only, else the refusal would be the attack, and
+ * all of them together are bounded.
  */
-export function createRefusalAnswerer (addressWindowMs: number): RefusalAnswerer {
+export function createRefusalAnswerer ({ addressWindowMs, maxLingering, now }: RefusalAnswererOptions): RefusalAnswerer {
+  const lingering: Lingering = createLingering({ max: maxLingering, lingerMs: LINGER_MS, ...(now === undefined ? {} : { now }) })
   const told = new LRUCache<string, true>({ max: TOLD_BY_CLOSE_MAX, ttl: addressWindowMs })
   const mayClose = (refusal: Refusal, addressKey: string): boolean => {
     if (!REFUSALS[refusal.name].closable) return false
-    if (refusal.name !== 'ip_rate_limited') return true
-    if (told.has(addressKey)) return false
-    told.set(addressKey, true)
+    const isOncePerWindow = refusal.name === 'ip_rate_limited'
+    if ((isOncePerWindow && told.has(addressKey)) || !lingering.add()) return false
+    if (isOncePerWindow) told.set(addressKey, true)
     return true
   }
   return {
+    get lingering () { return lingering.count },
     answer (pending, refusal, { refuseByClose, protocol, addressKey }) {
       if (refuseByClose && mayClose(refusal, addressKey)) {
         pending.accept(protocol, null, (socket) => {

@@ -1,9 +1,10 @@
 import { addressFromBytes, clientBehindProxies, isListed, type ClientAddress } from '../address/client-address.js'
 import type { UpgradeSettings } from '../config/config.js'
+import { isLoopbackHost } from '../address/loopback-host.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { UpgradeHead } from './transport.js'
 
-/** The client's address, and the refusal when the trusted proxy's word about it is garbage. */
+/** The client's address, and the refusal when the trusted proxy's word about it is garbage, or it names a host that is not served. */
 export interface FoundAddress {
   readonly address: ClientAddress
   readonly refusal: Refusal | null
@@ -18,10 +19,17 @@ const GONE: FoundAddress = {
   untrustedHeader: false
 }
 const GARBAGE = refuse('bad_request', { message: 'X-Forwarded-For is malformed' })
+const FOREIGN_HOST = refuse('forbidden', { message: 'development mode answers on loopback names only', detail: 'host' })
 
 /** Finds who is really there: the TCP peer, unless it is a proxy that we were told to believe. */
 export function findAddress (head: UpgradeHead, settings: UpgradeSettings): FoundAddress {
   if (head.peer.byteLength === 0) return GONE
+  const found = findBehindProxies(head, settings)
+  const isForeign = settings.loopbackHostOnly === true && !isLoopbackHost(head.headers.host)
+  return isForeign ? { ...found, refusal: FOREIGN_HOST } : found
+}
+
+function findBehindProxies (head: UpgradeHead, settings: UpgradeSettings): FoundAddress {
   const { trustedProxies } = settings
   const { forwardedFor } = head.headers
   const isTrusted = (address: ClientAddress): boolean => trustedProxies !== null && isListed(address, trustedProxies)

@@ -44,13 +44,17 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const startedMs = performance.now()
     const { address, refusal, untrustedHeader } = findAddress(pending.head, settings)
     if (untrustedHeader) report.untrustedForwardedFor(address)
-    const closed = deps.gate(settlement.size) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
+    const places = settlement.size + deps.answerer.lingering
+    const closed = deps.gate(places) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
     if (closed !== null) return refuseEarly(pending, address, startedMs, closed, NO_WISH)
     const request = readRequest(pending.head, settings)
     if (isRefusal(request)) return refuseEarly(pending, address, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)
-    const barred = checkOrigin(request.origin, request.host, settings) ?? addresses.banned(address)
-    if (barred !== null) return refuseEarly(pending, address, startedMs, barred, request)
+    const foreign = checkOrigin(request.origin, request.host, settings)
+    // Always by HTTP: any page can have its visitors send these, and a socket that is accepted to be closed takes a place.
+    if (foreign !== null) return refuseEarly(pending, address, startedMs, foreign, NO_WISH)
+    const banned = addresses.banned(address)
+    if (banned !== null) return refuseEarly(pending, address, startedMs, banned, request)
     const ticket = request.resume === null || exempt ? null : deps.judgeTicket(request.resume, address.key)
     const over = exempt || ticket !== null ? null : addresses.overLimit(address)
     if (over !== null) return refuseEarly(pending, address, startedMs, over, request)

@@ -111,8 +111,8 @@ export function endLimited (context: SessionContext, session: Session, retryAfte
   endSession(session, refuse('too_many_requests', { retryAfterMs: waitMs }))
 }
 
-/** Far above what any client needs to stay connected, whatever the message limit is. */
-const MAX_PINGS = 120
+/** WebSocket pings of a connection in a minute. Far above what any client needs to stay connected, whatever the message limit is. */
+export const MAX_PINGS = 120
 const PING_WINDOW_MS = 60_000
 
 /** Pings keep a connection alive and cost no Redis call, so they have a cap of their own. */

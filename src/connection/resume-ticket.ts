@@ -22,8 +22,8 @@ export interface ResumeTickets {
 }
 
 export interface ResumeTicketOptions {
-  /** The secret that all processes share; null while it is not known. */
-  readonly key: () => Buffer | null
+  /** The secrets that all processes share: the first makes tickets, each is believed. None while none is known. */
+  readonly keys: () => readonly Buffer[]
   /** Wall clock, in ms since the epoch: other processes read what this one writes. */
   readonly now?: () => number
 }
@@ -61,7 +61,7 @@ function sign (key: Buffer, body: Buffer, addressKey: string): Buffer {
 }
 
 /** Makes and judges tickets: HMAC-SHA-256 (RFC 2104) over user, issuer, address, expiry and nonce. */
-export function createResumeTickets ({ key: currentKey, now = Date.now }: ResumeTicketOptions): ResumeTickets {
+export function createResumeTickets ({ keys, now = Date.now }: ResumeTicketOptions): ResumeTickets {
   const presented = createTwoGenerationMap<number>(MAX_REMEMBERED, MAX_TICKET_LIFE_MS)
 
   function mayBePresented (nonce: string): boolean {
@@ -73,8 +73,8 @@ export function createResumeTickets ({ key: currentKey, now = Date.now }: Resume
 
   return {
     issue (identity, addressKey, lifeMs) {
-      const key = currentKey()
-      if (key === null || identity.insecure) return null
+      const [key] = keys()
+      if (key === undefined || identity.insecure) return null
       const body = Buffer.alloc(MAC_AT)
       body[0] = VERSION
       body.writeUIntBE(now() + Math.min(lifeMs, MAX_TICKET_LIFE_MS), EXPIRY_AT, NONCE_AT - EXPIRY_AT)
@@ -83,11 +83,11 @@ export function createResumeTickets ({ key: currentKey, now = Date.now }: Resume
       return Buffer.concat([body, sign(key, body, addressKey)], TICKET_BYTES).toString('base64url')
     },
     judge (text, addressKey) {
-      const key = currentKey()
-      if (key === null || !TICKET_TEXT.test(text)) return null
+      if (!TICKET_TEXT.test(text)) return null
       const ticket = Buffer.from(text, 'base64url')
       const body = ticket.subarray(0, MAC_AT)
-      if (!timingSafeEqual(sign(key, body, addressKey), ticket.subarray(MAC_AT)) || body[0] !== VERSION) return null
+      const key = keys().find(one => timingSafeEqual(sign(one, body, addressKey), ticket.subarray(MAC_AT)))
+      if (key === undefined || body[0] !== VERSION) return null
       const leftMs = body.readUIntBE(EXPIRY_AT, NONCE_AT - EXPIRY_AT) - now()
       if (leftMs <= 0 || leftMs > MAX_TICKET_LIFE_MS) return null
       const nonce = body.toString('base64url', NONCE_AT, OWNER_AT)

@@ -8,8 +8,8 @@ import type { Registry } from './registry.js'
 import type { Report } from './report.js'
 import type { Session } from './session.js'
 
-/** Codes by which a client says goodbye (RFC 6455 section 7.4.1); 1005: a close frame without a code. */
-const GOODBYE = new Set([1000, 1001, 1005])
+/** No close frame came; or one with a code that the native layer does not let through (1012 to 3999), which it shows as this. */
+const NO_GOODBYE = 1006
 const CLOSED = refuse('normal')
 const TOO_SLOW = refuse('slow_consumer', { retryAfterMs: 1000 })
 
@@ -58,7 +58,7 @@ export function closeSession ({ registry, wheel, limiter, report, subscriptions 
   wheel.remove(session)
   limiter.release(session.lease)
   session.waiting = null
-  const reason = session.ending?.name ?? (GOODBYE.has(code) ? 'normal' : 'connection_lost')
+  const reason = session.ending?.name ?? (code === NO_GOODBYE ? 'connection_lost' : 'normal')
   // A step that still waits for an answer on its behalf must find that it is over, or it would take topics for a dead socket.
   session.ending ??= CLOSED
   report.closed(session, code, reason)

@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import Type, { type Static } from '#typebox'
 import { mapKinds } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import { refusalAnswer, type Answer } from '../http/answers.js'
 import { createRoute } from '../http/create-route.js'
-import { describeRefusal } from '../http/describe-answer.js'
 import { NO_INPUT, type Route } from '../http/route.js'
 import { createShape } from '../http/shape.js'
 import { REFUSALS, type Reconnect } from '../refusals.js'
@@ -35,7 +33,6 @@ const TOKEN_QUERY = createShape(TokenQuerySchema, 'wanted: sub, lists of ids, sc
 type TokenQuery = Static<typeof TokenQuerySchema>
 type Headers = Readonly<Record<string, string>>
 
-const FOREIGN_HOST = refusalAnswer('forbidden', 'dev mode answers on loopback names only')
 const DEFAULT_TTL_S = 3600
 const MAX_TTL_S = 86_400
 
@@ -49,12 +46,6 @@ const WHAT_TO_DO: Readonly<Record<Reconnect, string>> = {
 }
 
 const answer = (type: string, body: string, headers: Headers = {}): Answer => ({ status: 200, text: { contentType: `${type}; charset=utf-8`, body }, headers })
-
-/** DNS rebinding: a web page whose name is made to resolve to loopback could mint tokens, but its requests carry its name. */
-function isLocalHost (host: string): boolean {
-  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-  return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
-}
 
 function readIds (text: string | undefined, fallback: readonly string[]): readonly string[] | '*' {
   if (text === undefined) return fallback
@@ -107,7 +98,7 @@ function answerToken (issuer: DevIssuer, query: TokenQuery, headers: Headers): A
   return typeof claims === 'string' ? { ...refusalAnswer('bad_request', claims), headers } : answer('text/plain', issuer.sign(claims), headers)
 }
 
-/** A route for loopback names; `across` are the headers for what pages of other origins may read. */
+/** A route of development mode; `across` are the headers for what pages of other origins may read. */
 function devRoute (path: string, summary: string, allowed: AllowedOrigins, handle: (query: TokenQuery, across: Headers) => Answer): Route {
   return createRoute({
     ...NO_INPUT,
@@ -117,10 +108,8 @@ function devRoute (path: string, summary: string, allowed: AllowedOrigins, handl
     query: TOKEN_QUERY,
     tag: 'development',
     summary,
-    answers: { 200: { description: summary }, 403: describeRefusal('The request names another host than loopback.', FOREIGN_HOST) },
-    handle: ({ headers, query }) => isLocalHost(headers.get('host') ?? '')
-      ? handle(query, crossOriginHeaders(headers.get('origin') ?? '', allowed))
-      : FOREIGN_HOST
+    answers: { 200: { description: summary } },
+    handle: ({ headers, query }) => handle(query, crossOriginHeaders(headers.get('origin') ?? '', allowed))
   })
 }
 

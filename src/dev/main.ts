@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
 import { createGateway, type Gateway } from '../gateway/create-gateway.js'
@@ -9,12 +10,9 @@ import { createDevRoutes } from './dev-routes.js'
 
 /** Dev mode is the gateway itself with an issuer inside: same code, same checks, settings that need nothing else. */
 const AUDIENCE = 'portcullis-dev'
-const DEFAULTS = {
-  HOST: '127.0.0.1',
-  PORT: '9001',
-  PUBLISH_KEY: 'dev-publish-key-for-loopback-only',
-  ADMIN_TOKEN: 'dev-admin-token-for-loopback-only'
-}
+/** New at every start: what stands in a public source is no secret, and any page may send it to loopback. */
+const newSecret = (): string => randomBytes(24).toString('base64url')
+const DEFAULTS = { HOST: '127.0.0.1', PORT: '9001', PUBLISH_KEY: newSecret(), ADMIN_TOKEN: newSecret() }
 
 const given = Object.entries(process.env).flatMap(([name, value = '']) => value.trim() === '' ? [] : [[name, value.trim()]])
 const settings = { ...DEFAULTS, ...Object.fromEntries(given) as NodeJS.ProcessEnv }
@@ -22,6 +20,8 @@ const settings = { ...DEFAULTS, ...Object.fromEntries(given) as NodeJS.ProcessEn
 const base = `http://${inUrl(isLoopback(settings.HOST) ? settings.HOST : DEFAULTS.HOST)}:${settings.PORT}`
 const issuer = createDevIssuer(`${base}/dev`, AUDIENCE)
 const env: NodeJS.ProcessEnv = {
+  // Beside further issuers this one's users have agents and tasks; whose users a database knows, only its owner can say.
+  ...(['', 'claims'].includes(process.env['WS_AUTHORIZER']?.trim() ?? '') ? { WS_ACCESS_ISSUER: 'oidc' } : {}),
   ...settings,
   JWT_ISSUER: issuer.issuer,
   JWT_AUDIENCE: AUDIENCE,
@@ -63,7 +63,8 @@ function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
         `  client    http://${shown}:${ports.port}/client/connect.js (for pages of WS_ALLOWED_ORIGINS too)`,
         `  gateway   ws://${shown}:${ports.port}/ws`,
         `  tokens    http://${shown}:${ports.port}/dev/token?sub=alice&${KINDS.map(({ claim, samples }) => `${claim}=${samples.join(',')}`).join('&')}&scope=ws:send&ttl=300`,
-        ports.adminPort === null ? '' : `  admin     http://${inUrl(admin.host)}:${ports.adminPort}/metrics (healthz, readyz; bearer ${settings.ADMIN_TOKEN})`,
+        ports.adminPort === null ? '' : `  admin     http://${inUrl(admin.host)}:${ports.adminPort}/metrics (healthz, readyz; Authorization: Bearer ${admin.tokens[0]})`,
+        `  publish   http://${shown}:${ports.port}/v1/publish (X-Publish-Key: ${admin.publishKeys[0]})`,
         '',
         'A token for alice (one hour), and a line to paste that connects:',
         '',
@@ -78,12 +79,13 @@ function withGreeting (gateway: Gateway, { server, admin }: Config): Runnable {
   }
 }
 
-runProcess((config) => {
-  checkDevelopment(config)
+runProcess((loaded) => {
+  checkDevelopment(loaded)
+  const config: Config = { ...loaded, upgrade: { ...loaded.upgrade, loopbackHostOnly: true } }
   return withGreeting(createGateway({
     config,
     development: true,
-    routes: createDevRoutes(issuer, { publishKey: config.admin.publishKey, limits: config.limits }, {
+    routes: createDevRoutes(issuer, { publishKey: config.admin.publishKeys[0] ?? null, limits: config.limits }, {
       clientFiles: readClientFiles(new URL('../client/', import.meta.url)), allowed: config.upgrade
     }),
     onInbound: (message) => { process.stderr.write(`inbound ${JSON.stringify(message)}\n`) }

@@ -39,12 +39,12 @@ async function startUnlessUnsafe (
 }
 
 /** Chooses who decides what a user may see: the program's own authorizer, or the configured one. */
-export function composeAccess ({ access, tokens, upgrade }: Config, own: Authorizer | null = null): Access {
+export function composeAccess ({ access, upgrade }: Config, own: Authorizer | null = null): Access {
   if (own !== null) return { authorizer: own, keepTokens: !own.local, start: async () => [] }
   // Half of the deadline at most: the other half is for the limits before and after.
   const checkTimeoutMs = Math.max(50, upgrade.deadlineMs / 2)
   const onlyTheirs = (authorizer: Authorizer): Authorizer =>
-    tokens.issuers.length > 1 && access.issuer !== null ? createOnlyIssuerAuthorizer(access.issuer, authorizer) : authorizer
+    access.issuers === null ? authorizer : createOnlyIssuerAuthorizer(access.issuers, authorizer)
   if (access.authorizer === 'postgres' && access.databaseUrl !== null) {
     const postgres = createPostgresAuthorizer({
       url: access.databaseUrl,
@@ -66,5 +66,5 @@ export function composeAccess ({ access, tokens, upgrade }: Config, own: Authori
     }, { now: monotonic })
     return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async (onAway) => await startUnlessUnsafe(supabase, onAway) }
   }
-  return { authorizer: createClaimsAuthorizer(), keepTokens: false, start: async () => [] }
+  return { authorizer: onlyTheirs(createClaimsAuthorizer()), keepTokens: false, start: async () => [] }
 }

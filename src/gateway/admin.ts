@@ -1,5 +1,7 @@
+import { isLoopbackHost } from '../address/loopback-host.js'
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
+import type { OperatorAudit } from '../observe/operator-audit.js'
 import { createNodeHost, type NodeHost } from '../http/node-host.js'
 import { createAdminRoutes } from '../http/routes/mounted-routes.js'
 import type { Operations } from './operations.js'
@@ -11,13 +13,22 @@ export interface AdminPart {
   close (): Promise<void>
 }
 
+export interface AdminDeps {
+  readonly config: Config
+  readonly operations: Operations
+  readonly operatorAudit: OperatorAudit
+  readonly onFault: OnFault
+}
+
 /** Puts the admin port together: health, readiness, metrics, and with `ADMIN_TOKEN` the orders of operators. */
-export function composeAdmin ({ admin, tokens }: Config, operations: Operations, onFault: OnFault): AdminPart {
+export function composeAdmin ({ config: { admin, tokens, upgrade }, operations, operatorAudit, onFault }: AdminDeps): AdminPart {
   let server: NodeHost | null = null
   const routes = createAdminRoutes({
     ...operations,
-    adminToken: admin.token,
-    publishKey: admin.publishKey,
+    adminTokens: admin.tokens,
+    publishKeys: admin.publishKeys,
+    onAction: operatorAudit.adminAction,
+    onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) },
     issuers: tokens.issuers.map(({ name }) => name),
     maxTokenLifetimeMs: tokens.maxLifetimeMs
   })
@@ -25,7 +36,8 @@ export function composeAdmin ({ admin, tokens }: Config, operations: Operations,
     async listen () {
       if (admin.port === 0) return null
       const { host, port } = admin
-      server = await createNodeHost({ host, port, routes, onFault }).catch((error: unknown) => {
+      const hostCheck = upgrade.loopbackHostOnly === true ? { acceptsHost: isLoopbackHost } : {}
+      server = await createNodeHost({ host, port, routes, onFault, ...hostCheck }).catch((error: unknown) => {
         throw new CannotStart(`cannot listen on ${host}:${port} for the admin port: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`)
       })
       return server.port

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { Compile } from '#typebox/compile'
 import type { Config } from '../config/config.js'
-import { createRollCall } from '../control/roll-call.js'
+import { createRollCall, type Part, type Question } from '../control/roll-call.js'
 import type { Bus, OnBusEvent } from '../bus/bus.js'
 import type { Inbound } from '../bus/inbound.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
@@ -12,9 +12,11 @@ import type { RedisConnection } from '../redis/connect.js'
 import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
+import type { OperatorAudit } from '../observe/operator-audit.js'
 import type { PublishEvent } from '../http/routes/publish.js'
 import type { GatewayParts, OnInbound } from './gateway-options.js'
-import type { ListedConnection } from './operations.js'
+import { joinParts } from './list-connections.js'
+import type { ListedConnection, Operations } from './operations.js'
 import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 import { writeEvent } from '../observe/log/log.js'
@@ -26,8 +28,8 @@ export interface Fanout {
   readonly bus: Bus
   readonly inbound: Inbound
   readonly publishEvent: PublishEvent
-  /** The open connections of a user in all processes. */
-  readonly listConnections: (userId: string) => Promise<readonly ListedConnection[]>
+  /** The open connections of all processes. */
+  readonly listConnections: Operations['listConnections']
   /** Begins to answer the other processes' questions. */
   start (): void
   /** What the main port serves besides WebSockets. */
@@ -41,11 +43,12 @@ export interface FanoutDeps {
   readonly log: Logger
   readonly onFault: OnFault
   readonly redisFailures: Pick<RedisFailures, 'note'>
+  readonly operatorAudit: OperatorAudit
   readonly onEvent: OnBusEvent
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
-  readonly listLocal: (userId: string) => readonly ListedConnection[]
+  readonly listLocal: (question: Question) => Part<ListedConnection>
   /** The program's own bus; null: the configured one. */
   readonly ownBus: GatewayParts['bus'] | null
 }
@@ -86,7 +89,7 @@ function composeInbound ({ config, redis, onInbound, onFault }: FanoutDeps): Inb
 
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
 export function composeFanout (deps: FanoutDeps): Fanout {
-  const { config, redis, listLocal } = deps
+  const { config, redis, listLocal, operatorAudit } = deps
   const bus = composeBus(deps)
   const inbound = composeInbound(deps)
   const rollCall = redis === null
@@ -99,9 +102,14 @@ export function composeFanout (deps: FanoutDeps): Fanout {
     bus,
     inbound,
     publishEvent,
-    listConnections: async userId => rollCall === null ? listLocal(userId) : await rollCall.ask(userId),
+    async listConnections ({ userId, after, limit }) {
+      const question: Question = { subject: userId, after, limit }
+      return joinParts(rollCall === null ? { parts: [listLocal(question)], missing: 0 } : await rollCall.ask(question), question)
+    },
     start () { rollCall?.start() },
-    routes: createMainRoutes({ publishKey: config.admin.publishKey, publishEvent }),
+    routes: createMainRoutes({
+      publishKeys: config.admin.publishKeys, publishEvent, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
+    }),
     async close () {
       inbound.close()
       rollCall?.close()

@@ -113,6 +113,9 @@ function toSessionContext ({ ground: { config, node, registry }, judges }: Conne
   }
 }
 
+/** Of the places for connections, those that refused clients may take: they must not crowd out the others. */
+const LINGERING_SHARE = 0.1
+
 function composeLifecycle (
   { ground, judges }: ConnectionsDeps, context: SessionContext, rights: Rights, disconnects: Disconnects
 ): Lifecycle {
@@ -138,7 +141,7 @@ function composeLifecycle (
     noteUserFull,
     newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
     gate: createGate(ground, config.server),
-    answerer: createRefusalAnswerer(addressWindowMs),
+    answerer: createRefusalAnswerer({ addressWindowMs, maxLingering: Math.ceil(config.server.maxConnections * LINGERING_SHARE) }),
     report,
     open: createOpenSession(context)
   })

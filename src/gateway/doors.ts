@@ -8,7 +8,7 @@ import { composeConnections, type Connections } from './connections.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
-import { listLocalConnections } from './operations.js'
+import { listLocalConnections } from './list-connections.js'
 import { composePlainRequests } from './plain-requests.js'
 import { composeProcessOperations, type ProcessOperations } from './process-operations.js'
 import { toServerSettings } from './server-settings.js'
@@ -31,7 +31,7 @@ export interface Doors {
 
 /** Puts the doors together, on ground and judges. What is published goes out by the server, so it is made first, and listens last. */
 export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doors {
-  const { config, options, log, node, registry, redis, redisFailures, audit, metrics, onFault } = ground
+  const { config, options, log, node, registry, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
   const binding = loadBinding()
   const server = createUwsServer(binding, toServerSettings(config))
   const delivery = createDelivery(server.sendToTopic, config.server.maxBufferedBytes)
@@ -41,9 +41,10 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     log,
     onFault,
     redisFailures,
+    operatorAudit,
     onEvent: delivery.deliver,
     onInbound: options.onInbound ?? null,
-    listLocal: userId => listLocalConnections(registry, node, userId),
+    listLocal: question => listLocalConnections(registry, node, question),
     ownBus: options.parts?.bus ?? null
   })
   exits.add(() => fanout.close().catch((error: unknown) => { onFault(error, 'stop') }))
@@ -71,7 +72,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     fanout,
     connections,
     operations,
-    admin: options.worker === undefined ? composeAdmin(config, operations, onFault) : null,
+    admin: options.worker === undefined ? composeAdmin({ config, operations, operatorAudit, onFault }) : null,
     reload: createTlsReload(config, server, log)
   }
 }

@@ -6,7 +6,10 @@ const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
 const LATE = refuse('overloaded', { retryAfterMs: 2000, detail: 'event loop' })
 
-/** Makes what says why nobody is taken in right now; null: everybody is. `pending`: upgrades under way. */
+/**
+ * Makes what says why nobody is taken in right now; null: everybody is. `pending`: upgrades under way, and sockets that were
+ * accepted to be closed.
+ */
 export function createGate (
   { phase, eventLoop, registry }: Pick<Ground, 'phase' | 'eventLoop' | 'registry'>, { maxConnections }: Config['server']
 ): (pending: number) => Refusal | null {

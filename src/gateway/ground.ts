@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
+import { createOperatorAudit, type OperatorAudit } from '../observe/operator-audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
 import { watchReplies } from '../redis/watch-replies.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
@@ -23,6 +24,7 @@ export interface Ground extends ProcessLog {
   readonly options: GatewayExtras
   readonly phase: Phase
   readonly audit: Audit
+  readonly operatorAudit: OperatorAudit
   readonly registry: Registry
   readonly eventLoop: EventLoopWatch
   readonly metrics: Metrics
@@ -44,6 +46,8 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     if (reason !== null) audit.serverStopped(reason, performance.now() - startedAtMs)
     audit.close()
   })
+  const operatorAudit = createOperatorAudit((line) => { writeEvent(log, line) })
+  exits.add(operatorAudit.close)
   const eventLoop = createEventLoopWatch({
     onLate: (delayMs) => { writeEvent(log, { event: 'server.overloaded', delay_ms: Math.round(delayMs) }) },
     onRecovered: (lateMs) => { writeEvent(log, { event: 'server.recovered', duration_ms: Math.round(lateMs) }) }
@@ -57,7 +61,9 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     redisFailures.close()
     await redis?.close()
   })
-  return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis, redisFailures }
+  return {
+    ...processLog, config, options, phase: { current: 'starting' }, audit, operatorAudit, registry: createRegistry(), eventLoop, metrics, redis, redisFailures
+  }
 }
 
 function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {

@@ -62,13 +62,13 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   exits.add(breakGlass.stop)
   const identify = createIdentify({ tokens, isRevoked: control.isRevoked, anonymous: breakGlass.anonymous })
   const resumeKey = createResumeKey({
-    configured: config.server.resumeKey,
+    configured: config.server.resumeKeys,
     redis,
     prefix: config.redis?.prefix ?? '',
     onUnreadable: () => { writeEvent(log, { event: 'resume_key.unreadable' }) }
   })
   exits.add(resumeKey.close)
-  const tickets = createResumeTickets({ key: resumeKey.current })
+  const tickets = createResumeTickets({ keys: resumeKey.current })
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
   return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
 }

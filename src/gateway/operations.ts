@@ -1,6 +1,4 @@
-import type { Registry } from '../connection/registry.js'
-import type { Session } from '../connection/session.js'
-import type { Control } from '../control/control.js'
+import type { Control, OrderLists, PageRequest } from '../control/control.js'
 import type { PublishEvent } from '../http/routes/publish.js'
 import type { Readiness } from './readiness.js'
 
@@ -19,32 +17,28 @@ export interface ListedConnection {
   readonly messages_out: number
 }
 
+/** Which open connections are asked for. */
+export interface ConnectionsRequest extends PageRequest {
+  /** Null: everybody's. */
+  readonly userId: string | null
+}
+
+/** Some open connections of all processes, in the order of their ids. */
+export interface ConnectionPage {
+  readonly connections: readonly ListedConnection[]
+  /** `after` for the next page; null: nothing follows. */
+  readonly next: string | null
+  /** Processes that did not answer in time, whose connections are not there. */
+  readonly missingNodes: number
+}
+
 /** What the admin port does, whether it is in the process itself or in front of several. */
 export interface Operations {
   readiness (): Readiness | Promise<Readiness>
   renderMetrics (): Promise<{ readonly contentType: string, readonly body: string }>
-  listConnections (userId: string): Promise<readonly ListedConnection[]>
+  /** Rejects when the other processes cannot be asked. */
+  listConnections (request: ConnectionsRequest): Promise<ConnectionPage>
+  readonly lists: OrderLists
   readonly orders: Pick<Control, 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck'>
   publishEvent: PublishEvent
-}
-
-function describeConnection (session: Session, node: string): ListedConnection {
-  return {
-    connection_id: session.connectionId,
-    user_id: session.identity.userId,
-    issuer: session.identity.issuer,
-    node,
-    ip: session.address.ip,
-    path: session.path,
-    opened_at: new Date(session.openedAtMs).toISOString(),
-    expires_at: new Date(session.identity.expiresAtMs).toISOString(),
-    topics: session.topics.size,
-    messages_in: session.messagesIn,
-    messages_out: session.messagesOut
-  }
-}
-
-/** The open connections of a user in this process. */
-export function listLocalConnections (registry: Registry, node: string, userId: string): ListedConnection[] {
-  return [...registry.all()].filter(session => session.identity.userId === userId).map(session => describeConnection(session, node))
 }

@@ -56,6 +56,7 @@ export function composeProcessOperations ({ ground, judges, fanout }: ProcessOpe
     },
     listConnections: fanout.listConnections,
     orders: control,
+    lists: control,
     publishEvent: fanout.publishEvent
   }
 }

@@ -2,17 +2,17 @@ import { randomBytes } from 'node:crypto'
 import type { RedisConnection } from '../redis/connect.js'
 import { resumeSecret } from '../redis/keys.js'
 
-/** The secret of resume tickets, the same in all processes. */
+/** The secrets of resume tickets, the same in all processes: the first makes tickets, each is believed. */
 export interface ResumeKey {
-  /** Null while it is not known: no ticket is made or believed then. */
-  current (): Buffer | null
+  /** None while none is known: no ticket is made or believed then. */
+  current (): readonly Buffer[]
   start (): void
   close (): void
 }
 
 export interface ResumeKeyOptions {
-  /** `WS_RESUME_KEY`; null: the one kept in Redis, made by the first process that looks. */
-  readonly configured: string | null
+  /** `WS_RESUME_KEY`; none: the one kept in Redis, made by the first process that looks. */
+  readonly configured: readonly string[]
   /** Null: without Redis, where a key that nobody configured would be gone with this process and its tickets useless. */
   readonly redis: RedisConnection | null
   readonly prefix: string
@@ -30,9 +30,9 @@ const RETRY_MS = 1000
 /** Makes the source of the key: the configured one, or `<prefix>ws:resume-key`. */
 export function createResumeKey (options: ResumeKeyOptions): ResumeKey {
   const { configured, redis } = options
-  if (configured !== null || redis === null) {
-    const key = configured === null ? null : Buffer.from(configured)
-    return { current: () => key, start: () => {}, close: () => {} }
+  if (configured.length > 0 || redis === null) {
+    const keys = configured.map(key => Buffer.from(key))
+    return { current: () => keys, start: () => {}, close: () => {} }
   }
   return keepInRedis(redis, options)
 }
@@ -72,7 +72,7 @@ function keepInRedis (redis: RedisConnection, { prefix, onUnreadable, rereadMs =
   }
   const stopWatching = redis.onChange((up) => { if (up) void read() })
   return {
-    current: () => key,
+    current: () => key === null ? [] : [key],
     start () { void read() },
     close () {
       closed = true

@@ -30,9 +30,15 @@ export const ListedConnectionSchema = Type.Object({
   messages_out: Type.Integer({ minimum: 0 })
 }, { description: 'One open connection.' })
 
-export const ConnectionListSchema = Type.Object({ connections: Type.Array(ListedConnectionSchema) }, {
+const next = Type.Optional(Type.String({ description: '`after` for the next page; absent: nothing follows' }))
+
+export const ConnectionListSchema = Type.Object({
+  connections: Type.Array(ListedConnectionSchema),
+  next,
+  missing_nodes: Type.Optional(Type.Integer({ minimum: 1, description: 'processes that did not answer in time: their connections are not there' }))
+}, {
   title: 'ConnectionList',
-  description: 'The open connections of one user, over all processes that answered.',
+  description: 'Open connections, over all processes that answered.',
   examples: [{
     connections: [{
       connection_id: '290dcfb65e-1',
@@ -48,6 +54,34 @@ export const ConnectionListSchema = Type.Object({ connections: Type.Array(Listed
       messages_out: 40
     }]
   }]
+})
+
+const expiresAt = Type.String({ format: 'date-time', description: 'when it ends by itself' })
+
+export const BanListSchema = Type.Object({
+  bans: Type.Array(Type.Object({ address: Type.String({ description: 'an IPv6 address as its /64' }), expires_at: expiresAt })), next
+}, {
+  title: 'BanList',
+  description: 'Banned addresses, of all processes.',
+  examples: [{ bans: [{ address: '198.51.100.7', expires_at: '2026-11-21T22:26:03.000Z' }], next: '1795299963000-1' }]
+})
+
+const revokedId = (description: string) => Type.Optional(Type.String({ description }))
+
+export const RevocationListSchema = Type.Object({
+  revocations: Type.Array(Type.Object({
+    jti: revokedId('one token'),
+    sid: revokedId('one session'),
+    sub: revokedId('all tokens of one user'),
+    issuer: revokedId('configured name of the issuer; absent: any'),
+    issued_before: Type.Optional(Type.String({ format: 'date-time', description: 'only tokens issued before; absent: all' })),
+    expires_at: expiresAt
+  })),
+  next
+}, {
+  title: 'RevocationList',
+  description: 'Revoked tokens, sessions and users, of all processes.',
+  examples: [{ revocations: [{ sub: 'mallory', issued_before: '2026-11-21T22:21:03.000Z', expires_at: '2026-11-22T22:31:03.000Z' }] }]
 })
 
 export const PublishedSchema = Type.Object({ accepted: Type.Literal(true) }, {

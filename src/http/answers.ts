@@ -43,7 +43,7 @@ export function tooManyFailuresAnswer (retryAfterMs: number): Answer {
   const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000))
   return {
     status: 429,
-    body: { error: 'too_many_requests', message: 'too many failed attempts from this address', retry_after_s: retryAfterS },
+    body: { error: 'too_many_requests', message: 'too many wrong secrets at once', retry_after_s: retryAfterS },
     headers: { 'Retry-After': String(retryAfterS) }
   }
 }

@@ -1,49 +1,23 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 
-export type Authentication =
-  | { readonly verdict: 'ok' }
-  /** There is no secret: what it would protect does not exist. */
-  | { readonly verdict: 'hidden' }
-  | { readonly verdict: 'unauthorized' }
-  /** This peer failed too often; even the right credential is not looked at until then. */
-  | { readonly verdict: 'limited', readonly retryAfterMs: number }
+/**
+ * What a presented secret is worth. `hidden`: no secret is set, so that what it would protect does not exist. `missing`:
+ * nothing was presented, which is no guess.
+ */
+export type Verdict = 'ok' | 'hidden' | 'missing' | 'wrong'
 
-/** Checks a presented secret. `peer` is the address whose failures are counted. */
-export type Authenticate = (credential: string | null, peer: string) => Authentication
+/** Checks a presented secret; null: none was presented. Remembers nothing: no number of wrong ones shuts the right one out. */
+export type Authenticate = (credential: string | null) => Verdict
 
-export interface AuthenticatorOptions {
-  /** Null: unset. */
-  readonly secret: string | null
-  /** ms since any fixed moment. Default `performance.now`. */
-  readonly now?: () => number
-}
-
-interface Failures { count: number, readonly endsAtMs: number }
-
-const MAX_FAILURES = 10
-const FAILURE_WINDOW_MS = 60_000
-const MAX_PEERS = 10_000
-
-/** Makes the check of one secret: constant time, and ten failures per peer and minute. Knows no HTTP server. */
-export function createAuthenticator ({ secret, now = () => performance.now() }: AuthenticatorOptions): Authenticate {
-  if (secret === null) return () => ({ verdict: 'hidden' })
-  const expected = hashSecret(secret)
-  const failuresByPeer = new LRUCache<string, Failures>({ max: MAX_PEERS })
-
-  function currentFailures (peer: string): Failures {
-    const known = failuresByPeer.get(peer)
-    if (known !== undefined && known.endsAtMs > now()) return known
-    return { count: 0, endsAtMs: now() + FAILURE_WINDOW_MS }
-  }
-
-  return (credential, peer) => {
-    const failures = currentFailures(peer)
-    if (failures.count >= MAX_FAILURES) return { verdict: 'limited', retryAfterMs: failures.endsAtMs - now() }
-    if (credential !== null && timingSafeEqual(hashSecret(credential), expected)) return { verdict: 'ok' }
-    failures.count++
-    failuresByPeer.set(peer, failures)
-    return { verdict: 'unauthorized' }
+/** Makes the check of one secret, which has several values while it is changed; none: unset. Takes the same time whatever was presented. */
+export function createAuthenticator (values: readonly string[]): Authenticate {
+  if (values.length === 0) return () => 'hidden'
+  const expected = values.map(hashSecret)
+  return (credential) => {
+    if (credential === null) return 'missing'
+    const presented = hashSecret(credential)
+    // All are compared: which of them it was, or was near to, must not show in the time.
+    return expected.filter(hash => timingSafeEqual(presented, hash)).length > 0 ? 'ok' : 'wrong'
   }
 }
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { parseAddress, type ClientAddress } from '../address/client-address.js'
 import { faultAnswer, methodAnswer, refusalAnswer, type Answer } from './answers.js'
+import { NodeSockets } from './node-sockets.js'
 import { readNodeBody } from './read-node-body.js'
 import { renderAnswer } from './render-answer.js'
 import type { IncomingRequest, Route } from './route.js'
@@ -15,6 +16,8 @@ export interface NodeHostOptions {
   readonly routes: readonly Route[]
   /** Told of a route that threw (the client gets 500 and nothing more) or of a failed accept. `where` holds no query. */
   readonly onFault: (error: unknown, where: string) => void
+  /** Whether a request may name this host; absent: it may name any. */
+  readonly acceptsHost?: (host: string) => boolean
 }
 
 export interface NodeHost {
@@ -30,22 +33,29 @@ const KEEP_ALIVE_MS = 5_000
 const SILENT_SOCKET_MS = 30_000
 const TIMEOUT_CHECK_MS = 1_000
 const MAX_HEAD_BYTES = 8_192
-const MAX_SOCKETS = 256
+/** More than the kernel queues below, so that one that was just taken in is never the one to be ended. */
+const MAX_SOCKETS = 512
+const BACKLOG = 256
+/** No client of ours sends a request before the last one is answered; a flood of them in one read would hold up the process. */
+const MAX_PIPELINED = 16
 const CLOSE_GRACE_MS = 1_000
 const NO_CONTENT = 204
-/** The client is gone; its failures count together. */
+const FOREIGN_HOST = 'the request names a host that is not served'
+/** The client is gone. */
 const NO_ADDRESS: ClientAddress = { ip: 'unknown', key: 'unknown' }
 
 /** Serves routes with Node's own server. Rejects when it cannot listen. */
-export async function createNodeHost ({ host, port, routes, onFault }: NodeHostOptions): Promise<NodeHost> {
+export async function createNodeHost (options: NodeHostOptions): Promise<NodeHost> {
+  const { host, port, onFault } = options
+  const sockets = new NodeSockets({ maxSockets: MAX_SOCKETS, maxPipelined: MAX_PIPELINED })
   const server = createServer({
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     maxHeaderSize: MAX_HEAD_BYTES
-  }, (request, response) => { void respond(request, response, routes, onFault) })
-  server.maxConnections = MAX_SOCKETS
+  }, (request, response) => { if (sockets.begin(request.socket, response)) void respond(request, response, options) })
+  server.on('connection', (socket) => { sockets.add(socket) })
   server.setTimeout(SILENT_SOCKET_MS)
   await listen(server, host, port)
   // A failed accept (no descriptors, no memory) is an event, which would end the process if nobody listened.
@@ -59,7 +69,7 @@ export async function createNodeHost ({ host, port, routes, onFault }: NodeHostO
 async function listen (server: Server, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject)
       resolve()
     })
@@ -77,19 +87,20 @@ async function closeServer (server: Server): Promise<void> {
   })
 }
 
-async function respond (
-  request: IncomingMessage, response: ServerResponse, routes: readonly Route[], onFault: NodeHostOptions['onFault']
-): Promise<void> {
+async function respond (request: IncomingMessage, response: ServerResponse, options: NodeHostOptions): Promise<void> {
   const target = splitTarget(request.url ?? '/')
   try {
-    send(response, await answerRequest(request, target, routes))
+    send(response, await answerRequest(request, target, options))
   } catch (error) {
-    onFault(error, target.path)
+    options.onFault(error, target.path)
     send(response, faultAnswer())
   }
 }
 
-async function answerRequest (request: IncomingMessage, { path, query }: Target, routes: readonly Route[]): Promise<Answer> {
+async function answerRequest (
+  request: IncomingMessage, { path, query }: Target, { routes, acceptsHost }: NodeHostOptions
+): Promise<Answer> {
+  if (acceptsHost?.(request.headers.host ?? '') === false) return refusalAnswer('forbidden', FOREIGN_HOST)
   const segments = decodeSegments(path)
   if (segments === null) return refusalAnswer('bad_request')
   const matches = routes.flatMap((route) => {
@@ -103,7 +114,7 @@ async function answerRequest (request: IncomingMessage, { path, query }: Target,
   const [headers, address] = [readHeaders(request), readPeer(request)]
   if (match === undefined) {
     // Behind a secret, not even what exists is told.
-    return judgeSecret(first.route.secret, headers, address) ?? methodAnswer(matches.map(({ route }) => route.method))
+    return await judgeSecret(first.route.secret, headers, address) ?? methodAnswer(matches.map(({ route }) => route.method))
   }
   const incoming: IncomingRequest = {
     params: match.params,

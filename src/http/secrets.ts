@@ -1,6 +1,7 @@
 import type { ClientAddress } from '../address/client-address.js'
 import { refusalAnswer, tooManyFailuresAnswer, type Answer } from './answers.js'
-import { createAuthenticator, readBearer, type Authenticate, type Authentication } from './auth.js'
+import { createAuthenticator, readBearer, type Authenticate } from './auth.js'
+import { createHeldBack, type HeldBack } from './held-back.js'
 
 /** `admin` is for operators, `publish` for back ends. */
 export type SecretKind = 'admin' | 'publish'
@@ -8,10 +9,16 @@ export type SecretKind = 'admin' | 'publish'
 /** Lower-case names of headers and their values. */
 export type RequestHeaders = ReadonlyMap<string, string>
 
+/** Told of each wrong secret. */
+export type OnWrongSecret = (kind: SecretKind, address: ClientAddress) => void
+
 /** Who may ask a route. */
 export interface Secret {
   readonly kind: SecretKind
   readonly authenticate: Authenticate
+  readonly onWrong: OnWrongSecret
+  /** Where answers to wrong ones wait. */
+  readonly heldBack: HeldBack
 }
 
 interface Presentation {
@@ -24,7 +31,7 @@ interface Presentation {
 /** How each secret is shown, and what is answered to a wrong one. */
 const PRESENTATIONS: Readonly<Record<SecretKind, Presentation>> = {
   admin: {
-    read: (headers) => readBearer(headers.get('authorization')),
+    read: (headers) => headers.has('authorization') ? readBearer(headers.get('authorization')) ?? '' : null,
     unauthorized: { ...refusalAnswer('invalid_token', 'a valid credential is required'), headers: { 'WWW-Authenticate': 'Bearer' } }
   },
   publish: {
@@ -33,23 +40,51 @@ const PRESENTATIONS: Readonly<Record<SecretKind, Presentation>> = {
   }
 }
 
-/** Makes a secret with a count of failures of its own. Null: unset, and what it guards does not exist. */
-export function createSecret (kind: SecretKind, value: string | null): Secret {
-  return { kind, authenticate: createAuthenticator({ secret: value }) }
+/** How long the answer to a wrong secret waits. */
+const WRONG_DELAY_MS = 500
+/** Answers of one secret that wait at once; beyond, a wrong one is told at once to come later. */
+const MAX_DELAYED = 64
+
+/** What is answered to who does not show the secret: for routes, and for the documents. */
+export interface Denials {
+  readonly unauthorized: Answer
+  /** The secret is unset. */
+  readonly hidden: Answer
+  /** A wrong one while too many wrong ones wait. */
+  readonly limited: Answer
 }
 
-/** The answer to an authentication that failed; null when it did not. */
-export function denialAnswer (kind: SecretKind, authentication: Authentication): Answer | null {
-  switch (authentication.verdict) {
-    case 'ok': return null
-    case 'hidden': return refusalAnswer('not_found')
-    case 'unauthorized': return PRESENTATIONS[kind].unauthorized
-    case 'limited': return tooManyFailuresAnswer(authentication.retryAfterMs)
-  }
+const HIDDEN = refusalAnswer('not_found')
+const LIMITED = tooManyFailuresAnswer(1000)
+
+export function denialsOf (kind: SecretKind): Denials {
+  return { unauthorized: PRESENTATIONS[kind].unauthorized, hidden: HIDDEN, limited: LIMITED }
 }
 
-/** Checks the secret that a request shows; failures count against `address`. Null: it may ask. */
-export function judgeSecret (secret: Secret | null, headers: RequestHeaders, address: ClientAddress): Answer | null {
+/** Makes a secret of its values; none: unset, and what it guards does not exist. */
+export function createSecret (
+  kind: SecretKind,
+  values: readonly string[],
+  onWrong: OnWrongSecret,
+  heldBack = createHeldBack({ max: MAX_DELAYED, delayMs: WRONG_DELAY_MS })
+): Secret {
+  return { kind, authenticate: createAuthenticator(values), onWrong, heldBack }
+}
+
+/**
+ * Checks the secret that a request shows. Null, at once: it may ask. The answer to a wrong secret comes late; that to none
+ * comes at once, as any web page can have its visitors send such requests.
+ */
+export function judgeSecret (secret: Secret | null, headers: RequestHeaders, address: ClientAddress): Answer | Promise<Answer> | null {
   if (secret === null) return null
-  return denialAnswer(secret.kind, secret.authenticate(PRESENTATIONS[secret.kind].read(headers), address.key))
+  const { read, unauthorized } = PRESENTATIONS[secret.kind]
+  switch (secret.authenticate(read(headers))) {
+    case 'ok': return null
+    case 'hidden': return HIDDEN
+    case 'missing': return unauthorized
+    case 'wrong': {
+      secret.onWrong(secret.kind, address)
+      return secret.heldBack.wait()?.then(() => unauthorized) ?? LIMITED
+    }
+  }
 }

@@ -59,6 +59,18 @@ export const EVENTS = {
     fields: ['ip', 'duration_ms'],
     optional: []
   },
+  'admin.action': {
+    level: 'info',
+    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 done, 503 not kept, so not done',
+    fields: ['action', 'target', 'ip', 'status'],
+    optional: ['issuer', 'duration_ms']
+  },
+  'secret.refused': {
+    level: 'warn',
+    when: 'a wrong `ADMIN_TOKEN` or `PUBLISH_KEY` was shown, on either port; ten lines per address in 10 s, then one with `suppressed`',
+    fields: ['ip', 'reason'],
+    optional: ['secret', 'suppressed']
+  },
   'limits.degraded': {
     level: 'error',
     when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage',

@@ -1,13 +1,17 @@
 import { AggregatorRegistry, type Registry } from '#prom-client'
-import type { ListedConnection, Operations } from '../gateway/operations.js'
+import type { ListedBan, ListedRevocation, Page } from '../control/control.js'
+import type { ConnectionPage, Operations } from '../gateway/operations.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Readiness, UnreadyReason } from '../gateway/readiness.js'
+import { shareWork } from '../http/share-work.js'
 import type { WorkerProcess } from './worker-process.js'
 
 const NOT_READY: Readiness = { ready: false, reasons: ['starting'], issuersWithoutKeys: [] }
 
 /** A probe and a scrape have deadlines of their own, and must not wait for a worker that hangs. */
 const PROBE_TIMEOUT_MS = 1000
+/** Anybody may probe, and each probe asks every worker: those that come together are asked once. */
+const READINESS_FRESH_MS = 100
 /** A call fails on every worker when Redis is away: the second failure is the answer. */
 const MAX_TRIES = 2
 
@@ -72,20 +76,24 @@ export function createFleetOperations (running: () => Workers, isDraining: () =>
   const order = (name: keyof Operations['orders']) => async (...args: readonly unknown[]): Promise<void> => {
     await askRepeatable(running(), 'order', [name, ...args])
   }
+  const askReadiness = shareWork(READINESS_FRESH_MS, async () => {
+    // Ready while at least one worker is: the others' share of connections goes to it.
+    const calls = probe<Readiness>(running(), 'readiness')
+    return await firstReady(calls).catch(async () => joinReasons(await answersOf(calls)))
+  })
   return {
-    async readiness () {
-      if (isDraining()) return { ready: false, reasons: ['draining'], issuersWithoutKeys: [] }
-      // Ready while at least one worker is: the others' share of connections goes to it.
-      const calls = probe<Readiness>(running(), 'readiness')
-      return await firstReady(calls).catch(async () => joinReasons(await answersOf(calls)))
-    },
+    readiness: async () => isDraining() ? { ready: false, reasons: ['draining'], issuersWithoutKeys: [] } : await askReadiness(),
     async renderMetrics () {
       // Each worker labels its own samples, so nothing is summed that should not be.
       const parts = await answersOf(probe<MetricsJson>(running(), 'metrics'))
       const joined: Registry = AggregatorRegistry.aggregate(parts as unknown as object[])
       return { contentType: joined.contentType, body: await joined.metrics() }
     },
-    async listConnections (userId) { return await askRepeatable(running(), 'listConnections', [userId]) as readonly ListedConnection[] },
+    async listConnections (request) { return await askRepeatable(running(), 'listConnections', [request]) as ConnectionPage },
+    lists: {
+      async listBans (request) { return await askRepeatable(running(), 'list', ['listBans', request]) as Page<ListedBan> | null },
+      async listRevocations (request) { return await askRepeatable(running(), 'list', ['listRevocations', request]) as Page<ListedRevocation> | null }
+    },
     orders: { revoke: order('revoke'), unrevoke: order('unrevoke'), ban: order('ban'), unban: order('unban'), disconnect: order('disconnect'), recheck: order('recheck') },
     async publishEvent (topic, event) {
       // Never tried again: a worker that fell silent may have published, and subscribers would see the event twice.

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { composeAdmin } from '../gateway/admin.js'
 import { openProcessLog } from '../gateway/process-log.js'
+import { createOperatorAudit } from '../observe/operator-audit.js'
 import type { OnFault } from '../gateway/report.js'
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
@@ -34,11 +35,14 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
   const { log, destination, onFault } = openProcessLog(config, `${nodeId}-0-${randomBytes(3).toString('hex')}`, { writesFile: true })
   const fleet = new Fleet({ entry, env: { ...process.env, NODE_ID: nodeId }, log, onLine: (line) => { destination.write(`${line}\n`) } })
   let stopping: Promise<void> | null = null
-  const admin = composeAdmin(config, createFleetOperations(() => fleet.running(), () => stopping !== null), onFault)
+  const operatorAudit = createOperatorAudit((line) => { writeEvent(log, line) })
+  const operations = createFleetOperations(() => fleet.running(), () => stopping !== null)
+  const admin = composeAdmin({ config, operations, operatorAudit, onFault })
 
   async function close (): Promise<void> {
     await fleet.ended()
     await admin.close()
+    operatorAudit.close()
   }
   async function stop (reason: string): Promise<void> {
     fleet.stop(reason)

@@ -1,6 +1,7 @@
 import { createGateway } from '../gateway/create-gateway.js'
 import type { BusEvent } from '../bus/bus.js'
-import type { Operations } from '../gateway/operations.js'
+import type { OrderLists, PageRequest } from '../control/control.js'
+import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
 import { openIpcPeer } from './ipc-peer.js'
 
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
@@ -29,7 +30,8 @@ const link = openIpcPeer({
   ping: () => {},
   readiness: () => gateway.operations.readiness(),
   metrics: () => gateway.operations.metricsJson(),
-  listConnections: (userId: string) => gateway.operations.listConnections(userId),
+  listConnections: (request: ConnectionsRequest) => gateway.operations.listConnections(request),
+  list: (name: keyof OrderLists, request: PageRequest) => gateway.operations.lists[name](request),
   publish: (topic: string, event: BusEvent) => gateway.operations.publishEvent(topic, event),
   order: async (name: keyof Operations['orders'], ...args: readonly unknown[]) => {
     await (gateway.operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)

@@ -15,6 +15,8 @@ export interface IssuerConfig {
   readonly hmacSecret: string | null
   /** Keycloak with `KEYCLOAK_INTROSPECT=true`: each accepted token is introspected once (RFC 7662). */
   readonly introspection: { readonly endpoint: string, readonly clientId: string, readonly clientSecret: string } | null
+  /** Where several issuers are configured: its users have agents and tasks. */
+  readonly rights?: true
 }
 
 export interface TokenSettings {

@@ -3,7 +3,7 @@ import type { Authorizer } from '../../src/access/authorizer.js'
 import { createOnlyIssuerAuthorizer } from '../../src/access/only-issuer.js'
 import { identityOf } from './identity-of.js'
 
-t.test('the users of one issuer are asked about, another issuer\'s see nothing, whatever their sub', async (t) => {
+t.test('the users of named issuers are asked about, another issuer\'s see nothing, whatever their sub', async (t) => {
   let asked = 0
   let closed = false
   const inner: Authorizer = {
@@ -15,7 +15,7 @@ t.test('the users of one issuer are asked about, another issuer\'s see nothing, 
     forget () {},
     async close () { closed = true }
   }
-  const authorizer = createOnlyIssuerAuthorizer('main', inner)
+  const authorizer = createOnlyIssuerAuthorizer(new Set(['main', 'second']), inner)
   t.equal(authorizer.local, false)
   const question = { agents: ['a1'], tasks: [] }
   t.same(await authorizer.visible(identityOf('alice'), '', question, { fresh: true }), { agents: ['a1'], tasks: [] })
@@ -23,7 +23,8 @@ t.test('the users of one issuer are asked about, another issuer\'s see nothing, 
     const stranger = identityOf('alice', {}, { issuer: 'other' })
     t.same(await authorizer.visible(stranger, '', asking, { fresh: true }), { agents: [], tasks: [] })
   }
-  t.equal(asked, 1)
+  t.same(await authorizer.visible(identityOf('bob', {}, { issuer: 'second' }), '', question, { fresh: true }), { agents: ['a1'], tasks: [] })
+  t.equal(asked, 2)
   await authorizer.close()
   t.ok(closed)
 })

@@ -9,7 +9,7 @@ import { present, presentRefused } from './present.js'
 t.test('one issuer that mints the subjects of another', async (t) => {
   const [redis, main, guests] = await Promise.all([startRedis(t), startIssuer(t), startIssuer(t)])
   const further = [{ name: 'guests', issuer: guests.issuer, audience: guests.audience, jwks_uri: guests.jwksUri }]
-  const gateway = await startGateway(t, { ...trust(main), ISSUERS: JSON.stringify(further), REDIS_URL: redis.url })
+  const gateway = await startGateway(t, { ...trust(main), ISSUERS: JSON.stringify(further), WS_ACCESS_ISSUER: 'oidc', REDIS_URL: redis.url })
   await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'guests')
   const open = async (issuer: TestIssuer, sub: string): Promise<{ client: TestClient, userId: unknown }> => {
     const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub })}`, { from: freshAddress() })
@@ -46,6 +46,19 @@ t.test('one issuer that mints the subjects of another', async (t) => {
       client.send({ type: 'ping' })
       t.equal((await client.next()).type, 'pong', 'and nothing else came')
     }
+  })
+
+  await t.test('opens none of the other\'s agents, whatever its claims and scopes say', async (t) => {
+    const rights = { agents: '*', tasks: ['t1'], scope: 'ws:send' }
+    t.equal((await present(t, gateway, main.sign(rights), { query: 'agent_ids=a1' })).status, 101)
+    const theirs = guests.sign({ sub: 'greedy', ...rights })
+    for (const query of ['agent_ids=a1', 'task_ids=t1', 'agent_ids=a1&task_ids=t1']) t.same(await present(t, gateway, theirs, { query }), { status: 403, error: 'forbidden' }, query)
+    const client = await connect(t, gateway, `/ws?token=${theirs}&agent_ids=*&task_ids=*`, { from: freshAddress() })
+    t.match(await client.nextOf('subscribed'), { agent_ids: [], task_ids: [] }, 'it connects, and there is nothing for it')
+    client.send({ type: 'subscribe', id: 's', agent_ids: ['a1'] })
+    t.match(await client.nextOf('error'), { id: 's', error: 'forbidden' })
+    client.send({ type: 'send', id: 'm', to: 'agent:a1', data: 1 })
+    t.match(await client.nextOf('error'), { id: 'm', error: 'forbidden' }, 'sending needs the right to read')
   })
 
   await t.test('cannot take over a socket of the other by a refresh', async (t) => {

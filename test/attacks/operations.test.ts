@@ -6,6 +6,7 @@ import { connect, freshAddress } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { exchange } from '../support/raw-socket.js'
+import { freshMetrics } from '../support/metrics.js'
 
 const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
@@ -23,9 +24,9 @@ t.test('a secret is compared in constant time only, by digests of one length, wh
     crypto.timingSafeEqual = timingSafeEqual
     syncBuiltinESMExports()
   })
-  const authenticate = createAuthenticator({ secret: ADMIN_TOKEN })
+  const authenticate = createAuthenticator([ADMIN_TOKEN])
   const sent = ['', 'a', ADMIN_TOKEN.slice(0, -1), `${ADMIN_TOKEN}x`, ADMIN_TOKEN, 'x'.repeat(100_000)]
-  t.same(sent.map((credential, n) => authenticate(credential, String(n)).verdict), ['unauthorized', 'unauthorized', 'unauthorized', 'unauthorized', 'ok', 'unauthorized'])
+  t.same(sent.map(authenticate), ['wrong', 'wrong', 'wrong', 'wrong', 'ok', 'wrong'])
   t.same(compared, sent.map(() => [32, 32]))
 })
 
@@ -54,7 +55,7 @@ t.test('what is for operators and back ends', async (t) => {
   })
 
   await t.test('is counted under labels that no client can add to', async (t) => {
-    const seriesIn = async (): Promise<string[]> => (await (await gateway.admin('/metrics')).text()).split('\n')
+    const seriesIn = async (): Promise<string[]> => (await freshMetrics(gateway.admin)).split('\n')
       .filter(line => line.startsWith('portcullis_')).map(line => line.slice(0, line.lastIndexOf(' '))).toSorted()
     const before = await seriesIn()
     for (const code of [1000, 1001, 3000, 3999, 4000, 4444, 4999]) {

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import { freshAddress } from '../support/client.js'
 import type { TestGateway } from '../support/gateway.js'
 import { exchange, upgradeHead } from '../support/raw-socket.js'
+import { freshMetrics } from '../support/metrics.js'
 
 /** What became of an upgrade: `null` when the connection ended without an answer. */
 export interface Outcome {
@@ -34,7 +35,7 @@ export async function presentRefused (t: Test, gateway: TestGateway, token: stri
 
 /** The value of one sample of the metrics, named with its labels; 0 when it is not there. */
 export async function readMetric (gateway: TestGateway, sample: string): Promise<number> {
-  const text = await (await gateway.admin('/metrics')).text()
+  const text = await freshMetrics(gateway.admin)
   const line = text.split('\n').find(line => line.startsWith(`${sample} `))
   return Number(line?.slice(sample.length + 1) ?? 0)
 }

@@ -26,6 +26,7 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['a cluster node that is none', { ...GENERIC, REDIS_CLUSTER_URLS: 'redis://a,b:6379' }, 'REDIS_CLUSTER_URLS', /redis:\/\//],
   ['the admin port on the main port', { ...GENERIC, ADMIN_PORT: '9001' }, 'ADMIN_PORT', /must differ from PORT/],
   ['one secret for two doors', { ...GENERIC, ADMIN_TOKEN: SECRET, PUBLISH_KEY: SECRET }, 'PUBLISH_KEY', /must differ/],
+  ['one of two secrets for two doors', { ...GENERIC, ADMIN_TOKEN: `${SECRET}-1,${SECRET}`, PUBLISH_KEY: `${SECRET},${SECRET}-2` }, 'PUBLISH_KEY', /must differ/],
   ['a certificate without its key', { ...GENERIC, TLS_CERT_FILE: certFile }, 'TLS_KEY_FILE', /go together/],
   ['a key without its certificate', { ...GENERIC, TLS_KEY_FILE: keyFile }, 'TLS_KEY_FILE', /go together/],
   ['a certificate that is not there', { ...GENERIC, TLS_CERT_FILE: '/nowhere', TLS_KEY_FILE: keyFile }, 'TLS_CERT_FILE', /cannot be read/],
@@ -44,9 +45,14 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['supabase without its project', { ...GENERIC, WS_AUTHORIZER: 'supabase', SUPABASE_ANON_KEY: 'k' }, 'SUPABASE_URL', /is needed/],
   ['supabase without its key', { ...GENERIC, WS_AUTHORIZER: 'supabase', SUPABASE_URL: 'https://p.supabase.co', WS_ACCESS_ISSUER: 'supabase' }, 'SUPABASE_ANON_KEY', /is needed/],
   ['a database and several issuers, nobody knows whose', { ...GENERIC, ...KEYCLOAK, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db' }, 'WS_ACCESS_ISSUER', /is needed/],
+  ['a database for the users of two issuers', {
+    ...GENERIC, ...KEYCLOAK, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db', WS_ACCESS_ISSUER: 'oidc,keycloak'
+  }, 'WS_ACCESS_ISSUER', /with a database it is one/],
+  ['claims of several issuers, nobody knows whose count', { ...GENERIC, ...KEYCLOAK }, 'WS_ACCESS_ISSUER', /name those whose claims agents and tasks count, of oidc, keycloak; or set "rights": true/],
+  ['rights for an issuer that is misspelt', { ...GENERIC, ...KEYCLOAK, WS_ACCESS_ISSUER: 'oidc,keycloack' }, 'WS_ACCESS_ISSUER', /names no configured issuer by "keycloack"; known: oidc, keycloak/],
   ['a database for an issuer that is not there', {
     ...GENERIC, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db', WS_ACCESS_ISSUER: 'google'
-  }, 'WS_ACCESS_ISSUER', /names no configured issuer; known: oidc/]
+  }, 'WS_ACCESS_ISSUER', /names no configured issuer by "google"; known: oidc/]
 ]
 
 t.test('what would not be safe, or is only half there, does not start', async (t) => {

@@ -7,7 +7,7 @@ t.test('the least that starts gives every part its default', async (t) => {
   const config = loadConfig(LEAST, NOW_MS)
   t.match(config, {
     server: { host: '0.0.0.0', port: 9001, tls: null, workers: 1, compression: false, pingIntervalMs: 25_000, idleMs: 0, drainMs: 30_000 },
-    admin: { host: '127.0.0.1', port: 9002, token: null, publishKey: null },
+    admin: { host: '127.0.0.1', port: 9002, tokens: [], publishKeys: [] },
     upgrade: { deadlineMs: 5000, maxPending: 1000, maxFilterIds: 50, anyOrigin: false, trustedProxies: null, proxyProtocol: false },
     tokens: {
       clockToleranceMs: 5000,
@@ -116,4 +116,16 @@ t.test('no secret and no password is repeated by any rule', async (t) => {
 t.test('misspelt settings are found, other programs\' variables are not', async (t) => {
   const env = { WS_IP_CONECTIONS: '1', JWKS_MAXAGE: '1', KEYCLOAK_SECRET: 'x', WS_IP_WINDOW_S: '1', PATH: '/bin', WSL_DISTRO: 'x', WS_: '1' }
   t.same(unknownSettings(env), ['WS_IP_CONECTIONS', 'JWKS_MAXAGE', 'KEYCLOAK_SECRET', 'WS_'])
+})
+
+t.test('with several issuers those have rights that are named, here or in ISSUERS; with one there is nothing to name', async (t) => {
+  const partner = (rights: object): string => JSON.stringify([{ name: 'partner', issuer: 'https://partner.example', audience: 'gateway', ...rights }])
+  const issuersOf = (env: NodeJS.ProcessEnv): unknown => loadConfig({ ...LEAST, ...env }, NOW_MS).access.issuers
+  t.equal(issuersOf({}), null)
+  t.equal(issuersOf({ WS_ACCESS_ISSUER: 'oidc' }), null)
+  t.same(issuersOf({ ISSUERS: partner({}), WS_ACCESS_ISSUER: 'oidc' }), new Set(['oidc']))
+  t.same(issuersOf({ ISSUERS: partner({ rights: false }), WS_ACCESS_ISSUER: 'oidc' }), new Set(['oidc']))
+  t.same(issuersOf({ ISSUERS: partner({ rights: true }) }), new Set(['partner']))
+  t.same(issuersOf({ ISSUERS: partner({ rights: true }), WS_ACCESS_ISSUER: 'oidc' }), new Set(['oidc', 'partner']))
+  t.match(expectMistakes(t, { ...LEAST, ISSUERS: partner({ rights: 'yes' }) }), [{ setting: 'ISSUERS', reason: /rights/ }])
 })

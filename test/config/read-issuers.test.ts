@@ -67,6 +67,7 @@ t.test('presets and further issuers stand beside each other, each with its own n
     ...KEYCLOAK,
     KEYCLOAK_REALM: 'demo',
     ...SUPABASE,
+    WS_ACCESS_ISSUER: 'oidc',
     ISSUERS: JSON.stringify([
       { name: 'google', issuer: 'https://accounts.google.com', audience: ['a', 'b'] },
       { name: 'internal', issuer: 'urn:internal', audience: 'x', jwks_uri: 'https://internal.example/keys', algorithms: ['ES256'] }

@@ -12,8 +12,8 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WORKERS: '1',
   ADMIN_HOST: '127.0.0.1',
   ADMIN_PORT: 9002,
-  ADMIN_TOKEN: undefined,
-  PUBLISH_KEY: undefined,
+  ADMIN_TOKEN: [],
+  PUBLISH_KEY: [],
   WS_ALLOWED_ORIGINS: [],
   WS_TOKEN_CARRIERS: ['query', 'header', 'protocol'],
   TRUSTED_PROXIES: [],
@@ -26,7 +26,7 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_PING_INTERVAL_S: 25,
   WS_IDLE_S: 0,
   WS_DRAIN_SECONDS: 30,
-  WS_RESUME_KEY: undefined,
+  WS_RESUME_KEY: [],
   NODE_ID: undefined,
   JWT_ISSUER: undefined,
   JWT_AUDIENCE: undefined,
@@ -70,7 +70,7 @@ const DEFAULTS: Record<SettingName, unknown> = {
   REDIS_SENTINEL_PASSWORD: undefined,
   REDIS_KEY_PREFIX: '',
   WS_AUTHORIZER: 'claims',
-  WS_ACCESS_ISSUER: undefined,
+  WS_ACCESS_ISSUER: [],
   DATABASE_URL: undefined,
   WS_PG_ROLE: 'authenticated',
   WS_PG_AGENTS: 'public.agents',
@@ -154,10 +154,16 @@ t.test('a list is trimmed, and one that would refuse everybody when empty cannot
 })
 
 t.test('a secret is at least 32 long, and is never repeated', async (t) => {
-  for (const name of ['ADMIN_TOKEN', 'PUBLISH_KEY', 'WS_RESUME_KEY', 'SUPABASE_JWT_SECRET'] as const) {
-    const short = 'hunter2-'.repeat(4).slice(1)
-    t.same(reasonsOf({ [name]: short }), [`${name}: must be 32 to 4096 characters long`])
-    t.same(reasonsOf({ [name]: short + 'x' }), [])
+  const short = 'hunter2-'.repeat(4).slice(1)
+  t.same(reasonsOf({ SUPABASE_JWT_SECRET: short }), ['SUPABASE_JWT_SECRET: must be 32 to 4096 characters long'])
+  t.same(reasonsOf({ SUPABASE_JWT_SECRET: short + 'x' }), [])
+  const [one, other, third] = [short + 'x', short + 'y', short + 'z']
+  for (const name of ['ADMIN_TOKEN', 'PUBLISH_KEY', 'WS_RESUME_KEY'] as const) {
+    const reason = `${name}: must be one value of at least 32 bytes, or two with a comma between them`
+    for (const wrong of [short, ',', `${one},`, `,${one}`, `${one},${short}`, `${one},${other},${third}`]) t.same(reasonsOf({ [name]: wrong }), [reason])
+    t.same(readSettings({ [name]: one }).values[name], [one])
+    t.same(readSettings({ [name]: ` ${one} , ${other} ` }).values[name], [one, other])
+    t.same(readSettings({ [name]: '' }).values[name], [])
   }
   for (const name of NAMES.filter(name => (SETTINGS[name] as { secret?: boolean }).secret === true)) {
     const reasons = reasonsOf({ [name]: 'hunter2-'.repeat(600) })

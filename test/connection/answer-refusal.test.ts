@@ -56,7 +56,7 @@ function tell (answerer: RefusalAnswerer, refusal: Refusal, ...args: Parameters<
 
 t.test('who cannot read a status is accepted and closed at once with the code of the table', async (t) => {
   for (const name of OVER_HTTP.filter(name => REFUSALS[name].closable)) {
-    const { upgrade, byClose } = tell(createRefusalAnswerer(60_000), refuse(name, { retryAfterMs: 5000 }), true, '192.0.2.1', 'portcullis.v1')
+    const { upgrade, byClose } = tell(createRefusalAnswerer({ addressWindowMs: 60_000, maxLingering: 100 }), refuse(name, { retryAfterMs: 5000 }), true, '192.0.2.1', 'portcullis.v1')
     t.ok(byClose, name)
     t.equal(upgrade.answered, null)
     t.equal(upgrade.accepted?.protocol, 'portcullis.v1')
@@ -73,16 +73,16 @@ t.test('who cannot read a status is accepted and closed at once with the code of
 
 t.test('all others, and who did not ask, get the status', async (t) => {
   for (const name of OVER_HTTP.filter(name => !REFUSALS[name].closable)) {
-    const { upgrade, byClose } = tell(createRefusalAnswerer(60_000), refuse(name), true)
+    const { upgrade, byClose } = tell(createRefusalAnswerer({ addressWindowMs: 60_000, maxLingering: 100 }), refuse(name), true)
     t.notOk(byClose, name)
     t.equal(upgrade.answered?.status, REFUSALS[name].status)
     t.equal(upgrade.accepted, null)
   }
-  t.equal(tell(createRefusalAnswerer(60_000), refuse('invalid_token'), false).upgrade.answered?.status, 401)
+  t.equal(tell(createRefusalAnswerer({ addressWindowMs: 60_000, maxLingering: 100 }), refuse('invalid_token'), false).upgrade.answered?.status, 401)
 })
 
 t.test('an address over its limit is told by close once in a window, then by the cheap status', async (t) => {
-  const answerer = createRefusalAnswerer(60_000)
+  const answerer = createRefusalAnswerer({ addressWindowMs: 60_000, maxLingering: 100 })
   const limited = refuse('ip_rate_limited', { retryAfterMs: 5000 })
   t.same([1, 2, 3].map(() => tell(answerer, limited, true).byClose), [true, false, false])
   t.ok(tell(answerer, limited, true, '192.0.2.2').byClose, 'another address on its own')
@@ -91,7 +91,7 @@ t.test('an address over its limit is told by close once in a window, then by the
 })
 
 t.test('who asks for the status does not use up the one close', async (t) => {
-  const answerer = createRefusalAnswerer(60_000)
+  const answerer = createRefusalAnswerer({ addressWindowMs: 60_000, maxLingering: 100 })
   t.notOk(tell(answerer, refuse('ip_rate_limited'), false).byClose)
   t.ok(tell(answerer, refuse('ip_rate_limited'), true).byClose)
 })

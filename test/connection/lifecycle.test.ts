@@ -55,7 +55,7 @@ function setUp ({ admit = () => YES, ...more }: BenchOptions = {}): Bench {
     newConnectionId: () => `c${++connections}`,
     gate: () => null,
     dryRun: false,
-    answerer: createRefusalAnswerer(60_000),
+    answerer: createRefusalAnswerer({ addressWindowMs: 60_000, maxLingering: 100 }),
     report,
     open: (_pending, { lease }) => { opened.push(lease.connectionId); return true },
     ...more

@@ -11,7 +11,7 @@ const ALICE = identityOf('alice')
 const OFFICE = '192.0.2.1'
 const NOW = 1_800_000_000_000
 
-const makeTickets = (at = NOW, key: Buffer | null = KEY): ResumeTickets => createResumeTickets({ key: () => key, now: () => at })
+const makeTickets = (at = NOW, keys: readonly Buffer[] = [KEY]): ResumeTickets => createResumeTickets({ keys: () => keys, now: () => at })
 const issue = (identity: Identity = ALICE, address = OFFICE, lifeMs = 60_000): string => makeTickets().issue(identity, address, lifeMs) ?? ''
 
 t.test('a ticket is genuine at any process with the key, for its own user and address', async (t) => {
@@ -28,9 +28,19 @@ t.test('a ticket is genuine at any process with the key, for its own user and ad
 t.test('it is worth nothing at another address, under another key, or when it has ended', async (t) => {
   const text = issue()
   t.same(await offenders(['192.0.2.2', '192.0.2.11', '192.0.2', '', '2001:db8::/64'], address => makeTickets().judge(text, address) === null), [])
-  t.equal(makeTickets(NOW, randomBytes(32)).judge(text, OFFICE), null)
-  t.equal(makeTickets(NOW, null).judge(text, OFFICE), null)
+  t.equal(makeTickets(NOW, [randomBytes(32)]).judge(text, OFFICE), null)
+  t.equal(makeTickets(NOW, []).judge(text, OFFICE), null)
   t.equal(makeTickets(NOW + 60_000).judge(text, OFFICE), null)
+})
+
+t.test('while a key is changed, the first makes tickets and both are believed', async (t) => {
+  const next = randomBytes(32)
+  const [before, during, after] = [makeTickets(NOW, [KEY]), makeTickets(NOW, [next, KEY]), makeTickets(NOW, [next])]
+  const [old, made] = [before.issue(ALICE, OFFICE, 60_000) ?? '', during.issue(ALICE, OFFICE, 60_000) ?? '']
+  t.ok(during.judge(old, OFFICE)?.isFor(ALICE))
+  t.ok(during.judge(made, OFFICE)?.isFor(ALICE))
+  t.ok(after.judge(made, OFFICE)?.isFor(ALICE))
+  t.equal(before.judge(made, OFFICE), null)
 })
 
 t.test('it never lives longer than two minutes, nor is one believed that would', async (t) => {
@@ -87,6 +97,6 @@ t.test('a process believes one ticket a few times only: it is spent beside a ver
 })
 
 t.test('none is made without a key, or for a break-glass connection', async (t) => {
-  t.equal(makeTickets(NOW, null).issue(ALICE, OFFICE, 60_000), null)
+  t.equal(makeTickets(NOW, []).issue(ALICE, OFFICE, 60_000), null)
   t.equal(makeTickets().issue({ ...ALICE, insecure: true }, OFFICE, 60_000), null)
 })

@@ -23,7 +23,7 @@ t.test('a closed connection gives back all that it held and has one closed line'
 })
 
 t.test('the closed line says who ended it: the client, nobody, or we and why', async (t) => {
-  for (const [code, reason] of [[1000, 'normal'], [1001, 'normal'], [1005, 'normal'], [1006, 'connection_lost'], [4000, 'connection_lost']] as const) {
+  for (const [code, reason] of [[1000, 'normal'], [1001, 'normal'], [1005, 'normal'], [1011, 'normal'], [4000, 'normal'], [4999, 'normal'], [1006, 'connection_lost']] as const) {
     const report = createTestReport()
     const context = createTestContext({ report })
     const { session } = openTestSession()

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createRollCall, type RollCall } from '../../src/control/roll-call.js'
+import { createRollCall, type Part, type Question, type RollCall, type RollCallAnswer } from '../../src/control/roll-call.js'
 import { openClient } from '../bus/clients.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -10,8 +10,17 @@ const redis = await startRedis(t)
 
 const isText = (entry: unknown): entry is string => typeof entry === 'string'
 
-async function openRollCall (t: Test, answer: (subject: string) => readonly string[], timeoutMs = 10_000): Promise<RollCall<string>> {
-  const rollCall = createRollCall({ client: await openClient(t, redis), prefix: PREFIX, answer, isEntry: isText, timeoutMs })
+const aboutAlice: Question = { subject: 'alice', after: null, limit: 10 }
+const entriesOf = ({ parts }: RollCallAnswer<string>): string[] => parts.flatMap(({ entries }) => entries).toSorted()
+
+async function openRollCall (
+  t: Test, answer: (question: Question) => readonly string[] | Part<string>, timeoutMs = 10_000
+): Promise<RollCall<string>> {
+  const toPart = (question: Question): Part<string> => {
+    const found = answer(question)
+    return 'more' in found ? found : { entries: found, more: false }
+  }
+  const rollCall = createRollCall({ client: await openClient(t, redis), prefix: PREFIX, answer: toPart, isEntry: isText, timeoutMs })
   rollCall.start()
   t.teardown(() => { rollCall.close() })
   return rollCall
@@ -25,11 +34,11 @@ async function untilListening (processes: number): Promise<void> {
 }
 
 t.test('the parts of all processes are joined', async (t) => {
-  const one = await openRollCall(t, (subject) => [`one knows ${subject}`])
+  const one = await openRollCall(t, ({ subject }) => [`one knows ${subject}`])
   await openRollCall(t, () => [])
-  await openRollCall(t, (subject) => [`three knows ${subject}`, 'and more'])
+  await openRollCall(t, ({ subject }) => [`three knows ${subject}`, 'and more'])
   await untilListening(3)
-  t.same((await one.ask('alice')).toSorted(), ['and more', 'one knows alice', 'three knows alice'])
+  t.same(entriesOf(await one.ask(aboutAlice)), ['and more', 'one knows alice', 'three knows alice'])
 })
 
 t.test('what is no entry of this version is left out, and the rest of that answer stays', async (t) => {
@@ -44,7 +53,7 @@ t.test('what is no entry of this version is left out, and the rest of that answe
   })
   await until('both listen', async () => Number((await redis.client.pubsub('NUMSUB', `${PREFIX}ws:control:ask`))[1]) === 2 &&
     (await redis.client.pubsub('CHANNELS', `${PREFIX}ws:control:answer:*`)).length === 1)
-  t.same((await one.ask('alice')).toSorted(), ['mine', 'theirs'])
+  t.same(entriesOf(await one.ask(aboutAlice)), ['mine', 'theirs'])
 })
 
 t.test('a question is answered on channels of our own kind only', async (t) => {
@@ -61,4 +70,45 @@ t.test('a question is answered on channels of our own kind only', async (t) => {
   }
   await until('it answered', () => heard.length > 0)
   t.same(heard, [own])
+})
+
+t.test('an answer that would be too long is cut, and says so; a question may be about everything', async (t) => {
+  await until('the others are gone', async () => (await redis.client.pubsub('CHANNELS', `${PREFIX}*`)).length === 0)
+  const asked: Question[] = []
+  const one = await openRollCall(t, (question) => {
+    asked.push(question)
+    return { entries: Array.from({ length: 20 }, (_, n) => String(n).padEnd(100_000, 'x')), more: false }
+  })
+  await untilListening(1)
+  const { parts: [part], missing } = await one.ask({ subject: null, after: 'a', limit: 20 })
+  t.same(asked, [{ subject: null, after: 'a', limit: 20 }])
+  t.equal(missing, 0)
+  t.equal(part?.entries.length, 10)
+  t.equal(part?.more, true)
+})
+
+t.test('a process of the version before is asked for one subject as ever, and for everything knows nothing', async (t) => {
+  await until('the others are gone', async () => (await redis.client.pubsub('CHANNELS', `${PREFIX}*`)).length === 0)
+  const one = await openRollCall(t, () => [])
+  const [old, answering] = [await openClient(t, redis), await openClient(t, redis)]
+  await answering.subscribe(`${PREFIX}ws:control:ask`)
+  answering.on('message', (_channel: string, text: string) => {
+    const { id, subject, reply_to: replyTo }: { id: string, subject: string, reply_to: string } = JSON.parse(text)
+    void old.publish(replyTo, JSON.stringify({ type: 'answer', id, part: subject === 'alice' ? ['hers'] : [] }))
+  })
+  await until('both listen', async () => Number((await redis.client.pubsub('NUMSUB', `${PREFIX}ws:control:ask`))[1]) === 2 &&
+    (await redis.client.pubsub('CHANNELS', `${PREFIX}ws:control:answer:*`)).length === 1)
+  t.same(entriesOf(await one.ask(aboutAlice)), ['hers'])
+  t.same(entriesOf(await one.ask({ ...aboutAlice, subject: null })), [])
+})
+
+t.test('a process that does not answer in time is counted as missing', async (t) => {
+  await until('the others are gone', async () => (await redis.client.pubsub('CHANNELS', `${PREFIX}*`)).length === 0)
+  const one = await openRollCall(t, () => ['mine'], 200)
+  const silent = await openClient(t, redis)
+  await silent.subscribe(`${PREFIX}ws:control:ask`)
+  await until('both listen', async () => Number((await redis.client.pubsub('NUMSUB', `${PREFIX}ws:control:ask`))[1]) === 2 &&
+    (await redis.client.pubsub('CHANNELS', `${PREFIX}ws:control:answer:*`)).length === 1)
+  const answer = await one.ask(aboutAlice)
+  t.same([entriesOf(answer), answer.missing], [['mine'], 1])
 })

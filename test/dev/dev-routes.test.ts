@@ -17,10 +17,10 @@ const createRoutes = (anyOrigin: boolean, origins: readonly string[]): Route[] =
 }, { clientFiles, allowed: { anyOrigin, origins: new Set(origins) } })
 const listed = createRoutes(false, [PAGE])
 
-async function get (path: string, query = '', { host = '127.0.0.1:9001', origin = '', routes = listed } = {}): Promise<RenderedAnswer> {
+async function get (path: string, query = '', { origin = '', routes = listed } = {}): Promise<RenderedAnswer> {
   const route = routes.find(route => route.path === path)
   if (route === undefined) throw new Error(`no ${path}`)
-  const headers = new Map([['host', host], ['origin', origin]].filter((line): line is [string, string] => line[1] !== ''))
+  const headers = new Map(origin === '' ? [] : [['origin', origin]])
   const address = { ip: '127.0.0.1', key: '127.0.0.1' }
   return renderAnswer(await route.serve({ params: {}, query: readQuery(query), headers, address, readBody: async () => ({ ok: true, text: '' }) }))
 }
@@ -42,13 +42,6 @@ t.test('a lifetime that is no number, or too long, is refused', async (t) => {
   t.equal((await get('/dev/token', 'ttl=86400')).status, 200)
   const expired = claimsOf(await get('/dev/token', 'ttl=-60'))
   t.ok(Number(expired['exp']) < Number(expired['iat']), 'an expired one, to see it refused')
-})
-
-t.test('a page whose name was made to lead to loopback gets nothing', async (t) => {
-  for (const host of ['evil.example', 'evil.example:9001', '127.0.0.1.evil.example', 'localhost.evil.example', '', '192.0.2.1:9001', '[::2]:9001', '0.0.0.0:9001']) {
-    t.same(await offenders(listed, async ({ path }) => (await get(path, '', { host })).status === 403), [])
-  }
-  t.same(await offenders(['localhost', 'localhost:9001', '127.0.0.1', '127.1.2.3:80', '[::1]:9001'], async host => (await get('/dev/token', '', { host })).status === 200), [])
 })
 
 t.test('the console page stands alone: no other origin is loaded or called', async (t) => {
@@ -79,5 +72,4 @@ t.test('only a page that may connect may read tokens and the client across origi
     t.same(await across(path, 'http://127.0.0.1:9001', createRoutes(false, [])), [undefined, 'Origin'], `none: ${path}`)
   }
   for (const path of ['/', '/dev/example', '/dev/console.json', '/dev/jwks.json']) t.same(await across(path, PAGE), [undefined, undefined], path)
-  t.same((await get('/dev/token', '', { origin: PAGE, host: 'evil.example' })).headers.filter(([name]) => name.startsWith('Access-')), [])
 })

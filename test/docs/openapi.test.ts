@@ -110,14 +110,16 @@ t.test('the document is valid by the official schema of OpenAPI 3.1', async (t) 
 
 t.test('every route of both ports stands in the document, and no other', async (t) => {
   const nothing = async (): Promise<never> => await Promise.reject(new Error('nothing is asked here'))
-  const publishing = { publishKey: PUBLISH_KEY, publishEvent: nothing }
+  const publishing = { publishKeys: [PUBLISH_KEY], publishEvent: nothing, onWrongSecret () {} }
   const main = createMainRoutes(publishing)
   const admin = createAdminRoutes({
     ...publishing,
-    adminToken: ADMIN_TOKEN,
+    adminTokens: [ADMIN_TOKEN],
+    onAction () {},
     readiness: nothing,
     renderMetrics: nothing,
     listConnections: nothing,
+    lists: { listBans: nothing, listRevocations: nothing },
     orders: { revoke: nothing, unrevoke: nothing, ban: nothing, unban: nothing, disconnect: nothing, recheck: nothing },
     issuers: [],
     maxTokenLifetimeMs: 0
@@ -196,14 +198,17 @@ t.test('what the document says of HTTP, a real gateway does', async (t) => {
     await expectAnswer(t, operation, await publish(PUBLISH_KEY, JSON.stringify(bodyOf(operation))), 202)
     for (const body of ['', '{', '{}', new Uint8Array([0x22, 0xff, 0x22])]) await expectAnswer(t, operation, await publish(PUBLISH_KEY, body), 400)
     await expectAnswer(t, operation, await publish(PUBLISH_KEY, 'x'.repeat(1_048_577)), 413)
-    for (let i = 0; i < 10; i++) await expectAnswer(t, operation, await publish('wrong', '{}'), 401)
-    await expectAnswer(t, operation, await publish(PUBLISH_KEY, '{}'), 429)
+    await expectAnswer(t, operation, await publish('wrong', '{}'), 401)
   })
 
   await t.test('a wrong secret, then too many of them', async (t) => {
     for (const operation of [named('GET', '/v1/connections'), named('POST', '/v1/publish')]) {
-      for (let i = 0; i < 10; i++) await expectAnswer(t, operation, await ask(gateway, operation, { secret: 'wrong' }), 401)
-      await expectAnswer(t, operation, await ask(gateway, operation), 429)
+      const answers = await Promise.all(Array.from({ length: 100 }, async () => await ask(gateway, operation, { secret: 'wrong' })))
+      const [late = [], refused = []] = [401, 429].map(status => answers.filter(answer => answer.status === status))
+      t.equal(late.length, 64)
+      for (const answer of late.slice(0, 1)) await expectAnswer(t, operation, answer, 401)
+      for (const answer of refused) await expectAnswer(t, operation, answer, 429)
+      t.equal((await ask(gateway, operation)).ok, true, 'the right one is heard at once')
     }
   })
 })

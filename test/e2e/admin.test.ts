@@ -2,6 +2,7 @@ import t from 'tap'
 import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis } from '../support/redis.js'
 
 const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
@@ -77,6 +78,71 @@ t.test('orders of operators reach every process', async (t) => {
     t.equal(again.body['error'], 'missing_token')
   })
 
+  await t.test('lists go through everything a page at a time, over all processes', async (t) => {
+    const list = async <T>(path: string, name: string): Promise<{ entries: T[], pages: number }> => {
+      const entries: T[] = []
+      let pages = 0
+      let after: string | undefined
+      do {
+        const response = await order('GET', `${path}${path.includes('?') ? '&' : '?'}limit=2${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`)
+        t.equal(response.status, 200)
+        const page = await response.json() as Record<string, T[]> & { next?: string }
+        entries.push(...page[name] ?? [])
+        after = page.next
+        pages++
+      } while (after !== undefined)
+      return { entries, pages }
+    }
+    const mine = [await open(here, issuer.sign({ sub: 'pager' })), await open(there, issuer.sign({ sub: 'pager' })), await open(there, issuer.sign({ sub: 'pager' }))]
+    const everybody = await list<{ connection_id: string, node: string, user_id: string }>('/v1/connections', 'connections')
+    const ids = everybody.entries.map(({ connection_id: id }) => id)
+    t.same(ids, [...new Set(ids)].toSorted(), 'each once, in the order of their ids')
+    t.equal(everybody.entries.filter(({ user_id: user }) => user === 'pager').length, mine.length)
+    t.equal(new Set(everybody.entries.map(({ node }) => node)).size, 2)
+    t.equal(everybody.pages, Math.ceil(ids.length / 2))
+    t.same((await list<{ user_id: string }>('/v1/connections?user_id=pager', 'connections')).entries.map(({ user_id: user }) => user), ['pager', 'pager', 'pager'])
+
+    for (let n = 1; n <= 5; n++) {
+      t.equal((await order('PUT', `/v1/bans/198.51.100.${n}`, { seconds: 60 * n })).status, 204)
+      t.equal((await order('POST', '/v1/revocations', { jti: `listed-${n}`, ...(n === 1 ? { issuer: 'oidc' } : {}) })).status, 204)
+    }
+    const bans = await list<{ address: string, expires_at: string }>('/v1/bans', 'bans')
+    t.same(bans.entries.map(({ address }) => address), [1, 2, 3, 4, 5].map(n => `198.51.100.${n}`), 'what ends first stands first')
+    t.ok(Date.parse(bans.entries[0]?.expires_at ?? '') > Date.now())
+    const revocations = await list<{ jti?: string, sid?: string, sub?: string, issuer?: string }>('/v1/revocations', 'revocations')
+    t.match(revocations.entries.find(({ jti }) => jti === 'listed-1'), { issuer: 'oidc', expires_at: /T/ })
+    t.equal(revocations.entries.filter(({ jti }) => jti?.startsWith('listed-')).length, 5)
+    t.ok(revocations.entries.some(({ sid }) => sid === 'session-1'))
+    t.equal((await order('DELETE', '/v1/revocations', { jti: 'listed-2' })).status, 204)
+    t.notOk((await list<{ jti?: string }>('/v1/revocations', 'revocations')).entries.some(({ jti }) => jti === 'listed-2'), 'one that was taken back is not listed')
+    const malformed = ['/v1/bans?limit=0', '/v1/bans?limit=1001', '/v1/revocations?limit=x', '/v1/connections?limit=-1', '/v1/bans?after=nonsense', '/v1/revocations?after=', `/v1/connections?after=${'x'.repeat(200)}`]
+    t.same(await offenders(malformed, async path => (await order('GET', path)).status === 400), [])
+    t.same(await offenders(['/v1/bans?limit=1000', '/v1/revocations?limit=1', '/v1/connections?limit=1000'], async path => (await order('GET', path)).status === 200), [])
+  })
+
+  await t.test('each action is a line of the log: what, whom and from which address; what only asks is none', async (t) => {
+    const actions = (): unknown[] => here.log.filter(line => line.event === 'admin.action').map(({ action, target, status }) => [action, target, status])
+    const before = actions().length
+    const told = [
+      ['ban', '198.51.100.77', 204], ['unban', '198.51.100.77', 204], ['revoke', 'sub:told', 204], ['unrevoke', 'sub:told', 204],
+      ['disconnect', 'told/user', 204], ['recheck', 'told', 204], ['recheck', '*', 204]
+    ]
+    await order('PUT', '/v1/bans/198.51.100.77', { seconds: 5 })
+    await order('DELETE', '/v1/bans/198.51.100.77')
+    await order('POST', '/v1/revocations', { sub: 'told', issuer: 'oidc' })
+    await order('DELETE', '/v1/revocations', { sub: 'told' })
+    await order('DELETE', '/v1/users/told%2Fuser/connections')
+    await order('POST', '/v1/recheck?user_id=told')
+    await order('POST', '/v1/recheck')
+    await order('GET', '/v1/bans')
+    await here.waitForLog('admin.action', line => line['target'] === '*')
+    t.same(actions().slice(before), told)
+    t.match(here.log.find(line => line['target'] === '198.51.100.77'), { level: 'info', ip: '127.0.0.1', duration_ms: 5000 })
+    t.match(here.log.find(line => line['target'] === 'sub:told'), { issuer: 'oidc' })
+    t.same(there.log.filter(line => line.event === 'admin.action'), [], 'at the process that was asked')
+    t.notMatch(here.stdout(), ADMIN_TOKEN)
+  })
+
   await t.test('an order that Redis cannot keep is 503, and malformed ones are 400', async (t) => {
     t.equal((await order('POST', '/v1/revocations', { jti: 'a', sub: 'b' })).status, 400)
     t.equal((await order('PUT', '/v1/bans/nowhere', { seconds: 1 })).status, 400)
@@ -84,5 +150,7 @@ t.test('orders of operators reach every process', async (t) => {
     t.teardown(() => { redis.resume() })
     const answer = await order('POST', '/v1/revocations', { jti: 'lost' })
     t.equal(answer.status, 503)
+    t.match(await here.waitForLog('admin.action', line => line['target'] === 'jti:lost'), { action: 'revoke', status: 503 })
+    for (const path of ['/v1/bans', '/v1/revocations', '/v1/connections']) t.equal((await order('GET', path)).status, 503, path)
   })
 })

@@ -5,13 +5,14 @@ import { startIssuer } from '../support/issuer.js'
 import { openRaw, upgradeHead } from '../support/raw-socket.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { HANG_MS, until } from '../support/until.js'
+import { freshMetrics } from '../support/metrics.js'
 
 type T = Test
 
 const leases = async (redis: TestRedis, userId: string): Promise<number> => await redis.client.zcard(`ws:ratelimit:user:${userId}`)
 
 async function countUpgrades (gateway: TestGateway, outcome: string): Promise<number> {
-  const text = await (await gateway.admin('/metrics')).text()
+  const text = await freshMetrics(gateway.admin)
   return Number(new RegExp(`portcullis_upgrades_total\\{outcome="${outcome}"\\} (\\d+)`).exec(text)?.[1] ?? 0)
 }
 

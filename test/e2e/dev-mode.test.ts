@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { request, type RequestOptions } from 'node:http'
 import t from 'tap'
 import WebSocket from 'ws'
 import { connect, connectRefused } from '../support/client.js'
@@ -9,14 +9,19 @@ import { offenders } from '../support/offenders.js'
 
 const program = 'dist/dev/main.js'
 
-async function statusAs (host: string, port: number, path: string): Promise<number | undefined> {
+async function statusAs (host: string, port: number, path: string, { method = 'GET', headers = {} }: RequestOptions = {}): Promise<number | undefined> {
   return await new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path, headers: { Host: host } }, (response) => {
+    request({ host: '127.0.0.1', port, path, method, headers: { ...headers, Host: host } }, (response) => {
       response.resume()
+      resolve(response.statusCode)
+    }).on('upgrade', (response, socket) => {
+      socket.destroy()
       resolve(response.statusCode)
     }).on('error', reject).end()
   })
 }
+
+const UPGRADE = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' }
 
 t.test('dev mode', async (t) => {
   const port = await findFreePort()
@@ -66,6 +71,43 @@ t.test('dev mode', async (t) => {
       t.same(await offenders([`evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example', '192.168.0.1'], async host => await statusAs(host, port, path) === 403), [])
       t.same(await offenders([`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`], async host => await statusAs(host, port, path) === 200), [])
     }
+  })
+
+  await t.test('and so does every other request, on both ports: a page that rebound its name could send any', async (t) => {
+    const token = await (await mint('sub=rebound')).text()
+    const { publish_key: key } = await (await fetch(`${base}/dev/console.json`)).json() as { publish_key: string }
+    const secret = /Bearer (\S+)\)$/m.exec(gateway.stderr())?.[1] ?? ''
+    const asOperator = { headers: { Authorization: `Bearer ${secret}` } }
+    const requests: ReadonlyArray<readonly [number, string, RequestOptions, number]> = [
+      [port, `/ws?token=${token}`, { headers: UPGRADE }, 101],
+      [port, `/ws?token=${token}&refuse=close`, { headers: UPGRADE }, 101],
+      [port, '/ws', {}, 426],
+      [port, '/nothing', {}, 404],
+      [port, '/v1/publish', { method: 'POST', headers: { 'X-Publish-Key': key } }, 400],
+      [gateway.adminPort, '/v1/publish', { method: 'POST', headers: { 'X-Publish-Key': key } }, 400],
+      [gateway.adminPort, '/v1/recheck', { method: 'POST', ...asOperator }, 204],
+      [gateway.adminPort, '/v1/connections?user_id=alice', asOperator, 200],
+      [gateway.adminPort, '/metrics', {}, 200],
+      [gateway.adminPort, '/healthz', {}, 200],
+      [gateway.adminPort, '/nothing', {}, 404]
+    ]
+    t.same(await offenders(requests, async ([at, path, options]) => await statusAs(`evil.example:${at}`, at, path, options) === 403), [])
+    t.same(await offenders(requests, async ([at, path, options, status]) => await statusAs(`localhost:${at}`, at, path, options) === status), [])
+  })
+
+  await t.test('has secrets of its own at every start, which the console page and the greeting know', async (t) => {
+    const other = await startGateway(t, { PORT: String(await findFreePort()) }, { program })
+    const secretsOf = ({ stderr }: typeof gateway): readonly string[] => [/Bearer (\S+)\)$/m, /X-Publish-Key: (\S+)\)$/m].map(pattern => pattern.exec(stderr())?.[1] ?? '')
+    const secrets = [...secretsOf(gateway), ...secretsOf(other)]
+    t.same(secrets.map(secret => secret.length), [32, 32, 32, 32])
+    t.equal(new Set(secrets).size, 4)
+    const { publish_key: key } = await (await fetch(`http://127.0.0.1:${other.port}/dev/console.json`)).json() as { publish_key: string }
+    t.equal(key, secrets[3])
+    const publish = async (key: string): Promise<number> => (await fetch(`http://127.0.0.1:${other.port}/v1/publish`, {
+      method: 'POST', headers: { 'X-Publish-Key': key }, body: '{"topic":"agent:a1","event":"e","data":1}'
+    })).status
+    t.equal(await publish(key), 202)
+    t.equal(await publish(secrets[1] ?? ''), 401, 'not the other\'s')
   })
 
   await t.test('prints where it is, a token and a line that connects', async (t) => {

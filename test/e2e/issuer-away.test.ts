@@ -9,7 +9,7 @@ t.test('of two issuers one is away at the start', async (t) => {
   const [here, away] = await Promise.all([startIssuer(t), startIssuer(t)])
   away.behave('all', 'drop')
   const issuers = [here, away].map(({ issuer, audience, jwksUri }, index) => ({ name: ['here', 'away'][index], issuer, audience, jwks_uri: jwksUri }))
-  const gateway = await startGateway(t, { ISSUERS: JSON.stringify(issuers), JWKS_COOLDOWN_S: '1' })
+  const gateway = await startGateway(t, { ISSUERS: JSON.stringify(issuers.map(one => ({ ...one, rights: true }))), JWKS_COOLDOWN_S: '1' })
 
   await t.test('it is ready with the one that answered, and names the other', async (t) => {
     t.match(await gateway.waitForLog('jwks.failed'), { level: 'error', issuer: 'away', reason: 'network' })

@@ -9,6 +9,7 @@ import { findFreePort } from '../support/free-port.js'
 import { trust } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'
+import { freshMetrics } from '../support/metrics.js'
 
 /** A gateway whose standard output the test does not read. */
 interface Unread {
@@ -47,7 +48,7 @@ async function startUnread (
     return response.ok
   }, START_MS).catch((error: Error) => { throw new Error(`${error.message}; it said last: ${said}`) })
   const metric = async (name: string): Promise<number> => {
-    const line = (await (await admin('/metrics')).text()).split('\n').find(each => each.startsWith(`${name} `)) ?? ''
+    const line = (await freshMetrics(admin)).split('\n').find(each => each.startsWith(`${name} `)) ?? ''
     return Number(line.slice(name.length + 1))
   }
   return {

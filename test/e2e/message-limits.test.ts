@@ -3,6 +3,7 @@ import { connect, connectRefused, freshAddress, type TestClient } from '../suppo
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
+import { freshMetrics } from '../support/metrics.js'
 
 type T = Test
 
@@ -97,7 +98,7 @@ for (const store of ['in memory', 'in Redis']) {
     })
 
     await t.test('the decisions are counted', async (t) => {
-      const text = await (await one.admin('/metrics')).text()
+      const text = await freshMetrics(one.admin)
       t.match(text, /portcullis_limit_decisions_total\{limit="message",decision="refused"\} [4-9]/)
     })
   })
@@ -133,7 +134,7 @@ t.test('dry-run decides, writes down and counts, but lets through', async (t) =>
   await expectPongs(t, client, 20)
   t.equal(client.socket.readyState, client.socket.OPEN)
 
-  const text = await (await gateway.admin('/metrics')).text()
+  const text = await freshMetrics(gateway.admin)
   t.match(text, /portcullis_limit_decisions_total\{limit="ip",decision="would_refuse"\} 2/)
   t.match(text, /portcullis_limit_decisions_total\{limit="user",decision="would_refuse"\} 5/)
   t.match(text, /portcullis_limit_decisions_total\{limit="message",decision="would_refuse"\} [1-9]/)

@@ -4,6 +4,7 @@ import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
+import { freshMetrics } from '../support/metrics.js'
 
 type T = Test
 
@@ -108,9 +109,8 @@ t.test('what operators see', async (t) => {
   await t.test('the metrics count what happened', async (t) => {
     const [client] = await openMany(t, gateway, [issuer.sign()])
     await connectRefused(t, gateway, '/ws?token=noise', { from: freshAddress() })
-    const response = await gateway.admin('/metrics')
-    t.match(response.headers.get('content-type'), /^text\/plain/)
-    const text = await response.text()
+    t.match((await gateway.admin('/metrics')).headers.get('content-type'), /^text\/plain/)
+    const text = await freshMetrics(gateway.admin)
     for (const sample of [
       'portcullis_connections 1', 'portcullis_upgrades_total{outcome="accepted"} 1', 'portcullis_upgrades_total{outcome="refused"} 1', 'portcullis_upgrade_seconds_count 2',
       'portcullis_refusals_total{reason="invalid_token"} 1', 'portcullis_limit_decisions_total{limit="ip",decision="allowed"} 2', 'portcullis_audit_dropped_total 0'
@@ -120,7 +120,7 @@ t.test('what operators see', async (t) => {
     t.match(text, /\nprocess_resident_memory_bytes \d/)
     client?.socket.close(1000)
     await gateway.waitForLog('connection.closed')
-    t.match(await (await gateway.admin('/metrics')).text(), /\nportcullis_closes_total\{code="1000"\} 1\n/)
+    t.match(await freshMetrics(gateway.admin), /\nportcullis_closes_total\{code="1000"\} 1\n/)
   })
 
   await t.test('the admin port is not the main port', async (t) => {

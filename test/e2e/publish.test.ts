@@ -16,13 +16,13 @@ t.test('publishing on the main port', async (t) => {
     return await exchange(t, gateway, `POST /v1/publish HTTP/1.1\r\nHost: localhost\r\n${lines.join('\r\n')}\r\n\r\n${BODY}`, from)
   }
 
-  await t.test('wrong keys lock out the client that sent them, and nobody else behind its proxy', async (t) => {
-    for (let i = 0; i < 10; i++) t.equal((await publish(t, 'wrong', ['203.0.113.1', '198.51.100.1']))?.status, 401)
-    const locked = await publish(t, PUBLISH_KEY, ['203.0.113.2', '198.51.100.1'])
-    t.equal(locked?.status, 429, 'the last line counts, not what it claims before')
-    t.ok(Number(locked?.headers.get('retry-after')) > 0)
-    t.equal((await publish(t, PUBLISH_KEY, ['198.51.100.2']))?.status, 202)
-    t.equal((await publish(t, PUBLISH_KEY, []))?.status, 202, 'the proxy itself')
+  await t.test('wrong keys are told in the log by the client that sent them, and lock nobody out', async (t) => {
+    const statuses = await Promise.all(Array.from({ length: 12 }, async () => (await publish(t, 'wrong', ['203.0.113.1', '198.51.100.1']))?.status))
+    t.same(new Set(statuses), new Set([401]))
+    t.equal((await publish(t, PUBLISH_KEY, ['198.51.100.1']))?.status, 202)
+    const line = await gateway.waitForLog('secret.refused')
+    t.match(line, { ip: '198.51.100.1', secret: 'publish', level: 'warn' }, 'the last line counts, not what it claims before')
+    t.notMatch(gateway.stdout(), /"wrong"/)
   })
 
   await t.test('a header of a proxy that names no address is 400', async (t) => {
@@ -31,8 +31,8 @@ t.test('publishing on the main port', async (t) => {
 
   await t.test('the header of a peer that is no proxy changes nothing', async (t) => {
     const stranger = freshAddress()
-    for (let i = 0; i < 10; i++) t.equal((await publish(t, 'wrong', [`198.51.100.${i + 10}`], stranger))?.status, 401)
-    t.equal((await publish(t, PUBLISH_KEY, ['198.51.100.30'], stranger))?.status, 429)
+    t.equal((await publish(t, 'wrong', ['198.51.100.10'], stranger))?.status, 401)
+    await gateway.waitForLog('secret.refused', line => line['ip'] === stranger)
   })
 
   await t.test('without the key no body is read: the answer comes before it', async (t) => {

@@ -3,9 +3,10 @@ import { connectRefused, freshAddress } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { exchange, upgradeHead } from '../support/raw-socket.js'
+import { freshMetrics } from '../support/metrics.js'
 
 async function readMetric (gateway: TestGateway, series: string): Promise<number> {
-  const text = await (await gateway.admin('/metrics')).text()
+  const text = await freshMetrics(gateway.admin)
   const line = text.split('\n').find(line => line.startsWith(`${series} `))
   return Number(line?.slice(series.length + 1))
 }

@@ -2,6 +2,7 @@ import t from 'tap'
 import { connect, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { freshMetrics } from '../support/metrics.js'
 
 const PUBLISH_KEY = 'a-publish-key-of-more-than-32-bytes'
 const EVENTS = 150
@@ -13,7 +14,7 @@ async function publish (gateway: TestGateway, n: number): Promise<number> {
 }
 
 async function residentBytes (gateway: TestGateway): Promise<number> {
-  const text = await (await gateway.admin('/metrics')).text()
+  const text = await freshMetrics(gateway.admin)
   return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1])
 }
 

@@ -10,7 +10,7 @@ const nowS = (): number => Math.floor(Date.now() / 1000)
 t.test('refresh', async (t) => {
   const [issuer, second] = await Promise.all([startIssuer(t), startIssuer(t)])
   const further = [{ name: 'second', issuer: second.issuer, audience: second.audience, jwks_uri: second.jwksUri }]
-  const gateway = await startGateway(t, { ...trust(issuer), ISSUERS: JSON.stringify(further) })
+  const gateway = await startGateway(t, { ...trust(issuer), ISSUERS: JSON.stringify(further), WS_ACCESS_ISSUER: 'oidc' })
   await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'second')
   let users = 0
   async function open (t: T): Promise<{ client: TestClient, sub: string }> {

@@ -8,6 +8,7 @@ import { runGateway, startGateway, trust, type Lifetime, type LogLine, type Test
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
+import { freshMetrics } from '../support/metrics.js'
 
 // Most of the time here is spent waiting for processes.
 t.jobs = 2
@@ -57,7 +58,7 @@ t.test('two workers on one port', { buffered: true }, async (t) => {
   })
 
   await t.test('metrics and logs say which worker it was', async (t) => {
-    const metrics = await (await gateway.admin('/metrics')).text()
+    const metrics = await freshMetrics(gateway.admin)
     for (const worker of ['1', '2']) {
       t.match(metrics, new RegExp(`^portcullis_connections\\{worker="${worker}"\\} [1-9]`, 'm'))
       t.ok(gateway.log.some(line => line.event === 'connection.accepted' && line['node'] !== undefined && workerOf(line['node']) === worker))
@@ -130,7 +131,7 @@ t.test('a worker that hangs', { buffered: true }, async (t) => {
     t.equal((await asOperator('POST', '/v1/revocations', { jti: 'nobody' })).status, 204)
     t.equal((await asOperator('PUT', '/v1/bans/127.200.0.1', { seconds: 60 })).status, 204)
     t.equal((await gateway.admin('/readyz')).status, 200)
-    t.match(await (await gateway.admin('/metrics')).text(), /^portcullis_connections\{worker="2"\} [1-9]/m)
+    t.match(await freshMetrics(gateway.admin), /^portcullis_connections\{worker="2"\} [1-9]/m)
     t.equal((await asOperator('DELETE', '/v1/users/alice/connections')).status, 204)
     t.equal((await live?.closed)?.code, 4403)
     t.notOk(gateway.log.some(line => line.event === 'worker.hung'), 'all of that while it hung')

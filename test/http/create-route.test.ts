@@ -16,7 +16,7 @@ function trace (): { ask: (more?: Partial<IncomingRequest> & { text?: string }) 
     ...NO_INPUT,
     method: 'POST',
     path: '/:p',
-    secret: createSecret('publish', SECRET),
+    secret: createSecret('publish', [SECRET], () => {}),
     params: word('p'),
     query: word('q'),
     body: { bounds: { maxBytes: 10, timeoutMs: 1000 }, shape: word('b') },

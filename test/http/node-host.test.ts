@@ -98,8 +98,8 @@ t.test('an unknown path is 404 in the shape of a refusal, a wrong method 405 wit
   t.equal((await fetch(`${url}/healthz/`)).status, 404)
 })
 
-t.test('a bearer route is reached with the secret only, failures are limited, and no other address pays', async (t) => {
-  const route = createRoute({ ...DESCRIBED, secret: createSecret('admin', SECRET), handle: () => ({ status: 204 }) })
+t.test('a bearer route is reached with the secret only, and by it however many wrong ones came before', async (t) => {
+  const route = createRoute({ ...DESCRIBED, secret: createSecret('admin', [SECRET], () => {}), handle: () => ({ status: 204 }) })
   const { url } = await startAdmin(t, { routes: [route] })
   t.equal((await fetch(`${url}/v1/x`, AUTHORIZED)).status, 204)
   const missing = await fetch(`${url}/v1/x`)
@@ -107,17 +107,14 @@ t.test('a bearer route is reached with the secret only, failures are limited, an
   t.equal(missing.headers.get('www-authenticate'), 'Bearer')
   t.equal((await missing.json() as { error: string }).error, 'invalid_token')
   t.equal((await fetch(`${url}/v1/x`, { method: 'DELETE' })).status, 401, 'before anything is told of methods')
-  for (let i = 0; i < 8; i++) t.equal((await fetch(`${url}/v1/x`, { headers: { Authorization: 'Bearer guess' } })).status, 401)
-  const limited = await fetch(`${url}/v1/x`, AUTHORIZED)
-  t.equal(limited.status, 429)
-  const retryAfterS = Number(limited.headers.get('retry-after'))
-  t.ok(retryAfterS >= 1 && retryAfterS <= 60, `${retryAfterS} s`)
-  t.equal((await limited.json() as { retry_after_s: number }).retry_after_s, retryAfterS)
-  t.equal((await fetch(`${url}/metrics`)).status, 200)
+  const wrong = Array.from({ length: 200 }, async () => (await fetch(`${url}/v1/x`, { headers: { Authorization: 'Bearer guess' } })).status)
+  t.equal((await fetch(`${url}/v1/x`, AUTHORIZED)).status, 204)
+  t.same([...new Set(await Promise.all(wrong))].toSorted(), [401, 429], 'a bounded number of answers is delayed, the rest is told to come later')
+  t.equal((await fetch(`${url}/v1/x`, AUTHORIZED)).status, 204)
 })
 
 t.test('without a secret a bearer route does not exist, whatever the method or credential', async (t) => {
-  const route = createRoute({ ...DESCRIBED, secret: createSecret('admin', null), handle: () => ({ status: 204 }) })
+  const route = createRoute({ ...DESCRIBED, secret: createSecret('admin', [], () => {}), handle: () => ({ status: 204 }) })
   const { url } = await startAdmin(t, { routes: [route] })
   const unknown = await (await fetch(`${url}/v1/nothing`)).text()
   for (const init of [{}, AUTHORIZED, { method: 'DELETE' }]) {
@@ -170,7 +167,7 @@ t.test('a body that does not come in time is 408, and its connection ends', asyn
 })
 
 t.test('a connection carries one request after the other, whether its body was read or not', async (t) => {
-  const routes = [echo(100, { method: 'POST' }), createRoute({ ...DESCRIBED, method: 'PUT', secret: createSecret('admin', SECRET), handle: () => ({ status: 204 }) })]
+  const routes = [echo(100, { method: 'POST' }), createRoute({ ...DESCRIBED, method: 'PUT', secret: createSecret('admin', [SECRET], () => {}), handle: () => ({ status: 204 }) })]
   const { admin } = await startAdmin(t, { routes })
   const request = (method: string, more: string): string => `${method} /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n${more}\r\n"a"`
   const answers = await sendRaw(admin.port, request('POST', '') + request('PUT', '') + request('POST', 'Connection: close\r\n'))

@@ -15,6 +15,7 @@ import { offenders } from '../support/offenders.js'
 import { startRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
+import { freshMetrics } from '../support/metrics.js'
 
 const run = promisify(execFile)
 const path = (relative: string): string => fileURLToPath(new URL(relative, PROJECT))
@@ -54,7 +55,7 @@ async function startFleet (t: Test): Promise<{ gateway: TestGateway, token: stri
   return { gateway, token: issuer.sign({ sub: 'alice' }) }
 }
 
-const scrape = async (gateway: TestGateway): Promise<string> => await (await gateway.admin('/metrics')).text()
+const scrape = async (gateway: TestGateway): Promise<string> => await freshMetrics(gateway.admin)
 
 type Numbers = Record<string, number>
 

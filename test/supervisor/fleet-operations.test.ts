@@ -30,11 +30,19 @@ const fleet = (...workers: StandIn[]) => createFleetOperations(() => workers, ()
 t.test('no call goes to a worker that hangs', async (t) => {
   const hung = standIn(1, {})
   const done: unknown[] = []
-  const live = alive(2, { order: (...args) => { done.push(args) }, listConnections: () => [], publish: (...args) => { done.push(args) } })
+  const live = alive(2, {
+    order: (...args) => { done.push(args) },
+    listConnections: request => ({ request }),
+    list: (...args) => ({ args }),
+    publish: (...args) => { done.push(args) }
+  })
   const operations = fleet(hung, live)
   await operations.orders.disconnect('alice')
   await operations.publishEvent('agent:a1', { event: 'e', data: 1 })
-  t.same(await operations.listConnections('alice'), [])
+  const request = { userId: null, after: 'a', limit: 5 }
+  t.same(await operations.listConnections(request), { request })
+  t.same(await operations.lists.listBans(request), { args: ['listBans', request] })
+  t.same(await operations.lists.listRevocations(request), { args: ['listRevocations', request] })
   t.same(done, [['disconnect', 'alice'], ['agent:a1', { event: 'e', data: 1 }]])
   t.same(new Set(hung.asked), new Set(['ping']))
 })
@@ -58,7 +66,8 @@ t.test('an event that a worker failed to publish is not published by another', a
 t.test('with no worker, or none that answers, everything rejects', async (t) => {
   for (const operations of [fleet(), fleet(standIn(1, {}))]) {
     await t.rejects(operations.orders.unban('192.0.2.1'))
-    await t.rejects(operations.listConnections('alice'))
+    await t.rejects(operations.listConnections({ userId: 'alice', after: null, limit: 1 }))
+    await t.rejects(operations.lists.listBans({ after: null, limit: 1 }))
     await t.rejects(operations.publishEvent('agent:a1', { event: 'e', data: 1 }))
     t.same(await operations.readiness(), unready('starting'))
   }

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { connect, connectRefused, freshAddress, type Refused, type TestClient } from './client.js'
 import type { TestGateway } from './gateway.js'
+import { freshMetrics } from './metrics.js'
 
 /** All the sockets that one user may have, held through whatever befalls the gateway. */
 export interface HeldSockets {
@@ -53,7 +54,7 @@ export function countLines (gateway: TestGateway, event: string): number {
 
 /** The value of one sample of the metrics, with its labels as they are written; null: there is none. */
 export async function readMetric (gateway: TestGateway, sample: string): Promise<number | null> {
-  const text = await (await gateway.admin('/metrics')).text()
+  const text = await freshMetrics(gateway.admin)
   const line = text.split('\n').find(each => each.startsWith(`${sample} `))
   return line === undefined ? null : Number(line.slice(sample.length + 1))
 }

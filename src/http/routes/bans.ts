@@ -7,11 +7,12 @@ import { BanBodySchema, MAX_BAN_S } from '../request-schemas.js'
 import { NO_INPUT, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
 import { createShape } from '../shape.js'
-import { carryOut, ORDER_ANSWERS, ORDER_BODY } from './orders.js'
+import { carryOut, ORDER_ANSWERS, ORDER_BODY, type OnAdminAction } from './orders.js'
 
 export interface BanRoutesDeps {
   readonly orders: Pick<Control, 'ban' | 'unban'>
   readonly secret: Secret
+  readonly onAction: OnAdminAction
 }
 
 const WANTED_ADDRESS = 'wanted an IPv4 or IPv6 address'
@@ -27,7 +28,7 @@ function bannedKey (text: string): string | null {
 }
 
 /** What operators order about addresses. */
-export function createBanRoutes ({ orders, secret }: BanRoutesDeps): Route[] {
+export function createBanRoutes ({ orders, secret, onAction }: BanRoutesDeps): Route[] {
   const shared = { ...NO_INPUT, path: '/v1/bans/:address', secret, params: ADDRESS_PATH, tag: 'operators', answers: ORDER_ANSWERS } as const
   return [
     createRoute({
@@ -35,18 +36,23 @@ export function createBanRoutes ({ orders, secret }: BanRoutesDeps): Route[] {
       method: 'PUT',
       body: { bounds: ORDER_BODY, shape: BAN_BODY },
       summary: 'Ban an address',
-      async handle ({ params, body }) {
-        const key = bannedKey(params.address)
-        return key === null ? NOT_AN_ADDRESS : await carryOut(orders.ban(key, body.seconds * 1000))
+      async handle ({ params, body, address }) {
+        const target = bannedKey(params.address)
+        const durationMs = body.seconds * 1000
+        return target === null
+          ? NOT_AN_ADDRESS
+          : await carryOut(onAction, { action: 'ban', target, durationMs, address, run: async () => { await orders.ban(target, durationMs) } })
       }
     }),
     createRoute({
       ...shared,
       method: 'DELETE',
       summary: 'Lift a ban',
-      async handle ({ params }) {
-        const key = bannedKey(params.address)
-        return key === null ? NOT_AN_ADDRESS : await carryOut(orders.unban(key))
+      async handle ({ params, address }) {
+        const target = bannedKey(params.address)
+        return target === null
+          ? NOT_AN_ADDRESS
+          : await carryOut(onAction, { action: 'unban', target, address, run: async () => { await orders.unban(target) } })
       }
     })
   ]

@@ -1,24 +1,28 @@
 import type { Control } from '../../control/control.js'
 import type { Route } from '../route.js'
-import { createSecret } from '../secrets.js'
+import { createSecret, type OnWrongSecret } from '../secrets.js'
 import { createBanRoutes } from './bans.js'
 import { createConnectionRoutes, type ConnectionRoutesDeps } from './connections.js'
 import { createHealthRoutes, type HealthRoutesDeps } from './health.js'
 import { createMetricsRoutes, type MetricsRoutesDeps } from './metrics.js'
+import { createOrderListRoutes, type OrderListRoutesDeps } from './order-lists.js'
+import type { OnAdminAction } from './orders.js'
 import { createPublishRoutes, type PublishEvent } from './publish.js'
 import { createRecheckRoutes } from './recheck.js'
 import { createRevocationRoutes, type RevocationRoutesDeps } from './revocations.js'
 
 export interface MainRoutesDeps {
-  /** `PUBLISH_KEY`; null: unset. */
-  readonly publishKey: string | null
+  /** The values of `PUBLISH_KEY`; none: unset. */
+  readonly publishKeys: readonly string[]
   readonly publishEvent: PublishEvent
+  readonly onWrongSecret: OnWrongSecret
 }
 
 export interface AdminRoutesDeps extends MainRoutesDeps, HealthRoutesDeps, MetricsRoutesDeps,
-  Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'> {
-  /** `ADMIN_TOKEN`; null: unset. */
-  readonly adminToken: string | null
+  Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<OrderListRoutesDeps, 'lists'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'> {
+  /** The values of `ADMIN_TOKEN`; none: unset. */
+  readonly adminTokens: readonly string[]
+  readonly onAction: OnAdminAction
   readonly orders: Pick<Control, 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck'>
 }
 
@@ -26,20 +30,21 @@ export interface AdminRoutesDeps extends MainRoutesDeps, HealthRoutesDeps, Metri
  * Every route of the main port but those of dev mode. One whose secret is unset is left out, so that its path is answered,
  * counted and logged there as any other that does not exist.
  */
-export function createMainRoutes ({ publishKey, publishEvent }: MainRoutesDeps): Route[] {
-  return publishKey === null ? [] : createPublishRoutes({ publishEvent, secret: createSecret('publish', publishKey) })
+export function createMainRoutes ({ publishKeys, publishEvent, onWrongSecret }: MainRoutesDeps): Route[] {
+  return publishKeys.length === 0 ? [] : createPublishRoutes({ publishEvent, secret: createSecret('publish', publishKeys, onWrongSecret) })
 }
 
 /** Every route of the admin port. */
 export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
-  const forOperators = { ...deps, secret: createSecret('admin', deps.adminToken) }
+  const forOperators = { ...deps, secret: createSecret('admin', deps.adminTokens, deps.onWrongSecret) }
   return [
     ...createHealthRoutes(deps),
     ...createMetricsRoutes(deps),
     ...createConnectionRoutes(forOperators),
     ...createRevocationRoutes(forOperators),
     ...createBanRoutes(forOperators),
+    ...createOrderListRoutes(forOperators),
     ...createRecheckRoutes(forOperators),
-    ...createPublishRoutes({ publishEvent: deps.publishEvent, secret: createSecret('publish', deps.publishKey) })
+    ...createPublishRoutes({ publishEvent: deps.publishEvent, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
   ]
 }

@@ -1,3 +1,5 @@
+import type { AdminAction } from '../../observe/operator-audit.js'
+import type { ClientAddress } from '../../address/client-address.js'
 import { unavailableAnswer, type Answer } from '../answers.js'
 import type { BodyBounds } from '../collect-body.js'
 import { describeRefusal } from '../describe-answer.js'
@@ -20,12 +22,19 @@ export const ORDER_ANSWERS: RouteDescription['answers'] = {
   503: DESCRIBED_REDIS_AWAY
 }
 
-/** Waits for an order. One that could not be kept where it survives a restart has not been carried out: 503. */
-export async function carryOut (order: Promise<void>): Promise<Answer> {
-  try {
-    await order
-    return DONE
-  } catch {
-    return REDIS_AWAY
-  }
+/** Told of each order once it is answered. */
+export type OnAdminAction = (action: AdminAction) => void
+
+/** An order as its route knows it before it is answered. */
+export interface Order extends Pick<AdminAction, 'action' | 'target' | 'issuer' | 'durationMs'> {
+  readonly address: ClientAddress
+  /** Rejects when it cannot be kept. */
+  run (): Promise<void>
+}
+
+/** Has an order done, and tells of it. One that could not be kept where it survives a restart has not been carried out: 503. */
+export async function carryOut (onAction: OnAdminAction, { run, address, ...order }: Order): Promise<Answer> {
+  const answer = await run().then(() => DONE, () => REDIS_AWAY)
+  onAction({ ...order, ip: address.ip, status: answer.status })
+  return answer
 }

@@ -4,12 +4,13 @@ import { createRoute } from '../create-route.js'
 import { NO_INPUT, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
 import { createShape } from '../shape.js'
-import { carryOut, ORDER_ANSWERS } from './orders.js'
+import { carryOut, ORDER_ANSWERS, type OnAdminAction } from './orders.js'
 import { userIdSchema } from './user-id.js'
 
 export interface RecheckRoutesDeps {
   readonly orders: Pick<Control, 'recheck'>
   readonly secret: Secret
+  readonly onAction: OnAdminAction
 }
 
 const WHOSE = createShape(
@@ -17,7 +18,7 @@ const WHOSE = createShape(
 )
 
 /** What is asked when rights have changed. */
-export function createRecheckRoutes ({ orders, secret }: RecheckRoutesDeps): Route[] {
+export function createRecheckRoutes ({ orders, secret, onAction }: RecheckRoutesDeps): Route[] {
   return [createRoute({
     ...NO_INPUT,
     method: 'POST',
@@ -27,6 +28,8 @@ export function createRecheckRoutes ({ orders, secret }: RecheckRoutesDeps): Rou
     tag: 'operators',
     summary: 'Ask again what open connections may see',
     answers: ORDER_ANSWERS,
-    handle: async ({ query }) => await carryOut(orders.recheck(query.user_id ?? null))
+    handle: async ({ query: { user_id: userId = null }, address }) => await carryOut(onAction, {
+      action: 'recheck', target: userId ?? '*', address, run: async () => { await orders.recheck(userId) }
+    })
   })]
 }
