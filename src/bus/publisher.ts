@@ -3,7 +3,7 @@ import { waitAtMost } from '../redis/bounded-wait.js'
 import type { RedisClient } from '../redis/client.js'
 
 /** Publishes on a channel; resolves once Redis has it, rejects when that takes longer than the publisher's limit. */
-export type PublishText = (channel: string, text: string) => Promise<void>
+export type PublishText = (channel: string, text: string | Buffer) => Promise<void>
 
 /** Makes what publishes text: `PUBLISH`, on a cluster `SPUBLISH`. The calls for one channel keep their order. */
 export function createPublisher (client: RedisClient, timeoutMs: number): PublishText {

@@ -81,7 +81,7 @@ const toAccess = (values: SettingValues): Config['access'] => ({
     ? null
     : { url: values.SUPABASE_URL.replace(/\/+$/, ''), anonKey: values.SUPABASE_ANON_KEY },
   recheckMs: values.WS_ACCESS_RECHECK_S * S,
-  inboundMax: values.WS_INBOUND_MAX
+  inbound: { maxEntries: values.WS_INBOUND_MAX, maxBytes: values.WS_INBOUND_MAX_BYTES, maxUserBytes: values.WS_INBOUND_USER_BYTES }
 })
 
 const toRedis = (values: SettingValues): Config['redis'] => values.REDIS_URL === undefined && values.REDIS_CLUSTER_URLS.length === 0

@@ -1,16 +1,19 @@
 import t from 'tap'
-import type { InboundMessage } from '../../src/bus/inbound.js'
+import type { InboundBounds, InboundMessage } from '../../src/bus/inbound.js'
 import { createMemoryInbound } from '../../src/bus/memory-inbound.js'
 import { createRedisInbound } from '../../src/bus/redis-inbound.js'
+import { JsonText } from '../../src/wire/json-text.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
 import { openClient, openClusterClient } from './clients.js'
 import { HANG_MS } from '../support/until.js'
 
-const message = (data: unknown): InboundMessage => ({ connectionId: 'c1', userId: 'kc:al ice', to: 'agent:a1', data, ts: new Date('2026-01-02T03:04:05.678Z') })
+const message = (data: unknown, userId = 'kc:al ice'): InboundMessage =>
+  ({ connectionId: 'c1', userId, to: 'agent:a1', data: JsonText.from(data), ts: new Date('2026-01-02T03:04:05.678Z') })
+const bounds = (maxEntries: number, more: Partial<InboundBounds> = {}): InboundBounds => ({ maxEntries, maxBytes: 1e9, maxUserBytes: 1e9, ...more })
 
 t.test('a message is stored in the stream with all that the back end needs', async (t) => {
   const redis = await startRedis(t)
-  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: 'p:', maxEntries: 10 })
+  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: 'p:', bounds: bounds(10) })
   const data = { text: 'é"\n\0', list: [1, null] }
   t.equal(await inbound.append(message(data)), 'stored')
   t.match(await redis.client.xrange('p:ws:inbound', '-', '+'), [[/^\d+-\d+$/, [
@@ -21,7 +24,7 @@ t.test('a message is stored in the stream with all that the back end needs', asy
 t.test('at its bound the stream refuses and nothing is trimmed; what the back end deletes makes room', async (t) => {
   const redis = await startRedis(t)
   const client = await openClient(t, redis)
-  const inbound = createRedisInbound({ client, prefix: '', maxEntries: 5 })
+  const inbound = createRedisInbound({ client, prefix: '', bounds: bounds(5) })
   const outcomes = await Promise.all(Array.from({ length: 20 }, async (_, n) => await inbound.append(message(n))))
   t.same(outcomes, [...Array(5).fill('stored'), ...Array(15).fill('full')])
   const entries = await redis.client.xrange('ws:inbound', '-', '+')
@@ -34,13 +37,13 @@ t.test('at its bound the stream refuses and nothing is trimmed; what the back en
 
 t.test('it works on a cluster', async (t) => {
   const cluster = await startRedisCluster(t)
-  const inbound = createRedisInbound({ client: await openClusterClient(t, cluster), prefix: '', maxEntries: 1, timeoutMs: HANG_MS })
+  const inbound = createRedisInbound({ client: await openClusterClient(t, cluster), prefix: '', bounds: bounds(1), timeoutMs: HANG_MS })
   t.same([await inbound.append(message(1)), await inbound.append(message(2))], ['stored', 'full'])
 })
 
 t.test('while Redis hangs or is away, a message is rejected in time', async (t) => {
   const redis = await startRedis(t)
-  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: '', maxEntries: 5, timeoutMs: 200 })
+  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: '', bounds: bounds(5), timeoutMs: 200 })
   redis.pause()
   await t.rejects(inbound.append(message(1)), /took longer than 200 ms/)
   redis.resume()
@@ -54,9 +57,9 @@ t.test('in memory a message is stored when its taker is done with it, and refuse
   const taken: unknown[] = []
   const releases: (() => void)[] = []
   const inbound = createMemoryInbound({
-    maxEntries: 2,
+    bounds: bounds(2),
     onMessage: async ({ data }) => {
-      taken.push(data)
+      taken.push(data.toJSON())
       await new Promise<void>((resolve) => { releases.push(resolve) })
     }
   })
@@ -74,7 +77,7 @@ t.test('in memory a message is stored when its taker is done with it, and refuse
 })
 
 t.test('in memory a taker that fails frees its place and fails that message', async (t) => {
-  const inbound = createMemoryInbound({ maxEntries: 1, onMessage: () => { throw new Error('taker failed') } })
+  const inbound = createMemoryInbound({ bounds: bounds(1), onMessage: () => { throw new Error('taker failed') } })
   await t.rejects(inbound.append(message(1)), /taker failed/)
   await t.rejects(inbound.append(message(2)), /taker failed/)
 })
