@@ -2,9 +2,11 @@
 -- stored is the back end's. Waiting is all that was added from the stream's oldest entry on.
 --
 -- Beside the stream stand two lists of what was added, oldest first: `<id of the entry> <bytes added before it> <and with it>`,
--- counted since the list began. So what waits is a difference of its ends, which cannot drift: there is no counter that
--- somebody must take back. Items of entries that the back end has deleted are dropped only when the lists say that it is full,
--- and at each 128th message, as the id of the stream's oldest entry can be read only with all of its data.
+-- counted since the list began. So what waits is a difference of a list's ends, which cannot drift: there is no counter that
+-- somebody must take back. The id of the stream's oldest entry can be read only with all of its data. So items of entries that
+-- the back end has handled stay until a message does not fit, or for 128 messages; and a list that is full all the same is
+-- marked, by `<entries of the stream> <id of the newest> <time, ms>` behind its first item: while that is so, it is full for a
+-- second. (The time is for entries of the build before, which are in no list: they could hide that others have gone.)
 --
 -- A list that holds something else, or that this user of Redis may not read, limits nothing and costs no message.
 --
@@ -28,34 +30,50 @@ local lists = {
   { key = KEYS[3], most = tonumber(ARGV[3]), kept = ARGV[6], full = -1 }
 }
 local TRIM_EVERY = 128
+local MARK_MS = 1000
+
+local function read_now ()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
 
 local function parse_id (id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(seq)
 end
 
--- The item at a place of a list (-1: the last); nil where there is none. What cannot be read marks the list.
+-- The item at a place of a list (-1: the last); nil where there is none. What cannot be read marks the list as broken.
 local function read_item (list, place)
   local text = redis.pcall('LINDEX', list.key, place)
   if not text then return nil end
-  local item = {}
-  if type(text) == 'string' then
-    local id, before, after = string.match(text, '^(%d+%-%d+) (%d+) (%d+)$')
-    if id then item.id, item.before, item.after = id, tonumber(before), tonumber(after) end
-  end
-  if not item.id then
+  local id, before, after, mark
+  if type(text) == 'string' then id, before, after, mark = string.match(text, '^(%d+%-%d+) (%d+) (%d+)(.*)$') end
+  if not id then
     list.broken = true
     return nil
   end
-  return item
+  return { id = id, before = tonumber(before), after = tonumber(after), mark = mark }
 end
 
--- Bytes added since the list began, and those of them that wait.
-local function measure (list)
-  local last = read_item(list, -1)
-  local first = last and read_item(list, 0)
-  if not first then return 0, 0 end
-  return last.after, last.after - first.before
+local function read_ends (list)
+  list.last = read_item(list, -1)
+  list.first = list.last and read_item(list, 0)
+end
+
+local function is_full (list)
+  if list.broken or not list.first then return not list.broken and size > list.most end
+  return list.last.after - list.first.before + size > list.most
+end
+
+-- What a list is marked with: as long as it stays the same, nothing has come or gone.
+local function read_state ()
+  return string.format('%.0f %s', entries, lists[1].last and lists[1].last.id or '-')
+end
+
+-- Whether it was found full just now.
+local function is_marked (list)
+  local state, ms = string.match(list.first and list.first.mark or '', '^ (.*) (%d+)$')
+  return state == read_state() and math.abs(read_now() - tonumber(ms)) < MARK_MS
 end
 
 -- Drops a list's items of entries before `oldest`: the first that stays is looked for in steps that double, then halve.
@@ -80,44 +98,41 @@ local function drop_before (list, oldest)
   if low > 0 then redis.pcall('LTRIM', list.key, low, -1) end
 end
 
--- The id of the stream's oldest entry: nil when it is empty, false when it may not be read.
-local function find_oldest ()
-  -- As many items as entries: none was handled, and no data need be read.
-  local first = redis.pcall('LLEN', KEYS[2]) == entries and read_item(lists[1], 0)
-  if first then return first.id end
-  local oldest = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
-  if oldest.err then return false end
-  return oldest[1] and oldest[1][1]
-end
-
 local function drop_handled ()
-  local oldest = find_oldest()
+  local oldest = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
   for _, list in ipairs(lists) do
-    if oldest then drop_before(list, oldest)
-    elseif oldest == nil then redis.pcall('LTRIM', list.key, 1, 0)
-    else list.broken = true end
+    if oldest.err then list.broken = true
+    elseif oldest[1] then drop_before(list, oldest[1][1])
+    else redis.pcall('LTRIM', list.key, 1, 0) end
+    read_ends(list)
+    if list.first and is_full(list) then
+      local item = list.first
+      local mark = string.format('%s %.0f', read_state(), read_now())
+      redis.pcall('LSET', list.key, 0, string.format('%s %.0f %.0f %s', item.id, item.before, item.after, mark))
+    end
   end
 end
 
--- What a message that does not fit is told; nil when it fits.
 local function find_full ()
   for _, list in ipairs(lists) do
-    local _, waiting = measure(list)
-    if not list.broken and waiting + size > list.most then return list.full end
+    if is_full(list) then return list end
   end
   return nil
 end
 
 if entries >= max_entries then return 0 end
-if entries == 0 or find_full() then drop_handled() end
+for _, list in ipairs(lists) do read_ends(list) end
 local full = find_full()
-if full then return full end
+if entries == 0 or (full and not is_marked(full)) then
+  drop_handled()
+  full = find_full()
+end
+if full then return full.full end
 
 local id = redis.call('XADD', stream, '*', unpack(ARGV, 7))
-entries = entries + 1
 local is_counted = true
 for _, list in ipairs(lists) do
-  local before = measure(list)
+  local before = list.last and list.last.after or 0
   local length = list.broken or redis.pcall('RPUSH', list.key, string.format('%s %.0f %.0f', id, before, before + size))
   if type(length) == 'number' then
     redis.pcall('PEXPIRE', list.key, list.kept)
