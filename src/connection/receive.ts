@@ -47,10 +47,14 @@ function isFlooding (context: SessionContext, session: Session): boolean {
 
 function understand (context: SessionContext, session: Session, frame: FrameBytes): void {
   if (frame === null) return refuseFrame(session, undefined, context.maxBufferedBytes)
+  const workBefore = session.work
   handleFrame(context, session, frame)
   // The frame may have joined those that wait for a back end, one after the other.
-  if (session.work === null) return
-  session.workBytes += heldBytes(frame)
+  if (session.work === null || session.work === workBefore) return
+  const held = heldBytes(frame)
+  session.workBytes += held
+  // Given back frame by frame: a client that always has one under way is no flood.
+  void session.work.then(() => { session.workBytes -= held })
   if (isFlooding(context, session)) endSession(session, FLOODED)
 }
 
