@@ -11,7 +11,8 @@ import { HANG_MS } from '../support/until.js'
 
 const message = (data: unknown, userId = 'kc:al ice'): InboundMessage =>
   ({ connectionId: 'c1', userId, to: 'agent:a1', data: JsonText.from(data), ts: new Date('2026-01-02T03:04:05.678Z') })
-const bounds = (maxEntries: number, more: Partial<InboundBounds> = {}): InboundBounds => ({ maxEntries, maxBytes: 1e9, maxUserBytes: 1e9, ...more })
+const bounds = (maxEntries: number, more: Partial<InboundBounds> = {}): InboundBounds =>
+  ({ maxEntries, maxBytes: 1e9, maxUserBytes: 1e9, ...more })
 
 t.test('a message is stored in the stream with all that the back end needs', async (t) => {
   const redis = await startRedis(t)
@@ -49,7 +50,12 @@ t.test('at its bound the stream refuses and nothing is trimmed; what the back en
 /** A message whose data has this many bytes. */
 const ofBytes = (bytes: number, userId?: string): InboundMessage => message('x'.repeat(bytes - 2), userId)
 
-interface Bounded { readonly inbound: Inbound, readonly redis: TestRedis, append (bytes: number, userId?: string): Promise<string>, waiting (): Promise<string[]> }
+interface Bounded {
+  readonly inbound: Inbound
+  readonly redis: TestRedis
+  append (bytes: number, userId?: string): Promise<string>
+  waiting (): Promise<string[]>
+}
 
 async function openBounded (t: Test, more: Partial<InboundBounds>, onUncounted = (): void => {}): Promise<Bounded> {
   const redis = await startRedis(t)
@@ -104,7 +110,8 @@ t.test('the counts follow the stream over any history of adding and deleting, an
     const oldest = model.findIndex(([id]) => id === alive[0])
     model = oldest === -1 ? [] : model.slice(oldest)
     const [user, bytes] = [random.pick(['a', 'b', 'c', 'd']), 2 + random.below(700)]
-    const sum = (of: (who: string) => boolean): number => model.filter(([, who]) => of(who)).reduce((total, [, , more]) => total + more, bytes)
+    const sum = (of: (who: string) => boolean): number =>
+      model.filter(([, who]) => of(who)).reduce((total, [, , more]) => total + more, bytes)
     const expected = sum(() => true) > 5000 ? 'full' : sum(who => who === user) > 2000 ? 'user_full' : 'stored'
     const outcome = await append(bytes, user)
     if (outcome !== expected) wrong.push(`${step}: ${outcome} in place of ${expected}`)

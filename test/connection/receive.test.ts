@@ -155,7 +155,9 @@ t.test('what waits for grants is bounded in bytes, each frame with its own cost,
 
 t.test('what waits for a back end is bounded too, and given back frame by frame', async (t) => {
   const done: Array<() => void> = []
-  const subscriptions = { ...createTestSubscriptions(), send: (session: Session) => { workInOrder(session, createTestReport(), async () => { await new Promise<void>((resolve) => { done.push(resolve) }) }) } }
+  const work = async (): Promise<void> => { await new Promise<void>((resolve) => { done.push(resolve) }) }
+  const send = (session: Session): void => { workInOrder(session, createTestReport(), work) }
+  const subscriptions = { ...createTestSubscriptions(), send }
   const context = createTestContext({ subscriptions })
   const large = bytes(`{"type":"send","to":"agent:a","data":"${'x'.repeat(900)}"}`)
   const most = Math.floor((4 * context.limits.frame_bytes + 1_048_576) / (64 + large.byteLength))

@@ -42,7 +42,7 @@ t.test('data passes through byte for byte', async (t) => {
   await t.test('from Redis to the client', async (t) => {
     const { client, texts } = await listen(t, gateway, issuer)
     for (const json of SPELLINGS) await redis.client.publish('ws:topic:agent:a1', `{"data": ${json}\n,"event":"e"}`)
-    for (const _ of SPELLINGS) await client.nextOf('event')
+    for (let n = 0; n < SPELLINGS.length; n++) await client.nextOf('event')
     t.same(texts.map(dataIn), SPELLINGS)
   })
 
@@ -53,7 +53,7 @@ t.test('data passes through byte for byte', async (t) => {
   await t.test('from the client to the stream', async (t) => {
     const { client } = await listen(t, gateway, issuer)
     for (const json of SPELLINGS) client.send(`{"id":"1","data":null,"type":"send", "data" : ${json} ,"to":"agent:a1"}`)
-    for (const _ of SPELLINGS) t.same(await client.next(), { type: 'sent', id: '1' })
+    for (let n = 0; n < SPELLINGS.length; n++) t.same(await client.next(), { type: 'sent', id: '1' })
     const entries = (await redis.client.xrange('ws:inbound', '-', '+')).map(([, fields]) => fields)
     t.same(entries.map(fields => fields[fields.indexOf('data') + 1]), SPELLINGS)
     t.same(entries[0]?.filter((_, at) => at % 2 === 0), ['connection_id', 'user_id', 'to', 'data', 'ts', 'id'])
@@ -73,7 +73,7 @@ t.test('data passes through byte for byte', async (t) => {
   await t.test('an event of a user or an agent is heard in each spelling of its channel that libraries write', async (t) => {
     const { client } = await listen(t, gateway, issuer)
     const lower = (text: string): string => text.replace(/%../g, octet => octet.toLowerCase())
-    const user = ["o%27brien%7C7%40b", lower("o%27brien%7C7%40b"), encodeURIComponent(CLAIMS.sub), lower(encodeURIComponent(CLAIMS.sub)), CLAIMS.sub]
+    const user = ['o%27brien%7C7%40b', lower('o%27brien%7C7%40b'), encodeURIComponent(CLAIMS.sub), lower(encodeURIComponent(CLAIMS.sub)), CLAIMS.sub]
     const channels = [...new Set([...user.map(id => `user:${id}`), 'agent:a%3A2', 'agent:a%3a2', 'agent:a:2'])]
     for (const [n, channel] of channels.entries()) await redis.client.publish(`ws:topic:${channel}`, JSON.stringify({ event: 'e', data: n }))
     for (const [n, channel] of channels.entries()) t.equal((await client.nextOf('event'))['data'], n, channel)

@@ -43,7 +43,7 @@ t.test('what is JSON by RFC 8259 is taken as it is, and nothing else', async (t)
 })
 
 t.test('every beginning of a value, and every value with one byte more, is judged as JSON.parse judges it', async (t) => {
-  const whole = `[{"a\\u0041":-1.5e+3,"b":[true,false,null]}, "x\\n", 0]`
+  const whole = '[{"a\\u0041":-1.5e+3,"b":[true,false,null]}, "x\\n", 0]'
   const pieces = Array.from(whole, (_, at) => whole.slice(0, at))
   const longer = Array.from(whole, (_, at) => Array.from(' \t\n\v0-+.eE"\\/u{}[],:at\u00e9\0', more => whole.slice(0, at) + more + whole.slice(at)))
   t.same(await offenders([whole, ...pieces, ...longer.flat()], text => isJson(text) === parses(text)), [])

@@ -6,7 +6,8 @@ const NAMES = new Set(['type', 'data'])
 
 function read (text: string | Buffer): unknown {
   const members = readMembers(Buffer.from(text), NAMES)
-  return isMembers(members) ? { ...Object.fromEntries([...members.known].map(([name, json]) => [name, String(json)])), others: members.hasOthers } : members
+  if (!isMembers(members)) return members
+  return { ...Object.fromEntries([...members.known].map(([name, json]) => [name, String(json)])), others: members.hasOthers }
 }
 
 t.test('each value is what stands between colon and comma, without the white space around', async (t) => {
