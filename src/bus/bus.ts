@@ -1,6 +1,7 @@
-/** An event on its way to subscribers. `data` is any JSON. */
+/** An event on its way to subscribers. */
 export interface BusEvent {
   readonly event: string
+  /** Any JSON value; or a `JsonText`, whose bytes arrive as they are. A bus gives what it carries as a `JsonText`. */
   readonly data: unknown
 }
 

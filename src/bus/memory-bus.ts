@@ -1,5 +1,6 @@
 import type { Bus, OnBusEvent } from './bus.js'
 import { formatBusMessage } from './bus-message.js'
+import { JsonText } from '../wire/json-text.js'
 import { parseTopic } from './topics.js'
 
 /** The bus of a single process without Redis. Publishing what is no event or topic rejects, as with Redis. */
@@ -22,8 +23,11 @@ export function createMemoryBus ({ onEvent }: { readonly onEvent: OnBusEvent }):
       if (closed) throw new Error('the bus is closed')
       if (parseTopic(topic) === null) throw new TypeError('not a topic')
       formatBusMessage(event)
+      // As it is now: the publisher's object may change before it is delivered.
+      const { event: name, data } = event
+      const carried = { event: name, data: JsonText.from(data) }
       // Never within the publisher's own call, so that an event cannot overtake the frame that its listener is writing.
-      setImmediate(() => { if (listeners.has(topic)) onEvent(topic, event) })
+      setImmediate(() => { if (listeners.has(topic)) onEvent(topic, carried) })
     },
     async close () {
       closed = true

@@ -8,7 +8,7 @@ import { readLuaScript } from '../redis/lua-script.js'
  * Publishes on a channel; resolves once a Redis that takes writes has it, with the number of connections that got it. Rejects
  * when that takes longer than the publisher's limit, and when it leads to a replica.
  */
-export type PublishText = (channel: string, text: string) => Promise<number>
+export type PublishText = (channel: string, text: string | Buffer) => Promise<number>
 
 const script = readLuaScript(new URL('./lua/', import.meta.url), 'publish')
 // Sent as text each time, so without its comments. By its hash, a message whose script Redis has just lost would be sent twice,

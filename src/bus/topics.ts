@@ -29,16 +29,26 @@ export function parseTopic (text: string): Topic | null {
   return kind === 'user' && id.length > 0 && id.length <= MAX_USER_ID_LENGTH ? { kind, id } : null
 }
 
+/** The same text with lower-case hex, as some libraries percent-encode. */
+const toLowerHex = (encoded: string): string => encoded.replace(/%[0-9A-F]{2}/g, octet => octet.toLowerCase())
+
 /**
- * The channels that carry a topic: first the encoded spelling, on which Portcullis publishes, then the raw one, which
- * back ends commonly write, where it differs. An id with a `%` has no raw spelling: a user who is called `a%3Ab` would
- * hear the channel of the user `a:b`.
+ * The channels that carry a topic: first the documented spelling, on which Portcullis publishes. A back end that spells another
+ * way would publish to nobody and never know, so the ways of common libraries are heard too, where they differ: raw, as
+ * `encodeURIComponent` does it (`!~*'()` stay), and each with lower-case hex. Most ids have one spelling or two. An id with a
+ * `%` has no raw one: a user who is called `a%3Ab` would hear the channel of the user `a:b`.
  */
 export function channelsOf (topic: string, prefix: string): readonly string[] {
   const parsed = parseTopic(topic)
   if (parsed === null) throw new TypeError('not a topic')
   const base = topicChannelPrefix(prefix, parsed.kind)
   const encoded = encodeId(parsed.id)
-  if (encoded === parsed.id || parsed.id.includes('%') || LONE_SURROGATE.test(parsed.id)) return [base + encoded]
-  return [base + encoded, base + parsed.id]
+  if (encoded === parsed.id) return [base + encoded]
+  const spellings = [encoded, toLowerHex(encoded)]
+  if (!LONE_SURROGATE.test(parsed.id)) {
+    const component = encodeURIComponent(parsed.id)
+    spellings.push(component, toLowerHex(component))
+    if (!parsed.id.includes('%')) spellings.push(parsed.id)
+  }
+  return [...new Set(spellings)].map(spelling => base + spelling)
 }

@@ -84,7 +84,7 @@ const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['acces
     ? null
     : { url: values.SUPABASE_URL.replace(/\/+$/, ''), anonKey: values.SUPABASE_ANON_KEY },
   recheckMs: values.WS_ACCESS_RECHECK_S * S,
-  inboundMax: values.WS_INBOUND_MAX
+  inbound: { maxEntries: values.WS_INBOUND_MAX, maxBytes: values.WS_INBOUND_MAX_BYTES, maxUserBytes: values.WS_INBOUND_USER_BYTES }
 })
 
 const toSentinel = (values: SettingValues): SentinelTarget | null => values.REDIS_SENTINELS.length === 0

@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import type { InboundBounds } from '../bus/inbound.js'
 import type { ByKind } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import type { RedisPlace } from '../redis/open-client.js'
@@ -78,5 +79,5 @@ export interface AccessSettings {
   readonly relations: ByKind<string>
   readonly supabase: { readonly url: string, readonly anonKey: string } | null
   readonly recheckMs: number
-  readonly inboundMax: number
+  readonly inbound: InboundBounds
 }

@@ -1,5 +1,5 @@
 import type { BusEvent } from '../bus/bus.js'
-import { encodeFrame } from '../wire/codec.js'
+import { encodeEvent } from '../wire/event-frame.js'
 import { endIfSlow, sendText } from './send-end-close.js'
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
@@ -34,7 +34,7 @@ export interface Delivery {
  * Events go out by the native `publish`, which shares one frame among all subscribers; a connection that narrows its
  * event types gets them one by one instead. A connection uses one way only for a topic, so its order is the topic's.
  */
-export function createDelivery (sendToTopic: (topic: string, text: string) => void, maxBufferedBytes: number): Delivery {
+export function createDelivery (sendToTopic: (topic: string, frame: Uint8Array) => void, maxBufferedBytes: number): Delivery {
   const listeners = new SweptMap(topic => new SessionGroup(topic))
   const noteShared = watchSlowReaders(topic => listeners.get(topic)?.members() ?? [], maxBufferedBytes)
 
@@ -73,7 +73,7 @@ export function createDelivery (sendToTopic: (topic: string, text: string) => vo
     deliver (topic, { event, data }) {
       const group = listeners.get(topic)
       if (group === undefined) return
-      const text = encodeFrame({ type: 'event', topic, event, data, ts: new Date().toISOString() })
+      const frame = encodeEvent({ topic, event, data, ts: new Date() })
       let shared = false
       // A copy is not needed: ending a session removes it from the group, which is allowed.
       for (const session of group.members()) {
@@ -81,11 +81,11 @@ export function createDelivery (sendToTopic: (topic: string, text: string) => vo
           shared = true
           session.messagesOut++
         } else if (session.eventTypes?.has(event) !== false) {
-          sendText(session, text, maxBufferedBytes)
+          sendText(session, frame, maxBufferedBytes)
         }
       }
       if (!shared) return
-      sendToTopic(topic, text)
+      sendToTopic(topic, frame)
       noteShared(topic)
     }
   }

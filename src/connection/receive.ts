@@ -17,7 +17,7 @@ const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits'
 /** What one connection may have waiting, for a grant or for a back end: some large frames, or many small ones. */
 const MAX_HELD_FRAMES = 4
 const MAX_HELD_EXTRA_BYTES = 1_048_576
-/** What a frame costs while it waits, besides its text. */
+/** What a frame costs while it waits, besides its bytes. */
 const FRAME_OVERHEAD_BYTES = 64
 
 /**
@@ -32,34 +32,39 @@ export function receive (context: SessionContext, session: Session, data: ArrayB
   if (session.waiting === null && (context.isExempt(session.address) || context.messageLimit.spend(session.address.key))) {
     context.report.messageAllowed()
     if (!isBinary && turnIntoPong(new Uint8Array(data))) return sendText(session, data, context.maxBufferedBytes)
-    return understand(context, session, copyText(data, isBinary))
+    return understand(context, session, isBinary ? null : new Uint8Array(data))
   }
-  waitForGrant(context, session, copyText(data, isBinary))
+  // A frame that waits is copied, as the buffer dies with the call it came by.
+  waitForGrant(context, session, isBinary ? null : new Uint8Array(data.slice(0)))
 }
 
-/** Null stands for a frame that can only be malformed: binary. The text is copied, as the buffer dies with the call it came by. */
-const copyText = (data: ArrayBuffer, isBinary: boolean): string | null => isBinary ? null : Buffer.from(data).toString()
+/** The text of a frame in UTF-8; null for one that can only be malformed: binary. */
+type FrameBytes = Uint8Array | null
 
-const heldBytes = (text: string | null): number => FRAME_OVERHEAD_BYTES + (text?.length ?? 0)
+const heldBytes = (frame: FrameBytes): number => FRAME_OVERHEAD_BYTES + (frame?.length ?? 0)
 
 /** A flood faster than Redis or a back end answers: the memory it may take is bounded. */
 function isFlooding (context: SessionContext, session: Session): boolean {
   return session.waitingBytes + session.workBytes > MAX_HELD_FRAMES * context.limits.frame_bytes + MAX_HELD_EXTRA_BYTES
 }
 
-function understand (context: SessionContext, session: Session, text: string | null): void {
-  if (text === null) return refuseFrame(session, undefined, context.maxBufferedBytes)
-  handleFrame(context, session, text)
+function understand (context: SessionContext, session: Session, frame: FrameBytes): void {
+  if (frame === null) return refuseFrame(session, undefined, context.maxBufferedBytes)
+  const workBefore = session.work
+  handleFrame(context, session, frame)
   // The frame may have joined those that wait for a back end, one after the other.
-  if (session.work === null) return
-  session.workBytes += heldBytes(text)
+  if (session.work === null || session.work === workBefore) return
+  const held = heldBytes(frame)
+  session.workBytes += held
+  // Given back frame by frame: a client that always has one under way is no flood.
+  void session.work.then(() => { session.workBytes -= held })
   if (isFlooding(context, session)) endSession(session, FLOODED)
 }
 
-function waitForGrant (context: SessionContext, session: Session, text: string | null): void {
+function waitForGrant (context: SessionContext, session: Session, frame: FrameBytes): void {
   session.waiting ??= []
-  session.waiting.push(text)
-  session.waitingBytes += heldBytes(text)
+  session.waiting.push(frame)
+  session.waitingBytes += heldBytes(frame)
   if (isFlooding(context, session)) return endSession(session, FLOODED)
   context.messageLimit.request(session.address.key).then(
     (verdict) => { takeVerdict(context, session, verdict) },
@@ -96,7 +101,7 @@ function refuseUndecided (context: SessionContext, session: Session): void {
 }
 
 /** The frame that has waited longest: verdicts come in their order. */
-function takeOldest (session: Session): string | null | undefined {
+function takeOldest (session: Session): FrameBytes | undefined {
   const oldest = session.waiting?.shift()
   if (session.waiting?.length === 0) session.waiting = null
   if (oldest !== undefined) session.waitingBytes -= heldBytes(oldest)

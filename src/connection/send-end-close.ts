@@ -27,7 +27,7 @@ export function endIfSlow (session: Session, maxBufferedBytes: number): void {
 }
 
 /** Sends an encoded frame, as text or UTF-8. A client that reads too slowly is ended; it has missed nothing sent before. */
-export function sendText (session: Session, frame: string | ArrayBuffer, maxBufferedBytes: number): void {
+export function sendText (session: Session, frame: string | ArrayBuffer | Uint8Array, maxBufferedBytes: number): void {
   if (session.ending !== null) return
   session.messagesOut++
   const outcome = session.socket.send(frame)

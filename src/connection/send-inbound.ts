@@ -1,6 +1,8 @@
 import type { Inbound } from '../bus/inbound.js'
 import { mapKinds } from '../kinds.js'
 import { refuse } from '../refusals.js'
+import type { Identity } from '../tokens/identity.js'
+import { JsonText } from '../wire/json-text.js'
 import type { SendFrame } from '../wire/frames.js'
 import { sendError } from './answer-frame.js'
 import { isGranted, type Filters } from './authorize.js'
@@ -17,22 +19,32 @@ export interface SendInboundDeps extends PermitDeps {
 
 const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 5000, message: 'the inbound stream is full' })
+const USER_FULL = refuse('too_many_requests', { retryAfterMs: 5000, message: 'too much of yours waits for the back end' })
 const FORBIDDEN = refuse('forbidden')
+/** How an outcome that is not `stored` is told. */
+const REFUSALS_BY_OUTCOME = { full: FULL, user_full: USER_FULL, unavailable: UNAVAILABLE } as const
+
+/** Whether the token lets its user send, to whatever it may read. */
+export function maySend ({ scopes, insecure }: Identity): boolean {
+  return scopes.has('ws:send') && !insecure
+}
 
 /** Hands a client's message to the back end, if its user may see the target and may send, and answers the frame. */
-export async function sendInbound (deps: SendInboundDeps, session: Session, { id, to, data }: SendFrame): Promise<void> {
+export async function sendInbound (deps: SendInboundDeps, session: Session, frame: SendFrame): Promise<void> {
   const { inbound, report, maxBufferedBytes } = deps
-  const maySend = session.identity.scopes.has('ws:send') && !session.identity.insecure
-  const granted = maySend ? await permitSession(deps, session, filtersFor(to)) : FORBIDDEN
+  const { id, to, data, traceparent } = frame
+  const granted = maySend(session.identity) && data.length > 0 ? await permitSession(deps, session, filtersFor(to)) : FORBIDDEN
   if (session.ending !== null) return
   if (!isGranted(granted)) {
     if (granted.name === 'forbidden') report.accessDenied(session, [to])
     return sendError(session, id, granted, maxBufferedBytes)
   }
-  const message = { connectionId: session.connectionId, userId: session.identity.userId, to, data, ts: new Date() }
+  const message = {
+    connectionId: session.connectionId, userId: session.identity.userId, to, data: JsonText.ofChecked(data), ts: new Date(), id, traceparent
+  }
   const outcome = await inbound.append(message).catch(() => 'unavailable' as const)
   if (outcome === 'stored') sendFrame(session, { type: 'sent', id }, maxBufferedBytes)
-  else sendError(session, id, outcome === 'full' ? FULL : UNAVAILABLE, maxBufferedBytes)
+  else sendError(session, id, REFUSALS_BY_OUTCOME[outcome], maxBufferedBytes)
 }
 
 /** The one id of a target, `<kind>:<id>`, as a filter. */

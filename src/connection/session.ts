@@ -25,7 +25,7 @@ export class Session {
   /** `expiring` was sent for the token in use. */
   warnedOfExpiry = false
   /** Frames that wait for a message grant, oldest first; null while none does. */
-  waiting: Array<string | null> | null = null
+  waiting: Array<Uint8Array | null> | null = null
   waitingBytes = 0
   /** Frames that were refused as their address's window could not be read. */
   undecidedFrames = 0

@@ -14,7 +14,7 @@ import { refuseFrame } from './refuse-frame.js'
 import type { Report } from './report.js'
 import type { Rights } from './rights.js'
 import { sendFrame } from './send-end-close.js'
-import { sendInbound, type SendInboundDeps } from './send-inbound.js'
+import { maySend, sendInbound, type SendInboundDeps } from './send-inbound.js'
 import type { Session } from './session.js'
 import { subscribeSession } from './subscribe-session.js'
 import { idsIn, topicsOf } from './topics.js'
@@ -34,6 +34,7 @@ export interface Subscriptions {
   open (session: Session, granted: Granted, wasAsked: boolean): void
   subscribe (session: Session, frame: SubscribeFrame): void
   unsubscribe (session: Session, frame: UnsubscribeFrame): void
+  /** Takes a copy of the frame's data, if its user may send at all. */
   send (session: Session, frame: SendFrame): void
   /** A new token is in force: its rights are checked at once. */
   identityChanged (session: Session): void
@@ -45,6 +46,8 @@ export interface Subscriptions {
 const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000, message: 'the topics of the URL are not heard yet; subscribed follows' })
 /** Withdrawn topics that are named to the client; more are only hinted at. */
 const MAX_NAMED = 20
+/** Of a `send` that can only be refused. */
+const NO_DATA = Buffer.alloc(0)
 
 /** Makes the subscriptions of one process. */
 export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
@@ -89,7 +92,11 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
         await Promise.resolve()
       })
     },
-    send (session, frame) { workInOrder(session, report, async () => { await sendInbound(deps, session, frame) }) },
+    send (session, frame) {
+      // Who has no such scope is answered in turn, and nothing of theirs is kept until then.
+      const kept = { ...frame, data: maySend(session.identity) ? Buffer.from(frame.data) : NO_DATA }
+      workInOrder(session, report, async () => { await sendInbound(deps, session, kept) })
+    },
     identityChanged (session) { rights.recheckSoon(session) },
     withdraw (session, lost) {
       const held = lost.filter(topic => session.topics.has(topic))

@@ -61,7 +61,7 @@ export type SendOutcome = 'sent' | 'buffered' | 'dropped'
 /** One open WebSocket. After it closed, its methods do nothing. */
 export interface Socket {
   /** Sends a text frame, given as text or as its UTF-8. One that was dropped is the last: the socket is about to close. */
-  send (frame: string | ArrayBuffer): SendOutcome
+  send (frame: string | ArrayBuffer | Uint8Array): SendOutcome
   /** Unsent bytes; 0 once closed. */
   bufferedBytes (): number
   /** Sends a close frame with a reason of at most 123 bytes (RFC 6455 section 5.5) and closes. */

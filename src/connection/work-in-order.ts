@@ -20,10 +20,6 @@ export function workInOrder (session: Session, report: Pick<Report, 'fault'>, wo
     }
   }
   const started = session.work === null ? guarded() : session.work.then(guarded)
-  const run: Promise<void> = started.then(() => {
-    if (session.work !== run) return
-    session.work = null
-    session.workBytes = 0
-  })
+  const run: Promise<void> = started.then(() => { if (session.work === run) session.work = null })
   session.work = run
 }

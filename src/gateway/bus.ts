@@ -3,7 +3,8 @@ import { Compile } from '#typebox/compile'
 import type { Config } from '../config/config.js'
 import { createRollCall, type Part, type Question } from '../control/roll-call.js'
 import type { Bus, OnBusEvent } from '../bus/bus.js'
-import type { Inbound } from '../bus/inbound.js'
+import { createDropReporter } from '../bus/drop-reporter.js'
+import type { Inbound, InboundMessage } from '../bus/inbound.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
 import { createRedisBus } from '../bus/redis-bus.js'
@@ -14,7 +15,7 @@ import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
 import type { PublishEvent } from '../http/routes/publish.js'
-import type { GatewayParts, OnInbound } from './gateway-options.js'
+import type { ClientMessage, GatewayParts, OnInbound } from './gateway-options.js'
 import { joinParts } from './list-connections.js'
 import type { ListedConnection, Operations } from './operations.js'
 import type { RedisFailures } from './redis-failures.js'
@@ -67,9 +68,15 @@ function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: Fan
   })
 }
 
+/** A message as the program gets it: its data parsed, and as it was written. */
+function toClientMessage ({ data, ...message }: InboundMessage): ClientMessage {
+  const json = data.toString()
+  return { ...message, data: JSON.parse(json), json }
+}
+
 /** Tells of each message once it is stored. A listener that fails cannot undo that. */
 function telling (inbound: Inbound, onInbound: OnInbound, onFault: OnFault): Inbound {
-  const tell = async (message: Parameters<OnInbound>[0]): Promise<void> => { await onInbound(message) }
+  const tell = async (message: InboundMessage): Promise<void> => { await onInbound(toClientMessage(message)) }
   return {
     ...inbound,
     async append (message) {
@@ -80,10 +87,12 @@ function telling (inbound: Inbound, onInbound: OnInbound, onFault: OnFault): Inb
   }
 }
 
-function composeInbound ({ config, redis, onInbound, onFault }: FanoutDeps): Inbound {
-  const { inboundMax: maxEntries } = config.access
-  if (redis === null) return createMemoryInbound({ onMessage: onInbound ?? (() => {}), maxEntries })
-  const stream = createRedisInbound({ client: redis.commands, prefix: config.redis?.prefix ?? '', maxEntries })
+function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps): Inbound {
+  const { inbound: bounds } = config.access
+  if (redis === null) return createMemoryInbound({ onMessage: message => onInbound?.(toClientMessage(message)), bounds })
+  const noteUncounted = createDropReporter<'uncounted'>(({ dropped: messages }) => { writeEvent(log, { event: 'inbound.uncounted', messages }) }, Date.now)
+  const onUncounted = (): void => { noteUncounted('uncounted') }
+  const stream = createRedisInbound({ client: redis.commands, prefix: config.redis?.prefix ?? '', bounds, onUncounted })
   return onInbound === null ? stream : telling(stream, onInbound, onFault)
 }
 

@@ -7,8 +7,15 @@ import type { Limiter } from '../limits/limiter.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
 import type { LogOutput } from './process-log.js'
 
+/** What a client sent, as a program gets it. */
+export interface ClientMessage extends Omit<InboundMessage, 'data'> {
+  readonly data: unknown
+  /** The same as the client wrote it: with the digits that a number has beyond 2^53. */
+  readonly json: string
+}
+
 /** Takes what clients send. When it throws, the message fails; with Redis it is stored already, and the log has a `fault`. */
-export type OnInbound = (message: InboundMessage) => void | Promise<void>
+export type OnInbound = (message: ClientMessage) => void | Promise<void>
 
 /** Parts of the program's own, by their ports. The gateway closes them when it stops, or when its start fails. */
 export interface GatewayParts {

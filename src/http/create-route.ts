@@ -1,8 +1,10 @@
 import { refusalAnswer, type Answer } from './answers.js'
-import type { IncomingRequest, Route, RouteBody, RouteOptions } from './route.js'
+import type { IncomingRequest, ParsedBody, Route, RouteBody, RouteOptions } from './route.js'
 import { judgeSecret } from './secrets.js'
 
 type Input<Body> = { readonly ok: true, readonly value: Body } | { readonly ok: false, readonly answer: Answer }
+
+export const NOT_JSON = 'the body is not valid JSON'
 
 /** Makes a route of its description and handler, for whichever hosts it is mounted on. */
 export function createRoute<Params, Query, Body> (options: RouteOptions<Params, Query, Body>): Route {
@@ -34,16 +36,22 @@ async function serveRoute<Params, Query, Body> (
   return await handle({ params: request.params, query: request.query, body: input.value, headers, address })
 }
 
-async function readInput<Body> ({ bounds, shape }: RouteBody<Body>, request: IncomingRequest): Promise<Input<Body>> {
+function parseJson (text: string): ParsedBody {
+  try {
+    return { ok: true, value: JSON.parse(text) }
+  } catch {
+    return { ok: false, fault: NOT_JSON }
+  }
+}
+
+async function readInput<Body> ({ bounds, shape, parse = parseJson }: RouteBody<Body>, request: IncomingRequest): Promise<Input<Body>> {
   let value: unknown
   if (bounds !== null) {
     const reading = await request.readBody(bounds)
     if (!reading.ok) return reading
-    try {
-      value = JSON.parse(reading.text)
-    } catch {
-      return { ok: false, answer: refusalAnswer('bad_request', 'the body is not valid JSON') }
-    }
+    const parsed = parse(reading.text)
+    if (!parsed.ok) return { ok: false, answer: refusalAnswer('bad_request', parsed.fault) }
+    value = parsed.value
   }
   return shape.fits(value) ? { ok: true, value } : { ok: false, answer: refusalAnswer('bad_request', shape.wanted) }
 }

@@ -37,6 +37,7 @@ export const FIELDS = {
   duration_ms: number('how long it took or lasted, in ms'),
   messages_in: number('data frames received'),
   messages_out: number('data frames sent'),
+  messages: number('how many messages since the last such line'),
   suppressed: number('how many more lines of this event and address were held back'),
   dry_run: flag('`true`: decided, but let through (`WS_LIMITS_MODE=dry-run`)'),
   topics: { types: ['strings', 'number'], meaning: 'in `access.denied` what was denied, at most ten; elsewhere how many topics' },

@@ -93,6 +93,12 @@ export function inboundStream (prefix: string): string {
   return `${prefix}ws:inbound`
 }
 
+/** Lists of the bytes that were added to that stream, by all and by one user; their hash tag, the stream's key, puts them in its slot. */
+export function inboundCounts (prefix: string, userId: string): readonly [all: string, user: string] {
+  const all = `{${inboundStream(prefix)}}:bytes`
+  return [all, `${all}:${encodeId(userId)}`]
+}
+
 /** The secret of resume tickets, where none is configured. */
 export function resumeSecret (prefix: string): string {
   return `${prefix}ws:resume-key`

@@ -14,11 +14,11 @@ export interface LuaScript {
 export interface ScriptClient {
   /** A call may then touch one slot only. */
   readonly isCluster: boolean
-  evalsha (sha: string, keyCount: number, ...rest: Array<string | number>): Promise<unknown>
-  eval (text: string, keyCount: number, ...rest: Array<string | number>): Promise<unknown>
+  evalsha (sha: string, keyCount: number, ...rest: Array<string | number | Buffer>): Promise<unknown>
+  eval (text: string, keyCount: number, ...rest: Array<string | number | Buffer>): Promise<unknown>
 }
 
-type CallArguments = readonly [keys: readonly string[], args: ReadonlyArray<string | number>]
+type CallArguments = readonly [keys: readonly string[], args: ReadonlyArray<string | number | Buffer>]
 
 /** Runs a script; rejects when Redis answers with an error, is away, or does not answer in time. */
 export type RunScript = (script: LuaScript, ...[keys, args]: CallArguments) => Promise<unknown>

@@ -1,6 +1,6 @@
 import { KINDS } from '../kinds.js'
 import {
-  createControlKeys, createLimitKeys, createNodeKeys, inboundStream, resumeSecret, topicChannelPrefix,
+  createControlKeys, createLimitKeys, createNodeKeys, inboundCounts, inboundStream, resumeSecret, topicChannelPrefix,
   type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
@@ -57,7 +57,8 @@ const ON_CONTROL = {
   revocations: ON_LEDGER, bans: ON_LEDGER, orders: EXPIRING, ban: ['set', 'del']
 } as const satisfies Record<Exclude<keyof ControlKeys, 'channel' | 'ask' | 'answers'>, readonly string[] | typeof ON_LEDGER>
 
-const ON_INBOUND = ['xlen', 'xadd'] as const
+const ON_INBOUND = ['xlen', 'xadd', 'xrange'] as const
+const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as const
 const ON_SECRET = ['get', 'set'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
@@ -90,6 +91,7 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(control.orders, ON_CONTROL.orders),
     key(control.ban(ANY), ON_CONTROL.ban),
     key(inboundStream(prefix), ON_INBOUND),
+    key(`${inboundCounts(prefix, '')[0]}${ANY}`, ON_INBOUND_COUNTS),
     key(resumeSecret(prefix), ON_SECRET),
     ...channelNeeds(prefix, isCluster)
   ]

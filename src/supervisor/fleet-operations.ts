@@ -4,6 +4,7 @@ import type { ConnectionPage, Operations } from '../gateway/operations.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Readiness, UnreadyReason } from '../gateway/readiness.js'
 import { shareWork } from '../http/share-work.js'
+import { JsonText } from '../wire/json-text.js'
 import type { WorkerProcess } from './worker-process.js'
 
 const NOT_READY: Readiness = { ready: false, reasons: ['starting'], issuersWithoutKeys: [] }
@@ -98,7 +99,7 @@ export function createFleetOperations (running: () => Workers, isDraining: () =>
     async publishEvent (topic, event) {
       // Never tried again: a worker that fell silent may have published, and subscribers would see the event twice.
       const worker = await findLive(running())
-      await worker.link.call('publish', [topic, event])
+      await worker.link.call('publish', [topic, event.event, JsonText.from(event.data).toString()])
     }
   }
 }

@@ -1,7 +1,7 @@
 import { createGateway } from '../gateway/create-gateway.js'
-import type { BusEvent } from '../bus/bus.js'
 import type { OrderLists, PageRequest } from '../control/control.js'
 import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
+import { JsonText } from '../wire/json-text.js'
 import { openIpcPeer } from './ipc-peer.js'
 
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
@@ -32,7 +32,8 @@ const link = openIpcPeer({
   metrics: () => gateway.operations.metricsJson(),
   listConnections: (request: ConnectionsRequest) => gateway.operations.listConnections(request),
   list: (name: keyof OrderLists, request: PageRequest) => gateway.operations.lists[name](request),
-  publish: (topic: string, event: BusEvent) => gateway.operations.publishEvent(topic, event),
+  // As text: between processes a value would lose what numbers have beyond 2^53.
+  publish: (topic: string, event: string, json: string) => gateway.operations.publishEvent(topic, { event, data: JsonText.parse(json) }),
   order: async (name: keyof Operations['orders'], ...args: readonly unknown[]) => {
     await (gateway.operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
   },

@@ -34,7 +34,11 @@ export const SendFrameSchema = Type.Object({
   type: Type.Literal('send'),
   id: FrameId,
   to: Type.String({ pattern: TARGET_PATTERN, description: `the ${ANY_KIND} that it is for: ${orList(TARGET_FORMS)}` }),
-  data: Type.Unknown({ description: 'any JSON' })
+  data: Type.Unknown({ description: 'any JSON; it reaches the back end byte for byte' }),
+  traceparent: Type.Optional(Type.String({
+    pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
+    description: 'the trace that it belongs to (W3C Trace Context); it reaches the back end beside the message'
+  }))
 }, {
   ...Strict,
   description: 'A message for the back end. Needs read access to the target and the scope `ws:send` in the token.',
@@ -66,7 +70,8 @@ export const CLIENT_FRAMES = {
 
 export type SubscribeFrame = Type.Static<typeof SubscribeFrameSchema>
 export type UnsubscribeFrame = Type.Static<typeof UnsubscribeFrameSchema>
-export type SendFrame = Type.Static<typeof SendFrameSchema>
+/** As it was read: `data` is the JSON itself, a part of the message that it came in, and dies with it. */
+export type SendFrame = Omit<Type.Static<typeof SendFrameSchema>, 'data'> & { readonly data: Buffer }
 export type RefreshFrame = Type.Static<typeof RefreshFrameSchema>
 export type PingFrame = Type.Static<typeof PingFrameSchema>
 export type ClientFrame = SubscribeFrame | UnsubscribeFrame | SendFrame | RefreshFrame | PingFrame

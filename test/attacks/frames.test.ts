@@ -33,9 +33,10 @@ t.test('compressed messages', async (t) => {
 
   await t.test('the limit is that of the inflated message', async (t) => {
     const client = await open(t, gateway, issuer, 'inflater')
-    client.send('{"type":"ping"}'.padEnd(MIB))
-    t.same(await client.next(), { type: 'pong' })
-    client.send('{"type":"ping"}'.padEnd(MIB + 1))
+    const send = '{"type":"send","to":"agent:a1","data":1}'
+    client.send(send.padEnd(MIB))
+    t.same(await client.next(), { type: 'sent' })
+    client.send(send.padEnd(MIB + 1))
     t.equal((await client.closed).code, 1009)
     await expectAlive(t, witness)
   })

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import type { Bus, BusEvent, OnBusEvent } from '../../src/bus/bus.js'
+import { JsonText } from '../../src/wire/json-text.js'
 import { until } from '../support/until.js'
+
+/** JSON that `JSON.stringify(JSON.parse(…))` would change. */
+export const SPELLINGS = [
+  '{"id":9007199254740993}', '1e400', '-0', '1.10', '[1E+2,0.1e-7]', '{"b":1,"a":2,"2":0,"1":0}', '{"a":1,"a":2}', '{ "a" :\n[ 1 ,\t2 ] }',
+  '"\\u0041\\/\\u00e9\\ud83d\\ude00\\ud800"', '"é\u2028😀"', '{"__proto__":{"x":1}}'
+]
 
 export interface Heard {
   readonly topic: string
@@ -15,7 +22,7 @@ export function testBus (t: Test, open: (t: Test, onEvent: OnBusEvent) => Promis
     return { bus: await open(t, (topic, event) => { heard.push({ topic, event }) }), heard }
   }
   const numbers = (heard: readonly Heard[], topic: string): unknown[] =>
-    heard.filter((one) => one.topic === topic).map(({ event }) => event.data)
+    heard.filter((one) => one.topic === topic).map(({ event }) => JSON.parse(String(event.data)) as unknown)
 
   t.test('every event that is published after the subscription arrives, in order and once', async (t) => {
     const { bus, heard } = await openHeard(t)
@@ -39,10 +46,29 @@ export function testBus (t: Test, open: (t: Test, onEvent: OnBusEvent) => Promis
   t.test('an event is carried as it is', async (t) => {
     const { bus, heard } = await openHeard(t)
     await bus.subscribe('agent:a')
-    const event = { event: 'changed', data: { text: 'é\u2028😀', list: [1, null, { deep: true }] } }
-    await bus.publish('agent:a', event)
+    const data = { text: 'é\u2028😀', list: [1, null, { deep: true }] }
+    await bus.publish('agent:a', { event: 'changed', data })
     await until('it arrived', () => heard.length > 0)
-    t.same(heard, [{ topic: 'agent:a', event }])
+    t.same(heard.map(({ topic, event }) => [topic, event.event, String(event.data)]), [['agent:a', 'changed', JSON.stringify(data)]])
+  })
+
+  t.test('data that is given as text passes on byte for byte', async (t) => {
+    const { bus, heard } = await openHeard(t)
+    await bus.subscribe('agent:a')
+    for (const text of SPELLINGS) await bus.publish('agent:a', { event: 'e', data: JsonText.parse(text) })
+    await until('all arrived', () => heard.length === SPELLINGS.length)
+    t.same(heard.map(({ event }) => String(event.data)), SPELLINGS)
+  })
+
+  t.test('a publisher\'s object may change once it is published', async (t) => {
+    const { bus, heard } = await openHeard(t)
+    await bus.subscribe('agent:a')
+    const data = { n: 1 }
+    const published = bus.publish('agent:a', { event: 'e', data })
+    data.n = 2
+    await published
+    await until('it arrived', () => heard.length > 0)
+    t.equal(String(heard[0]?.event.data), '{"n":1}')
   })
 
   t.test('a topic is heard while somebody listens, and not by others', async (t) => {

@@ -1,16 +1,22 @@
-import t from 'tap'
-import type { InboundMessage } from '../../src/bus/inbound.js'
+import t, { type Test } from 'tap'
+import type { Inbound, InboundBounds, InboundMessage } from '../../src/bus/inbound.js'
 import { createMemoryInbound } from '../../src/bus/memory-inbound.js'
 import { createRedisInbound } from '../../src/bus/redis-inbound.js'
-import { startRedis, startRedisCluster } from '../support/redis.js'
+import { JsonText } from '../../src/wire/json-text.js'
+import { createRandom } from '../attacks/random.js'
+import { startRedis, startRedisCluster, type TestRedis } from '../support/redis.js'
+import { SPELLINGS } from './bus-conformance.js'
 import { openClient, openClusterClient } from './clients.js'
 import { HANG_MS } from '../support/until.js'
 
-const message = (data: unknown): InboundMessage => ({ connectionId: 'c1', userId: 'kc:al ice', to: 'agent:a1', data, ts: new Date('2026-01-02T03:04:05.678Z') })
+const message = (data: unknown, userId = 'kc:al ice'): InboundMessage =>
+  ({ connectionId: 'c1', userId, to: 'agent:a1', data: JsonText.from(data), ts: new Date('2026-01-02T03:04:05.678Z') })
+const bounds = (maxEntries: number, more: Partial<InboundBounds> = {}): InboundBounds =>
+  ({ maxEntries, maxBytes: 1e9, maxUserBytes: 1e9, ...more })
 
 t.test('a message is stored in the stream with all that the back end needs', async (t) => {
   const redis = await startRedis(t)
-  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: 'p:', maxEntries: 10 })
+  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: 'p:', bounds: bounds(10) })
   const data = { text: 'é"\n\0', list: [1, null] }
   t.equal(await inbound.append(message(data)), 'stored')
   t.match(await redis.client.xrange('p:ws:inbound', '-', '+'), [[/^\d+-\d+$/, [
@@ -18,10 +24,19 @@ t.test('a message is stored in the stream with all that the back end needs', asy
   ]]])
 })
 
+t.test('data goes into the stream byte for byte, and the frame\'s id and trace go with it', async (t) => {
+  const { inbound, redis } = await openBounded(t, {})
+  for (const text of SPELLINGS) t.equal(await inbound.append({ ...message(0), data: JsonText.parse(text) }), 'stored')
+  await inbound.append({ ...message(1), id: '7', traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' })
+  const entries = (await redis.client.xrange('p:ws:inbound', '-', '+')).map(([, fields]) => fields)
+  t.same(entries.slice(0, -1).map(fields => fields[7]), SPELLINGS)
+  t.same(entries.at(-1)?.slice(10), ['id', '7', 'traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'])
+})
+
 t.test('at its bound the stream refuses and nothing is trimmed; what the back end deletes makes room', async (t) => {
   const redis = await startRedis(t)
   const client = await openClient(t, redis)
-  const inbound = createRedisInbound({ client, prefix: '', maxEntries: 5 })
+  const inbound = createRedisInbound({ client, prefix: '', bounds: bounds(5) })
   const outcomes = await Promise.all(Array.from({ length: 20 }, async (_, n) => await inbound.append(message(n))))
   t.same(outcomes, [...Array(5).fill('stored'), ...Array(15).fill('full')])
   const entries = await redis.client.xrange('ws:inbound', '-', '+')
@@ -32,15 +47,159 @@ t.test('at its bound the stream refuses and nothing is trimmed; what the back en
   t.equal(await inbound.append(message('over')), 'full')
 })
 
+/** A message whose data has this many bytes. */
+const ofBytes = (bytes: number, userId?: string): InboundMessage => message('x'.repeat(bytes - 2), userId)
+
+interface Bounded {
+  readonly inbound: Inbound
+  readonly redis: TestRedis
+  append (bytes: number, userId?: string): Promise<string>
+  waiting (): Promise<string[]>
+}
+
+async function openBounded (t: Test, more: Partial<InboundBounds>, onUncounted = (): void => {}): Promise<Bounded> {
+  const redis = await startRedis(t)
+  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: 'p:', bounds: bounds(1000, more), onUncounted, timeoutMs: HANG_MS })
+  return {
+    inbound,
+    redis,
+    append: async (bytes, userId) => await inbound.append(ofBytes(bytes, userId)),
+    waiting: async () => (await redis.client.xrange('p:ws:inbound', '-', '+')).map(([id]) => id)
+  }
+}
+
+t.test('what waits is bounded in bytes, of one user and of all, to the byte', async (t) => {
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 400 })
+  t.same([await append(300, 'a'), await append(101, 'a'), await append(100, 'a'), await append(2, 'a')], ['stored', 'user_full', 'stored', 'user_full'])
+  t.same([await append(400, 'b'), await append(201, 'c'), await append(200, 'c'), await append(2, 'd')], ['stored', 'full', 'stored', 'full'])
+  t.equal((await waiting()).length, 4, 'what is refused leaves nothing')
+  const keys = (await redis.client.keys('*')).filter(key => key !== 'p:ws:inbound')
+  t.same(keys.sort(), ['', ':a', ':b', ':c'].map(user => `{p:ws:inbound}:bytes${user}`))
+  const ends = await Promise.all(keys.map(async key => await redis.client.pttl(key)))
+  t.ok(ends.every(end => end > 3_000_000), 'each count has an end')
+})
+
+t.test('what the back end has handled makes room at once; what it deletes out of order counts until the older ones are gone', async (t) => {
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 500 })
+  const remove = async (...ids: Array<string | undefined>): Promise<void> => { await redis.client.xdel('p:ws:inbound', ...ids.map(String)) }
+  for (const user of ['a', 'b', 'a', 'b']) t.equal(await append(250, user), 'stored')
+  t.equal(await append(2, 'c'), 'full')
+  const [first, second, third] = await waiting()
+  await remove(second, third)
+  t.same([await append(2, 'c'), await append(2, 'a')], ['full', 'full'])
+  await remove(first)
+  t.same([await append(500, 'a'), await append(251, 'b'), await append(250, 'b'), await append(2, 'c')], ['stored', 'full', 'stored', 'full'])
+  await redis.client.xtrim('p:ws:inbound', 'MAXLEN', 1)
+  t.same([await append(251, 'b'), await append(250, 'b'), await append(500, 'a')], ['user_full', 'stored', 'stored'], 'trimmed')
+  await redis.client.xtrim('p:ws:inbound', 'MAXLEN', 0)
+  t.same([await append(500, 'b'), await append(500, 'a'), await append(2, 'c')], ['stored', 'stored', 'full'], 'emptied')
+})
+
+t.test('the counts follow the stream over any history of adding and deleting, and stay small', async (t) => {
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 5000, maxUserBytes: 2000 })
+  const random = createRandom(5)
+  // What is in the stream or was deleted behind an entry that still is: [id, user, bytes], oldest first.
+  let model: Array<readonly [string, string, number]> = []
+  const wrong: string[] = []
+  for (let step = 0; step < 1500; step++) {
+    if (random.chance(0.35)) {
+      const ids = await waiting()
+      for (const id of random.chance(0.5) ? ids.slice(0, random.below(8)) : [random.pick([...ids, '1-1'])]) await redis.client.xdel('p:ws:inbound', id)
+    }
+    const alive = await waiting()
+    const oldest = model.findIndex(([id]) => id === alive[0])
+    model = oldest === -1 ? [] : model.slice(oldest)
+    const [user, bytes] = [random.pick(['a', 'b', 'c', 'd']), 2 + random.below(700)]
+    const sum = (of: (who: string) => boolean): number =>
+      model.filter(([, who]) => of(who)).reduce((total, [, , more]) => total + more, bytes)
+    const expected = sum(() => true) > 5000 ? 'full' : sum(who => who === user) > 2000 ? 'user_full' : 'stored'
+    const outcome = await append(bytes, user)
+    if (outcome !== expected) wrong.push(`${step}: ${outcome} in place of ${expected}`)
+    if (outcome === 'stored') model.push([(await waiting()).at(-1) ?? '', user, bytes])
+  }
+  t.same(wrong, [])
+  t.ok(await redis.client.llen('{p:ws:inbound}:bytes') < 300, 'what is handled is forgotten')
+})
+
+t.test('a process of the build before, which counts nothing, changes no count', async (t) => {
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 300 })
+  const appendUncounted = async (): Promise<void> => { await redis.client.xadd('p:ws:inbound', '*', 'connection_id', 'c', 'user_id', 'a', 'to', 'agent:a', 'data', '"x"', 'ts', 't') }
+  await appendUncounted()
+  t.same([await append(300, 'a'), await append(2, 'a')], ['stored', 'user_full'])
+  await appendUncounted()
+  const [first, second] = await waiting()
+  await redis.client.xdel('p:ws:inbound', String(first), String(second))
+  t.same([await append(300, 'a'), await append(2, 'a')], ['stored', 'user_full'], 'its entry is the oldest now')
+})
+
+t.test('counts that hold something else, or that must not be used, cost no message, and are told', async (t) => {
+  let uncounted = 0
+  const { append, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 300 }, () => { uncounted++ })
+  await redis.client.set('{p:ws:inbound}:bytes:a', 'theirs')
+  await redis.client.rpush('{p:ws:inbound}:bytes:b', 'theirs', 'too')
+  t.same([await append(400, 'a'), await append(400, 'b')], ['stored', 'stored'])
+  t.equal(uncounted, 2)
+  t.equal(await append(300, 'c'), 'full', 'the other bound holds')
+  t.same([await redis.client.get('{p:ws:inbound}:bytes:a'), await redis.client.lrange('{p:ws:inbound}:bytes:b', 0, -1)], ['theirs', ['theirs', 'too']])
+  await redis.client.call('ACL', 'SETUSER', 'default', '-lindex', '-rpush', '-xrange')
+  for (let n = 0; n < 5; n++) t.equal(await append(400, 'd'), 'stored')
+  t.equal(uncounted, 7)
+})
+
+/** What 100,000 messages of two bytes leave, without sending each. */
+const FILL = `for n = 0, 99999 do
+  local item = string.format('%s %d %d', redis.call('XADD', KEYS[1], '*', 'data', '""'), n * 2, n * 2 + 2)
+  redis.call('RPUSH', KEYS[2], item)
+  redis.call('RPUSH', KEYS[3], item)
+end`
+
+t.test('a flood of entries that were handled at once holds up nobody', async (t) => {
+  const { append, redis } = await openBounded(t, { maxEntries: 200_000, maxUserBytes: 200_000 })
+  await redis.client.eval(FILL, 3, 'p:ws:inbound', '{p:ws:inbound}:bytes', '{p:ws:inbound}:bytes:a')
+  t.equal(await append(2, 'a'), 'user_full')
+  await redis.client.xtrim('p:ws:inbound', 'MAXLEN', 1)
+  await redis.client.call('CONFIG', 'RESETSTAT')
+  t.equal(await append(199_998, 'a'), 'stored')
+  t.equal(await append(2, 'a'), 'user_full')
+  const calls = /cmdstat_lindex:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1]
+  t.ok(Number(calls) < 200, `${calls ?? 'no'} items are looked at, not 100,000`)
+})
+
+t.test('while nothing is handled, what does not fit is refused without reading the oldest entry again', async (t) => {
+  const { append, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 300 })
+  const reads = async (): Promise<number> => Number(/cmdstat_xrange:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
+  t.equal(await append(300, 'a'), 'stored')
+  const startedMs = performance.now()
+  const before = await reads()
+  for (let n = 0; n < 100; n++) t.equal(await append(200, 'a'), 'user_full')
+  const atMost = 1 + Math.ceil((performance.now() - startedMs) / 1000)
+  t.ok(await reads() - before <= atMost, `at most once a second: ${await reads() - before} of ${atMost}`)
+})
+
+t.test('in memory the same bounds hold for what the taker is busy with', async (t) => {
+  const releases: (() => void)[] = []
+  const inbound = createMemoryInbound({
+    bounds: bounds(10, { maxBytes: 1000, maxUserBytes: 400 }),
+    onMessage: async () => { await new Promise<void>((resolve) => { releases.push(resolve) }) }
+  })
+  const held = [inbound.append(ofBytes(400, 'a')), inbound.append(ofBytes(400, 'b'))]
+  t.same([await inbound.append(ofBytes(2, 'a')), await inbound.append(ofBytes(201, 'c'))], ['user_full', 'full'])
+  for (const release of releases.splice(0)) release()
+  t.same(await Promise.all(held), ['stored', 'stored'])
+  const again = inbound.append(ofBytes(400, 'a'))
+  for (const release of releases) release()
+  t.equal(await again, 'stored')
+})
+
 t.test('it works on a cluster', async (t) => {
   const cluster = await startRedisCluster(t)
-  const inbound = createRedisInbound({ client: await openClusterClient(t, cluster), prefix: '', maxEntries: 1, timeoutMs: HANG_MS })
+  const inbound = createRedisInbound({ client: await openClusterClient(t, cluster), prefix: '', bounds: bounds(1), timeoutMs: HANG_MS })
   t.same([await inbound.append(message(1)), await inbound.append(message(2))], ['stored', 'full'])
 })
 
 t.test('while Redis hangs or is away, a message is rejected in time', async (t) => {
   const redis = await startRedis(t)
-  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: '', maxEntries: 5, timeoutMs: 200 })
+  const inbound = createRedisInbound({ client: await openClient(t, redis), prefix: '', bounds: bounds(5), timeoutMs: 200 })
   redis.pause()
   await t.rejects(inbound.append(message(1)), /took longer than 200 ms/)
   redis.resume()
@@ -54,9 +213,9 @@ t.test('in memory a message is stored when its taker is done with it, and refuse
   const taken: unknown[] = []
   const releases: (() => void)[] = []
   const inbound = createMemoryInbound({
-    maxEntries: 2,
+    bounds: bounds(2),
     onMessage: async ({ data }) => {
-      taken.push(data)
+      taken.push(data.toJSON())
       await new Promise<void>((resolve) => { releases.push(resolve) })
     }
   })
@@ -74,7 +233,7 @@ t.test('in memory a message is stored when its taker is done with it, and refuse
 })
 
 t.test('in memory a taker that fails frees its place and fails that message', async (t) => {
-  const inbound = createMemoryInbound({ maxEntries: 1, onMessage: () => { throw new Error('taker failed') } })
+  const inbound = createMemoryInbound({ bounds: bounds(1), onMessage: () => { throw new Error('taker failed') } })
   await t.rejects(inbound.append(message(1)), /taker failed/)
   await t.rejects(inbound.append(message(2)), /taker failed/)
 })

@@ -73,7 +73,7 @@ t.test('when connections are killed on every node, all channels are subscribed a
 
 t.test('a slot that moves to another node, and back, takes its channels along', async (t) => {
   const heard: unknown[] = []
-  const bus = await openBus(t, (_topic, event) => { heard.push(event.data) })
+  const bus = await openBus(t, (_topic, event) => { heard.push(JSON.parse(String(event.data))) })
   await bus.subscribe('agent:moving')
   await bus.subscribe('agent:staying')
   const channel = 'ws:topic:agent:moving'
@@ -93,7 +93,7 @@ t.test('a slot that moves to another node, and back, takes its channels along', 
 
 t.test('a slot that is away only for a moment takes nothing with it', async (t) => {
   const heard: unknown[] = []
-  const bus = await openBus(t, (_topic, event) => { heard.push(event.data) })
+  const bus = await openBus(t, (_topic, event) => { heard.push(JSON.parse(String(event.data))) })
   await bus.subscribe('agent:hopping')
   const channel = 'ws:topic:agent:hopping'
   const owner = cluster.nodes[ownerOf(channel)]
@@ -109,7 +109,7 @@ t.test('a slot that is away only for a moment takes nothing with it', async (t) 
 
 t.test('two spellings of one topic are heard although they live on two nodes', async (t) => {
   const heard: unknown[] = []
-  const bus = await openBus(t, (topic, event) => { heard.push([topic, event.data]) })
+  const bus = await openBus(t, (topic, event) => { heard.push([topic, JSON.parse(String(event.data))]) })
   await bus.subscribe('user:kc:a|b')
   const publisher = await openClusterClient(t, cluster)
   await publisher.spublish('ws:topic:user:kc:a|b', '{"event":"e","data":"raw"}')

@@ -30,7 +30,7 @@ t.test('the least that starts gives every part its default', async (t) => {
       onRedisDown: 'local'
     },
     redis: null,
-    access: { authorizer: 'claims', issuer: null, databaseUrl: null, supabase: null, recheckMs: 60_000, inboundMax: 100_000 },
+    access: { authorizer: 'claims', issuer: null, databaseUrl: null, supabase: null, recheckMs: 60_000, inbound: { maxEntries: 100_000, maxBytes: 268_435_456, maxUserBytes: 4_194_304 } },
     insecureUntilMs: null,
     log: { level: 'info', file: null, fileMaxMb: 100, fileKeep: 14 }
   })

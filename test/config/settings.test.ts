@@ -77,6 +77,8 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_PG_TASKS: 'public.tasks',
   WS_ACCESS_RECHECK_S: 60,
   WS_INBOUND_MAX: 100_000,
+  WS_INBOUND_MAX_BYTES: 268_435_456,
+  WS_INBOUND_USER_BYTES: 4_194_304,
   ALLOW_INSECURE_WS: false,
   ALLOW_INSECURE_WS_UNTIL: undefined,
   LOG_LEVEL: 'info',

@@ -1,10 +1,12 @@
 import t from 'tap'
 import { endLimited, receive, receivePing } from '../../src/connection/receive.js'
+import type { Session } from '../../src/connection/session.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
 import { LimitUndecided } from '../../src/limits/limiter.js'
 import type { Passage } from '../../src/limits/messages/address-grants.js'
 import type { MessageLimit } from '../../src/limits/messages/message-limit.js'
-import { createTestContext, createTestReport, openTestSession, type TestSocket } from './stand-ins.js'
+import { workInOrder } from '../../src/connection/work-in-order.js'
+import { createTestContext, createTestReport, createTestSubscriptions, openTestSession, type TestSocket } from './stand-ins.js'
 
 const bytes = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text)).buffer
 const ping = (id: string): ArrayBuffer => bytes(JSON.stringify({ type: 'ping', id }))
@@ -182,6 +184,30 @@ t.test('what waits for grants is bounded in bytes, each frame with its own cost,
   const large = Math.min(1000, context.limits.frame_bytes)
   t.equal(flood('{}', context), Math.floor(heldBytes / 66) + 1)
   t.equal(flood('x'.repeat(large), context), Math.floor(heldBytes / (64 + large)) + 1)
+})
+
+t.test('what waits for a back end is bounded too, and given back frame by frame', async (t) => {
+  const done: Array<() => void> = []
+  const work = async (): Promise<void> => { await new Promise<void>((resolve) => { done.push(resolve) }) }
+  const send = (session: Session): void => { workInOrder(session, createTestReport(), work) }
+  const subscriptions = { ...createTestSubscriptions(), send }
+  const context = createTestContext({ subscriptions })
+  const large = bytes(`{"type":"send","to":"agent:a","data":"${'x'.repeat(900)}"}`)
+  const most = Math.floor((4 * context.limits.frame_bytes + 1_048_576) / (64 + large.byteLength))
+  const { session, socket } = openTestSession()
+  for (let n = 0; n < 2 * most; n++) {
+    receive(context, session, large, false)
+    if (n === 0) continue
+    // One is always under way.
+    done.shift()?.()
+    await settled()
+  }
+  t.equal(socket.ended, null)
+  done.shift()?.()
+  await settled()
+  t.same([session.work, session.workBytes], [null, 0])
+  for (let n = 0; n <= most; n++) receive(context, session, large, false)
+  t.match(socket.ended, { code: 1013 })
 })
 
 t.test('a connection that closed while its frames waited is left alone', async (t) => {

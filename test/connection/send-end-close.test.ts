@@ -11,7 +11,7 @@ t.test('a closed connection gives back all that it held and has one closed line'
   const { session } = openTestSession()
   context.registry.add(session)
   wheel.schedule(session, 1)
-  session.waiting = ['{}']
+  session.waiting = [Buffer.from('{}')]
   closeSession(context, session, 1000)
   closeSession(context, session, 1006)
   t.same(report.lines, [`closed ${session.connectionId} 1000 normal`])

@@ -84,7 +84,7 @@ export function createTestSocket (): TestSocket {
     frames: () => sent.map(text => JSON.parse(text) as Record<string, unknown>),
     send: (frame) => {
       if (socket.full) return 'dropped'
-      sent.push(typeof frame === 'string' ? frame : Buffer.from(frame).toString())
+      sent.push(typeof frame === 'string' ? frame : Buffer.from(new Uint8Array(frame)).toString())
       return socket.buffered > 0 ? 'buffered' : 'sent'
     },
     bufferedBytes: () => socket.buffered,

@@ -8,7 +8,7 @@ import type { Session } from '../../src/connection/session.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
 import { createSubscriptions } from '../../src/connection/subscriptions.js'
 import type { Bus } from '../../src/bus/bus.js'
-import type { InboundMessage } from '../../src/bus/inbound.js'
+import type { Inbound, InboundMessage } from '../../src/bus/inbound.js'
 import type { SubscribeFrame } from '../../src/wire/frames.js'
 import { identityOf } from '../access/identity-of.js'
 import { until } from '../support/until.js'
@@ -36,7 +36,7 @@ interface BenchOptions {
   readonly identity?: typeof ALICE
   readonly visible?: Authorizer['visible']
   readonly confirm?: (topic: string) => Promise<void>
-  readonly append?: () => Promise<'stored' | 'full'>
+  readonly append?: () => ReturnType<Inbound['append']>
   /** How often rights were said to have changed. */
   readonly generation?: () => number
 }
@@ -279,9 +279,10 @@ t.test('event types change what comes, with ids or alone', async (t) => {
 
 t.test('a message is acknowledged once it is stored', async (t) => {
   const bench = setUp()
-  bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to: 'task:t1', data: { x: 1 } })
+  bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to: 'task:t1', data: Buffer.from('{"x":1e0}'), traceparent: 'a-trace' })
   await idle(bench)
-  t.match(bench.stored, [{ connectionId: bench.session.connectionId, userId: 'alice', to: 'task:t1', data: { x: 1 }, ts: Date }])
+  t.match(bench.stored, [{ connectionId: bench.session.connectionId, userId: 'alice', to: 'task:t1', ts: Date, id: 'm', traceparent: 'a-trace' }])
+  t.equal(String(bench.stored[0]?.data), '{"x":1e0}', 'byte for byte')
   t.same(bench.socket.frames(), [{ type: 'sent', id: 'm' }])
 })
 
@@ -293,7 +294,7 @@ t.test('who may not send, or not there, is forbidden and nothing is stored', asy
   ]
   for (const [index, bench] of cases.entries()) {
     const to = index === 0 ? 'agent:secret' : 'agent:a1'
-    bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to, data: 1 })
+    bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to, data: Buffer.from('1') })
     await idle(bench)
     t.match(bench.socket.frames(), [{ type: 'error', id: 'm', error: 'forbidden' }])
     t.same(bench.stored, [])
@@ -301,11 +302,12 @@ t.test('who may not send, or not there, is forbidden and nothing is stored', asy
   }
 })
 
-t.test('a full stream and a store that is away are told apart, and neither is acknowledged', async (t) => {
+t.test('a full stream, too much of one user and a store that is away are told apart, and none is acknowledged', async (t) => {
   const full = setUp({ append: async () => 'full' })
+  const userFull = setUp({ append: async () => 'user_full' })
   const away = setUp({ append: async () => { throw new Error('away') } })
-  for (const [bench, error] of [[full, 'overloaded'], [away, 'unavailable']] as const) {
-    bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to: 'agent:a1', data: 1 })
+  for (const [bench, error] of [[full, 'overloaded'], [userFull, 'too_many_requests'], [away, 'unavailable']] as const) {
+    bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to: 'agent:a1', data: Buffer.from('1') })
     await idle(bench)
     t.match(bench.socket.frames(), [{ type: 'error', id: 'm', error }])
   }

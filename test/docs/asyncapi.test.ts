@@ -3,7 +3,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import t, { type Test } from 'tap'
 import { REFUSALS } from '../../src/refusals.js'
-import { decodeFrame } from '../../src/wire/codec.js'
+import { decodeText } from '../wire/decode-text.js'
 import { connect, freshAddress, type Frame, type TestClient } from '../support/client.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
@@ -69,7 +69,7 @@ t.test('what the schemas refuse, the gateway refuses, and nothing else', async (
   ]
   for (const frame of strays) {
     const documented = CLIENT_FRAMES.some(name => validatorOf(name)(frame))
-    t.equal(decodeFrame(JSON.stringify(frame)) !== null, documented, JSON.stringify(frame))
+    t.equal(decodeText(JSON.stringify(frame)) !== null, documented, JSON.stringify(frame))
   }
 })
 

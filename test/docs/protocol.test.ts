@@ -7,6 +7,7 @@ import { connect, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
+import { encodeId } from '../../src/redis/encode-id.js'
 import { codeBlocks, readDocument, ROOT, type Json } from './documents.js'
 import { differences, readTranscript, type Step } from './transcript.js'
 
@@ -103,8 +104,8 @@ t.test('every example of the protocol document is what a real gateway does', asy
   await t.test('a message that was sent is an entry of the stream, with the documented fields', async (t) => {
     const [entry] = await redis.client.xrange('ws:inbound', '-', '+')
     const fields = entry?.[1] ?? []
-    t.same(fields.filter((_, index) => index % 2 === 0), ['connection_id', 'user_id', 'to', 'data', 'ts'])
-    t.match(fields, ['connection_id', /./, 'user_id', 'alice', 'to', 'task:t1', 'data', '{"text":"hello"}', 'ts', /Z$/])
+    t.same(fields.filter((_, index) => index % 2 === 0), ['connection_id', 'user_id', 'to', 'data', 'ts', 'id'])
+    t.match(fields, ['connection_id', /./, 'user_id', 'alice', 'to', 'task:t1', 'data', '{"text":"hello"}', 'ts', /Z$/, 'id', '4'])
     await runRedisLines(t, redis, entry?.[0] ?? '')
   })
   for (const example of examples.filter(isRestart)) {
@@ -123,6 +124,22 @@ async function runRedisLines (t: Test, redis: TestRedis, entry: string): Promise
   }
   t.equal(await redis.client.xlen('ws:inbound'), 0, 'handled and deleted')
 }
+
+const IDS = ['aZ09._-', 'a:b', "o'brien*(~!)", 'auth0|7 é😀', '100%41', 'a/b+c@d&e']
+
+t.test('the encoders that the document gives write ids as the gateway does', async (t) => {
+  const [[javascript = ''], [python = '']] = [codeBlocks(PROTOCOL, 'javascript'), codeBlocks(PROTOCOL, 'python')]
+  const programs = [
+    [process.execPath, ['-e', `${javascript}\nfor (const id of process.argv.slice(1)) console.log(encodeId(id))`]],
+    ['python3', ['-c', `${python}\nimport sys\nfor id in sys.argv[1:]: print(encode_id(id))`]]
+  ] as const
+  for (const [program, args] of programs) {
+    const missing = (error: NodeJS.ErrnoException): null => { if (error.code !== 'ENOENT') throw error; return null }
+    const run = await promisify(execFile)(program, [...args, ...IDS]).catch(missing)
+    if (run === null) t.comment(`${program} is not there`)
+    else t.same(run.stdout.trim().split('\n'), IDS.map(encodeId), program)
+  }
+})
 
 t.test('the tables, and both specifications, are what the code says', async (t) => {
   const check = promisify(execFile)(process.execPath, ['scripts/specifications.js', '--check'], { cwd: ROOT })

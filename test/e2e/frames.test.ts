@@ -8,8 +8,8 @@ type T = Test
 
 const MIB = 1_048_576
 
-/** A ping of exactly so many bytes: JSON may be padded by white space. */
-const paddedPing = (bytes: number): string => '{"type":"ping"}'.padEnd(bytes, ' ')
+/** A message of exactly so many bytes: JSON may be padded by white space. */
+const padded = (bytes: number, text = '{"type":"send","to":"agent:a1","data":1}'): string => text.padEnd(bytes, ' ')
 
 async function expectAlive (t: T, client: TestClient): Promise<void> {
   client.send({ type: 'ping', id: 'alive' })
@@ -27,7 +27,7 @@ t.test('frames', async (t) => {
   const gateway: TestGateway = await startGateway(t, { ...trust(issuer), WS_IP_MESSAGES: '1000000' })
   let users = 0
   async function open (t: T): Promise<TestClient> {
-    const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: `user-${++users}` })}`, { from: freshAddress() })
+    const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: `user-${++users}`, agents: ['a1'], scope: 'ws:send' })}`, { from: freshAddress() })
     await client.next()
     return client
   }
@@ -49,14 +49,27 @@ t.test('frames', async (t) => {
   for (const bytes of [MIB - 1, MIB]) {
     await t.test(`a message of ${bytes} bytes passes`, async (t) => {
       const client = await open(t)
-      client.send(paddedPing(bytes))
-      t.same(await client.next(), { type: 'pong' })
+      client.send(padded(bytes))
+      t.same(await client.next(), { type: 'sent' })
     })
   }
 
+  await t.test('a frame but `send` may have 262,144 bytes; one byte more is a malformed frame', async (t) => {
+    const client = await open(t)
+    client.send(padded(262_144, '{"type":"ping"}'))
+    t.same(await client.next(), { type: 'pong' })
+    client.send(padded(262_145, '{"type":"ping","id":"long"}'))
+    t.match(await client.next(), { type: 'error', id: 'long', error: 'bad_message' })
+    client.send(padded(MIB, '{"type":"subscribe","agent_ids":["a1"]}'))
+    await expectBadMessage(t, client, 'a subscribe of 1 MiB')
+    await expectAlive(t, client)
+    client.send(padded(262_145, '{"type":"refresh","token":"x"}'))
+    t.equal((await client.closed).code, 4400, 'the third')
+  })
+
   await t.test('one byte more is 1009 frame_too_large', async (t) => {
     const client = await open(t)
-    client.send(paddedPing(MIB + 1))
+    client.send(padded(MIB + 1))
     t.same(await client.closed, { code: 1009, reason: '{"error":"frame_too_large"}' })
     await gateway.waitForLog('connection.closed', line => line['reason'] === 'frame_too_large' && line['code'] === 1009)
   })
@@ -69,16 +82,16 @@ t.test('frames', async (t) => {
 
   await t.test('far above, the socket is dropped', async (t) => {
     const client = await open(t)
-    client.send(paddedPing(2 * MIB))
+    client.send(padded(2 * MIB))
     t.equal((await client.closed).code, 1006)
   })
 
   await t.test('fragments are summed', async (t) => {
     const client = await open(t)
-    const text = paddedPing(MIB)
+    const text = padded(MIB)
     client.socket.send(text.slice(0, MIB / 2), { fin: false })
     client.socket.send(text.slice(MIB / 2), { fin: true })
-    t.same(await client.next(), { type: 'pong' })
+    t.same(await client.next(), { type: 'sent' })
     client.socket.send(text.slice(0, MIB / 2), { fin: false })
     client.socket.send(`${text.slice(MIB / 2)} `, { fin: true })
     t.equal((await client.closed).code, 1009)

@@ -5,8 +5,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import t from 'tap'
+import type { ClientMessage } from '../../src/gateway/gateway-options.js'
 import { createGateway, type Gateway } from '../../src/gateway/create-gateway.js'
-import type { InboundMessage } from '../../src/bus/inbound.js'
 import type { OnBusEvent } from '../../src/bus/bus.js'
 import { createMemoryBus } from '../../src/bus/memory-bus.js'
 import type { Admission, Grant, GrantRequest, Limiter } from '../../src/limits/limiter.js'
@@ -58,7 +58,7 @@ t.test('the guide\'s program runs as it stands, on the package\'s own export', a
 
 t.test('with Redis a program is told of each message that is in the stream, and cannot fail it', async (t) => {
   const redis = await startRedis(t)
-  const [told, lines] = [[] as InboundMessage[], [] as Line[]]
+  const [told, lines] = [[] as ClientMessage[], [] as Line[]]
   const gateway = await start(t, createGateway({
     settings: { ...SETTINGS, REDIS_URL: redis.url },
     parts: { tokens: createTestTokens(), authorizer: createEverything() },
@@ -73,7 +73,7 @@ t.test('with Redis a program is told of each message that is in the stream, and 
     client.send({ type: 'send', id: data, to: 'agent:a1', data })
     t.equal((await client.nextOf('sent'))['id'], data)
   }
-  t.same(told.map(({ userId, to, data }) => [userId, to, data]), [['alice', 'agent:a1', 'good'], ['alice', 'agent:a1', 'bad']])
+  t.same(told.map(({ userId, to, data, json, id }) => [userId, to, data, json, id]), [['alice', 'agent:a1', 'good', '"good"', 'good'], ['alice', 'agent:a1', 'bad', '"bad"', 'bad']])
   t.equal(await redis.client.xlen('ws:inbound'), 2)
   t.same(lines.filter(({ event }) => event === 'fault').map(({ where }) => where), ['inbound'])
 })

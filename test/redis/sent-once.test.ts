@@ -4,6 +4,7 @@ import { createRedisInbound } from '../../src/bus/redis-inbound.js'
 import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
 import { createRedisStrikes } from '../../src/limits/strikes/counters.js'
 import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
+import { JsonText } from '../../src/wire/json-text.js'
 import { SETTINGS } from '../limits/limiter-conformance.js'
 import { startRedis, startRedisCluster, type TestRedis } from '../support/redis.js'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
@@ -26,7 +27,7 @@ type Ask = (command: string, key: string, ...rest: string[]) => Promise<unknown>
 async function listWrites (t: Test, { commands: client }: RedisConnection, ask: Ask): Promise<Record<string, Write>> {
   let heard = 0
   const bus = createRedisBus({ client, prefix: '', onEvent: () => { heard++ }, timeoutMs: HANG_MS })
-  const inbound = createRedisInbound({ client, prefix: '', maxEntries: 100, timeoutMs: HANG_MS })
+  const inbound = createRedisInbound({ client, prefix: '', bounds: { maxEntries: 100, maxBytes: 1_000_000, maxUserBytes: 1_000_000 }, timeoutMs: HANG_MS })
   const limiter = createRedisLimiter(client, SETTINGS, { prefix: '', callTimeoutMs: HANG_MS })
   const strikes = createRedisStrikes(client, '', { banAfter: 100, windowMs: 60_000 })
   t.teardown(async () => { await Promise.all([bus.close(), limiter.close()]) })
@@ -39,7 +40,7 @@ async function listWrites (t: Test, { commands: client }: RedisConnection, ask: 
     },
     'a client\'s message': {
       marker: 'ws:inbound',
-      run: async () => await inbound.append({ connectionId: 'c', userId: 'u', to: 'agent:a1', data: 1, ts: new Date() }),
+      run: async () => await inbound.append({ connectionId: 'c', userId: 'u', to: 'agent:a1', data: JsonText.parse('1'), ts: new Date() }),
       count: async () => Number(await ask('XLEN', 'ws:inbound'))
     },
     'an attempt': {

@@ -3,6 +3,7 @@ import t from 'tap'
 import { decodeFrame, encodeFrame } from '../../src/wire/codec.js'
 import type { ServerFrame } from '../../src/wire/frames.js'
 import { offenders } from '../support/offenders.js'
+import { decodeText } from './decode-text.js'
 
 const ids = (count: number): string[] => Array.from({ length: count }, (_, index) => `id-${index}`)
 
@@ -22,8 +23,8 @@ t.test('well-formed frames are read as they are', async (t) => {
     { type: 'send', to: 'task:t:1', data: { any: ['thing', 1.5, { deep: true }] }, id: 'm' },
     { type: 'send', to: 'task:t', data: 'text' }
   ]
-  for (const frame of frames) t.same(decodeFrame(JSON.stringify(frame)), frame, JSON.stringify(frame).slice(0, 80))
-  t.same(decodeFrame(' \n{"type":"ping"}\t'), { type: 'ping' }, 'white space around is JSON')
+  for (const frame of frames) t.same(decodeText(JSON.stringify(frame)), frame, JSON.stringify(frame).slice(0, 80))
+  t.same(decodeText(' \n{"type":"ping"}\t'), { type: 'ping' }, 'white space around is JSON')
 })
 
 const MALFORMED = [
@@ -45,12 +46,46 @@ const MALFORMED = [
 ]
 
 t.test('what is malformed is nothing: wrong syntax, type, field or value', async (t) => {
-  t.same(await offenders(MALFORMED, text => decodeFrame(text) === null), [])
-  t.equal(decodeFrame(JSON.stringify({ type: 'subscribe', agent_ids: ids(10_001) })), null, 'too many even to look at')
+  t.same(await offenders(MALFORMED, text => decodeText(text) === null), [])
+  t.equal(decodeText(JSON.stringify({ type: 'subscribe', agent_ids: ids(10_001) })), null, 'too many even to look at')
+})
+
+t.test('a frame but `send` may have 262,144 bytes, and a `send` as many as a message', async (t) => {
+  const padded = (text: string, bytes: number): string => text.padEnd(bytes)
+  for (const text of ['{"type":"ping"}', '{"type":"unsubscribe"}', '{"type":"refresh","token":"t"}', '{"type":"subscribe","agent_ids":["a"]}']) {
+    t.not(decodeText(padded(text, 262_144)), null, text)
+    t.equal(decodeText(padded(text, 262_145)), null, text)
+  }
+  const send = '{"type":"send","to":"agent:a","data":1}'
+  t.not(decodeText(padded(send, 1_048_576)), null)
+  t.equal(decodeText(padded(send.replace('{', `{"id":"${'x'.repeat(2000)}",`), 262_145)), null, 'its other fields are short')
+  t.not(decodeText(`{"type":"send","to":"agent:${'\\u0061'.repeat(128)}","id":"${'\\u00e9'.repeat(64)}","data":1}`), null, 'as escapes, too')
+})
+
+t.test('the data of a `send` is a part of the bytes that came, unread', async (t) => {
+  const bytes = Buffer.from('{"data": {"n":9007199254740993,"n":1e400} ,"to":"agent:a","type":"send"}')
+  const frame = decodeFrame(bytes)
+  t.ok(frame.type === 'send' && frame.data.buffer === bytes.buffer)
+  t.equal(frame.type === 'send' && String(frame.data), '{"n":9007199254740993,"n":1e400}')
+})
+
+t.test('a malformed frame that is JSON says which it was', async (t) => {
+  const idOf = (text: string): unknown => {
+    const frame = decodeFrame(Buffer.from(text))
+    return frame.type === 'malformed' ? frame.id : 'well-formed'
+  }
+  t.same(['{"type":"x","id":"1"}', '{"type":"ping","id":"a","more":1,"id":"b"}', `{"type":"ping","id":"c"}${' '.repeat(262_144)}`, '{"type":"send","to":"agent:a","id":"d"}'].map(idOf), ['1', 'b', 'c', 'd'])
+  t.same(['{"type":"x","id":"1"', '{"type":"x","id":1}', `{"type":"x","id":"${'x'.repeat(65)}"}`, '["id"]', '{"type":"x"}'].map(idOf), Array(5).fill(undefined))
+})
+
+t.test('a trace has the form of W3C Trace Context', async (t) => {
+  const withTrace = (trace: unknown): unknown => decodeText(JSON.stringify({ type: 'send', to: 'agent:a', data: 1, traceparent: trace }))
+  t.match(withTrace('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'), { traceparent: /^00-/ })
+  for (const trace of ['', '00', 1, '00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 ']) t.equal(withTrace(trace), null)
 })
 
 t.test('names of the prototype are data like any other, and change nothing', async (t) => {
-  const frame = decodeFrame('{"type":"send","to":"agent:a","data":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}}')
+  const frame = decodeText('{"type":"send","to":"agent:a","data":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}}')
   t.ok(frame?.type === 'send')
   t.equal(({} as { polluted?: number }).polluted, undefined)
   t.equal(Object.getPrototypeOf(frame), Object.prototype)
@@ -58,10 +93,10 @@ t.test('names of the prototype are data like any other, and change nothing', asy
 
 t.test('a bomb of depth or of length is read or refused, and never throws', async (t) => {
   const deep = 500_000
-  t.doesNotThrow(() => decodeFrame('['.repeat(deep)))
-  t.equal(decodeFrame(`{"type":"ping","id":${'['.repeat(deep)}${']'.repeat(deep)}}`), null)
-  t.doesNotThrow(() => decodeFrame(`{"type":"send","to":"agent:a","data":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`))
-  t.equal(decodeFrame(`{"type":"ping","id":"${'x'.repeat(1_000_000)}"}`), null)
+  t.doesNotThrow(() => decodeText('['.repeat(deep)))
+  t.equal(decodeText(`{"type":"ping","id":${'['.repeat(deep)}${']'.repeat(deep)}}`), null)
+  t.doesNotThrow(() => decodeText(`{"type":"send","to":"agent:a","data":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`))
+  t.equal(decodeText(`{"type":"ping","id":"${'x'.repeat(1_000_000)}"}`), null)
 })
 
 const id = fc.stringMatching(/^[A-Za-z0-9._:-]{1,128}$/)
@@ -78,7 +113,7 @@ const validFrame = fc.oneof(
 t.test('any well-formed frame survives the wire unchanged', async (t) => {
   fc.assert(fc.property(validFrame, (frame) => {
     const text = JSON.stringify(frame)
-    return JSON.stringify(decodeFrame(text)) === text
+    return JSON.stringify(decodeText(text)) === text
   }), { numRuns: 500 })
   t.pass()
 })
@@ -90,7 +125,7 @@ t.test('any text is a frame of a known type or nothing, never an exception', asy
     return text.slice(0, at) + noise + text.slice(at + 1)
   })
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json(), almost), (text) => {
-    const frame = decodeFrame(text)
+    const frame = decodeText(text)
     return frame === null || ['ping', 'refresh', 'subscribe', 'unsubscribe', 'send'].includes(frame.type)
   }), { numRuns: 2000 })
   t.pass()
@@ -99,7 +134,7 @@ t.test('any text is a frame of a known type or nothing, never an exception', asy
 t.test('one more field, whatever it is called, makes a frame malformed', async (t) => {
   fc.assert(fc.property(validFrame, fc.string(), fc.jsonValue(), (frame, name, value) => {
     fc.pre(!['type', 'id', 'token', 'agent_ids', 'task_ids', 'event_types', 'to', 'data'].includes(name))
-    return decodeFrame(JSON.stringify(frame).replace(/}$/, `,${JSON.stringify(name)}:${JSON.stringify(value)}}`)) === null
+    return decodeText(JSON.stringify(frame).replace(/}$/, `,${JSON.stringify(name)}:${JSON.stringify(value)}}`)) === null
   }))
   t.pass()
 })

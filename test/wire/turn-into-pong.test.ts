@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeFrame, encodeFrame } from '../../src/wire/codec.js'
+import { encodeFrame } from '../../src/wire/codec.js'
+import { decodeText } from './decode-text.js'
 import { turnIntoPong } from '../../src/wire/turn-into-pong.js'
 import { offenders } from '../support/offenders.js'
 
@@ -15,7 +16,7 @@ function answerTo (text: string): string | null {
 
 /** The answer of the general way; null for what is no `ping`. */
 function generalAnswerTo (text: string): string | null {
-  const frame = decodeFrame(text)
+  const frame = decodeText(text)
   return frame?.type === 'ping' ? encodeFrame({ type: 'pong', id: frame.id }) : null
 }
 

@@ -24,7 +24,7 @@ export interface Listener {
    */
   replaceApp (): void
   /** Sends a text frame to every socket that joined the topic, whichever app it is on. */
-  sendToTopic (topic: string, text: string): void
+  sendToTopic (topic: string, frame: Uint8Array): void
   /** Takes no further connections. */
   stopListening (): void
   /** Drops what is still open. */
@@ -93,8 +93,8 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
       if (door === null) return
       door = { ...door, app: handOver(door.app, add(door.makeApp)) }
     },
-    sendToTopic (topic, text) {
-      for (const app of apps) if (app.sockets > 0) app.native.publish(topic, text)
+    sendToTopic (topic, frame) {
+      for (const app of apps) if (app.sockets > 0) app.native.publish(topic, frame)
     },
     stopListening,
     close () {

@@ -42,7 +42,7 @@ export class UwsSocket implements Socket {
     this.handlers = null
   }
 
-  send (frame: string | ArrayBuffer): SendOutcome { return this.ws === null ? 'sent' : OUTCOMES[this.ws.send(frame)] ?? 'sent' }
+  send (frame: string | ArrayBuffer | Uint8Array): SendOutcome { return this.ws === null ? 'sent' : OUTCOMES[this.ws.send(frame)] ?? 'sent' }
   bufferedBytes (): number { return this.ws === null ? 0 : this.ws.getBufferedAmount() }
   end (code: number, reason: string): void { this.ws?.end(code, reason) }
   ping (): void { this.ws?.ping() }
