@@ -36,6 +36,12 @@ export interface SupabaseAuthorizer extends Authorizer {
   start (): Promise<readonly string[]>
 }
 
+/** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
+async function probe (readIds: ReturnType<typeof createPostgrestClient>, table: QualifiedName, { anonKey, checkTimeoutMs }: SupabaseAccessSettings): Promise<void> {
+  const request = { table, filter: 'limit=0', token: anonKey, counted: false, signal: AbortSignal.timeout(checkTimeoutMs) }
+  await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
+}
+
 /**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
@@ -90,12 +96,6 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return []
   }
 
-  /** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
-  async function probe (): Promise<void> {
-    const request = { table: tables[KINDS[0].claim], filter: 'limit=0', token: settings.anonKey, counted: false, signal: AbortSignal.timeout(checkTimeoutMs) }
-    await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
-  }
-
   async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
     const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
       const ids = asked[claim]
@@ -106,7 +106,7 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   }
 
   const authorizer = createRemoteAuthorizer({
-    ask, probe, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, lingerMs: checkTimeoutMs, cacheMs, clocks
+    ask, probe: async () => { await probe(readIds, tables[KINDS[0].claim], settings) }, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, lingerMs: checkTimeoutMs, cacheMs, clocks
   })
   const start = async (): Promise<readonly string[]> =>
     await describeAllExposed(readIds, Object.values(tables), settings.anonKey, AbortSignal.timeout(checkTimeoutMs))
