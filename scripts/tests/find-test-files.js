@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 
-/** The files that need a heavy guest (a proxy, a browser, a cluster's fail-over) or much time, each with its reason. */
+/** The files that need a heavy guest (a proxy, a browser, a cluster), an outage, or much of a core, each with its reason. */
 export const HEAVY = JSON.parse(readFileSync('test/heavy.json', 'utf8'))
 
 /** Every test file, as a path from the project's folder. */

@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
     all: { type: 'boolean', default: false },
     heavy: { type: 'boolean', default: false },
     times: { type: 'boolean', default: false },
-    jobs: { type: 'string', default: '5' }
+    jobs: { type: 'string', default: '6' }
   }
 })
 const jobs = Number(values.jobs)
