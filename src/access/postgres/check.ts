@@ -16,6 +16,12 @@ import { LIST_LIMIT } from '../remote-authorizer.js'
 const BEGIN = 'begin isolation level read committed read only; reset all'
 
 /**
+ * How long a process that stands still may hold its place in a pooler. It bounds no question: the server cancels that before,
+ * and a process that is only late must not lose its connection for it.
+ */
+const IDLE_MS = 10_000
+
+/**
  * All that the check needs, for this transaction only. Supabase's `auth.jwt()` reads `request.jwt.claim` before
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
  * the defaults of role and database. Temporary tables of another program on the same connection come last on the path,
@@ -27,7 +33,7 @@ const BEGIN = 'begin isolation level read committed read only; reset all'
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
-  pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true),
+  pg_catalog.set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true),
   pg_catalog.set_config('client_encoding', 'UTF8', true),
   pg_catalog.set_config('search_path',
     pg_catalog.concat_ws(', ', case when pg_catalog.current_setting('search_path') operator(pg_catalog.<>) ''

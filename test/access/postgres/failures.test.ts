@@ -100,6 +100,27 @@ t.test('nothing stays on the connection after the statement time-out, and it can
   t.same(await remains(session), NOTHING)
 })
 
+t.test('a process that is late with its question keeps its connection', async (t) => {
+  const { session, request } = await openSession(t)
+  const release = await lockAgents(t)
+  const late: PgConnection = {
+    ...session,
+    async run (text, parameters) {
+      if (text.endsWith('; rollback')) {
+        await pollUntil(async () => {
+          const [row] = await server.admin`select 1 from pg_stat_activity where usename = 'portcullis_login'
+            and state = 'idle in transaction' and now() - state_change > interval '300 ms'`
+          return row !== undefined || session.closed
+        })
+      }
+      return await session.run(text, parameters)
+    }
+  }
+  t.match(await checkRows(late, { ...request, timeoutMs: 50 }), { name: 'AccessError', answered: true })
+  await release()
+  t.same(await remains(session), NOTHING)
+})
+
 t.test('claims that break a policy are no answer for this user, and no failure for the others', async (t) => {
   const owner = openOwner(t)
   await owner.unsafe(`
