@@ -1,5 +1,6 @@
 import type { RevocationTarget } from './control.js'
 import { parseKeptRevocation } from './messages.js'
+import { isWitness, type LedgerTerms } from './order-record.js'
 import { SET_START, type OrderStore, type ScoreCursor } from './order-store.js'
 import { nameOfTarget } from './revocation-terms.js'
 
@@ -14,7 +15,9 @@ const SLICE = 1000
  * of every issuer. What a process of the build before gave stands in the sorted set alone, under names that only its
  * members tell. Rejects when Redis does not answer in time.
  */
-export async function findStanding (store: Pick<OrderStore, 'readSet'>, target: RevocationTarget): Promise<StandingMembers> {
+export async function findStanding (
+  store: Pick<OrderStore, 'readSet'>, terms: LedgerTerms, target: RevocationTarget
+): Promise<StandingMembers> {
   const found = new Map<string, string[]>()
   // Spares reading nearly all members as JSON.
   const idText = JSON.stringify(target.id)
@@ -22,7 +25,7 @@ export async function findStanding (store: Pick<OrderStore, 'readSet'>, target: 
     const slice = await store.readSet(cursor, SLICE)
     for (const { member } of slice.entries) {
       const name = member.includes(idText) ? nameWithin(target, member) : null
-      if (name === null) continue
+      if (name === null || isWitness(terms, member)) continue
       const members = found.get(name)
       if (members === undefined) found.set(name, [member])
       else members.push(member)

@@ -1,11 +1,11 @@
 import { split } from '../collections/split.js'
 import type { ControlState } from './control-state.js'
 import type { Revocation, RevocationTarget } from './control.js'
+import type { StandingMembers } from './find-standing.js'
 import type { OrderRecord } from './ledger.js'
 import { keepRevocationForMs, revocationFrom } from './lifetime.js'
 import { parseKeptRevocation, type LastingOrder } from './messages.js'
 import type { KeptOrder, LedgerName } from './order-record.js'
-import type { StandingMembers } from './find-standing.js'
 import { SETTLED_TOGETHER, type Ask, type OrderStore } from './order-store.js'
 import { nameOfTarget, toMember, widest } from './revocation-terms.js'
 

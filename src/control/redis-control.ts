@@ -145,7 +145,7 @@ class RedisControl implements Control {
   readonly revoke = async (asked: Revocation): Promise<void> => { await this.give(async () => await this.book.revoke(asked)) }
 
   readonly unrevoke = async (target: RevocationTarget): Promise<void> => {
-    const standing = await findStanding(this.stores.revocations, target)
+    const standing = await findStanding(this.stores.revocations, this.state.terms.revocations, target)
     await this.give(async () => await this.book.unrevoke(target, standing))
   }
 

@@ -257,6 +257,16 @@ t.test('a taking back of one issuer leaves those of the others', async (t) => {
   t.same(await Promise.all([null, 'main', 'other'].map(async issuer => await redis.client.zscore('ws:revocations', member(issuer)) !== null)), [true, false, true])
 })
 
+t.test('what tells one incarnation of the set from another is no revocation that could be taken back', async (t) => {
+  const redis = await startRedis(t)
+  const process = await open(t, await openClient(t, redis))
+  await process.control.revoke({ kind: 'jti', id: 'early', ...ALL })
+  const members = await redis.client.zrange('ws:revocations', 0, '-1')
+  const [id = ''] = members.flatMap(member => (JSON.parse(member) as { id: string }).id).filter(id => id.startsWith('kept since'))
+  await process.control.unrevoke({ kind: 'jti', id, issuer: null })
+  t.same(await redis.client.zrange('ws:revocations', 0, '-1'), members)
+})
+
 t.test('a process that has read nothing yet takes back for good', async (t) => {
   const redis = await startRedis(t)
   const control = createRedisControl({ client: await openClient(t, redis), prefix: '', maxTokenLifetimeMs: 3_600_000, issuers: ['main'], timeoutMs: HANG_MS })
