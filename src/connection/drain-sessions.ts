@@ -5,8 +5,17 @@ import type { ResumeTickets } from './resume-ticket.js'
 import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 
+/** Upgrades that may still become connections while others are sent away. */
+export interface Latecomers {
+  /** How many are under way. */
+  readonly pending: number
+  /** Takes no more of them, and refuses those under way. */
+  refuse (): void
+}
+
 export interface DrainDeps {
   readonly registry: Registry
+  readonly latecomers: Latecomers
   readonly limiter: Pick<Limiter, 'vacate'>
   readonly tickets: Pick<ResumeTickets, 'issue'>
   readonly maxBufferedBytes: number
@@ -20,21 +29,31 @@ const TICKET_MARGIN_MS = 60_000
 /** The slots are given back before anybody is sent away, unless the store takes longer than this to say so. */
 const VACATE_MS = 1000
 
+/** How long a drain lasts. */
+export interface DrainTimes {
+  /** The connections are ended evenly over this time, and at its end nobody comes in any more. In ms. */
+  readonly drainMs: number
+  /** Upgrades may come at least until then, although nobody is there; never longer than `drainMs`. In ms. */
+  readonly openForMs: number
+}
+
 /**
  * Ends every open connection with 1012, evenly over `drainMs`: each is told when to come back by a `closing` frame, at
  * a random moment, so that a deploy is no stampede, and gets a ticket by which an office behind one address is not taken
- * for an attack. Resolves when none is left.
+ * for an attack. A connection that comes in meanwhile is one of them. Resolves when none is left and none can come.
  */
-export async function drainSessions (deps: DrainDeps, drainMs: number, isUrgent: () => boolean): Promise<void> {
-  const { registry } = deps
+export async function drainSessions (deps: DrainDeps, { drainMs, openForMs }: DrainTimes, isUrgent: () => boolean): Promise<void> {
+  const { registry, latecomers } = deps
   let lastMs = performance.now()
-  const endAtMs = lastMs + drainMs
-  let due = 0
-  while (registry.size > 0) {
+  const [endAtMs, openUntilMs] = [lastMs + drainMs, lastMs + Math.min(openForMs, drainMs)]
+  let [due, isOver] = [0, false]
+  while (!isOver) {
     const nowMs = performance.now()
+    const isEnd = isUrgent() || nowMs >= endAtMs
+    if (isEnd) latecomers.refuse()
     const left = [...registry.all()].filter(session => !session.vacated)
     // What falls to the time since the last step, fractions carried on: few connections are spread like many.
-    due = isUrgent() || nowMs >= endAtMs ? left.length : due + left.length * (nowMs - lastMs) / (endAtMs - lastMs)
+    due = isEnd ? left.length : due + left.length * (nowMs - lastMs) / (endAtMs - lastMs)
     lastMs = nowMs
     const share = left.slice(0, Math.floor(due))
     due -= share.length
@@ -42,8 +61,10 @@ export async function drainSessions (deps: DrainDeps, drainMs: number, isUrgent:
     for (const session of share) session.vacated = true
     await vacate(deps, share)
     for (const session of share) sendAway(deps, session)
-    if (registry.size > 0) await new Promise<void>((resolve) => { setTimeout(resolve, STEP_MS) })
+    isOver = registry.size === 0 && latecomers.pending === 0 && (isEnd || nowMs >= openUntilMs)
+    if (!isOver) await new Promise<void>((resolve) => { setTimeout(resolve, STEP_MS) })
   }
+  latecomers.refuse()
 }
 
 /** Never rejects, and takes at most `VACATE_MS`. */

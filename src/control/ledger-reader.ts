@@ -3,7 +3,7 @@ import type { ControlState } from './control-state.js'
 import type { OrderRecord } from './ledger.js'
 import { askToKnow } from './order-book.js'
 import { isWitness, type KeptOrder, type LedgerName } from './order-record.js'
-import { SET_START, type Ask, type OrderStore, type ScoreCursor } from './order-store.js'
+import { SET_START, SETTLED_TOGETHER, type Ask, type OrderStore, type ScoreCursor } from './order-store.js'
 
 export interface LedgerReaderOptions {
   readonly name: LedgerName
@@ -19,8 +19,6 @@ export interface LedgerReaderOptions {
 
 /** A turn with as many takes some 3 ms; with more the loop would stall, with fewer a reading would be mostly round trips. */
 const SLICE = 200
-/** Names settled in one script call: it holds up Redis for less than 1 ms. */
-const SETTLED_TOGETHER = 100
 
 /** Between the ends of one taking back, as two clocks see it. */
 const MEANINGLESS_MS = 1000

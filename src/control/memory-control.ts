@@ -65,7 +65,10 @@ export function createMemoryControl ({ maxTokenLifetimeMs, issuers, now = Date.n
     isRevoked: state.isRevoked,
     bannedForMs: state.bannedForMs,
     async revoke (asked) { await learn(book.revoke(asked)) },
-    async unrevoke (target) { await learn(book.unrevoke(target)) },
+    async unrevoke (target) {
+      // Nothing stands that the ledger does not know.
+      await learn(book.unrevoke(target, new Map()))
+    },
     async ban (address, durationMs) { await learn(book.ban(address, durationMs)) },
     async unban (address) { await learn(book.unban(address)) },
     async disconnect (userId) { state.perform({ type: 'disconnect', user_id: userId }) },

@@ -1,10 +1,12 @@
+import { split } from '../collections/split.js'
 import type { ControlState } from './control-state.js'
 import type { Revocation, RevocationTarget } from './control.js'
+import type { StandingMembers } from './find-standing.js'
 import type { OrderRecord } from './ledger.js'
 import { keepRevocationForMs, revocationFrom } from './lifetime.js'
 import { parseKeptRevocation, type LastingOrder } from './messages.js'
 import type { KeptOrder, LedgerName } from './order-record.js'
-import type { Ask, OrderStore } from './order-store.js'
+import { SETTLED_TOGETHER, type Ask, type OrderStore } from './order-store.js'
 import { nameOfTarget, toMember, widest } from './revocation-terms.js'
 
 /** An order that is kept from now on, and what is said of it on the control channel. */
@@ -36,9 +38,13 @@ export function askToKnow (record: OrderRecord, remainingMs: number): Ask {
 /** Gives orders that last, and takes them back: each resolves when it is kept, and rejects when it cannot be. */
 export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, now }: OrderBookOptions) {
   async function settle (ledger: LedgerName, asks: readonly Ask[]): Promise<KeptOrder[]> {
-    const settled = await stores[ledger].settle(asks, state.heardAtUs())
-    if (settled.some(({ refused }) => refused)) throw new Error(`there are too many ${ledger}`)
-    return settled.flatMap(({ order }) => order === null ? [] : [order])
+    const kept: KeptOrder[] = []
+    for (const part of split(asks, SETTLED_TOGETHER)) {
+      const settled = await stores[ledger].settle(part, state.heardAtUs())
+      if (settled.some(({ refused }) => refused)) throw new Error(`there are too many ${ledger}`)
+      kept.push(...settled.flatMap(({ order }) => order === null ? [] : [order]))
+    }
+    return kept
   }
 
   function toLift (ledger: LedgerName, name: string): Ask {
@@ -76,9 +82,14 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
       ])
       return { ledger: 'revocations', kept, message: { type: 'revoke', revocation, duration_ms: lastsMs } }
     },
-    async unrevoke (target: RevocationTarget): Promise<Given> {
-      const meant = target.issuer === null ? new Set([null, ...issuers, ...state.lookup.issuersOf(target)]) : [target.issuer]
-      const kept = await settle('revocations', [...meant].map(issuer => toLift('revocations', nameOfTarget({ ...target, issuer }))))
+    /** `standing`: what Redis has in force of the target. Each is taken back as well: one left there would count as given later. */
+    async unrevoke (target: RevocationTarget, standing: StandingMembers): Promise<Given> {
+      const meant = target.issuer === null ? [null, ...issuers, ...state.lookup.issuersOf(target)] : [target.issuer]
+      const names = new Set([...meant.map(issuer => nameOfTarget({ ...target, issuer })), ...standing.keys()])
+      const kept = await settle('revocations', [...names].flatMap((name) => {
+        const lift = toLift('revocations', name)
+        return standing.get(name)?.map(member => ({ ...lift, member })) ?? [lift]
+      }))
       return { ledger: 'revocations', kept, message: { type: 'unrevoke', target } }
     }
   }

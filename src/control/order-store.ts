@@ -34,6 +34,9 @@ export interface ScoreCursor { readonly score: string, readonly skip: number }
 
 export const SET_START: ScoreCursor = { score: '-inf', skip: 0 }
 
+/** Most names settled in one script call: it holds up Redis for less than 1 ms. */
+export const SETTLED_TOGETHER = 100
+
 export interface OrderStoreOptions {
   readonly client: RedisClient
   /** The sorted set of orders in force, and the hash of all; in one slot of a cluster. */

@@ -11,6 +11,7 @@ import type { Identity } from '../tokens/identity.js'
 import { createBanMarks, type BanMarks } from './ban-marks.js'
 import type { Control, ControlHandlers, ListedBan, ListedRevocation, Page, PageRequest, Revocation, RevocationTarget } from './control.js'
 import { createControlState, type ControlState } from './control-state.js'
+import { findStanding } from './find-standing.js'
 import { createKeptOrders, type KeptOrders } from './kept-orders.js'
 import { KeptReader } from './kept-reader.js'
 import { revocationLastsMs } from './lifetime.js'
@@ -20,7 +21,7 @@ import { createOrderBook, type Given, type OrderBook } from './order-book.js'
 import { entriesOf, toMessage } from './order-messages.js'
 import { createOrderReports, type HeardOrder } from './order-reports.js'
 import type { KeptOrder, LedgerName } from './order-record.js'
-import { createOrderStore } from './order-store.js'
+import { createOrderStore, type OrderStore } from './order-store.js'
 
 type Unreadable = 'control_message' | 'kept_ban' | 'kept_revocation' | 'kept_order'
 
@@ -69,6 +70,7 @@ class RedisControl implements Control {
   private readonly drop: (reason: Unreadable) => void
   private readonly report: (message: ControlMessage) => void
   private readonly state: ControlState
+  private readonly stores: Readonly<Record<LedgerName, OrderStore>>
   private readonly book: OrderBook
   private readonly lists: ReturnType<typeof createOrderLists>
   private readonly keptOrders: KeptOrders
@@ -92,7 +94,7 @@ class RedisControl implements Control {
     const openStore = (name: 'bans' | 'revocations', unreadable: Unreadable) => createOrderStore({
       client, keys: keys[name], terms: this.state.terms[name], timeoutMs, onUnreadable: () => { this.drop(unreadable) }
     })
-    const stores = { bans: openStore('bans', 'kept_ban'), revocations: openStore('revocations', 'kept_revocation') }
+    const stores = this.stores = { bans: openStore('bans', 'kept_ban'), revocations: openStore('revocations', 'kept_revocation') }
     this.book = createOrderBook({ state: this.state, stores, issuers, maxTokenLifetimeMs, now })
     this.lists = createOrderLists(stores, this.state.terms)
     this.keptOrders = createKeptOrders({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_order') } })
@@ -143,9 +145,8 @@ class RedisControl implements Control {
   readonly revoke = async (asked: Revocation): Promise<void> => { await this.give(async () => await this.book.revoke(asked)) }
 
   readonly unrevoke = async (target: RevocationTarget): Promise<void> => {
-    // What stands beside it in the sorted set must be known, or it would count as given later.
-    if (!this.loaded) throw new Error('revocations are not read yet')
-    await this.give(async () => await this.book.unrevoke(target))
+    const standing = await findStanding(this.stores.revocations, this.state.terms.revocations, target)
+    await this.give(async () => await this.book.unrevoke(target, standing))
   }
 
   readonly ban = async (address: string, durationMs: number): Promise<void> => {

@@ -15,7 +15,7 @@ import type { ControlHandlers } from '../control/control.js'
 import { refuse } from '../refusals.js'
 import type { Fanout } from './bus.js'
 import { createDisconnects, type Disconnects } from './disconnects.js'
-import { createGate } from './gate.js'
+import { createGate, RESTARTING, stopsListening } from './gate.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
 import { createRounds } from './rounds.js'
@@ -35,17 +35,22 @@ export interface Connections {
   readonly handlers: ControlHandlers
   /** Starts the timers: before the first upgrade. */
   start (): void
-  /** Sends everybody away over the drain time; at once when `isUrgent` says so. Resolves when nobody is left. */
+  /**
+   * Sends everybody away over the drain time, those who are on the way in as well; at once when `isUrgent` says so. Resolves
+   * when nobody is left, and nobody is let in any more.
+   */
   drain (isUrgent: () => boolean): Promise<void>
   /** Stops the timers. The connections must have ended. */
   stop (): void
 }
 
+/** A proxy sends the head as soon as it is connected: what it sent right before the listening socket was closed is here by then. */
+const LAST_HEADS_MS = 500
 const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights not verifiable' })
 
 /** Puts the connections of one process together. */
 export function composeConnections (deps: ConnectionsDeps): Connections {
-  const { ground: { config, registry, onFault }, judges: { access, limits, tickets } } = deps
+  const { ground: { config, phase, registry, onFault }, judges: { access, limits, tickets } } = deps
   const { drainMs, maxBufferedBytes } = config.server
   const disconnects = createDisconnects(config.upgrade.deadlineMs)
   const rights = createRights({
@@ -56,8 +61,16 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
   const subscriptions = composeSubscriptions(deps, rights)
   const context = toSessionContext(deps, subscriptions)
   const rounds = createRounds({ config, registry, limiter: limits.limiter, onFault })
+  const lifecycle = composeLifecycle(deps, context, rights, disconnects)
+  const latecomers = {
+    get pending () { return lifecycle.pending },
+    refuse () {
+      phase.current = 'closing'
+      lifecycle.refusePending(RESTARTING)
+    }
+  }
   return {
-    lifecycle: composeLifecycle(deps, context, rights, disconnects),
+    lifecycle,
     handlers: toControlHandlers(deps.judges, rights, disconnects),
     start () {
       deps.judges.accessSafety.watch(rights.endAll)
@@ -68,7 +81,10 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
       context.wheel.start((session, nowMs) => { onDue(context, session, nowMs) })
       rounds.start()
     },
-    async drain (isUrgent) { await drainSessions({ registry, limiter: limits.limiter, tickets, maxBufferedBytes }, drainMs, isUrgent) },
+    async drain (isUrgent) {
+      const openForMs = stopsListening(config) ? LAST_HEADS_MS : 0
+      await drainSessions({ registry, latecomers, limiter: limits.limiter, tickets, maxBufferedBytes }, { drainMs, openForMs }, isUrgent)
+    },
     stop () {
       rounds.stop()
       context.wheel.stop()
@@ -140,7 +156,7 @@ function composeLifecycle (
     userIsFull: (leaseOwner) => !dryRun && registry.countOf(leaseOwner) >= userConnections,
     noteUserFull,
     newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
-    gate: createGate(ground, config.server),
+    gate: createGate(ground),
     answerer: createRefusalAnswerer({ addressWindowMs, maxLingering: Math.ceil(config.server.maxConnections * LINGERING_SHARE) }),
     report,
     open: createOpenSession(context)

@@ -1,9 +1,9 @@
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load-config.js'
-import { refuse } from '../refusals.js'
 import { composeDoors } from './doors.js'
 import { createExits, type Exits } from './exits.js'
+import { stopsListening } from './gate.js'
 import type { GatewayExtras, GatewayOptions } from './gateway-options.js'
 import { openGround } from './ground.js'
 import { composeJudges } from './judges.js'
@@ -27,8 +27,6 @@ export interface Gateway {
   readonly operations: ProcessOperations
 }
 
-const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
-
 function buildHouse (config: Config, options: GatewayExtras, exits: Exits): House {
   const ground = openGround(config, options, exits)
   const judges = composeJudges(ground, exits)
@@ -40,10 +38,7 @@ async function leave (house: House, exits: Exits, reason: string, isUrgent: () =
   const { ground, doors: { connections, server } } = house
   ground.audit.serverDraining(ground.registry.size, ground.config.server.drainMs)
   ground.phase.current = 'draining'
-  // A proxy tries another gateway at once where nobody listens; it would pass on a 503, and prefer the gateway that empties.
-  // A client without a proxy reads that 503 and its delay.
-  if (ground.config.upgrade.trustedProxies !== null) server.stopListening()
-  connections.lifecycle.refusePending(RESTARTING)
+  if (stopsListening(ground.config)) server.stopListening()
   await connections.drain(isUrgent)
   await exits.closeAll(reason)
 }

@@ -2,19 +2,29 @@ import type { Config } from '../config/config.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Ground } from './ground.js'
 
-const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
+/** To those who come too late. */
+export const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
 const LATE = refuse('overloaded', { retryAfterMs: 2000, detail: 'event loop' })
+
+/**
+ * Whether a gateway that drains closes its listening socket. A proxy tries another gateway at once where nobody listens; it
+ * would pass on a 503, and prefer the gateway that empties. A client without a proxy reads that 503 and its delay.
+ */
+export const stopsListening = ({ upgrade }: Config): boolean => upgrade.trustedProxies !== null
 
 /**
  * Makes what says why nobody is taken in right now; null: everybody is. `pending`: upgrades under way, and sockets that were
  * accepted to be closed.
  */
 export function createGate (
-  { phase, eventLoop, registry }: Pick<Ground, 'phase' | 'eventLoop' | 'registry'>, { maxConnections }: Config['server']
+  { config, phase, eventLoop, registry }: Pick<Ground, 'config' | 'phase' | 'eventLoop' | 'registry'>
 ): (pending: number) => Refusal | null {
+  const { maxConnections } = config.server
   return (pending) => {
-    if (phase.current === 'draining') return RESTARTING
+    // Who can still reach a socket that is closed had knocked before: the client reads no 503 behind its proxy, but it is
+    // told by `closing` once it is in.
+    if (phase.current === 'closing' || (phase.current === 'draining' && !stopsListening(config))) return RESTARTING
     if (eventLoop.isLate()) return LATE
     return registry.size + pending >= maxConnections ? FULL : null
   }

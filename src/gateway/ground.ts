@@ -15,8 +15,11 @@ import { needsOf } from './redis-needs.js'
 import { createRedisFailures, NO_REDIS_FAILURES, type RedisFailures } from './redis-failures.js'
 import { writeEvent } from '../observe/log/log.js'
 
-/** Where this process is in its life. Read by the gate of upgrades and by readiness, moved by start and stop. */
-export interface Phase { current: 'starting' | 'running' | 'draining' }
+/**
+ * Where this process is in its life. Read by the gate of upgrades and by readiness, moved by start and stop. `closing`: the
+ * drain is over, and nobody comes in whichever way.
+ */
+export interface Phase { current: 'starting' | 'running' | 'draining' | 'closing' }
 
 /** What every other part stands on: it decides nothing. */
 export interface Ground extends ProcessLog {

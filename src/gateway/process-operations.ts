@@ -28,7 +28,7 @@ export function composeProcessOperations ({ ground, judges, fanout }: ProcessOpe
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
   const readiness = (): Readiness => judgeReadiness({
     started: phase.current !== 'starting',
-    draining: phase.current === 'draining',
+    draining: phase.current === 'draining' || phase.current === 'closing',
     issuers: tokens.status(),
     // Without revocations and bans nobody may be let in: they come from Redis.
     redisMissing: !control.loaded || (config.limits.onRedisDown === 'closed' && limits.redisUp() === false),

@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { drainSessions, type DrainDeps } from '../../src/connection/drain-sessions.js'
+import { drainSessions, type DrainDeps, type DrainTimes, type Latecomers } from '../../src/connection/drain-sessions.js'
 import { createRegistry, type Registry } from '../../src/connection/registry.js'
 import type { Session } from '../../src/connection/session.js'
 import type { Lease } from '../../src/limits/limiter.js'
@@ -30,12 +30,22 @@ function fill (count: number): Filled {
   return { registry, sessions, sockets, endedAtMs }
 }
 
-const depsOf = (registry: Registry, more: Partial<DrainDeps> = {}): DrainDeps =>
-  ({ registry, limiter: { vacate: async () => {} }, tickets: { issue: () => null }, maxBufferedBytes: 65_536, ...more })
+const NO_LATECOMERS: Latecomers = { pending: 0, refuse () {} }
+
+const over = (drainMs: number, openForMs = 0): DrainTimes => ({ drainMs, openForMs })
+
+const depsOf = (registry: Registry, more: Partial<DrainDeps> = {}): DrainDeps => ({
+  registry,
+  latecomers: NO_LATECOMERS,
+  limiter: { vacate: async () => {} },
+  tickets: { issue: () => null },
+  maxBufferedBytes: 65_536,
+  ...more
+})
 
 t.test('everybody is told when to come back, at moments of their own, and closed with 1012', async (t) => {
   const { registry, sockets } = fill(40)
-  await drainSessions(depsOf(registry), 0, () => false)
+  await drainSessions(depsOf(registry), over(0), () => false)
   t.equal(registry.size, 0)
   const delays = sockets.map((socket) => {
     const [frame] = socket.frames()
@@ -52,7 +62,7 @@ t.test('each gets a ticket for its user and address, which lasts a minute longer
   const { registry, sockets } = fill(3)
   const lives: number[] = []
   const issue: DrainDeps['tickets']['issue'] = ({ userId }, addressKey, lifeMs) => `${userId}@${addressKey}#${lives.push(lifeMs)}`
-  await drainSessions(depsOf(registry, { tickets: { issue } }), 0, () => false)
+  await drainSessions(depsOf(registry, { tickets: { issue } }), over(0), () => false)
   const frames = sockets.flatMap(socket => socket.frames())
   t.same(frames.map(frame => frame['resume']), ['alice@192.0.2.1#1', 'alice@192.0.2.1#2', 'alice@192.0.2.1#3'])
   t.same(lives, frames.map(frame => Number(frame['reconnect_after_ms']) + 60_000))
@@ -67,7 +77,7 @@ t.test('the slots are given back before anybody is told, and are not to be renew
     t.ok(sessions.every(session => session.vacated))
     await new Promise<void>((resolve) => { answer = resolve })
   }
-  const drained = drainSessions(depsOf(registry, { limiter: { vacate } }), 0, () => false)
+  const drained = drainSessions(depsOf(registry, { limiter: { vacate } }), over(0), () => false)
   t.same(vacated, sessions.map(session => session.lease))
   await new Promise((resolve) => setImmediate(resolve))
   t.same(sockets.flatMap(socket => socket.frames()), [], 'nobody is told before the answer')
@@ -79,7 +89,7 @@ t.test('the slots are given back before anybody is told, and are not to be renew
 t.test('a store that never answers holds nobody up for long', async (t) => {
   const { registry } = fill(3)
   const startedAtMs = performance.now()
-  await drainSessions(depsOf(registry, { limiter: { vacate: async () => { await new Promise(() => {}) } } }), 0, () => false)
+  await drainSessions(depsOf(registry, { limiter: { vacate: async () => { await new Promise(() => {}) } } }), over(0), () => false)
   t.equal(registry.size, 0)
   t.ok(performance.now() - startedAtMs < HANG_MS)
 })
@@ -87,7 +97,7 @@ t.test('a store that never answers holds nobody up for long', async (t) => {
 t.test('who ends by itself while slots are given back is told nothing more', async (t) => {
   const { registry, sessions, sockets } = fill(1)
   const vacate = async (): Promise<void> => { for (const session of sessions) session.ending = { name: 'idle', message: '' } }
-  const drained = drainSessions(depsOf(registry, { limiter: { vacate } }), 0, () => false)
+  const drained = drainSessions(depsOf(registry, { limiter: { vacate } }), over(0), () => false)
   await new Promise((resolve) => setImmediate(resolve))
   t.same(sockets[0]?.sent, [])
   for (const session of sessions) registry.remove(session)
@@ -112,7 +122,7 @@ function holdTime (t: Test): (ms: number) => Promise<void> {
 t.test('the end is spread evenly over the time given', async (t) => {
   const pass = holdTime(t)
   const { registry, endedAtMs } = fill(60)
-  const drained = drainSessions(depsOf(registry), 500, () => false)
+  const drained = drainSessions(depsOf(registry), over(500), () => false)
   await pass(700)
   await drained
   t.ok(endedAtMs.filter(at => at < 75).length <= 12, 'no burst at the start')
@@ -122,7 +132,7 @@ t.test('the end is spread evenly over the time given', async (t) => {
 t.test('a few are spread over the time like many', async (t) => {
   const pass = holdTime(t)
   const { registry, endedAtMs } = fill(3)
-  const drained = drainSessions(depsOf(registry), 600, () => false)
+  const drained = drainSessions(depsOf(registry), over(600), () => false)
   await pass(800)
   await drained
   t.ok((endedAtMs[0] ?? 0) >= 200, 'the first after its share of the time')
@@ -132,7 +142,7 @@ t.test('a few are spread over the time like many', async (t) => {
 t.test('who is in a hurry ends all that is left at once', async (t) => {
   const { registry } = fill(100)
   let urgent = false
-  const drained = drainSessions(depsOf(registry), 600_000, () => urgent)
+  const drained = drainSessions(depsOf(registry), over(600_000), () => urgent)
   t.ok(registry.size > 90)
   urgent = true
   await drained
@@ -140,6 +150,97 @@ t.test('who is in a hurry ends all that is left at once', async (t) => {
 })
 
 t.test('with nobody there it is done at once', async (t) => {
-  await drainSessions(depsOf(createRegistry()), 600_000, () => false)
+  await drainSessions(depsOf(createRegistry()), over(600_000), () => false)
   t.pass()
+})
+
+/** Upgrades that become connections when the test says so, until they are refused. */
+function expectLatecomers (registry: Registry, count: number) {
+  let pending = count
+  const refused: number[] = []
+  return {
+    refused,
+    latecomers: {
+      get pending () { return pending },
+      refuse () {
+        refused.push(pending)
+        pending = 0
+      }
+    },
+    /** One comes in; returns how it fares. */
+    enter (): TestSocket {
+      const { session, socket } = openTestSession()
+      const { end } = socket
+      socket.end = (code, reason) => { end(code, reason); registry.remove(session) }
+      pending--
+      registry.add(session)
+      return socket
+    }
+  }
+}
+
+t.test('it waits for upgrades under way, and who comes in by one is told like the others', async (t) => {
+  const pass = holdTime(t)
+  const { registry, sockets } = fill(1)
+  const { latecomers, refused, enter } = expectLatecomers(registry, 2)
+  let isDone = false
+  const drained = drainSessions(depsOf(registry, { latecomers }), over(1000), () => false).then(() => { isDone = true })
+  await pass(500)
+  const inTime = enter()
+  await pass(400)
+  const atLast = enter()
+  t.same([isDone, refused], [false, []])
+  await pass(200)
+  await drained
+  for (const { ended, frames } of [...sockets, inTime, atLast]) t.match([frames().map(({ type }) => type), ended], [['closing'], { code: 1012 }])
+  t.same(refused.filter(count => count > 0), [], 'nobody was refused')
+})
+
+t.test('with nobody there it is over as soon as the last upgrade under way has ended', async (t) => {
+  const pass = holdTime(t)
+  const { registry } = fill(0)
+  const { latecomers, refused, enter } = expectLatecomers(registry, 1)
+  let isDone = false
+  const drained = drainSessions(depsOf(registry, { latecomers }), over(600_000), () => false).then(() => { isDone = true })
+  await pass(1000)
+  t.notOk(isDone)
+  enter().end(1000, '')
+  await pass(100)
+  await drained
+  t.same(refused, [0], 'nobody comes in after that')
+})
+
+t.test('an upgrade that is not decided at the end of the time is refused, and none holds up who is in a hurry', async (t) => {
+  const pass = holdTime(t)
+  const slow = expectLatecomers(createRegistry(), 3)
+  const drained = drainSessions(depsOf(createRegistry(), { latecomers: slow.latecomers }), over(1000), () => false)
+  await pass(900)
+  t.same(slow.refused, [])
+  await pass(200)
+  await drained
+  t.equal(slow.refused[0], 3)
+  const hurried = expectLatecomers(createRegistry(), 3)
+  let isUrgent = false
+  const left = drainSessions(depsOf(createRegistry(), { latecomers: hurried.latecomers }), over(600_000, 600_000), () => isUrgent)
+  await pass(100)
+  t.same(hurried.refused, [])
+  isUrgent = true
+  await pass(100)
+  await left
+  t.equal(hurried.refused[0], 3)
+})
+
+t.test('with nobody there it stays open as long as heads may still arrive, but never longer than the drain', async (t) => {
+  const pass = holdTime(t)
+  for (const [openForMs, drainMs] of [[500, 600_000], [600_000, 500]] as const) {
+    const { registry } = fill(0)
+    const { latecomers, refused } = expectLatecomers(registry, 0)
+    let isDone = false
+    const drained = drainSessions(depsOf(registry, { latecomers }), over(drainMs, openForMs), () => false).then(() => { isDone = true })
+    await pass(480)
+    t.same([isDone, refused], [false, []])
+    await pass(100)
+    await drained
+    t.ok(refused.length > 0)
+  }
 })

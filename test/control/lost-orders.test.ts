@@ -221,3 +221,59 @@ t.test('what such a process orders and takes back without a message that arrives
   t.equal(isRevoked(3000), false)
   t.same(await Promise.all(two.map(async member => await redis.client.zscore('ws:revocations', member))), [null, null])
 })
+
+t.test('what such a process gave a moment ago, or without a message that arrives, is taken back for good', async (t) => {
+  const redis = await startRedis(t)
+  const former = createFormerProcess(redis)
+  const process = await open(t, await openClient(t, redis))
+  const revocations = [null, 'main', 'not configured here'].flatMap(issuer => [null, 4000].map(issuedBeforeMs => ({ kind: 'jti', id: 'early', issuer, issuedBeforeMs })))
+  const others = [['jti', 'late'], ['sid', 'early'], ['jti', 'not "early"']].map(([kind, id]) => JSON.stringify({ kind, id, issuer: null, issuedBeforeMs: null }))
+  const keep = async (members: readonly string[]): Promise<unknown> => await redis.client.zadd('ws:revocations', ...members.flatMap(member => [Date.now() + 600_000, member]))
+  const standing = async (): Promise<string[]> => (await redis.client.zrange('ws:revocations', 0, '-1')).filter(member => !member.includes('kept since'))
+  const isEarlyRevoked = (): boolean[] => ['main', 'not configured here'].map(issuer => process.control.isRevoked(identity({ tokenId: 'early', sessionId: null, issuer, issuedAtMs: 3000 })))
+  await keep(others)
+  for (const isNamed of [true, false]) {
+    if (isNamed) for (const revocation of revocations) await former.revoke(revocation, 600_000)
+    else await keep(revocations.map(revocation => JSON.stringify(revocation)))
+    await former.ban('192.0.2.1', 600_000)
+    // What is named before is read with it, or earlier.
+    await Promise.all([process.control.unrevoke({ kind: 'jti', id: 'early', issuer: null }), process.control.unban('192.0.2.1')])
+    await former.ban('192.0.2.2', 600_000)
+    await until('what was named is read', () => process.control.bannedForMs('192.0.2.2') > 0)
+    t.same([await standing(), isEarlyRevoked()], [others.toSorted(), [false, false]])
+    const reader = await open(t, await openClient(t, redis))
+    t.same(['early', 'late'].filter(id => isKicked(reader, id)), ['late'], 'whoever reads everything agrees')
+    t.equal(reader.control.bannedForMs('192.0.2.1') + process.control.bannedForMs('192.0.2.1'), 0)
+    await process.control.unban('192.0.2.2')
+  }
+})
+
+t.test('a taking back of one issuer leaves those of the others', async (t) => {
+  const redis = await startRedis(t)
+  const process = await open(t, await openClient(t, redis))
+  const member = (issuer: string | null): string => JSON.stringify({ kind: 'jti', id: 'early', issuer, issuedBeforeMs: null })
+  await redis.client.zadd('ws:revocations', ...[null, 'main', 'other'].flatMap(issuer => [Date.now() + 600_000, member(issuer)]))
+  await process.control.unrevoke({ kind: 'jti', id: 'early', issuer: 'main' })
+  t.same(await Promise.all([null, 'main', 'other'].map(async issuer => await redis.client.zscore('ws:revocations', member(issuer)) !== null)), [true, false, true])
+})
+
+t.test('what tells one incarnation of the set from another is no revocation that could be taken back', async (t) => {
+  const redis = await startRedis(t)
+  const process = await open(t, await openClient(t, redis))
+  await process.control.revoke({ kind: 'jti', id: 'early', ...ALL })
+  const members = await redis.client.zrange('ws:revocations', 0, '-1')
+  const [id = ''] = members.flatMap(member => (JSON.parse(member) as { id: string }).id).filter(id => id.startsWith('kept since'))
+  await process.control.unrevoke({ kind: 'jti', id, issuer: null })
+  t.same(await redis.client.zrange('ws:revocations', 0, '-1'), members)
+})
+
+t.test('a process that has read nothing yet takes back for good', async (t) => {
+  const redis = await startRedis(t)
+  const control = createRedisControl({ client: await openClient(t, redis), prefix: '', maxTokenLifetimeMs: 3_600_000, issuers: ['main'], timeoutMs: HANG_MS })
+  t.teardown(async () => { await control.close() })
+  await redis.client.zadd('ws:revocations', Date.now() + 600_000, JSON.stringify({ kind: 'jti', id: 'early', ...ALL }))
+  await control.unrevoke({ kind: 'jti', id: 'early', issuer: null })
+  control.start(createRecorder().handlers)
+  await until('it is loaded', () => control.loaded)
+  t.notOk(isKicked({ control, told: [] }, 'early'))
+})

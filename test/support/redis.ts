@@ -36,7 +36,7 @@ export interface TestRedisCluster {
   /** Takes over when the first master is gone, where one was asked for. */
   readonly replica: TestRedis | null
   /** Gives a slot with its keys to another master, as an operator does. `meanwhile` runs twice while both have a part of it. */
-  moveSlot (slot: number, from: TestRedis, to: TestRedis, meanwhile: () => Promise<void>): Promise<void>
+  moveSlot (slot: number, from: TestRedis, to: TestRedis, meanwhile?: () => Promise<void>): Promise<void>
   stop (): Promise<void>
 }
 
@@ -143,7 +143,7 @@ export async function startRedisCluster (t: Test, options: TestClusterOptions = 
     urls: nodes.map((node) => node.url),
     nodes,
     replica,
-    moveSlot: async (slot, from, to, meanwhile) => { await moveSlot(nodes, { slot, from, to }, meanwhile) },
+    moveSlot: async (slot, from, to, meanwhile = async () => {}) => { await moveSlot(nodes, { slot, from, to }, meanwhile) },
     stop: async () => { await Promise.all(all.map(async (node) => { await node.stop() })) }
   }
 }
@@ -164,10 +164,26 @@ async function replicate (replica: TestRedis, master: TestRedis): Promise<void> 
   await until('the replica follows', async () => (await replica.client.info('replication')).includes('master_link_status:up'))
 }
 
+/** The epochs of all masters, as this node knows them. */
+async function readEpochs ({ client }: TestRedis): Promise<string> {
+  const lines = String(await client.call('CLUSTER', 'NODES')).split('\n').map(line => line.split(' '))
+  return lines.flatMap(([id, , flags, , , , epoch]) => flags?.includes('master') === true ? [`${id} ${epoch}`] : []).toSorted().join()
+}
+
+/**
+ * Of two nodes that claim a slot the one of the later epoch has it, and what the former owner said of itself may still be on
+ * its way when the new one begins: without this that would take the slot back, and then nobody has it.
+ */
+async function takeLatestEpoch (nodes: readonly TestRedis[], node: TestRedis): Promise<void> {
+  await until('the nodes agree on epochs', async () => new Set(await Promise.all(nodes.map(readEpochs))).size === 1)
+  await node.client.call('CLUSTER', 'BUMPEPOCH')
+}
+
 interface SlotMove { readonly slot: number, readonly from: TestRedis, readonly to: TestRedis }
 
 async function moveSlot (nodes: readonly TestRedis[], { slot, from, to }: SlotMove, meanwhile: () => Promise<void>): Promise<void> {
   const [fromId, toId] = [await nodeId(from), await nodeId(to)]
+  await takeLatestEpoch(nodes, to)
   await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId)
   await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId)
   await meanwhile()

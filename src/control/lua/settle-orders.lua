@@ -63,7 +63,8 @@ local function read_kept (name, reach, member)
   if member ~= '' and (not kept or kept.lifted or kept.member ~= member) then
     local score = tonumber(redis.call('ZSCORE', orders, member) or nil)
     if score and score > now then
-      -- When it was given is not known: just after what it stands beside, and before anything else.
+      -- When it was given is not known: just after what it stands beside, and before anything else. A process
+      -- that takes back takes all of this name out of the set (find-standing.ts): what stands beside that came later.
       local found = {given = (kept and kept.given or 0) + 1, ends = math.min(score, LARGEST), lifted = false, reach = reach, member = member}
       if kept and not kept.lifted then
         if kept.member ~= member then redis.call('ZREM', orders, kept.member, member) end
