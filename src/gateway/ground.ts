@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/config.js'
+import { planDescriptors, readDescriptorLimit, type DescriptorBudget } from '../descriptors/budget.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
@@ -22,6 +23,7 @@ export interface Ground extends ProcessLog {
   readonly registry: Registry
   readonly eventLoop: EventLoopWatch
   readonly metrics: Metrics
+  readonly descriptors: DescriptorBudget
   /** Null: without Redis. */
   readonly redis: RedisConnection | null
 }
@@ -47,7 +49,8 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   exits.add(metrics.close)
   const redis = openRedis(config)
   exits.add(async () => { await redis?.close() })
-  return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis }
+  const descriptors = planDescriptors(readDescriptorLimit(), config.server.maxConnections)
+  return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, descriptors, redis }
 }
 
 function openRedis ({ redis }: Config): RedisConnection | null {

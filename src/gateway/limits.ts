@@ -106,6 +106,7 @@ function createStore ({ config, redis, audit, keepRecords, ownLimiter = null }: 
     shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } }),
     local,
     policy,
+    windowMs: Math.max(settings.addressWindowMs, settings.messageWindowMs),
     now: monotonic,
     onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
     onRestored: () => { audit.limitsRestored() }

@@ -14,8 +14,8 @@ const DRAIN_GRACE_MS = 10_000
 
 export interface Supervisor {
   /**
-   * Starts the workers; resolves when all take connections. Rejects when one ends before, its reason is on standard error,
-   * and when a port is taken: everything is closed again then. Stopped before: stays pending.
+   * Starts the workers; resolves when all take connections. Rejects when one says on standard error why it cannot start before any
+   * could, and when a port is taken: everything is closed again then. Stopped before: stays pending.
    */
   start (): Promise<void>
   /** Drains all workers. A second call ends them at once. */
@@ -34,7 +34,7 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
   const { log, destination, onFault } = openProcessLog(config, `${nodeId}-0-${randomBytes(3).toString('hex')}`, { writesFile: true })
   const fleet = new Fleet({ entry, env: { ...process.env, NODE_ID: nodeId }, log, onLine: (line) => { destination.write(`${line}\n`) } })
   let stopping: Promise<void> | null = null
-  const admin = composeAdmin(config, createFleetOperations(() => fleet.running(), () => stopping !== null), onFault)
+  const admin = composeAdmin(config, createFleetOperations(fleet, () => stopping !== null), onFault)
 
   async function close (): Promise<void> {
     await fleet.ended()

@@ -1,5 +1,6 @@
 import type { Admission, Admit, Grant, GrantRequest, GrantSettlement, Lease, Limiter } from '../limiter.js'
 import type { MemoryLimiter } from '../memory/limiter.js'
+import { createCarriedWindows } from './carried-windows.js'
 import { createOutage, type OutageReason } from './outage.js'
 import { split } from '../../collections/split.js'
 
@@ -21,6 +22,8 @@ export interface GuardedLimiterOptions {
   /** Always told of every lease, so that it can take over, and so that Redis can be told again. */
   readonly local: MemoryLimiter
   readonly policy: RedisDownPolicy
+  /** The longer of the addresses' two windows. */
+  readonly windowMs: number
   /** Monotonic, in ms. */
   readonly now: () => number
   /** Once per outage. */
@@ -43,25 +46,44 @@ const REGISTER_PASSES = 3
 const PROBE: Lease = { owner: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
 
-/** A limiter that Redis's absence does not stop: after one failed call the policy decides, until Redis is back. */
-export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
-  const { shared, local, policy } = options
-  const outage = createOutage({ ...options, recover: async () => { await registerAgain(shared, local) } })
-
+/** What decides while Redis is away. */
+function createPolicy (local: MemoryLimiter, policy: RedisDownPolicy) {
   const admitWithout = async (request: Admit): Promise<Admission> => {
     if (policy === 'closed') throw new LimitsUnavailable('the limits cannot be checked')
     if (policy === 'local') return await local.admit(request)
+    local.noteAttempt(request)
     if (request.lease !== null) local.hold(request.lease)
     return { admitted: true }
   }
   const grantWithout = async (request: GrantRequest): Promise<Grant> => {
-    if (policy === 'open') return { id: LOCAL_GRANT, granted: request.demand + request.spare, retryAfterMs: 0, unsettledMs: 0 }
+    if (policy === 'open') {
+      local.noteMessages(request.address, request.demand)
+      return { id: LOCAL_GRANT, granted: request.demand + request.spare, retryAfterMs: 0, unsettledMs: 0 }
+    }
     const grant = await local.takeGrant(request, [])
     return { ...grant, id: LOCAL_GRANT + grant.id }
   }
   const settleLocal = (settled: readonly GrantSettlement[]): void => {
     local.settle(settled.filter(isLocal).map((one) => ({ ...one, id: one.id.slice(LOCAL_GRANT.length) })))
   }
+  return { admitWithout, grantWithout, settleLocal }
+}
+
+/** A limiter that Redis's absence does not stop: after one failed call the policy decides, until Redis is back. */
+export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
+  const { local, policy } = options
+  const carried = createCarriedWindows(options)
+  const shared = carried.limiter
+  const outage = createOutage({
+    ...options,
+    recover: async () => { await registerAgain(shared, local) },
+    onRestored: (downMs) => {
+      carried.noteRestored()
+      options.onRestored(downMs)
+    }
+  })
+
+  const { admitWithout, grantWithout, settleLocal } = createPolicy(local, policy)
 
   return {
     // No async function: each attempt passes this limiter and those around it, and async functions were a fifth of its garbage.
@@ -92,7 +114,10 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     },
     takeGrant: async (request, settled) => {
       settleLocal(settled)
-      if (outage.isDown()) return await grantWithout(request)
+      if (outage.isDown()) {
+        carried.noteSettled(settled.filter(isShared))
+        return await grantWithout(request)
+      }
       try {
         return await shared.takeGrant(request, settled.filter(isShared))
       } catch (error) {
@@ -103,7 +128,8 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     settle: (settled) => {
       settleLocal(settled)
       // What Redis lent before an outage lapses there with the window.
-      if (!outage.isDown()) shared.settle(settled.filter(isShared))
+      if (outage.isDown()) carried.noteSettled(settled.filter(isShared))
+      else shared.settle(settled.filter(isShared))
     },
     close: async () => {
       outage.close()
