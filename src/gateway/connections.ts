@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isListed, type ClientAddress } from '../address/client-address.js'
+import { SYSTEM_CLOCKS } from '../clocks.js'
 import { createRefusalAnswerer } from '../connection/answer-refusal.js'
 import { createDeadlineWheel } from '../connection/deadline-wheel.js'
 import type { Delivery } from '../connection/deliver.js'
@@ -101,6 +102,7 @@ function toSessionContext ({ ground: { config, node, registry }, judges }: Conne
     keepTokens: judges.access.keepTokens,
     dryRun,
     idleMs: server.idleMs,
+    clocks: SYSTEM_CLOCKS,
     clockToleranceMs: config.tokens.clockToleranceMs,
     registry,
     wheel: createDeadlineWheel(),
@@ -140,7 +142,7 @@ function composeLifecycle (
     userIsFull: (leaseOwner) => !dryRun && registry.countOf(leaseOwner) >= userConnections,
     noteUserFull,
     newConnectionId: () => `${bootId}-${(++connections).toString(36)}`,
-    gate: createGate(ground, config.server),
+    gate: createGate(ground),
     answerer: createRefusalAnswerer({ addressWindowMs, maxLingering: Math.ceil(config.server.maxConnections * LINGERING_SHARE) }),
     report,
     open: createOpenSession(context)

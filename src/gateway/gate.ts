@@ -1,9 +1,9 @@
-import type { Config } from '../config/config.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Ground } from './ground.js'
 
 const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
+const NO_DESCRIPTORS = refuse('overloaded', { retryAfterMs: 1000, detail: 'descriptors' })
 const LATE = refuse('overloaded', { retryAfterMs: 2000, detail: 'event loop' })
 
 /**
@@ -11,11 +11,13 @@ const LATE = refuse('overloaded', { retryAfterMs: 2000, detail: 'event loop' })
  * accepted to be closed.
  */
 export function createGate (
-  { phase, eventLoop, registry }: Pick<Ground, 'phase' | 'eventLoop' | 'registry'>, { maxConnections }: Config['server']
+  { phase, eventLoop, registry, descriptors, config }: Pick<Ground, 'phase' | 'eventLoop' | 'registry' | 'descriptors' | 'config'>
 ): (pending: number) => Refusal | null {
   return (pending) => {
     if (phase.current === 'draining') return RESTARTING
     if (eventLoop.isLate()) return LATE
-    return registry.size + pending >= maxConnections ? FULL : null
+    const count = registry.size + pending
+    if (count >= config.server.maxConnections) return FULL
+    return count >= descriptors.maxConnections ? NO_DESCRIPTORS : null
   }
 }

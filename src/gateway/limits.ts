@@ -139,6 +139,7 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
     shared: tellProbes(shared, redis.noteProbe),
     local,
     policy,
+    windowMs: Math.max(settings.addressWindowMs, settings.messageWindowMs),
     now: monotonic,
     onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
     onRestored: () => { audit.limitsRestored() },
