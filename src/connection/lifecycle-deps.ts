@@ -15,7 +15,10 @@ export interface LifecycleDeps extends AddressStateDeps, DecideDeps, SettleDeps 
   /** On the allow list: the address limits do not apply. */
   readonly isExempt: (address: ClientAddress) => boolean
   readonly judgeTicket: ResumeTickets['judge']
-  /** Why no upgrade is taken now: draining, overloaded. Null: it is open. `pending`: upgrades under way, and sockets that were accepted to be closed. */
+  /**
+   * Why no upgrade is taken now: draining, overloaded. Null: it is open. `pending`: upgrades under way, and sockets that were
+   * accepted to be closed.
+   */
   readonly gate: (pending: number) => Refusal | null
   readonly report: Report
 }

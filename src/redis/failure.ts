@@ -43,8 +43,10 @@ const DENIED = /^NOPERM|The user executing the script (?:can't|is lacking)|ACL f
 const FIRST_WORD = /^-?([A-Z][A-Z_]{1,30})\b/
 /** Errors by which the client library says that a command was not answered, whatever their words. */
 const UNANSWERED = new Set(['AbortError', 'RedisError', 'MaxRetriesPerRequestError', 'ClusterAllFailedError'])
-/** So are those of sockets, TLS and names, which carry a code of Node's. */
-const isUnanswered = (error: Error): boolean => UNANSWERED.has(error.name) || ('code' in error && typeof error.code === 'string')
+/** So are those of sockets, TLS and names, which carry a code. Node's other codes, as of a wrong argument, tell of our own fault. */
+const OF_CONNECTION = /^(?!ERR_)|^ERR_(?:SSL|TLS|OSSL|SOCKET|STREAM)_/
+const isUnanswered = (error: Error): boolean =>
+  UNANSWERED.has(error.name) || ('code' in error && typeof error.code === 'string' && OF_CONNECTION.test(error.code))
 /** Cluster's own failure to connect carries that of the node which it asked last. */
 const nodeErrorOf = (error: Error): unknown => 'lastNodeError' in error ? error.lastNodeError : undefined
 

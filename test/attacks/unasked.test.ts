@@ -98,7 +98,9 @@ t.test('strangers at the ports', async (t) => {
   })
 })
 
-async function refuseMany (t: Test, gateway: TestGateway, count: number, headers: Record<string, string>): Promise<Array<number | undefined>> {
+async function refuseMany (
+  t: Test, gateway: TestGateway, count: number, headers: Record<string, string>
+): Promise<Array<number | undefined>> {
   return await Promise.all(Array.from({ length: count }, async () => {
     const { status } = await connectRefused(t, gateway, '/ws?refuse=close', { from: freshAddress(), headers })
     return status

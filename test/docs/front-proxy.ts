@@ -86,3 +86,22 @@ export function signToLength (sign: (claims: Record<string, unknown>) => string,
     if (token.length >= length) return token
   }
 }
+
+/** The way of one more client, with an address of its own unless `more` says another. */
+export type NextClient = (more?: Partial<ThroughProxy>) => ThroughProxy
+
+/** What one token comes to in each of its places: query, header and subprotocol. */
+export async function outcomesOfToken (t: Lifetime, token: string, through: NextClient): Promise<string[]> {
+  return await Promise.all([
+    outcomeThrough(t, `/ws?token=${token}`, through()),
+    outcomeThrough(t, '/ws', through({ headers: { authorization: `Bearer ${token}` } })),
+    outcomeThrough(t, '/ws', through({ protocols: ['portcullis.v1', `bearer.${token}`] }))
+  ])
+}
+
+/** What a page of the proxy's own host comes to, and then a page of another. */
+export async function outcomesOfOrigins (t: Lifetime, token: string, through: NextClient): Promise<string[]> {
+  const own = through().base.replace(/^wss?/, 'https')
+  return await Promise.all([own, 'https://evil.example'].map(async origin =>
+    await outcomeThrough(t, '/ws', through({ headers: { origin, authorization: `Bearer ${token}` } }))))
+}

@@ -8,6 +8,7 @@ import { connect, connectRefused, freshAddress, type TestClient } from '../suppo
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { patternOf, PLAIN_COMMANDS, redisNeeds } from '../../src/redis/needs.js'
+import { startMonitor } from '../support/monitor.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -146,11 +147,10 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
 const settingsOf = (issuer: TestIssuer): Record<string, string> => ({ ...trust(issuer), ADMIN_TOKEN, WS_BAN_AFTER: '1000' })
 
 /** What the gateway's connections and its scripts ask, as Redis hears it: a command and the key or channel it is about. */
-async function listen (t: Test, { client }: TestRedis): Promise<() => Promise<ReadonlyArray<readonly [command: string, name: string]>>> {
-  const monitor = await client.monitor()
-  t.teardown(() => { monitor.disconnect() })
-  const heard: Array<{ source: string, args: readonly string[] }> = []
-  monitor.on('monitor', (_time: string, args: string[], source: string) => { heard.push({ source, args }) })
+async function listen (
+  t: Test, { client, port }: TestRedis
+): Promise<() => Promise<ReadonlyArray<readonly [command: string, name: string]>>> {
+  const heard = await startMonitor(t, port)
   return async () => {
     const clients = String(await client.call('CLIENT', 'LIST')).split('\n').filter(line => /\bname=portcullis/.test(line))
     const sources = new Set(['lua', ...clients.map(line => /\baddr=(\S+)/.exec(line)?.[1] ?? '')])

@@ -31,9 +31,12 @@ function setOut (t: Test, { base, certFile }: Pick<ThroughProxy, 'base' | 'certF
 
 const isOpen = ({ seen }: Traveller): boolean => seen.at(-1)?.state.status === 'open'
 
-/** What a client waited for that was not the restart it had been told of. */
-const surprises = ({ seen }: Traveller): string[] => seen.flatMap(({ state }) =>
-  state.status === 'waiting' && (state.because.name !== 'restarting' || state.because.code !== 1012) ? [state.because.name] : [])
+/** What a client waited for that was not the restart it had been told of: the name, the code, and the way that led there. */
+const surprises = ({ seen }: Traveller): string[] => seen.flatMap(({ state, atMs }, n) => {
+  if (state.status !== 'waiting' || (state.because.name === 'restarting' && state.because.code === 1012)) return []
+  const way = seen.slice(0, n).map(({ state, atMs }) => `${state.status} at ${Math.round(atMs)}`).join(', ')
+  return [`${state.because.name} ${String(state.because.code)} at ${Math.round(atMs)} after ${way}`]
+})
 
 /** The longest time in ms from a close to the next open. */
 function longestAwayMs ({ seen }: Traveller): number {

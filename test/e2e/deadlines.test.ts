@@ -16,10 +16,14 @@ async function countUpgrades (gateway: TestGateway, outcome: string): Promise<nu
   return Number(new RegExp(`portcullis_upgrades_total\\{outcome="${outcome}"\\} (\\d+)`).exec(text)?.[1] ?? 0)
 }
 
-/** Sends an upgrade and leaves without an answer. By a goodbye: a reset may overtake what was sent. */
-async function leaveEarly (t: T, gateway: TestGateway, path: string, from: string): Promise<void> {
+/**
+ * Sends an upgrade and leaves without an answer. By a goodbye: a reset may overtake what was sent. `hang` is called at the last
+ * moment: a dependency that hangs for longer is known to be away.
+ */
+async function leaveEarly (t: T, gateway: TestGateway, path: string, from: string, hang = (): void => {}): Promise<void> {
   const before = await countUpgrades(gateway, 'aborted')
   const raw = await openRaw(t, gateway.port, from)
+  hang()
   raw.write(upgradeHead(path))
   raw.socket.end()
   await until('the abort was seen', async () => await countUpgrades(gateway, 'aborted') === before + 1)
@@ -93,12 +97,11 @@ t.test('while Redis hangs and the policy is `closed`', async (t) => {
   const [late, leaver] = [freshAddress(), freshAddress()]
   const warm = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: 'warm' })}`, { from: freshAddress() })
   await warm.next()
-  redis.pause()
   t.teardown(redis.resume)
 
   await t.test('a client that leaves is gone, and one that waits is answered 503 before the deadline', async (t) => {
     // It goes first: who waits behind it is answered together with it, and would have to leave before that.
-    await leaveEarly(t, gateway, `/ws?token=${token}`, leaver)
+    await leaveEarly(t, gateway, `/ws?token=${token}`, leaver, redis.pause)
     expectUnavailable(t, await connectRefused(t, gateway, `/ws?token=${token}`, { from: late }))
     await gateway.waitForLog('limits.degraded')
   })

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { startMonitor } from '../support/monitor.js'
 import { offenders } from '../support/offenders.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -178,23 +179,21 @@ t.test('one accepted upgrade is one script call', async (t) => {
   const warm = await open(t, gateway, issuer.sign({ sub: 'warm' }))
   warm.socket.close()
   await until('the scripts are loaded', async () => await redis.client.exists('ws:ratelimit:user:warm') === 0)
-  const monitor = await redis.client.monitor()
-  t.teardown(() => { monitor.disconnect() })
-  const seen: string[][] = []
-  monitor.on('monitor', (_time: string, args: string[], source: string) => { if (source !== 'lua') seen.push(args) })
+  const heard = await startMonitor(t, redis.port)
+  const seen = (): ReadonlyArray<readonly string[]> => heard.filter(({ source }) => source !== 'lua').map(({ args }) => args)
   const client = await open(t, gateway, issuer.sign({ sub: 'watched' }))
-  await until('the own topic is joined', () => seen.some(args => args.includes('ws:topic:user:watched')))
-  const scripts = (): string[][] => seen.filter(([command = '']) => /^(evalsha|eval|script|fcall)/i.test(command))
+  await until('the own topic is joined', () => seen().some(args => args.includes('ws:topic:user:watched')))
+  const scripts = (): ReadonlyArray<readonly string[]> => seen().filter(([command = '']) => /^(evalsha|eval|script|fcall)/i.test(command))
   t.equal(scripts().length, 1)
   t.match(scripts()[0]?.[0], /^evalsha$/i)
   t.ok(scripts()[0]?.includes('ws:ratelimit:user:watched'), 'the slot and')
   t.ok(scripts()[0]?.some(arg => arg.startsWith('ws:ratelimit:ip:127.')), 'the address in the same call')
-  const others = seen.filter(args => !scripts().includes(args) && !/^(info|ping|client)$/i.test(args[0] ?? ''))
+  const others = seen().filter(args => !scripts().includes(args) && !/^(info|ping|client)$/i.test(args[0] ?? ''))
   t.ok(others.every(([command = '']) => /subscribe$/i.test(command)), JSON.stringify(others))
   client.socket.close()
   await until('the lease is given back', async () => await redis.client.exists('ws:ratelimit:user:watched') === 0)
   // Redis tells the monitor in order, so all that was called before has been seen when this is.
   await redis.client.echo('all seen')
-  await until('the monitor is through', () => seen.some(args => args.includes('all seen')))
+  await until('the monitor is through', () => seen().some(args => args.includes('all seen')))
   t.equal(scripts().length, 2)
 })

@@ -57,10 +57,12 @@ t.test('our own bound is a time-out, a cluster speaks for the node that it asked
   const ownBound: unknown = await waitAtMost(new Promise<never>(() => {}), 1, 'admit').catch((error: unknown) => error)
   const ofCluster = Object.assign(new Error('Failed to refresh slots cache.'), { lastNodeError: new Error('WRONGPASS invalid') })
   const ofTls = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  const ofTlsName = Object.assign(new Error('the name is not the certificate\'s'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  const ofOurs = Object.assign(new TypeError('The "path" argument must be a string'), { code: 'ERR_INVALID_ARG_TYPE' })
   const ofLibrary = Object.assign(new Error('words of a later version'), { name: 'AbortError' })
-  const errors = [ownBound, ofCluster, ofTls, ofLibrary, new Error('Failed to refresh slots cache.'), 'text', new TypeError('x')]
+  const errors = [ownBound, ofCluster, ofTls, ofTlsName, ofOurs, ofLibrary, new Error('Failed to refresh slots cache.'), 'text', new TypeError('x')]
   t.same(errors.map(error => say(classifyFailure(error))),
-    ['timeout', 'unauthenticated', 'unreachable', 'unreachable', 'cluster_down', 'fault unknown', 'fault TypeError'])
+    ['timeout', 'unauthenticated', 'unreachable', 'unreachable', 'fault TypeError', 'unreachable', 'cluster_down', 'fault unknown', 'fault TypeError'])
 })
 
 t.test('what a client sent cannot pass for a word of Redis', async (t) => {

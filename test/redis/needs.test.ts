@@ -59,6 +59,12 @@ t.test('Redis says what a user is denied of the table: each right that is taken 
   t.same(await redis.client.keys('*'), [], 'nothing was done')
 })
 
+t.test('a command that this Redis has under no such name is denied too', async (t) => {
+  const redis = await startRedis(t, { args: ['--rename-command', 'ZCOUNT', 'gate-zcount', '--rename-command', 'SSUBSCRIBE', 'gate-ssubscribe'] })
+  const denied = await findDenied(redis.client, OTHERS.concat(NEEDS))
+  t.same([...new Set(denied?.map(({ command }) => command))].toSorted(), ['ssubscribe', 'zcount'])
+})
+
 t.test('a key or channel is named by its pattern, which holds no id; what is not ours has none', async (t) => {
   const names = ['ws:ratelimit:user:alice', 'ws:ratelimit:ip:2001:db8::/64', 'ws:resume:{ws:ratelimit:ip:192.0.2.1}:n', '{ws:node:n-1}:claimed', 'ws:bans', 'ws:topic:agent:a1', 'session:1', 'ws:other']
   t.same(names.map(name => patternOf(name, NEEDS)), [

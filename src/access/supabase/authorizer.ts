@@ -36,6 +36,30 @@ export interface SupabaseAuthorizer extends Authorizer {
   start (): Promise<readonly string[]>
 }
 
+type PostgrestClient = ReturnType<typeof createPostgrestClient>
+
+async function list (readIds: PostgrestClient, table: QualifiedName, token: string, signal: AbortSignal): Promise<readonly string[]> {
+  const ids: string[] = []
+  // Where the project returns fewer rows than were asked for, the count tells, and the list goes on: it is never cut.
+  for (let total = Infinity; ids.length < Math.min(total, LIST_LIMIT);) {
+    const filter = `order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
+    const page: PostgrestRows | null = await readIds({ table, filter, token, counted: true, signal })
+    if (page === null || page.total === null) throw new AccessError('PostgREST did not count the rows', true)
+    if (page.ids.length === 0) break
+    ids.push(...page.ids)
+    total = page.total
+  }
+  return ids
+}
+
+/** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
+async function probe (
+  readIds: PostgrestClient, table: QualifiedName, { anonKey, checkTimeoutMs }: SupabaseAccessSettings
+): Promise<void> {
+  const request = { table, filter: 'limit=0', token: anonKey, counted: false, signal: AbortSignal.timeout(checkTimeoutMs) }
+  await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
+}
+
 /**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
@@ -44,20 +68,6 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   const { checkTimeoutMs, cacheMs } = settings
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
-
-  async function list (table: QualifiedName, token: string, signal: AbortSignal): Promise<readonly string[]> {
-    const ids: string[] = []
-    // Where the project returns fewer rows than were asked for, the count tells, and the list goes on: it is never cut.
-    for (let total = Infinity; ids.length < Math.min(total, LIST_LIMIT);) {
-      const filter = `order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
-      const page: PostgrestRows | null = await readIds({ table, filter, token, counted: true, signal })
-      if (page === null || page.total === null) throw new AccessError('PostgREST did not count the rows', true)
-      if (page.ids.length === 0) break
-      ids.push(...page.ids)
-      total = page.total
-    }
-    return ids
-  }
 
   /** Null when one of the ids cannot be in the column. */
   async function pick (
@@ -90,23 +100,24 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return []
   }
 
-  /** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
-  async function probe (): Promise<void> {
-    const request = { table: tables[KINDS[0].claim], filter: 'limit=0', token: settings.anonKey, counted: false, signal: AbortSignal.timeout(checkTimeoutMs) }
-    await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
-  }
-
   async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
     const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
       const ids = asked[claim]
-      const found = ids === '*' ? list(tables[claim], token, signal) : find(tables[claim], ids, token, signal)
+      const found = ids === '*' ? list(readIds, tables[claim], token, signal) : find(tables[claim], ids, token, signal)
       return [claim, await found] as const
     })))
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
   const authorizer = createRemoteAuthorizer({
-    ask, probe, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, lingerMs: checkTimeoutMs, cacheMs, clocks
+    ask,
+    probe: async () => { await probe(readIds, tables[KINDS[0].claim], settings) },
+    close: () => Promise.resolve(),
+    places: MAX_CHECKS,
+    checkTimeoutMs,
+    lingerMs: checkTimeoutMs,
+    cacheMs,
+    clocks
   })
   const start = async (): Promise<readonly string[]> =>
     await describeAllExposed(readIds, Object.values(tables), settings.anonKey, AbortSignal.timeout(checkTimeoutMs))

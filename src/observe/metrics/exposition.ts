@@ -54,7 +54,8 @@ function registerDependencies (registry: Registry, counters: Counters, sources: 
     return up === null ? null : Number(up)
   })
   registerCounter(registry, 'portcullis_redis_denied_total', 'Commands that the user of Redis had no right to, by command.', ['command'],
-    () => [...counters.redisDenied].map(([command, count]) => [{ command }, count]))
+    // Without a first sample of 0 nothing rises when the first one is counted.
+    () => [...(counters.redisDenied.size === 0 ? [['evalsha', 0] as const] : counters.redisDenied)].map(([command, count]) => [{ command }, count]))
   const age = new Gauge({
     name: 'portcullis_jwks_age_seconds',
     help: 'Age of the keys of each issuer; none before the first are loaded.',
