@@ -49,12 +49,12 @@ export class LedgerReader {
   async readAll (): Promise<void> {
     const { name, state, store } = this.options
     const reading = ++this.readings
-    const { nowMs } = await store.settle([], 0)
+    const clock = await store.readClock()
     const news: string[] = []
     const doubts: Ask[] = []
     try {
-      await this.readRecords(reading, nowMs, news, doubts)
-      await this.readSet(reading, nowMs, doubts)
+      await this.readRecords(reading, clock, news, doubts)
+      await this.readSet(reading, clock, doubts)
       await this.findMissing(reading, doubts)
     } finally {
       state.tell(name, news)
@@ -62,11 +62,11 @@ export class LedgerReader {
     await this.settle(doubts)
   }
 
-  private async readRecords (reading: number, nowMs: number, news: string[], doubts: Ask[]): Promise<void> {
+  private async readRecords (reading: number, clock: () => number, news: string[], doubts: Ask[]): Promise<void> {
     const { name, state, store, sliceSize = SLICE } = this.options
     const ledger = state.ledgers[name]
     for (let cursor: string | null = '0'; cursor !== null;) {
-      const slice = await store.readRecords(cursor, nowMs, sliceSize)
+      const slice = await store.readRecords(cursor, clock, sliceSize)
       const lasting = slice.entries.filter(({ remainingMs }) => remainingMs > 0)
       for (const each of state.learnQuietly(name, lasting)) news.push(each)
       for (const kept of lasting) {
@@ -82,11 +82,12 @@ export class LedgerReader {
   }
 
   /** The orders in force, where a process of the build before gives its own, and takes back others. */
-  private async readSet (reading: number, nowMs: number, doubts: Ask[]): Promise<void> {
+  private async readSet (reading: number, clock: () => number, doubts: Ask[]): Promise<void> {
     const { name, state, store, onUnreadable, sliceSize = SLICE } = this.options
     const terms = state.terms[name]
     for (let cursor: ScoreCursor | null = SET_START; cursor !== null;) {
       const slice = await store.readSet(cursor, sliceSize)
+      const nowMs = clock()
       for (const { member, endsAtMs } of slice.entries) {
         if (endsAtMs <= nowMs || isWitness(terms, member)) continue
         const entry = terms.nameOf(member)
@@ -127,7 +128,7 @@ export class LedgerReader {
     const writtenBack: KeptOrder[] = []
     try {
       for (const part of split(asks, SETTLED_TOGETHER)) {
-        const { settled } = await store.settle(part, state.heardAtUs())
+        const settled = await store.settle(part, state.heardAtUs())
         const kept = settled.flatMap(({ order, refused }) => order === null || refused ? [] : [order])
         for (const each of state.learnQuietly(name, kept)) news.push(each)
         writtenBack.push(...settled.flatMap(({ order, refused, written }, at) => (

@@ -4,7 +4,7 @@ import { isWitness, type LedgerName, type LedgerTerms } from './order-record.js'
 import { SET_START, type OrderStore, type ScoreCursor } from './order-store.js'
 
 /** Where the orders in force are read from, what ends first at the front. */
-export type OrderSource = Pick<OrderStore, 'settle' | 'readSet'>
+export type OrderSource = Pick<OrderStore, 'settle' | 'readClock' | 'readSet'>
 
 interface LastingMember { readonly member: string, readonly remainingMs: number }
 
@@ -25,10 +25,11 @@ function step ({ score, skip }: ScoreCursor, endsAtMs: number): ScoreCursor {
 async function readPage (source: OrderSource, terms: LedgerTerms, { limit, after }: PageRequest): Promise<Page<LastingMember> | null> {
   let at = readCursor(after)
   if (at === null) return null
-  const { nowMs } = await source.settle([], 0)
+  const clock = await source.readClock()
   const entries: LastingMember[] = []
   for (;;) {
     const slice = await source.readSet(at, limit + 1)
+    const nowMs = clock()
     for (const { member, endsAtMs } of slice.entries) {
       const isListed = endsAtMs > nowMs && !isWitness(terms, member) && terms.nameOf(member) !== null
       if (isListed && entries.length === limit) return { entries, next: `${at.score}-${at.skip}` }

@@ -22,7 +22,7 @@ function createMemorySource (state: ControlState, name: LedgerName, now: () => n
   return {
     async settle (asks, heardAtUs) {
       const nowMs = now()
-      const settled = asks.map((ask): Settled => {
+      return asks.map((ask): Settled => {
         const known = ledger.get(ask.name)
         const lifted = ask.want === 'lift'
         if (!lifted && known === undefined && ledger.size() >= state.terms[name].maxOrders) ledger.sweep()
@@ -30,8 +30,8 @@ function createMemorySource (state: ControlState, name: LedgerName, now: () => n
         const order = { ...ask, givenAtUs: Math.max(nowMs * 1000, heardAtUs + 1), lifted, keptUntilMs: nowMs + ask.remainingMs }
         return { order: lifted && known === undefined ? null : order, refused: isFull, written: true }
       })
-      return { nowMs, settled }
     },
+    async readClock () { return now },
     async readSet ({ score, skip }, count) {
       const from = Number(score === '-inf' ? 0 : score)
       const all = [...ledger.all()]

@@ -36,7 +36,7 @@ export function askToKnow (record: OrderRecord, remainingMs: number): Ask {
 /** Gives orders that last, and takes them back: each resolves when it is kept, and rejects when it cannot be. */
 export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, now }: OrderBookOptions) {
   async function settle (ledger: LedgerName, asks: readonly Ask[]): Promise<KeptOrder[]> {
-    const { settled } = await stores[ledger].settle(asks, state.heardAtUs())
+    const settled = await stores[ledger].settle(asks, state.heardAtUs())
     if (settled.some(({ refused }) => refused)) throw new Error(`there are too many ${ledger}`)
     return settled.flatMap(({ order }) => order === null ? [] : [order])
   }

@@ -20,6 +20,9 @@ export interface Settled {
   readonly written: boolean
 }
 
+/** `nowMs`: Redis's clock. */
+interface SettledAt { readonly nowMs: number, readonly settled: readonly Settled[] }
+
 /** A part of what is kept. `next`: where the following part begins; null: there is none. */
 export interface Slice<T, Cursor> {
   readonly entries: readonly T[]
@@ -46,6 +49,8 @@ export type OrderStore = ReturnType<typeof createOrderStore>
 
 const WANTS = { read: '?', know: '+', 'know-lifted': '-', give: 'give', lift: 'lift' } as const
 const FIELDS_OF_REPLY = 6
+/** Of the script's time of day. */
+const ROUNDED_DOWN_MS = 1
 const RECORD = /^(\d+) (\d+) ([+-]) \d+ \S+ (.*)$/s
 
 /** Keeps one kind of orders in Redis, as settle-orders.lua says. All calls reject when Redis does not answer in time. */
@@ -60,18 +65,32 @@ export function createOrderStore ({ client, keys, terms, timeoutMs, onUnreadable
     return [{ name, givenAtUs: Number(given), lifted: state === '-', remainingMs: Number(end) - nowMs, keptUntilMs: Number(end), member }]
   }
 
+  async function settleAt (asks: readonly Ask[], heardAtUs: number): Promise<SettledAt> {
+    const args = asks.flatMap((ask) => [
+      ask.name, WANTS[ask.want], ask.givenAtUs, Math.ceil(ask.remainingMs), ask.member === '' ? 0 : terms.reachOf(ask.member), ask.member
+    ])
+    const reply = await run(settleScript, [keys.orders, keys.records], [...fixed, heardAtUs, terms.unknownLiftMs, terms.witness, ...args])
+    return readReply(reply, asks)
+  }
+
   return {
-    /** Settles some names in one step: with none it only reads Redis's clock. `heardAtUs`: what is given now is later. */
-    async settle (asks: readonly Ask[], heardAtUs: number): Promise<{ readonly nowMs: number, readonly settled: readonly Settled[] }> {
-      const args = asks.flatMap((ask) => [
-        ask.name, WANTS[ask.want], ask.givenAtUs, Math.ceil(ask.remainingMs), ask.member === '' ? 0 : terms.reachOf(ask.member), ask.member
-      ])
-      const reply = await run(settleScript, [keys.orders, keys.records], [...fixed, heardAtUs, terms.unknownLiftMs, terms.witness, ...args])
-      return readReply(reply, asks)
+    /** Settles some names in one step. `heardAtUs`: what is given now is later. */
+    async settle (asks: readonly Ask[], heardAtUs: number): Promise<readonly Settled[]> {
+      return (await settleAt(asks, heardAtUs)).settled
     },
-    /** A slice of all records, of which those that have ended are left in. `nowMs`: Redis's clock. */
-    async readRecords (cursor: string, nowMs: number, count: number): Promise<Slice<KeptOrder, string>> {
+    /**
+     * Reads Redis's clock, and tells its time from then on, in ms: never behind, and ahead by no more than the reading took.
+     * What is read later must not be measured by a time before it: an order given meanwhile would last longer than it does.
+     */
+    async readClock (): Promise<() => number> {
+      const askedAtMs = performance.now()
+      const { nowMs } = await settleAt([], 0)
+      return () => nowMs + ROUNDED_DOWN_MS + performance.now() - askedAtMs
+    },
+    /** A slice of all records, of which those that have ended are left in. `clock`: Redis's. */
+    async readRecords (cursor: string, clock: () => number, count: number): Promise<Slice<KeptOrder, string>> {
       const [next, flat] = await waitAtMost(client.hscan(keys.records, cursor, 'COUNT', count), timeoutMs, 'reading orders')
+      const nowMs = clock()
       const entries: KeptOrder[] = []
       for (let at = 0; at < flat.length; at += 2) entries.push(...toRecord(flat[at] ?? '', flat[at + 1] ?? '', nowMs))
       return { entries, next: next === '0' ? null : next }
@@ -84,7 +103,7 @@ export function createOrderStore ({ client, keys, terms, timeoutMs, onUnreadable
   }
 }
 
-function readReply (reply: unknown, asks: readonly Ask[]): { nowMs: number, settled: Settled[] } {
+function readReply (reply: unknown, asks: readonly Ask[]): SettledAt {
   const flat: readonly unknown[] = Array.isArray(reply) ? reply : []
   const [nowMs, ...fields] = flat
   if (typeof nowMs !== 'number' || fields.length !== asks.length * FIELDS_OF_REPLY) throw new UnexpectedReply(settleScript.name, 'six fields of each order')
