@@ -146,6 +146,7 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
     onFailure,
     unreachableBecause: () => causeOf(redis)
   })
+  redis.onChange((up) => { if (up) guarded.noteReconnected() })
   return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
 }
 

@@ -18,7 +18,7 @@ t.test('a process that was frozen, and comes back with orders that were taken ba
   }
   const address = freshAddress()
   const token = issuer.sign({ sub: 'alice', jti: 'token-1' })
-  /** The name of the refusal. An order is in the log as it is heard, and in force when its entry was read: until then the upgrade is accepted. */
+  /** The name of the refusal. The log has an order as it is heard; until its entry was read the upgrade is accepted. */
   const refusedAs = async (where: typeof here, path: string, from: string): Promise<unknown> =>
     await connectRefused(t, where, path, { from }).then(({ body }) => body['error'], (error: Error) => error.message)
 

@@ -42,6 +42,8 @@ export interface GuardedLimiter extends Limiter {
   isDegraded (): boolean
   /** Begins an outage before the first call: Redis was not reached at the start. */
   noteAway (): void
+  /** The connection was lost and is there again, perhaps between two calls: Redis may have come back empty. */
+  noteReconnected (): void
 }
 
 const LEASES_PER_CALL = 500
@@ -145,7 +147,8 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       await Promise.all([shared.close(), local.close()])
     },
     isDegraded: outage.isDown,
-    noteAway () { failAway('unreachable') }
+    noteAway () { failAway('unreachable') },
+    noteReconnected: carried.noteRestored
   }
 }
 
