@@ -85,14 +85,8 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
   const carried = createCarriedWindows(options)
   const shared = carried.limiter
   const outage = createOutage({
-    ...options,
-    recover: async () => { await registerAgain(shared, local) },
-    onRestored: (downMs) => {
-      carried.noteRestored()
-      options.onRestored(downMs)
-    }
+    ...options, recover: async () => { await registerAgain(shared, local) }, onRestored: tellBoth(carried.noteRestored, options.onRestored)
   })
-
   const { failAway, beginsOutage } = judgeFailures(outage, options)
   const { admitWithout, grantWithout, settleLocal } = createPolicy(local, policy)
 
@@ -149,6 +143,14 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     isDegraded: outage.isDown,
     noteAway () { failAway('unreachable') },
     noteReconnected: carried.noteRestored
+  }
+}
+
+/** The windows hear of the end of an outage before those outside. */
+function tellBoth (noteRestored: () => void, onRestored: (downMs: number) => void): (downMs: number) => void {
+  return (downMs) => {
+    noteRestored()
+    onRestored(downMs)
   }
 }
 
