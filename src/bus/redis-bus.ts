@@ -1,4 +1,5 @@
 import { Cluster } from '#ioredis'
+import { steadyNow } from '../clocks.js'
 import type { RedisClient } from '../redis/client.js'
 import type { Bus, BusEvent, OnBusEvent } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
@@ -59,7 +60,7 @@ class RedisBus implements Bus {
   private closed = false
 
   constructor (options: RedisBusOptions) {
-    const { client, now = Date.now } = options
+    const { client, now = steadyNow } = options
     this.prefix = options.prefix
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
     this.onEvent = options.onEvent

@@ -1,3 +1,4 @@
+import { steadyNow } from '../clocks.js'
 import type { Session } from './session.js'
 import { SessionList } from './session-list.js'
 
@@ -15,8 +16,8 @@ export interface DeadlineWheel {
   stop (): void
 }
 
-/** Makes the wheel; it turns from `start` on. `now` in ms since the epoch. */
-export function createDeadlineWheel (now: () => number = Date.now): DeadlineWheel {
+/** Makes the wheel; it turns from `start` on. `now`: the steady clock, so that nobody's deadline moves when the machine's clock is set. */
+export function createDeadlineWheel (now: () => number = steadyNow): DeadlineWheel {
   const slots = new Map<number, SessionList>()
   let lastS = Math.floor(now() / SECOND_MS)
   let timer: NodeJS.Timeout | undefined
@@ -34,11 +35,10 @@ export function createDeadlineWheel (now: () => number = Date.now): DeadlineWhee
   const tick = (): void => {
     const nowMs = now()
     const currentS = Math.floor(nowMs / SECOND_MS)
-    // A late timer must not skip the seconds in between; after a jump of the clock, walk the slots instead of the seconds.
+    // A late timer must not skip the seconds in between; after a long pause, walk the slots instead of the seconds.
     const due = currentS - lastS > slots.size
       ? [...slots.keys()].filter(second => second <= currentS)
       : Array.from({ length: Math.max(0, currentS - lastS) }, (_, index) => lastS + 1 + index)
-    // A clock set back takes the wheel with it, or nothing would fall due until it has caught up.
     lastS = currentS
     for (const second of due) {
       const sessions = slots.get(second)

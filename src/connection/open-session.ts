@@ -1,7 +1,7 @@
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { createWelcomeEncoder } from '../wire/welcome.js'
 import { asksForSomething } from './authorize.js'
-import { onDue, sessionEndMs } from './on-due.js'
+import { holdIdentity, onDue, sessionEndMs } from './on-due.js'
 import { receive, receivePing } from './receive.js'
 import { closeSession } from './send-end-close.js'
 import { Session } from './session.js'
@@ -27,11 +27,14 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
   return (pending, { identity, address, request, granted, lease }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.
-    const welcome = encodeWelcome({ connectionId, userId: identity.userId, expiresAt: new Date(sessionEndMs(identity)) })
+    const time = new Date(context.clocks.epochNow())
+    const welcome = encodeWelcome({ connectionId, userId: identity.userId, expiresAt: new Date(sessionEndMs(identity)), time })
     return pending.accept(request.protocol, welcome, (socket) => {
       const token = context.keepTokens ? request.token ?? '' : ''
       const eventTypes = eventTypeSet(request.eventTypes)
-      const session = new Session(connectionId, identity, address, request.path, lease, token, eventTypes, socket, Date.now())
+      const openedAtMs = context.clocks.steadyNow()
+      const session = new Session(connectionId, identity, address, request.path, lease, token, eventTypes, socket, openedAtMs)
+      holdIdentity(context, session, identity)
       session.messagesOut++
       context.registry.add(session)
       context.report.accepted(session, durationMs)

@@ -1,3 +1,4 @@
+import { steadyNow } from '../clocks.js'
 import { mapKinds } from '../kinds.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { SubscribeFrame } from '../wire/frames.js'
@@ -37,7 +38,7 @@ export function readSubscribe (session: Session, frame: SubscribeFrame, limits: 
 
 /** Counts one frame; how long until the next is allowed, in ms, when this one was too many, else 0. */
 function waitForRate (session: Session, subscribesPerS: number): number {
-  const now = Date.now()
+  const now = steadyNow()
   if (now - session.subscribeWindowStartMs >= SECOND_MS) {
     session.subscribeWindowStartMs = now
     session.subscribesInWindow = 0

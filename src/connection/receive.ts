@@ -26,7 +26,7 @@ const FRAME_OVERHEAD_BYTES = 64
  */
 export function receive (context: SessionContext, session: Session, data: ArrayBuffer, isBinary: boolean): void {
   if (session.ending !== null) return
-  if (context.idleMs > 0) session.lastDataAtMs = Date.now()
+  if (context.idleMs > 0) session.lastDataAtMs = context.clocks.steadyNow()
   session.messagesIn++
   if (data.byteLength > context.limits.frame_bytes) return endSession(session, TOO_LARGE)
   if (session.waiting === null && (context.isExempt(session.address) || context.messageLimit.spend(session.address.key))) {
@@ -123,7 +123,7 @@ const PING_WINDOW_MS = 60_000
 /** Pings keep a connection alive and cost no Redis call, so they have a cap of their own. */
 export function receivePing (context: SessionContext, session: Session): void {
   if (session.ending !== null) return
-  const now = Date.now()
+  const now = context.clocks.steadyNow()
   if (now - session.pingWindowStartMs >= PING_WINDOW_MS) {
     session.pingWindowStartMs = now
     session.pingsInWindow = 0

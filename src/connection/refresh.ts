@@ -1,8 +1,9 @@
-import { refuse } from '../refusals.js'
+import { refuse, type Refusal } from '../refusals.js'
+import type { Identity } from '../tokens/identity.js'
 import type { RefreshFrame } from '../wire/frames.js'
 import { sendError } from './answer-frame.js'
 import { isIdentity } from './identify.js'
-import { scheduleNextDeadline, sessionEndMs } from './on-due.js'
+import { holdIdentity, scheduleNextDeadline, sessionEndMs } from './on-due.js'
 import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
@@ -12,28 +13,44 @@ const OTHER_USER = refuse('invalid_token', { message: 'the new token is another 
 
 /**
  * Replaces the token of an open connection: same user, same issuer. A bad token ends the connection as it would have
- * refused the upgrade; an issuer that is away leaves the old token in force.
+ * refused the upgrade; an issuer that is away leaves the old token in force. Tokens are checked side by side and take effect
+ * in the order in which they came: the one that was sent last is in force, however long each check took.
  */
 export function refresh (context: SessionContext, session: Session, frame: RefreshFrame): void {
-  const apply = (who: Awaited<ReturnType<SessionContext['identify']['wait']>>): void => {
-    if (session.ending !== null) return
-    if (!isIdentity(who)) {
-      if (who.name !== 'unavailable') return endSession(session, who)
-      return sendError(session, frame.id, AWAY, context.maxBufferedBytes)
-    }
-    // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
-    const { userId, issuer } = session.identity
-    if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
-    session.identity = who
-    session.identitySinceMs = Date.now()
-    session.identityGeneration++
-    session.warnedOfExpiry = false
-    if (context.keepTokens) session.token = frame.token
-    context.subscriptions.identityChanged(session)
-    sendFrame(session, { type: 'refreshed', id: frame.id, expires_at: new Date(sessionEndMs(session.identity)).toISOString() }, context.maxBufferedBytes)
-    scheduleNextDeadline(context, session, Date.now())
-  }
   const now = context.identify.now(frame.token)
-  if (now !== null) return apply(now)
-  context.identify.wait(frame.token).then(apply).catch((error: unknown) => { context.report.fault(error, 'refresh') })
+  if (now !== null && session.refreshing === null) return apply(context, session, frame, now)
+  const verdict = now ?? context.identify.wait(frame.token)
+  const run: Promise<void> = applyInTurn(context, session, frame, verdict)
+    .catch((error: unknown) => { context.report.fault(error, 'refresh') })
+    .finally(() => { if (session.refreshing === run) session.refreshing = null })
+  session.refreshing = run
+}
+
+async function applyInTurn (
+  context: SessionContext, session: Session, frame: RefreshFrame, verdict: Identity | Refusal | Promise<Identity | Refusal>
+): Promise<void> {
+  const before = session.refreshing
+  // Both are waited for, so that neither rejects while nobody listens.
+  const [who] = await Promise.all([verdict, before])
+  if (before === null) return apply(context, session, frame, who)
+  // It may have been revoked while it waited for its turn, when the connection did not have it yet.
+  apply(context, session, frame, context.identify.now(frame.token) ?? await context.identify.wait(frame.token))
+}
+
+function apply (context: SessionContext, session: Session, frame: RefreshFrame, who: Identity | Refusal): void {
+  if (session.ending !== null) return
+  if (!isIdentity(who)) {
+    if (who.name !== 'unavailable') return endSession(session, who)
+    return sendError(session, frame.id, AWAY, context.maxBufferedBytes)
+  }
+  // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
+  const { userId, issuer } = session.identity
+  if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
+  holdIdentity(context, session, who)
+  session.identityGeneration++
+  session.warnedOfExpiry = false
+  if (context.keepTokens) session.token = frame.token
+  context.subscriptions.identityChanged(session)
+  sendFrame(session, { type: 'refreshed', id: frame.id, expires_at: new Date(sessionEndMs(who)).toISOString() }, context.maxBufferedBytes)
+  scheduleNextDeadline(context, session, context.clocks.steadyNow())
 }

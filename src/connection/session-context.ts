@@ -1,3 +1,4 @@
+import type { Clocks } from '../clocks.js'
 import type { MessageLimit } from '../limits/messages/message-limit.js'
 import type { Limiter } from '../limits/limiter.js'
 import type { WelcomeLimits } from '../wire/frames.js'
@@ -20,6 +21,7 @@ export interface SessionContext {
   readonly dryRun: boolean
   /** 0: never. */
   readonly idleMs: number
+  readonly clocks: Clocks
   readonly clockToleranceMs: number
   readonly registry: Registry
   readonly wheel: DeadlineWheel

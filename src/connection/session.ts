@@ -16,10 +16,10 @@ export class Session {
   /** How much of that the metrics have counted. */
   countedIn = 0
   countedOut = 0
-  /** Kept up only where idle connections are ended. */
+  /** On the steady clock; kept up only where idle connections are ended. */
   lastDataAtMs: number
-  /** When the token in use was presented. */
-  identitySinceMs: number
+  /** When it ends unless its token is replaced, on the steady clock. Set as a token comes into force. */
+  endsAtMs = Infinity
   /** Goes up with each new token: an answer about rights that was asked for with the old one is out of date. */
   identityGeneration = 0
   /** `expiring` was sent for the token in use. */
@@ -38,12 +38,14 @@ export class Session {
   /** Subscribe frames in the current second. */
   subscribeWindowStartMs = 0
   subscribesInWindow = 0
+  /** Settles once the tokens that came so far have taken effect, or were refused; null: none is being checked. */
+  refreshing: Promise<void> | null = null
   /** Its subscribe and unsubscribe frames under way: the next waits for the last. */
   work: Promise<void> | null = null
   workBytes = 0
   /** Its slot was given back ahead of its end: its lease must not be renewed. */
   vacated = false
-  /** Where the deadline wheel holds it, in seconds since the epoch; 0: nowhere. */
+  /** Where the deadline wheel holds it, in seconds of the steady clock; 0: nowhere. */
   wheelS = 0
   /** Its place among those of the same second there. */
   wheelPlace = -1
@@ -62,9 +64,9 @@ export class Session {
     /** Narrows its events; null: all. */
     public eventTypes: ReadonlySet<string> | null,
     readonly socket: Socket,
+    /** On the steady clock. */
     readonly openedAtMs: number
   ) {
     this.lastDataAtMs = openedAtMs
-    this.identitySinceMs = openedAtMs
   }
 }

@@ -6,7 +6,8 @@ import type { Session } from './session.js'
 const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000 })
 
 /**
- * Runs work of one connection after its work before, so that an `unsubscribe` never overtakes the `subscribe` before it.
+ * Runs work of one connection after its work before, so that an `unsubscribe` never overtakes the `subscribe` before it, and after the
+ * tokens that came before it, so that a `subscribe` has the rights of the `refresh` before it.
  * Work that throws is a fault: the connection ends. Work of a connection that has ended is not begun.
  */
 export function workInOrder (session: Session, report: Pick<Report, 'fault'>, work: () => Promise<void>): void {
@@ -19,7 +20,8 @@ export function workInOrder (session: Session, report: Pick<Report, 'fault'>, wo
       endSession(session, UNAVAILABLE)
     }
   }
-  const started = session.work === null ? guarded() : session.work.then(guarded)
+  const { work: before, refreshing } = session
+  const started = before === null && refreshing === null ? guarded() : Promise.all([before, refreshing]).then(guarded)
   const run: Promise<void> = started.then(() => { if (session.work === run) session.work = null })
   session.work = run
 }

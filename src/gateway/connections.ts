@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isListed, type ClientAddress } from '../address/client-address.js'
+import { SYSTEM_CLOCKS } from '../clocks.js'
 import { createRefusalAnswerer } from '../connection/answer-refusal.js'
 import { createDeadlineWheel } from '../connection/deadline-wheel.js'
 import type { Delivery } from '../connection/deliver.js'
@@ -117,6 +118,7 @@ function toSessionContext ({ ground: { config, node, registry }, judges }: Conne
     keepTokens: judges.access.keepTokens,
     dryRun,
     idleMs: server.idleMs,
+    clocks: SYSTEM_CLOCKS,
     clockToleranceMs: config.tokens.clockToleranceMs,
     registry,
     wheel: createDeadlineWheel(),

@@ -5,6 +5,7 @@ import type { Ground } from './ground.js'
 /** To those who come too late. */
 export const RESTARTING = refuse('restarting', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 1000, detail: 'connections' })
+const NO_DESCRIPTORS = refuse('overloaded', { retryAfterMs: 1000, detail: 'descriptors' })
 const LATE = refuse('overloaded', { retryAfterMs: 2000, detail: 'event loop' })
 
 /**
@@ -18,7 +19,7 @@ export const stopsListening = ({ upgrade }: Config): boolean => upgrade.trustedP
  * accepted to be closed.
  */
 export function createGate (
-  { config, phase, eventLoop, registry }: Pick<Ground, 'config' | 'phase' | 'eventLoop' | 'registry'>
+  { config, phase, eventLoop, registry, descriptors }: Pick<Ground, 'config' | 'phase' | 'eventLoop' | 'registry' | 'descriptors'>
 ): (pending: number) => Refusal | null {
   const { maxConnections } = config.server
   return (pending) => {
@@ -26,6 +27,8 @@ export function createGate (
     // told by `closing` once it is in.
     if (phase.current === 'closing' || (phase.current === 'draining' && !stopsListening(config))) return RESTARTING
     if (eventLoop.isLate()) return LATE
-    return registry.size + pending >= maxConnections ? FULL : null
+    const count = registry.size + pending
+    if (count >= maxConnections) return FULL
+    return count >= descriptors.maxConnections ? NO_DESCRIPTORS : null
   }
 }

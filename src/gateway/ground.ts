@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
+import { planDescriptors, readDescriptorLimit, type DescriptorBudget } from '../descriptors/budget.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createOperatorAudit, type OperatorAudit } from '../observe/operator-audit.js'
@@ -31,6 +32,7 @@ export interface Ground extends ProcessLog {
   readonly registry: Registry
   readonly eventLoop: EventLoopWatch
   readonly metrics: Metrics
+  readonly descriptors: DescriptorBudget
   /** Null: without Redis. */
   readonly redis: RedisConnection | null
   /** Where everybody tells what Redis refused to do. */
@@ -64,8 +66,10 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     redisFailures.close()
     await redis?.close()
   })
+  const descriptors = planDescriptors(readDescriptorLimit(), config.server.maxConnections)
+  const registry = createRegistry()
   return {
-    ...processLog, config, options, phase: { current: 'starting' }, audit, operatorAudit, registry: createRegistry(), eventLoop, metrics, redis, redisFailures
+    ...processLog, config, options, phase: { current: 'starting' }, audit, operatorAudit, registry, eventLoop, metrics, descriptors, redis, redisFailures
   }
 }
 

@@ -139,12 +139,14 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
     shared: tellProbes(shared, redis.noteProbe),
     local,
     policy,
+    windowMs: Math.max(settings.addressWindowMs, settings.messageWindowMs),
     now: monotonic,
     onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
     onRestored: () => { audit.limitsRestored() },
     onFailure,
     unreachableBecause: () => causeOf(redis)
   })
+  redis.onChange((up) => { if (up) guarded.noteReconnected() })
   return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
 }
 

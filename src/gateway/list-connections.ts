@@ -1,3 +1,4 @@
+import { steadyNow } from '../clocks.js'
 import { smallest } from '../collections/smallest.js'
 import type { Part, Question, RollCallAnswer } from '../control/roll-call.js'
 import type { Registry } from '../connection/registry.js'
@@ -12,7 +13,7 @@ function describeConnection (session: Session, node: string): ListedConnection {
     node,
     ip: session.address.ip,
     path: session.path,
-    opened_at: new Date(session.openedAtMs).toISOString(),
+    opened_at: new Date(Date.now() - (steadyNow() - session.openedAtMs)).toISOString(),
     expires_at: new Date(session.identity.expiresAtMs).toISOString(),
     topics: session.topics.size,
     messages_in: session.messagesIn,

@@ -1,5 +1,6 @@
 import { CannotStart } from '../cannot-start.js'
 import { OLDER_LACKS } from '../transport/uws/platform.js'
+import { composeDescriptorWatch, warnOfFewDescriptors } from './descriptors.js'
 import type { Doors } from './doors.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
@@ -81,6 +82,10 @@ export async function openDoors (house: House, exits: Exits, leaving: AbortSigna
   leaving.throwIfAborted()
   exits.add(server.close)
   const port = await server.listen(serverHandlers)
+  const watch = composeDescriptorWatch(house.ground, server)
+  exits.add(watch.stop)
+  watch.start()
+  warnOfFewDescriptors(house.ground)
   phase.current = 'running'
   eventLoop.start()
   if (binding.name === 'older' && options.development !== true) writeEvent(log, { event: 'binding.older', binding: binding.release, reason: OLDER_LACKS })

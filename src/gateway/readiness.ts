@@ -8,6 +8,8 @@ export interface Readiness {
   readonly reasons: readonly UnreadyReason[]
   /** Names of the issuers whose tokens cannot be checked now; with others at hand that is no reason. */
   readonly issuersWithoutKeys: readonly string[]
+  /** Numbers of the workers that take no connections; with others at hand that is no reason once all have. Absent without workers. */
+  readonly workersMissing?: readonly number[]
 }
 
 export interface ReadinessFacts {

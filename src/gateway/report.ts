@@ -1,3 +1,4 @@
+import { steadyNow } from '../clocks.js'
 import type { Audit } from '../observe/audit.js'
 import type { ConnectionFacts } from '../observe/facts.js'
 import type { Report, RefusedUpgrade } from '../connection/report.js'
@@ -45,7 +46,7 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       countMessages(metrics, session)
       metrics.closed(code)
       const { messagesIn, messagesOut } = session
-      audit.closed(sessionFacts(session), { reason, code, durationMs: Date.now() - session.openedAtMs, messagesIn, messagesOut })
+      audit.closed(sessionFacts(session), { reason, code, durationMs: steadyNow() - session.openedAtMs, messagesIn, messagesOut })
     },
     messageAllowed () { metrics.limitDecision('message', 'allowed') },
     messageLimited (session) {

@@ -119,6 +119,19 @@ export const EVENTS = {
     fields: ['binding', 'reason'],
     optional: []
   },
+  'descriptors.few': {
+    level: 'warn',
+    when: 'a start: the limit on open files (`ulimit -n`) is lower than `WS_MAX_CONNECTIONS` and what else is open need',
+    fields: ['limit', 'needed', 'max_connections'],
+    optional: []
+  },
+  'descriptors.short': {
+    level: 'error',
+    when: 'nearly all descriptors are taken: the main port is closed until there are some again; at most one line in 10 s',
+    fields: ['limit', 'connections'],
+    optional: ['suppressed']
+  },
+  'descriptors.enough': { level: 'info', when: 'the main port is open again', fields: ['duration_ms'], optional: [] },
   'server.draining': {
     level: 'info',
     when: 'the process ends: `connections` are open, and `duration_ms` is the time for closing them',
@@ -175,6 +188,12 @@ export const EVENTS = {
     level: 'error',
     when: 'a worker ended by itself, and is started again',
     fields: ['worker', 'code', 'signal', 'restart_in_ms'],
+    optional: []
+  },
+  'worker.fork_failed': {
+    level: 'error',
+    when: 'the system has no process for a worker (`reason` is its code, such as EMFILE, EAGAIN or ENOMEM), and is asked again',
+    fields: ['worker', 'reason', 'restart_in_ms'],
     optional: []
   },
   'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },

@@ -18,6 +18,16 @@ const MAX_TRIES = 2
 
 type Workers = readonly WorkerProcess[]
 
+/** The workers as their admin port sees them. */
+export interface WorkersInFront {
+  /** Those that take connections. */
+  running (): Workers
+  /** Numbers of those that do not. */
+  missing (): readonly number[]
+  /** Each has taken connections once. */
+  readonly hasStood: boolean
+}
+
 /** The answers of those that gave one in time. */
 async function answersOf<T> (calls: ReadonlyArray<Promise<T>>): Promise<T[]> {
   const answers = await Promise.allSettled(calls)
@@ -72,7 +82,8 @@ function joinReasons (all: readonly Readiness[]): Readiness {
  * The admin port's work in front of several workers: numbers from all of them, everything else through any one, which
  * reaches the others by Redis.
  */
-export function createFleetOperations (running: () => Workers, isDraining: () => boolean): Operations {
+export function createFleetOperations (fleet: WorkersInFront, isDraining: () => boolean): Operations {
+  const running = (): Workers => fleet.running()
   // An order is kept by its name and value, so that a second one changes nothing.
   const order = (name: keyof Operations['orders']) => async (...args: readonly unknown[]): Promise<void> => {
     await askRepeatable(running(), 'order', [name, ...args])
@@ -83,7 +94,12 @@ export function createFleetOperations (running: () => Workers, isDraining: () =>
     return await firstReady(calls).catch(async () => joinReasons(await answersOf(calls)))
   })
   return {
-    readiness: async () => isDraining() ? { ready: false, reasons: ['draining'], issuersWithoutKeys: [] } : await askReadiness(),
+    async readiness () {
+      if (isDraining()) return { ready: false, reasons: ['draining'], issuersWithoutKeys: [] }
+      const workersMissing = fleet.missing()
+      // A new host gets no traffic before all of it can be served.
+      return fleet.hasStood ? { ...await askReadiness(), workersMissing } : { ...NOT_READY, workersMissing }
+    },
     async renderMetrics () {
       // Each worker labels its own samples, so nothing is summed that should not be.
       const parts = await answersOf(probe<MetricsJson>(running(), 'metrics'))

@@ -15,8 +15,8 @@ const DRAIN_GRACE_MS = 10_000
 
 export interface Supervisor {
   /**
-   * Starts the workers; resolves when all take connections. Rejects when one ends before, its reason is on standard error,
-   * and when a port is taken: everything is closed again then. Stopped before: stays pending.
+   * Starts the workers; resolves when all take connections. Rejects when one says on standard error why it cannot start before any
+   * could, and when a port is taken: everything is closed again then. Stopped before: stays pending.
    */
   start (): Promise<void>
   /** Drains all workers. A second call ends them at once. */
@@ -36,7 +36,7 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
   const fleet = new Fleet({ entry, env: { ...process.env, NODE_ID: nodeId }, log, onLine: (line) => { destination.write(`${line}\n`) } })
   let stopping: Promise<void> | null = null
   const operatorAudit = createOperatorAudit((line) => { writeEvent(log, line) })
-  const operations = createFleetOperations(() => fleet.running(), () => stopping !== null)
+  const operations = createFleetOperations(fleet, () => stopping !== null)
   const admin = composeAdmin({ config, operations, operatorAudit, onFault })
 
   async function close (): Promise<void> {

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { openIpcPeer, type IpcPeer } from './ipc-peer.js'
 import { watchLiveness } from './liveness.js'
@@ -26,13 +26,39 @@ export interface WorkerEvents {
   onStarted (port: number): void
   /** It answers no ping any more, and is being killed: the end will follow. */
   onHung (): void
+  /** No process could be made; `code`: of the system, such as `EMFILE`. Nothing else is called then. */
+  onForkFailed (code: string): void
   /** The process has ended and all it wrote was read. */
   onEnded (worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): void
 }
 
-/** Starts one worker. Its log lines come through a pipe, so that one process alone writes, and rotates, the log. */
-export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv, events: WorkerEvents): WorkerProcess {
-  const child = fork(entry, [], { env: { ...env, PORTCULLIS_WORKER: String(number) }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+/** The system's code for why a process could not be made. */
+function codeOf (error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
+}
+
+/** Null when no process could be made. Some of the system's refusals are thrown, others are told by the process that is none. */
+function tryFork (entry: URL, number: number, env: NodeJS.ProcessEnv, onFailed: (code: string) => void): ChildProcess | null {
+  const forked = (() => {
+    try {
+      return fork(entry, [], { env: { ...env, PORTCULLIS_WORKER: String(number) }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+    } catch (error) {
+      onFailed(codeOf(error))
+      return null
+    }
+  })()
+  if (forked === null || forked.pid !== undefined) return forked
+  forked.once('error', (error) => { onFailed(codeOf(error)) })
+  return null
+}
+
+/**
+ * Starts one worker; null when no process could be made, which is told. Its log lines come through a pipe, so that one process alone
+ * writes, and rotates, the log.
+ */
+export function startWorker (number: number, entry: URL, env: NodeJS.ProcessEnv, events: WorkerEvents): WorkerProcess | null {
+  const child = tryFork(entry, number, env, events.onForkFailed)
+  if (child === null) return null
   const state = { started: false }
   const link = openIpcPeer({
     // A worker that has just died is no fault: its end is reported by `close`.

@@ -32,6 +32,7 @@ export const WelcomeFrameSchema = Type.Object({
   user_id: Type.String({ description: 'who you are' }),
   node: Type.String({ description: 'the server process' }),
   expires_at: expiresAt,
+  time: Type.String({ format: 'date-time', description: 'the server\'s clock as it sent this: with your own time since then it tells how long until `expires_at`, however wrong your clock is' }),
   limits: WelcomeLimitsSchema
 }, {
   description: 'First of all frames, once.',
@@ -41,6 +42,7 @@ export const WelcomeFrameSchema = Type.Object({
     user_id: 'alice',
     node: 'gate-1-4f0a1c',
     expires_at: '2026-11-21T22:26:03.000Z',
+    time: '2026-11-21T22:21:03.412Z',
     limits: { frame_bytes: 1_048_576, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 }
   }]
 })

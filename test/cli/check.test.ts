@@ -3,6 +3,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { checkCertificate } from '../../src/cli/check/check-certificate.js'
+import { checkDescriptors } from '../../src/cli/check/check-descriptors.js'
+import { loadConfig } from '../../src/config/load-config.js'
+import { LEAST, NOW_MS } from '../config/expect-mistakes.js'
 import { BINDING } from '../support/binding.js'
 import { makeCertificate } from '../support/certificate.js'
 import { trust } from '../support/gateway.js'
@@ -12,12 +15,14 @@ import { runBuiltCheck, runCheck, runCli } from './run-cli.js'
 
 /** The older binding is something to look at; on any other platform of the tests all is well. */
 const OLDER = BINDING.name === 'older'
+/** So few connections that no machine of the tests has too low a limit on open files for them. */
+const FEW = { WS_MAX_CONNECTIONS: '10' }
 
 t.test('settings that start, an issuer with keys: all is well, and nothing else is needed', async (t) => {
   const issuer = await startIssuer(t)
   issuer.addKey({ kid: 'elliptic', alg: 'ES256' })
   issuer.extraJwks.push({ kty: 'RSA', use: 'enc', n: 'AQAB', e: 'AQAB', kid: 'encryption' })
-  const { code, checks, find } = await runBuiltCheck(trust(issuer))
+  const { code, checks, find } = await runBuiltCheck({ ...trust(issuer), ...FEW })
   t.equal(code, 0)
   t.same(checks.filter(({ verdict }) => verdict !== 'ok').map(({ part }) => part), OLDER ? ['platform'] : [])
   t.match(find('platform')?.reason, OLDER ? /^Node v20\S+, glibc 2\S+, @trufflesuite\S+ 20\.30\S*: the older binding is for development/ : /^Node v\S+, glibc 2\.\d+, \S+ \S+$/)
@@ -25,10 +30,20 @@ t.test('settings that start, an issuer with keys: all is well, and nothing else 
   t.match(find('issuer oidc', 'clock')?.reason, /^clock: [0-9] s apart$/)
   t.match(find('redis')?.reason, 'none')
   t.match(find('database')?.reason, 'none')
-  const lines = await runCli(['check'], trust(issuer))
+  t.match(find('descriptors')?.reason, /^ulimit -n is \d+$/)
+  const lines = await runCli(['check'], { ...trust(issuer), ...FEW })
   t.equal(lines.code, 0)
   t.match(lines.stdout, /^(ok {4}|warn {2})platform {5}Node v.*\nok {4}settings {5}a start accepts them\nok {4}issuer oidc {2}keys: /)
-  t.match(lines.stdout, OLDER ? /\n\n6 ok, 1 to look at, 0 failed\n$/ : /\n\n7 ok, 0 to look at, 0 failed\n$/)
+  t.match(lines.stdout, OLDER ? /\n\n7 ok, 1 to look at, 0 failed\n$/ : /\n\n8 ok, 0 to look at, 0 failed\n$/)
+})
+
+t.test('a limit on open files that is lower than the settings need is something to look at, with both numbers', async (t) => {
+  const config = loadConfig({ ...LEAST, WS_MAX_CONNECTIONS: '1000' }, NOW_MS)
+  t.match(checkDescriptors(config, 1255), [{
+    part: 'descriptors', verdict: 'warn', reason: 'ulimit -n is 1255, and WS_MAX_CONNECTIONS=1000 needs 1256: at most 999 connections are taken'
+  }])
+  t.match(checkDescriptors(config, 1256), [{ verdict: 'ok', reason: 'ulimit -n is 1256' }])
+  t.same(checkDescriptors(config, null), [], 'nothing is said where the system does not tell')
 })
 
 t.test('every wrong setting is named at once, as at a start, and nothing else is looked at', async (t) => {

@@ -1,12 +1,18 @@
 import t from 'tap'
-import { onDue, scheduleNextDeadline } from '../../src/connection/on-due.js'
+import type { Clocks } from '../../src/clocks.js'
+import { holdIdentity, onDue, scheduleNextDeadline } from '../../src/connection/on-due.js'
+import { receive, receivePing } from '../../src/connection/receive.js'
 import { identityOf } from '../access/identity-of.js'
 import { createTestContext, createTestWheel, openTestSession } from './stand-ins.js'
 
 const END_MS = 2_000_000_000_000
 const untilEnd = identityOf('alice', {}, { expiresAtMs: END_MS })
-const openedAt = (openedAtMs: number, insecure = false): ReturnType<typeof openTestSession> =>
-  openTestSession({ ...untilEnd, insecure }, { openedAtMs })
+const clocksAt = (steadyMs: number, epochMs = steadyMs): Clocks => ({ steadyNow: () => steadyMs, epochNow: () => epochMs })
+function openedAt (openedAtMs: number, insecure = false): ReturnType<typeof openTestSession> {
+  const opened = openTestSession({ ...untilEnd, insecure }, { openedAtMs })
+  holdIdentity(createTestContext({ clocks: clocksAt(openedAtMs) }), opened.session, opened.session.identity)
+  return opened
+}
 
 t.test('a token\'s end is announced 30 s before, once, and ends the connection', async (t) => {
   const wheel = createTestWheel()
@@ -72,4 +78,48 @@ t.test('without an idle limit silence is fine, and an ended connection is left a
   onDue(createTestContext({ wheel }), ended.session, END_MS + 1)
   t.equal(ended.socket.ended, null)
   t.notOk(wheel.due.has(ended.session))
+})
+
+const HOUR_MS = 3_600_000
+
+t.test('a clock that is set by an hour while a connection is open moves neither its end nor its idleness', async (t) => {
+  for (const jumpMs of [HOUR_MS, -HOUR_MS]) {
+    const openedAtMs = END_MS - 120_000
+    const clock = { steadyMs: openedAtMs, jumpMs: 0 }
+    const clocks: Clocks = { steadyNow: () => clock.steadyMs, epochNow: () => clock.steadyMs + clock.jumpMs }
+    const context = createTestContext({ clocks, idleMs: 90_000 })
+    const { session, socket } = openTestSession(untilEnd, { openedAtMs })
+    holdIdentity(context, session, untilEnd)
+    clock.jumpMs = jumpMs
+    const visit = (atMs: number): unknown => {
+      clock.steadyMs = atMs
+      onDue(context, session, atMs)
+      return socket.ended
+    }
+    t.equal(visit(openedAtMs + 60_000), null, 'half of its life')
+    t.same(socket.sent, [])
+    receive(context, session, new TextEncoder().encode('{"type":"ping"}').buffer, false)
+    t.equal(visit(END_MS - 1), null, 'its last ms')
+    t.match(visit(END_MS), { code: 4401 })
+  }
+})
+
+t.test('a token that comes into force after the clock was set lasts as long as that clock says', async (t) => {
+  const steadyMs = END_MS - 10 * HOUR_MS
+  const context = createTestContext({ clocks: clocksAt(steadyMs, END_MS - HOUR_MS) })
+  const { session } = openTestSession(untilEnd, { openedAtMs: steadyMs })
+  holdIdentity(context, session, untilEnd)
+  t.equal(session.endsAtMs - steadyMs, HOUR_MS)
+})
+
+t.test('a ping, a malformed frame and a subscribe are counted by the clock that is never set', async (t) => {
+  const clock = { steadyMs: END_MS - HOUR_MS, jumpMs: 0 }
+  const context = createTestContext({ clocks: { steadyNow: () => clock.steadyMs, epochNow: () => clock.steadyMs + clock.jumpMs } })
+  const { session, socket } = openTestSession(untilEnd)
+  for (let n = 0; n < 121; n++) {
+    // Set back by an hour at each: were it counted by, the window would never fill, or never end.
+    clock.jumpMs -= HOUR_MS
+    receivePing(context, session)
+  }
+  t.match(socket.ended, { code: 4429 })
 })

@@ -34,12 +34,20 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
 t.test('a connection is written down, then welcomed first of all', async (t) => {
   const asked: string[] = []
   const [report, wheel] = [createTestReport(), createTestWheel()]
-  const context = createTestContext({ report, wheel, subscriptions: createTestSubscriptions(asked) })
+  const nowMs = END_MS - 300_000
+  const clocks = { steadyNow: () => nowMs, epochNow: () => nowMs }
+  const context = createTestContext({ report, wheel, clocks, subscriptions: createTestSubscriptions(asked) })
   const upgrade = createTestUpgrade()
   t.ok(createOpenSession(context)(upgrade, admitted(), 1))
   t.equal(upgrade.accepted?.protocol, 'portcullis.v1')
   t.same(upgrade.accepted?.socket.frames(), [{
-    type: 'welcome', connection_id: 'c-1', user_id: 'alice', node: 'test-1-boot', expires_at: new Date(END_MS).toISOString(), limits: context.limits
+    type: 'welcome',
+    connection_id: 'c-1',
+    user_id: 'alice',
+    node: 'test-1-boot',
+    expires_at: new Date(END_MS).toISOString(),
+    time: new Date(nowMs).toISOString(),
+    limits: context.limits
   }])
   t.same(report.lines, ['accepted c-1'])
   t.same(asked, ['open'])

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { closeSession } from '../../src/connection/send-end-close.js'
 import { refresh } from '../../src/connection/refresh.js'
+import { workInOrder } from '../../src/connection/work-in-order.js'
 import type { Identify } from '../../src/connection/identify.js'
 import { refuse, type Refusal } from '../../src/refusals.js'
 import type { Identity } from '../../src/tokens/identity.js'
@@ -87,4 +88,79 @@ t.test('a fault is reported and ends nothing else', async (t) => {
   refresh(createTestContext({ identify: asks(Promise.reject(new Error('bug'))), report }), session, FRAME)
   await settled()
   t.match(report.faults, [{ message: 'bug' }])
+})
+
+/** Answers each token when told to, in whatever order. */
+function answerLater (context: { readonly known?: ReadonlyMap<string, Identity | Refusal> } = {}) {
+  const answers = new Map<string, (who: Identity | Refusal) => void>()
+  const identify: Identify = {
+    now: token => context.known?.get(token ?? '') ?? null,
+    wait: async token => await new Promise((resolve) => { answers.set(token ?? '', resolve) })
+  }
+  return { identify, answer: (token: string, who: Identity | Refusal) => { answers.get(token)?.(who) } }
+}
+const until = (expiresAtMs: number): Identity => identityOf('alice', {}, { expiresAtMs })
+const OLD = until(NEW_END_MS - 2000)
+const NEW = until(NEW_END_MS)
+
+t.test('of two tokens the one that was sent last is in force, whichever check ends last', async (t) => {
+  const known = new Map<string, Identity>()
+  const { identify, answer } = answerLater({ known })
+  const context = createTestContext({ identify, keepTokens: true })
+  const { session, socket } = openTestSession('alice', { token: 'first' })
+  refresh(context, session, { type: 'refresh', id: 'old', token: 'old' })
+  refresh(context, session, { type: 'refresh', id: 'new', token: 'new' })
+  known.set('new', NEW)
+  answer('new', NEW)
+  await settled()
+  t.equal(session.token, 'first', 'it waits for its turn')
+  answer('old', OLD)
+  await settled()
+  t.same(socket.frames().map(({ id }) => id), ['old', 'new'])
+  t.equal(session.identity, NEW)
+  t.equal(session.token, 'new')
+  t.equal(session.refreshing, null)
+})
+
+t.test('a token known already does not overtake one that is being looked at', async (t) => {
+  const known = new Map<string, Identity>([['new', NEW]])
+  const { identify, answer } = answerLater({ known })
+  const { session, socket } = openTestSession()
+  const context = createTestContext({ identify })
+  refresh(context, session, { type: 'refresh', id: 'old', token: 'old' })
+  refresh(context, session, { type: 'refresh', id: 'new', token: 'new' })
+  t.same(socket.sent, [])
+  answer('old', refuse('unavailable'))
+  await settled()
+  t.match(socket.frames(), [{ type: 'error', id: 'old' }, { type: 'refreshed', id: 'new' }])
+  t.equal(session.identity, NEW)
+})
+
+t.test('a token that is revoked while it waits for its turn ends the connection', async (t) => {
+  const known = new Map<string, Identity | Refusal>([['new', NEW]])
+  const { identify, answer } = answerLater({ known })
+  const { session, socket } = openTestSession()
+  const context = createTestContext({ identify })
+  refresh(context, session, { type: 'refresh', id: 'old', token: 'old' })
+  refresh(context, session, { type: 'refresh', id: 'new', token: 'new' })
+  known.set('new', refuse('revoked'))
+  answer('old', OLD)
+  await settled()
+  t.same(socket.ended, { code: 4401, reason: '{"error":"revoked"}' })
+})
+
+t.test('what is asked after a token waits for it, what was asked before does not', async (t) => {
+  const { identify, answer } = answerLater()
+  const { session } = openTestSession()
+  const context = createTestContext({ identify })
+  const seen: string[] = []
+  const work = (name: string) => async (): Promise<void> => { seen.push(`${name} ${session.identity === NEW ? 'new' : 'old'}`) }
+  workInOrder(session, context.report, work('before'))
+  refresh(context, session, { type: 'refresh', token: 'new' })
+  workInOrder(session, context.report, work('after'))
+  await settled()
+  t.same(seen, ['before old'])
+  answer('new', NEW)
+  await settled()
+  t.same(seen, ['before old', 'after new'])
 })

@@ -3,6 +3,7 @@ import type { UpgradeSettings } from '../../src/config/config.js'
 import { readNetworks } from '../../src/config/networks.js'
 import type { DeadlineWheel } from '../../src/connection/deadline-wheel.js'
 import type { Report } from '../../src/connection/report.js'
+import { SYSTEM_CLOCKS, steadyNow } from '../../src/clocks.js'
 import { createRegistry } from '../../src/connection/registry.js'
 import { Session } from '../../src/connection/session.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
@@ -131,7 +132,7 @@ export function openTestSession (user: string | Identity = 'alice', more: {
   const lease: Lease = { owner: identity.userId, connectionId }
   const eventTypes = more.eventTypes === undefined ? null : new Set(more.eventTypes)
   const socket = createTestSocket()
-  const session = new Session(connectionId, identity, address, '/ws', lease, more.token ?? '', eventTypes, socket, more.openedAtMs ?? Date.now())
+  const session = new Session(connectionId, identity, address, '/ws', lease, more.token ?? '', eventTypes, socket, more.openedAtMs ?? steadyNow())
   return { session, socket }
 }
 
@@ -209,6 +210,7 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
     keepTokens: false,
     dryRun: false,
     idleMs: 0,
+    clocks: SYSTEM_CLOCKS,
     clockToleranceMs: 5000,
     registry: createRegistry(),
     wheel: createTestWheel(),

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Asked, Authorizer, Visible } from '../../src/access/authorizer.js'
+import { steadyNow } from '../../src/clocks.js'
 import { closeSession } from '../../src/connection/send-end-close.js'
 import { createDelivery } from '../../src/connection/deliver.js'
 import { refuse } from '../../src/refusals.js'
@@ -237,7 +238,7 @@ t.test('a connection that closes while it subscribes leaves nothing behind, wher
 t.test('ten subscribe frames a second are taken, the next is told when to come back', async (t) => {
   const bench = setUp()
   for (let i = 0; i < 10; i++) bench.subscribe({ agent_ids: ['a1'] })
-  bench.session.subscribeWindowStartMs = Date.now()
+  bench.session.subscribeWindowStartMs = steadyNow()
   bench.subscribe({ id: 'x', agent_ids: ['a1'] })
   t.match(bench.socket.frames().at(-1), { type: 'error', id: 'x', error: 'too_many_requests' })
   t.ok(Number(bench.socket.frames().at(-1)?.['retry_after_ms']) <= 1000)

@@ -25,8 +25,8 @@ function readLine (line: string): Step {
 }
 
 /** Fields whose values differ from run to run; their types do not. */
-const VOLATILE = new Set(['connection_id', 'node', 'expires_at', 'ts', 'retry_after_ms', 'reconnect_after_ms', 'resume', 'opened_at', 'ip', 'messages_in', 'messages_out', 'topics', 'retry_after_s'])
-const TIMES = new Set(['expires_at', 'ts', 'opened_at'])
+const VOLATILE = new Set(['connection_id', 'node', 'expires_at', 'time', 'ts', 'retry_after_ms', 'reconnect_after_ms', 'resume', 'opened_at', 'ip', 'messages_in', 'messages_out', 'topics', 'retry_after_s'])
+const TIMES = new Set(['expires_at', 'time', 'ts', 'opened_at'])
 /** Fields that may be missing where there is nothing to say. */
 const OPTIONAL = new Set(['resume'])
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/

@@ -1,4 +1,4 @@
-import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -8,6 +8,7 @@ import { runGateway, startGateway, trust, type Lifetime, type LogLine, type Test
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
+import { findWorker, isWorker, workerOf } from '../support/workers.js'
 import { freshMetrics } from '../support/metrics.js'
 
 // Most of the time here is spent waiting for processes.
@@ -16,9 +17,6 @@ t.jobs = 2
 const RAISED = { WS_IP_CONNECTIONS: '100000', WS_USER_CONNECTIONS: '1000' }
 
 const SECRETS = { ADMIN_TOKEN: 'admin-token-of-a-test-32-bytes-long', PUBLISH_KEY: 'publish-key-of-a-test-32-bytes-long' }
-
-/** Which worker a process name belongs to: `<host>-<worker>-<boot>`. */
-const workerOf = (node: unknown): string => String(node).split('-').at(-2) ?? ''
 
 type Client = Awaited<ReturnType<typeof connect>>
 
@@ -210,18 +208,3 @@ t.test('a port that somebody else has is a sentence and exit 1, not a silent sha
   t.match(stderr, /cannot listen on 127\.0\.0\.1:\d+/)
   t.notMatch(stderr, / {4}at /)
 })
-
-/** Whether this process still is one of a supervisor's workers: ids are used again. */
-async function isWorker (pid: number): Promise<boolean> {
-  return await readFile(`/proc/${pid}/environ`, 'utf8').then(text => text.includes('PORTCULLIS_WORKER='), () => false)
-}
-
-/** The process id of a worker, found by the variable that its supervisor gave it. */
-async function findWorker (supervisor: number, number: number): Promise<number> {
-  const children = (await readFile(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8')).trim().split(' ').map(Number)
-  for (const pid of children) {
-    const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
-    if (environment.includes(`PORTCULLIS_WORKER=${number}\0`)) return pid
-  }
-  throw new Error(`worker ${number} is not there`)
-}

@@ -10,6 +10,7 @@ const never = async (): Promise<never> => await new Promise(() => {})
 const fails = (): never => { throw new Error('the call failed in the other process') }
 const READY: Readiness = { ready: true, reasons: [], issuersWithoutKeys: [] }
 const unready = (...reasons: Readiness['reasons']): Readiness => ({ ready: false, reasons, issuersWithoutKeys: [] })
+const without3 = (readiness: Readiness): Readiness => ({ ...readiness, workersMissing: [3] })
 
 /** A worker that answers so; one without a `ping` hangs: its calls reject when their time is over. */
 function standIn (number: number, answers: Readonly<Record<string, Answer>>): StandIn {
@@ -25,7 +26,9 @@ function standIn (number: number, answers: Readonly<Record<string, Answer>>): St
 function alive (number: number, answers: Readonly<Record<string, Answer>> = {}): StandIn {
   return standIn(number, { ping: () => undefined, ...answers })
 }
-const fleet = (...workers: StandIn[]) => createFleetOperations(() => workers, () => false)
+/** Two of three workers at least: what is missing is told, and no reason. */
+const inFront = (workers: readonly StandIn[], hasStood = true) => ({ running: () => workers, missing: () => [3], hasStood })
+const fleet = (...workers: StandIn[]) => createFleetOperations(inFront(workers), () => false)
 
 t.test('no call goes to a worker that hangs', async (t) => {
   const hung = standIn(1, {})
@@ -69,19 +72,19 @@ t.test('with no worker, or none that answers, everything rejects', async (t) => 
     await t.rejects(operations.listConnections({ userId: 'alice', after: null, limit: 1 }))
     await t.rejects(operations.lists.listBans({ after: null, limit: 1 }))
     await t.rejects(operations.publishEvent('agent:a1', { event: 'e', data: 1 }))
-    t.same(await operations.readiness(), unready('starting'))
+    t.same(await operations.readiness(), without3(unready('starting')))
   }
 })
 
 t.test('ready is told by the first worker that is, without waiting for one that hangs', async (t) => {
-  t.same(await fleet(alive(1, { readiness: never }), alive(2, { readiness: () => READY })).readiness(), READY)
+  t.same(await fleet(alive(1, { readiness: never }), alive(2, { readiness: () => READY })).readiness(), without3(READY))
   const starting = alive(1, { readiness: () => unready('starting') })
   const draining = alive(2, { readiness: () => unready('starting', 'draining') })
-  t.same(await fleet(starting, draining, standIn(3, {})).readiness(), unready('starting', 'draining'))
+  t.same(await fleet(starting, draining, standIn(3, {})).readiness(), without3(unready('starting', 'draining')))
 })
 
 t.test('a draining supervisor is not ready, whatever its workers say', async (t) => {
-  const draining = createFleetOperations(() => [alive(1, { readiness: () => READY })], () => true)
+  const draining = createFleetOperations(inFront([alive(1, { readiness: () => READY })]), () => true)
   t.same(await draining.readiness(), unready('draining'))
 })
 
@@ -96,4 +99,9 @@ t.test('probes and scrapes have at most a second for each worker', async (t) => 
   await operations.readiness()
   await operations.renderMetrics()
   t.same(times, [1000, 1000])
+})
+
+t.test('it is not ready before each worker has stood once, and names those that are missing', async (t) => {
+  const workers = [alive(1, { readiness: () => READY }), alive(2, { readiness: () => READY })]
+  t.same(await createFleetOperations(inFront(workers, false), () => false).readiness(), without3(unready('starting')))
 })

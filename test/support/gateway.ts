@@ -53,12 +53,14 @@ async function stop (child: ChildProcess, exited: Promise<unknown>): Promise<voi
 
 /**
  * Starts the built gateway as its own process, with exactly these settings, and waits until it takes connections with
- * keys at hand. `ready: false` only waits for the port.
+ * keys at hand. `ready: false` only waits for the port, or for the line `first`; `openFiles`: its limit on descriptors, 0 as it is here.
  */
-export async function startGateway (t: Lifetime, env: Readonly<Record<string, string>>, { program = 'dist/main.js', ready = true } = {}): Promise<TestGateway> {
+export async function startGateway (t: Lifetime, env: Readonly<Record<string, string>>, { program = 'dist/main.js', ready = true, first = 'server.started', openFiles = 0 } = {}): Promise<TestGateway> {
   const adminPort = env['ADMIN_PORT'] === undefined ? await findFreePort() : Number(env['ADMIN_PORT'])
   const settings = { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(adminPort), WS_DRAIN_SECONDS: '1', ...env }
-  const child = spawn(process.execPath, [program], { env: settings, stdio: ['ignore', 'pipe', 'pipe'] })
+  const node = [process.execPath, program]
+  const [command = '', ...args] = openFiles === 0 ? node : ['prlimit', `--nofile=${openFiles}`, ...node]
+  const child = spawn(command, args, { env: settings, stdio: ['ignore', 'pipe', 'pipe'] })
   const log: LogLine[] = []
   let stdout = ''
   let stderr = ''
@@ -91,9 +93,9 @@ export async function startGateway (t: Lifetime, env: Readonly<Record<string, st
       check()
     })
   }
-  const started = await waitForLog('server.started', undefined, START_MS)
+  const started = await waitForLog(first, undefined, START_MS)
   if (ready) await waitForLog('jwks.refreshed', undefined, START_MS)
-  const port = started['port'] as number
+  const port = Number(started['port'] ?? settings.PORT)
   return {
     pid: child.pid ?? -1,
     port,

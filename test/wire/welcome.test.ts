@@ -5,11 +5,12 @@ const LIMITS = { frame_bytes: 1, messages: 2, message_window_s: 3, connections: 
 
 t.test('a welcome is the whole frame, whatever the names in it hold', async (t) => {
   const expiresAt = new Date(4_000_000_000_000)
+  const time = new Date(3_999_999_000_000)
   for (const userId of ['alice', 'https://issuer:alice', 'a"b\\c', '""', 'Жанна 李 🙂', '\ud800', '']) {
     for (const node of ['n-1-abc', '"",""', 'é']) {
-      const bytes = createWelcomeEncoder(node, LIMITS)({ connectionId: 'c-1', userId, expiresAt })
+      const bytes = createWelcomeEncoder(node, LIMITS)({ connectionId: 'c-1', userId, expiresAt, time })
       t.same(JSON.parse(Buffer.from(bytes).toString()), {
-        type: 'welcome', connection_id: 'c-1', user_id: userId, node, expires_at: expiresAt.toISOString(), limits: LIMITS
+        type: 'welcome', connection_id: 'c-1', user_id: userId, node, expires_at: expiresAt.toISOString(), time: time.toISOString(), limits: LIMITS
       })
     }
   }

@@ -52,6 +52,12 @@ type Name = keyof typeof CLOSE_POLICY
 const isName = (name: unknown): name is Name => typeof name === 'string' && Object.hasOwn(CLOSE_POLICY, name)
 const NAMES = Object.keys(CLOSE_POLICY).filter(isName)
 
+/** Whether this refusal stands whenever the same is asked again. */
+export const isFinal = (name: string): boolean => isName(name) && CLOSE_POLICY[name].reconnect === 'no'
+
+/** An ending by which the gateway's table forbids to come back, found before the gateway had to close. */
+export const finalEnding = (name: 'bad_request'): Ending => ({ name, code: null, reconnect: CLOSE_POLICY[name].reconnect, retryAfterMs: null })
+
 /** Whether a gateway brought it about, by a close that tells why. */
 export const isGatewayEnding = ({ name }: Pick<Ending, 'name'>): boolean => isName(name)
 

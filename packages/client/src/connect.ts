@@ -2,10 +2,12 @@ import { readOptions, type ClientOptions } from './client-options.js'
 import { ownEnding } from './close-policy.js'
 import { createConnectionLoop, type ClientState } from './connection-loop.js'
 import type { Ids, ServerFrame, SubscribedFrame, UnsubscribedFrame } from './frames.js'
+import { createEventTypes } from './event-types.js'
 import { createListeners } from './listeners.js'
 import { RequestError } from './request-error.js'
 import { createRequests } from './requests.js'
 import type { Denied } from './resubscribe.js'
+import { subscribeAll } from './subscribe-all.js'
 import { checkLists, checkTarget, toFilterLists, toTopics, type Filters } from './topics.js'
 import { createWanted } from './wanted.js'
 
@@ -28,6 +30,9 @@ export interface Client<Events extends object = Record<string, unknown>> {
   close (): void
 }
 
+/** What a list may hold in a gateway that is set up as usual; `welcome` tells what it is. */
+const USUAL_MAX_IDS = 50
+
 /**
  * Connects, and stays connected until `close`, the signal, or a close of the gateway that forbids to come back. All three requests reject
  * with a `RequestError`. Throws at once on options that cannot work.
@@ -38,15 +43,20 @@ export function connect<Events extends object = Record<string, unknown>> (option
   const wanted = createWanted(settings.filters)
   const listeners = createListeners<Signals<Events>>()
   let state: ClientState = { status: 'connecting' }
-  let eventTypes = settings.eventTypes
+  const eventTypes = createEventTypes(settings.eventTypes, USUAL_MAX_IDS)
+  const over = new AbortController()
+  let maxIds = USUAL_MAX_IDS
   const loop = createConnectionLoop({
     settings,
     requests,
     wanted,
-    eventTypes: () => eventTypes,
+    eventTypes,
     onState: setState,
-    // The frame is told to those who listen to its type.
-    onFrame: (frame) => { listeners.tell(frame.type, frame as Signals<Events>[typeof frame.type]) },
+    onFrame: (frame) => {
+      if (frame.type === 'welcome') maxIds = frame.limits.filter_ids
+      // The frame is told to those who listen to its type.
+      listeners.tell(frame.type, frame as Signals<Events>[typeof frame.type])
+    },
     onDenied: (denied) => { listeners.tell('denied', denied as Signals<Events>['denied']) }
   })
   const close = (): void => { loop.end(ownEnding('closed')) }
@@ -54,7 +64,9 @@ export function connect<Events extends object = Record<string, unknown>> (option
   function setState (next: ClientState): void {
     state = next
     listeners.tell('state', next as Signals<Events>['state'])
-    if (next.status === 'closed') options.signal?.removeEventListener('abort', close)
+    if (next.status !== 'closed') return
+    over.abort()
+    options.signal?.removeEventListener('abort', close)
   }
   // Not before the caller could add its listeners.
   queueMicrotask(() => {
@@ -68,12 +80,15 @@ export function connect<Events extends object = Record<string, unknown>> (option
     on: listeners.on,
     async subscribe ({ eventTypes: narrowed, ...filters }) {
       checkLists({ ...filters, eventTypes: narrowed })
-      const lists = { ...toFilterLists(toTopics(filters)), ...(narrowed === undefined ? {} : { event_types: narrowed }) }
-      if (Object.keys(lists).length === 0) throw new RequestError('bad_request', 'nothing to subscribe to')
-      const answer = await requests.ask({ type: 'subscribe', ...lists }, 'repeatable') as SubscribedFrame
-      wanted.add(filters)
-      wanted.confirm(answer)
-      eventTypes = narrowed ?? eventTypes
+      const topics = toTopics(filters)
+      if (topics.length === 0 && narrowed === undefined) throw new RequestError('bad_request', 'nothing to subscribe to')
+      const answer = await subscribeAll({
+        ...{ topics, wanted, eventTypes: narrowed },
+        maxIds: () => maxIds,
+        ask: async frame => await requests.ask(frame, 'repeatable') as SubscribedFrame | UnsubscribedFrame,
+        ended: over.signal
+      })
+      if (narrowed !== undefined) eventTypes.confirm(narrowed)
       return answer
     },
     async unsubscribe (filters) {

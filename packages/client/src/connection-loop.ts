@@ -1,7 +1,8 @@
 import { askToken } from './ask-token.js'
 import type { ClientSettings, TokenReason } from './client-options.js'
-import { ownEnding, type Ending } from './close-policy.js'
-import type { Ids, ServerFrame, WelcomeFrame } from './frames.js'
+import { finalEnding, ownEnding, type Ending } from './close-policy.js'
+import type { EventTypes } from './event-types.js'
+import type { ServerFrame, WelcomeFrame } from './frames.js'
 import { openConnection, type Connection } from './connection.js'
 import { createKeptTicket } from './kept-ticket.js'
 import { PresentedToken } from './presented-token.js'
@@ -27,7 +28,7 @@ export interface ConnectionLoopOptions {
   readonly settings: ClientSettings
   readonly requests: Requests
   readonly wanted: Wanted
-  readonly eventTypes: () => Ids
+  readonly eventTypes: EventTypes
   readonly onState: (state: ClientState) => void
   readonly onFrame: (frame: ServerFrame) => void
   readonly onDenied: (denied: Denied) => void
@@ -51,6 +52,7 @@ class Loop implements ConnectionLoop {
   private readonly unwatch: () => void
   private connection: Connection | null = null
   private session: Session | null = null
+  private asking: Promise<string | null> | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor (private readonly options: ConnectionLoopOptions) {
@@ -74,9 +76,11 @@ class Loop implements ConnectionLoop {
     this.options.onState({ status: 'closed', because })
   }
 
+  /** One question at a time: what is being fetched for a connection that has ended meanwhile serves the next. */
   private async getToken (reason: TokenReason): Promise<string | null> {
     const { token, timeoutMs } = this.options.settings
-    return await askToken(token, reason, timeoutMs, this.over.signal)
+    this.asking ??= askToken(token, reason, timeoutMs, this.over.signal).finally(() => { this.asking = null })
+    return await this.asking
   }
 
   private signOut (): void { this.end(ownEnding('signed_out')) }
@@ -95,7 +99,7 @@ class Loop implements ConnectionLoop {
       settings,
       token: next,
       ticket: this.ticket.present(),
-      eventTypes: eventTypes(),
+      eventTypes: eventTypes.inAddress(),
       onFrame: (frame) => { this.receive(frame) },
       onEnd: (ending) => { this.settle(ending) }
     })
@@ -108,13 +112,19 @@ class Loop implements ConnectionLoop {
       this.clock.told(frame.reconnect_after_ms)
     }
     this.session?.receive(frame)
+    if (frame.type === 'event' && !this.options.eventTypes.takes(frame.event)) return
     this.options.onFrame(frame)
   }
 
-  private greet (connection: Connection, welcome: WelcomeFrame): Session {
+  /** Null: the client has ended, as it asks for more than this gateway takes. */
+  private greet (connection: Connection, welcome: WelcomeFrame): Session | null {
     this.ticket.drop()
     this.clock.opened()
     this.token.accepted()
+    if (!this.options.eventTypes.greeted(welcome.limits.filter_ids)) {
+      this.end(finalEnding('bad_request'))
+      return null
+    }
     return startSession({
       ...this.options,
       connection,
@@ -129,6 +139,7 @@ class Loop implements ConnectionLoop {
 
   /** A connection or an attempt is over: what now? */
   private settle (because: Ending): void {
+    if (this.session === null && because.name === 'connection_lost') this.options.eventTypes.noteUnexplained()
     this.session?.stop()
     this.session = this.connection = null
     this.ticket.noteEnd(because)

@@ -1,4 +1,4 @@
-import { ownEnding, readClose, type Ending, type OwnEnding } from './close-policy.js'
+import { finalEnding, ownEnding, readClose, type Ending, type OwnEnding } from './close-policy.js'
 import { readFrame, SUBPROTOCOL, type ClosingFrame, type Ids, type ServerFrame } from './frames.js'
 import type { ClientSettings } from './client-options.js'
 
@@ -21,6 +21,9 @@ export interface Connection {
   /** The same, and nobody is told. */
   abandon (): void
 }
+
+/** How the package `ws` tells that an upgrade was answered so. */
+const BAD_REQUEST = /server response: 400\b/
 
 /** The address of one attempt. `refuse=close`: a browser cannot read the status of a refused upgrade, but it can read a close. */
 function addressOf ({ settings, token, eventTypes, ticket }: ConnectionOptions): string {
@@ -63,7 +66,10 @@ export function openConnection (options: ConnectionOptions): Connection {
     abandon()
     onEnd(ownEnding(ending))
   }
-  socket.addEventListener('error', () => { /* `close` follows, and says as much as can be known */ })
+  socket.addEventListener('error', ({ message }) => {
+    // `close` follows, and says as much as can be known; the package `ws` alone says here what a browser hides.
+    if (BAD_REQUEST.test(String(message)) && finish()) onEnd(finalEnding('bad_request'))
+  })
   socket.addEventListener('message', ({ data }) => {
     const frame = isOver ? null : readFrame(data)
     if (frame === null) return

@@ -28,6 +28,8 @@ export interface WelcomeFrame {
   readonly user_id: string
   readonly node: string
   readonly expires_at: string
+  /** When the gateway sent it; gateways before this field leave it out. */
+  readonly time: string | undefined
   readonly limits: WelcomeLimits
 }
 

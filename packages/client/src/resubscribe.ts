@@ -1,4 +1,6 @@
+import { isFinal } from './close-policy.js'
 import type { ClientFrame, ServerFrame } from './frames.js'
+import { pause } from './pause.js'
 import { RequestError } from './request-error.js'
 import { toFilterLists } from './topics.js'
 import type { Wanted } from './wanted.js'
@@ -6,7 +8,7 @@ import type { Wanted } from './wanted.js'
 /** Topics that the gateway no longer lets this user see. */
 export interface Denied {
   readonly topics: readonly string[]
-  /** The gateway's name for it: `forbidden`, or `bad_request` for more than it takes. */
+  /** The name of the refusal: `forbidden`, or `bad_request` for more than the gateway takes. */
   readonly reason: string
 }
 
@@ -25,18 +27,6 @@ const MAX_HALVINGS = 12
 /** Waits that the gateway may ask for before the connection is given up. */
 const MAX_WAITS = 10
 
-function pause (ms: number, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms)
-    function done (): void {
-      clearTimeout(timer)
-      ended.removeEventListener('abort', done)
-      resolve()
-    }
-    ended.addEventListener('abort', done)
-  })
-}
-
 /** The gateway denies a whole frame for one id in it: halves tell which. */
 function halve (topics: readonly string[]): string[][] {
   const middle = Math.ceil(topics.length / 2)
@@ -53,7 +43,7 @@ export async function resubscribe ({ wanted, maxIds, ask, onDenied, ended }: Res
 
   async function settle (topics: string[], error: unknown): Promise<void> {
     if (!(error instanceof RequestError)) throw error
-    if (error.reason === 'forbidden' || error.reason === 'bad_request') {
+    if (isFinal(error.reason)) {
       if (topics.length > 1 && halvings++ < MAX_HALVINGS) {
         chunks.unshift(...halve(topics))
         return

@@ -1,4 +1,5 @@
 import type { ClientSettings } from './client-options.js'
+import type { EventTypes } from './event-types.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
 import type { Connection } from './connection.js'
 import type { Requests } from './requests.js'
@@ -14,6 +15,7 @@ export interface SessionOptions {
   readonly token: string
   readonly requests: Requests
   readonly wanted: Wanted
+  readonly eventTypes: EventTypes
   readonly askToken: () => Promise<string | null>
   readonly onToken: (token: string) => void
   readonly onSignedOut: () => void
@@ -30,6 +32,14 @@ export interface Session {
   stop (): void
 }
 
+/** Tells the gateway which events are wanted, where the address did not. */
+async function narrow ({ eventTypes, requests }: SessionOptions): Promise<void> {
+  const names = eventTypes.owed()
+  if (names === null) return
+  await requests.ask({ type: 'subscribe', event_types: names }, 'now')
+  eventTypes.confirm(names)
+}
+
 export function startSession (options: SessionOptions): Session {
   const { settings, connection, welcome, requests, wanted } = options
   const ended = new AbortController()
@@ -41,6 +51,7 @@ export function startSession (options: SessionOptions): Session {
   })
   const refresh = createTokenRefresh({
     token: options.token,
+    time: welcome.time,
     beforeMs: settings.refreshBeforeMs,
     ask: options.askToken,
     present: async (token) => {
@@ -51,13 +62,16 @@ export function startSession (options: SessionOptions): Session {
     onSignedOut: options.onSignedOut
   })
   refresh.start(welcome.expires_at)
-  resubscribe({
-    wanted,
-    maxIds: welcome.limits.filter_ids,
-    ask: async frame => await requests.ask(frame, 'now'),
-    onDenied: options.onDenied,
-    ended: ended.signal
-  }).then(
+  const restored = narrow(options).then(async () => {
+    await resubscribe({
+      wanted,
+      maxIds: welcome.limits.filter_ids,
+      ask: async frame => await requests.ask(frame, 'now'),
+      onDenied: options.onDenied,
+      ended: ended.signal
+    })
+  })
+  restored.then(
     () => {
       if (ended.signal.aborted) return
       requests.release()

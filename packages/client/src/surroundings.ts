@@ -1,6 +1,7 @@
 /** The part of a WebSocket that is used: the browser's, Node's (22 and later) or that of the package `ws`. */
 export interface SocketLike {
-  addEventListener (type: 'open' | 'error', listener: () => void): void
+  addEventListener (type: 'open', listener: () => void): void
+  addEventListener (type: 'error', listener: (event: { readonly message?: unknown }) => void): void
   addEventListener (type: 'message', listener: (event: { data: unknown }) => void): void
   addEventListener (type: 'close', listener: (event: { code: number, reason: string }) => void): void
   send (text: string): void

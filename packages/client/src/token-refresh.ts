@@ -1,9 +1,12 @@
 import { MAX_TIMER_MS } from './reconnect-delay.js'
 import { RequestError } from './request-error.js'
+import { createTokenLife } from './token-life.js'
 
 export interface TokenRefreshOptions {
   /** The token that the connection was opened with. */
   readonly token: string
+  /** The gateway's clock as `welcome` tells it; undefined from a gateway that does not. */
+  readonly time: string | undefined
   readonly beforeMs: number
   readonly ask: () => Promise<string | null>
   /** Gives the gateway a new token; resolves with its end as the gateway tells it. */
@@ -11,12 +14,14 @@ export interface TokenRefreshOptions {
   /** The gateway has taken this one. */
   readonly onToken: (token: string) => void
   readonly onSignedOut: () => void
+  /** Monotonic, in ms. Default `performance.now`. */
+  readonly now?: () => number
 }
 
 /** Replaces the token of one connection before it ends. */
 export interface TokenRefresh {
   start (expiresAt: string): void
-  /** The gateway warns: its clock counts, should ours be wrong. */
+  /** The gateway warns that the token ends. */
   warn (expiresAt: string): void
   stop (): void
 }
@@ -27,10 +32,10 @@ const WARNED_BEFORE_MS = 30_000
 const LEAST_MS = 1000
 const RETRY_CAP_MS = 30_000
 
-const leftMs = (expiresAt: string): number => Date.parse(expiresAt) - Date.now()
-
-export function createTokenRefresh ({ token, beforeMs, ask, present, onToken, onSignedOut }: TokenRefreshOptions): TokenRefresh {
-  let current = token
+export function createTokenRefresh (options: TokenRefreshOptions): TokenRefresh {
+  const { beforeMs, ask, present, onToken, onSignedOut, now = () => performance.now() } = options
+  const life = createTokenLife(options.time, now)
+  let current = options.token
   let timer: ReturnType<typeof setTimeout> | undefined
   let dueAtMs = Infinity
   let isBusy = false
@@ -39,21 +44,22 @@ export function createTokenRefresh ({ token, beforeMs, ask, present, onToken, on
 
   function plan (inMs: number): void {
     clearTimeout(timer)
-    dueAtMs = Date.now() + inMs
+    dueAtMs = now() + inMs
     timer = setTimeout(() => {
-      const earlyMs = dueAtMs - Date.now()
-      if (earlyMs > 0) plan(earlyMs)
+      if (dueAtMs > now()) plan(dueAtMs - now())
       else void run()
     }, Math.min(inMs, MAX_TIMER_MS))
   }
   function planBefore (expiresAt: string): void {
-    const left = leftMs(expiresAt)
-    // The gateway holds the token for good, so our clock is ahead: its warning will come in time.
-    if (left > 0) plan(Math.max(LEAST_MS, left - Math.min(beforeMs, left / 2)))
+    const leftMs = life.leftMs(current, expiresAt)
+    // The gateway took it within its tolerance, or says nothing that can be read: its warning comes in time.
+    if (leftMs !== null && leftMs > 0) plan(Math.max(LEAST_MS, leftMs - Math.min(beforeMs, leftMs / 2)))
   }
   function planRetry (toldMs: number): void {
     plan(Math.max(toldMs, Math.min(RETRY_CAP_MS, LEAST_MS * 2 ** Math.min(failures++, 10))))
   }
+  /** A source whose tokens are over as they come is asked ever more seldom. */
+  const isOver = (expiresAt: string): boolean => (life.leftMs(current, expiresAt) ?? Infinity) <= LEAST_MS
 
   async function replace (): Promise<void> {
     const next = await ask()
@@ -64,8 +70,9 @@ export function createTokenRefresh ({ token, beforeMs, ask, present, onToken, on
     const expiresAt = await present(next)
     if (isStopped) return
     current = next
-    failures = 0
     onToken(next)
+    if (isOver(expiresAt)) return planRetry(0)
+    failures = 0
     planBefore(expiresAt)
   }
   async function run (): Promise<void> {
@@ -84,8 +91,10 @@ export function createTokenRefresh ({ token, beforeMs, ask, present, onToken, on
     start: planBefore,
     warn (expiresAt) {
       if (isBusy || isStopped) return
-      const inMs = Math.min(WARNED_BEFORE_MS, Math.max(0, leftMs(expiresAt))) / 2
-      if (Date.now() + inMs < dueAtMs) plan(Math.max(LEAST_MS, inMs))
+      // Its replacement is put off already: each token of this source is over as it comes.
+      if (isOver(expiresAt) && dueAtMs < Infinity) return
+      const inMs = Math.max(LEAST_MS, Math.min(WARNED_BEFORE_MS, life.leftMs(current, expiresAt) ?? 0) / 2)
+      if (now() + inMs < dueAtMs) plan(inMs)
     },
     stop () {
       isStopped = true

@@ -36,6 +36,22 @@ export function toTopics ({ agents = [], tasks = [] }: Filters): string[] {
   return [...named('agent', agents), ...named('task', tasks)]
 }
 
+const KINDS = ['agent:', 'task:'] as const
+
+/** The topics in lists of at most `maxIds` of each kind; `*` covers all of its kind. */
+export function toChunks (topics: readonly string[], maxIds: number): string[][] {
+  const chunks: string[][] = []
+  for (const kind of KINDS) {
+    const all = topics.includes(`${kind}*`) ? [`${kind}*`] : topics.filter(topic => topic.startsWith(kind))
+    for (let n = 0; n * maxIds < all.length; n++) (chunks[n] ??= []).push(...all.slice(n * maxIds, (n + 1) * maxIds))
+  }
+  return chunks
+}
+
+/** The length of the longer of a chunk's two lists. */
+export const longestList = (topics: readonly string[]): number =>
+  Math.max(...KINDS.map(kind => topics.filter(topic => topic.startsWith(kind)).length))
+
 type FilterLists = Pick<Extract<ClientFrame, { type: 'subscribe' }>, 'agent_ids' | 'task_ids'>
 
 /** The lists of a frame. An empty one is left out, as the gateway refuses it. */

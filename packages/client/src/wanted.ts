@@ -1,10 +1,10 @@
-import { toTopics, type Filters } from './topics.js'
+import { toChunks, toTopics, type Filters } from './topics.js'
 
 interface Listing { readonly agent_ids: readonly string[], readonly task_ids: readonly string[] }
 
 /** What the application listens to, whatever connection there is. */
 export interface Wanted {
-  add (filters: Filters): void
+  add (topics: readonly string[]): void
   remove (filters: Filters): void
   /** These are denied: they are not asked for again. */
   drop (topics: readonly string[]): void
@@ -14,8 +14,6 @@ export interface Wanted {
   /** All topics in lists of at most `maxIds` of each kind; `*` covers all of its kind. */
   chunks (maxIds: number): string[][]
 }
-
-const KINDS = ['agent:', 'task:'] as const
 
 /** Remembers what is subscribed, so that a new connection can have the same. */
 export function createWanted (initial: Filters): Wanted {
@@ -37,7 +35,7 @@ export function createWanted (initial: Filters): Wanted {
     listed.delete(topic)
   }
   return {
-    add (filters) { for (const topic of toTopics(filters)) topics.add(topic) },
+    add (confirmed) { for (const topic of confirmed) topics.add(topic) },
     remove (filters) { for (const topic of toTopics(filters)) removeOne(topic) },
     drop (denied) { for (const topic of denied) topics.delete(topic) },
     has: topic => topics.has(topic),
@@ -46,13 +44,6 @@ export function createWanted (initial: Filters): Wanted {
         if (topics.has(`${kind}*`)) for (const id of ids) listed.add(kind + id)
       }
     },
-    chunks (maxIds) {
-      const chunks: string[][] = []
-      for (const kind of KINDS) {
-        const all = topics.has(`${kind}*`) ? [`${kind}*`] : ofKind(topics, kind)
-        for (let n = 0; n * maxIds < all.length; n++) (chunks[n] ??= []).push(...all.slice(n * maxIds, (n + 1) * maxIds))
-      }
-      return chunks
-    }
+    chunks: maxIds => toChunks([...topics], maxIds)
   }
 }

@@ -1,6 +1,7 @@
 import { escapeControls } from '../../observe/log/log-text.js'
 import type { Config } from '../../config/config.js'
 import { checkDatabase } from './check-database.js'
+import { checkDescriptors } from './check-descriptors.js'
 import { checkIssuer } from './check-issuer.js'
 import { checkPlatform } from './check-platform.js'
 import { checkRedis } from './check-redis.js'
@@ -20,7 +21,7 @@ async function checkSurroundings (config: Config): Promise<Verdict[]> {
     checkRedis(config),
     checkDatabase(config)
   ])
-  return [...parts.flat(), ...checkCertificate(config.server.tls, Date.now())]
+  return [...parts.flat(), ...checkDescriptors(config), ...checkCertificate(config.server.tls, Date.now())]
 }
 
 /**

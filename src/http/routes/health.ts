@@ -11,6 +11,8 @@ export interface ReadinessReport {
   readonly ready: boolean
   readonly reasons: readonly ReadinessBody['reasons'][number][]
   readonly issuersWithoutKeys: readonly string[]
+  /** Absent where there are no workers. */
+  readonly workersMissing?: readonly number[]
 }
 
 export interface HealthRoutesDeps {
@@ -19,8 +21,13 @@ export interface HealthRoutesDeps {
 
 const NOT_READY: ReadinessBody = { status: 'not_ready', reasons: ['draining'], issuers_without_keys: [] }
 
-function answerReadiness ({ ready, reasons, issuersWithoutKeys }: ReadinessReport): Answer {
-  const body: ReadinessBody = { status: ready ? 'ready' : 'not_ready', reasons: [...reasons], issuers_without_keys: [...issuersWithoutKeys] }
+function answerReadiness ({ ready, reasons, issuersWithoutKeys, workersMissing }: ReadinessReport): Answer {
+  const body: ReadinessBody = {
+    status: ready ? 'ready' : 'not_ready',
+    reasons: [...reasons],
+    issuers_without_keys: [...issuersWithoutKeys],
+    ...(workersMissing === undefined ? {} : { workers_missing: [...workersMissing] })
+  }
   return { status: ready ? 200 : 503, body }
 }
 

@@ -1,6 +1,6 @@
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type Limiter, type LimitSettings, type Resume } from '../limiter.js'
 import { createMemoryLeases } from './leases.js'
-import { createMessageWindow } from './messages.js'
+import { createMessageWindow, type MessagesLeft } from './messages.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from './window.js'
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
@@ -9,6 +9,14 @@ export interface MemoryLimiter extends Limiter {
   liveLeases (): Generator<Lease>
   /** Takes note of a lease that another limiter gave. */
   hold (lease: Lease): void
+  /** Counts an attempt that another limiter let through, as far as the window has room: then it is full. */
+  noteAttempt (request: Pick<Admit, 'address' | 'resume'>): void
+  /** ms until the address's window has room for this attempt; 0: it has now, or needs none. */
+  attemptWaitMs (request: Pick<Admit, 'address' | 'resume'>): number
+  /** Counts messages that another limiter granted, as far as the window has room. `count`: 0 or more. */
+  noteMessages (address: string, count: number): void
+  /** How many messages the address's window has room for; when none, `retryAfterMs` until it has. */
+  messagesLeft (address: string): MessagesLeft
   /** How much is remembered: addresses, users and spent tickets. */
   readonly size: number
 }
@@ -31,14 +39,14 @@ const TICKET_LIFE_MS = 120_000
 export function createMemoryLimiter (settings: LimitSettings, options: MemoryLimiterOptions): MemoryLimiter {
   const now = (): number => Math.floor(options.now())
   const maxAddresses = options.maxAddresses ?? MAX_ADDRESSES
-  const enter = createAddressWindow(settings, maxAddresses)
+  const attempts = createAddressWindow(settings, maxAddresses)
   const messages = createMessageWindow(settings, maxAddresses)
   const leases = createMemoryLeases(settings.userConnections, settings.leaseMs)
   const tickets = createSpentTickets(options.maxTickets ?? MAX_TICKETS)
 
   const decide = ({ address, resume = null, lease }: Admit, at: number): Admission => {
     const isSpared = address === null || (resume !== null && tickets.spend(address, resume, at))
-    const waitMs = isSpared ? 0 : enter(address, at)
+    const waitMs = isSpared ? 0 : attempts.enter(address, at)
     if (waitMs > 0) return { admitted: false, limit: 'address', retryAfterMs: waitMs }
     if (lease === null || leases.take(lease, at)) return { admitted: true }
     return { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
@@ -61,22 +69,41 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
     close: async () => {},
     liveLeases: () => leases.live(now()),
     hold: (lease) => { leases.renew(lease, now()) },
-    get size () { return enter.size() + messages.size() + leases.users + tickets.size() }
+    noteAttempt ({ address, resume = null }) {
+      const at = now()
+      if (address === null || (resume !== null && tickets.spend(address, resume, at))) return
+      attempts.enter(address, at)
+    },
+    attemptWaitMs ({ address, resume = null }) {
+      const at = now()
+      if (address === null || (resume !== null && !tickets.isSpent(address, resume, at))) return 0
+      return attempts.waitMs(address, at)
+    },
+    noteMessages: (address, count) => { messages.note(address, count, now()) },
+    messagesLeft: address => messages.left(address, now()),
+    get size () { return attempts.size() + messages.size() + leases.users + tickets.size() }
   }
 }
 
 function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSettings, maxAddresses: number) {
   const window = createSlidingWindow(addressConnections, addressWindowMs, 0)
   const logs = createTwoGenerationMap<WindowLog>(maxAddresses, 2 * addressWindowMs)
-  /** Counts an attempt and returns 0, or returns the wait in ms. A refused attempt does not count. */
-  const enter = (address: string, now: number): number => {
-    const log = logs.get(address) ?? createWindowLog()
-    if (window.update(log, now) >= addressConnections) return window.waitMs(log, now)
-    window.add(log, now, 1)
-    logs.set(address, log, now)
-    return 0
+  return {
+    /** Counts an attempt and returns 0, or returns the wait in ms. A refused attempt does not count. */
+    enter (address: string, now: number): number {
+      const log = logs.get(address) ?? createWindowLog()
+      if (window.update(log, now) >= addressConnections) return window.waitMs(log, now)
+      window.add(log, now, 1)
+      logs.set(address, log, now)
+      return 0
+    },
+    /** The same, and counts nothing. */
+    waitMs (address: string, now: number): number {
+      const log = logs.get(address)
+      return log === undefined || window.update(log, now) < addressConnections ? 0 : window.waitMs(log, now)
+    },
+    size: () => logs.size
   }
-  return Object.assign(enter, { size: () => logs.size })
 }
 
 function createSpentTickets (maxTickets: number) {
@@ -89,6 +116,7 @@ function createSpentTickets (maxTickets: number) {
       spentUntil.set(ticket, now + ttlMs, now)
       return true
     },
+    isSpent: (address: string, { nonce }: Resume, now: number): boolean => (spentUntil.get(`${address} ${nonce}`) ?? 0) > now,
     size: () => spentUntil.size
   }
 }

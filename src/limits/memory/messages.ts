@@ -2,10 +2,16 @@ import { GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, t
 import { createSlidingWindow, createWindowLog, type WindowLog } from './window.js'
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
+/** What a window has room for; `retryAfterMs` until it has room, or 0. */
+export interface MessagesLeft { readonly left: number, readonly retryAfterMs: number }
+
 /** The message windows of all addresses, in memory; every time is in ms of the caller's clock. */
 export interface MessageWindow {
   take (request: GrantRequest, now: number): Grant
   settle (settled: readonly GrantSettlement[], now: number): void
+  /** Counts messages that were granted elsewhere, as far as there is room. */
+  note (address: string, count: number, now: number): void
+  left (address: string, now: number): MessagesLeft
   /** Addresses remembered. */
   size (): number
 }
@@ -69,6 +75,17 @@ export function createMessageWindow ({ messages, messageWindowMs }: LimitSetting
   return {
     take,
     settle: (settled, now) => { for (const one of settled) settleOne(one, now) },
+    note (address, count, now) {
+      if (count === 0) return
+      const log = logs.get(address) ?? { ...createWindowLog(), lent: [] }
+      window.add(log, now, Math.min(count, Math.max(0, messages - window.update(log, now))))
+      logs.set(address, log, now)
+    },
+    left (address, now) {
+      const log = logs.get(address)
+      const left = log === undefined ? messages : Math.max(0, messages - window.update(log, now))
+      return { left, retryAfterMs: log === undefined || left > 0 ? 0 : window.waitMs(log, now) }
+    },
     size: () => logs.size
   }
 }

@@ -1,6 +1,7 @@
 import { LimitUndecided, type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter } from '../limiter.js'
 import type { MemoryLimiter } from '../memory/limiter.js'
 import { classifyFailure, type AwayCause } from '../../redis/failure.js'
+import { createCarriedWindows } from './carried-windows.js'
 import { createOutage, type Outage } from './outage.js'
 import { split } from '../../collections/split.js'
 
@@ -22,6 +23,8 @@ export interface GuardedLimiterOptions {
   /** Always told of every lease, so that it can take over, and so that Redis can be told again. */
   readonly local: MemoryLimiter
   readonly policy: RedisDownPolicy
+  /** The longer of the addresses' two windows. */
+  readonly windowMs: number
   /** Monotonic, in ms. */
   readonly now: () => number
   /** Once per outage. */
@@ -39,6 +42,8 @@ export interface GuardedLimiter extends Limiter {
   isDegraded (): boolean
   /** Begins an outage before the first call: Redis was not reached at the start. */
   noteAway (): void
+  /** The connection was lost and is there again, perhaps between two calls: Redis may have come back empty. */
+  noteReconnected (): void
 }
 
 const LEASES_PER_CALL = 500
@@ -48,29 +53,42 @@ const REGISTER_PASSES = 3
 const PROBE: Lease = { owner: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
 
-/**
- * A limiter that Redis's absence does not stop: after one call that failed because Redis is away the policy decides, until
- * Redis is back. What went wrong with one attempt alone is that attempt's: its call rejects, and everybody else's go on.
- */
-export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
-  const { shared, local, policy } = options
-  const outage = createOutage({ ...options, recover: async () => { await registerAgain(shared, local) } })
-  const { failAway, beginsOutage } = judgeFailures(outage, options)
-
+/** What decides while Redis is away. */
+function createPolicy (local: MemoryLimiter, policy: RedisDownPolicy) {
   const admitWithout = async (request: Admit): Promise<Admission> => {
     if (policy === 'closed') throw new LimitsUnavailable('the limits cannot be checked')
     if (policy === 'local') return await local.admit(request)
+    local.noteAttempt(request)
     if (request.lease !== null) local.hold(request.lease)
     return { admitted: true }
   }
   const grantWithout = async (request: GrantRequest): Promise<Grant> => {
-    if (policy === 'open') return { id: LOCAL_GRANT, granted: request.demand + request.spare, retryAfterMs: 0, unsettledMs: 0 }
+    if (policy === 'open') {
+      local.noteMessages(request.address, request.demand)
+      return { id: LOCAL_GRANT, granted: request.demand + request.spare, retryAfterMs: 0, unsettledMs: 0 }
+    }
     const grant = await local.takeGrant(request, [])
     return { ...grant, id: LOCAL_GRANT + grant.id }
   }
   const settleLocal = (settled: readonly GrantSettlement[]): void => {
     local.settle(settled.filter(isLocal).map((one) => ({ ...one, id: one.id.slice(LOCAL_GRANT.length) })))
   }
+  return { admitWithout, grantWithout, settleLocal }
+}
+
+/**
+ * A limiter that Redis's absence does not stop: after one call that failed because Redis is away the policy decides, until
+ * Redis is back. What went wrong with one attempt alone is that attempt's: its call rejects, and everybody else's go on.
+ */
+export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
+  const { local, policy } = options
+  const carried = createCarriedWindows(options)
+  const shared = carried.limiter
+  const outage = createOutage({
+    ...options, recover: async () => { await registerAgain(shared, local) }, onRestored: tellBoth(carried.noteRestored, options.onRestored)
+  })
+  const { failAway, beginsOutage } = judgeFailures(outage, options)
+  const { admitWithout, grantWithout, settleLocal } = createPolicy(local, policy)
 
   return {
     // No async function: each attempt passes this limiter and those around it, and async functions were a fifth of its garbage.
@@ -101,7 +119,10 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     },
     takeGrant: async (request, settled) => {
       settleLocal(settled)
-      if (outage.isDown()) return await grantWithout(request)
+      if (outage.isDown()) {
+        carried.noteSettled(settled.filter(isShared))
+        return await grantWithout(request)
+      }
       try {
         return await shared.takeGrant(request, settled.filter(isShared))
       } catch (error) {
@@ -112,14 +133,24 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     settle: (settled) => {
       settleLocal(settled)
       // What Redis lent before an outage lapses there with the window.
-      if (!outage.isDown()) shared.settle(settled.filter(isShared))
+      if (outage.isDown()) carried.noteSettled(settled.filter(isShared))
+      else shared.settle(settled.filter(isShared))
     },
     close: async () => {
       outage.close()
       await Promise.all([shared.close(), local.close()])
     },
     isDegraded: outage.isDown,
-    noteAway () { failAway('unreachable') }
+    noteAway () { failAway('unreachable') },
+    noteReconnected: carried.noteRestored
+  }
+}
+
+/** The windows hear of the end of an outage before those outside. */
+function tellBoth (noteRestored: () => void, onRestored: (downMs: number) => void): (downMs: number) => void {
+  return (downMs) => {
+    noteRestored()
+    onRestored(downMs)
   }
 }
 

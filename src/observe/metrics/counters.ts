@@ -16,6 +16,8 @@ export interface Counters {
   readonly upgrades: Record<UpgradeOutcome, number>
   /** Sockets that the native layer closed while it upgraded them; `accepted` counts them too. */
   lostUpgrades: number
+  /** How often the main port was closed as descriptors were short. */
+  descriptorShortages: number
   readonly refusals: Record<RefusalName, number>
   readonly messages: Record<MessageDirection, number>
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
@@ -33,6 +35,7 @@ export function createCounters (): Counters {
   return {
     upgrades: { accepted: 0, refused: 0, aborted: 0 },
     lostUpgrades: 0,
+    descriptorShortages: 0,
     refusals,
     messages: { in: 0, out: 0 },
     redisDenied: new Map(),

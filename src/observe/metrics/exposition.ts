@@ -32,6 +32,8 @@ function registerConnections (registry: Registry, counters: Counters, sources: M
     () => Object.entries(counters.upgrades).map(([outcome, count]) => [{ outcome }, count]))
   registerCounter(registry, 'portcullis_upgrades_lost_total', 'Accepted upgrades that the native layer closed at once, by a fault of its own.', [],
     () => [[{}, counters.lostUpgrades]])
+  registerCounter(registry, 'portcullis_descriptor_shortages_total', 'Times that the main port was closed because open files had run out.', [],
+    () => [[{}, counters.descriptorShortages]])
   registerCounter(registry, 'portcullis_refusals_total', 'Refusals by name, before and after the upgrade.', ['reason'],
     () => Object.entries(counters.refusals).map(([reason, count]) => [{ reason }, count]))
   registerCounter(registry, 'portcullis_closes_total', 'Closed connections by close code.', ['code'],

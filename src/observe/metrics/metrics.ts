@@ -15,6 +15,8 @@ export interface Metrics {
   upgrade (outcome: UpgradeOutcome, durationS: number): void
   /** The native layer closed a socket while it upgraded it. */
   upgradeLost (): void
+  /** The main port was closed, as descriptors were short. */
+  descriptorsShort (): void
   refused (reason: RefusalName): void
   /** Codes that we do not know count together as `other`. */
   closed (code: number): void
@@ -53,6 +55,7 @@ export function createMetrics (): Metrics {
       upgradeSeconds.observe(durationS)
     },
     upgradeLost () { counters.lostUpgrades++ },
+    descriptorsShort () { counters.descriptorShortages++ },
     refused (reason) { counters.refusals[reason]++ },
     closed (code) { countClose(counters, code) },
     message (direction, count) { counters.messages[direction] += count },

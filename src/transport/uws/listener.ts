@@ -25,6 +25,13 @@ export interface Listener {
   replaceApp (): void
   /** Sends a text frame to every socket that joined the topic, whichever app it is on. */
   sendToTopic (topic: string, frame: Uint8Array): void
+  /**
+   * Takes no further connections until `resume`; those that wait to be accepted are reset. Does nothing on a port that the system
+   * chose, as it gives such a port to nobody while connections of it are open.
+   */
+  pause (): void
+  /** Ends a pause. False: the address cannot be had, and it goes on. */
+  resume (): boolean
   /** Takes no further connections. */
   stopListening (): void
   /** Drops what is still open. */
@@ -64,6 +71,7 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
 
   /** Between the two nobody listens on an exclusive port, but no other program runs in this thread meanwhile. */
   function handOver (current: UwsApp, next: UwsApp): UwsApp {
+    if (pausing.isPaused()) return next
     if (exclusivePort) shut()
     const opened = open(next)
     if (opened !== null) shut()
@@ -71,6 +79,8 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
     if (opened === null) throw new Error('the port could not be taken over')
     return next
   }
+
+  const pausing = createPausing(() => state === 'open' && port !== 0, shut, () => door === null ? null : (listening = open(door.app)))
 
   function stopListening (): void {
     if (state !== 'closed') state = 'shut'
@@ -93,6 +103,8 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
       if (door === null) return
       door = { ...door, app: handOver(door.app, add(door.makeApp)) }
     },
+    pause: pausing.pause,
+    resume: pausing.resume,
     sendToTopic (topic, frame) {
       for (const app of apps) if (app.sockets > 0) app.native.publish(topic, frame)
     },
@@ -102,6 +114,23 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
       stopListening()
       if (state !== 'closed') for (const { native } of apps) native.close()
       state = 'closed'
+    }
+  }
+}
+
+/** Shuts the door for a while, and opens it again. `reopen`: null when the address cannot be had. */
+function createPausing (isOpen: () => boolean, shut: () => void, reopen: () => us_listen_socket | null) {
+  let isPaused = false
+  return {
+    isPaused: () => isPaused,
+    pause (): void {
+      if (!isOpen()) return
+      isPaused = true
+      shut()
+    },
+    resume (): boolean {
+      if (isOpen() && isPaused) isPaused = reopen() === null
+      return !isPaused
     }
   }
 }

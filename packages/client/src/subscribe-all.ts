@@ -1,0 +1,74 @@
+import type { ClientFrame, Ids, SubscribedFrame, UnsubscribedFrame } from './frames.js'
+import { pause } from './pause.js'
+import { RequestError } from './request-error.js'
+import { longestList, toChunks, toFilterLists } from './topics.js'
+import type { Wanted } from './wanted.js'
+
+export interface SubscribeAllOptions {
+  readonly topics: readonly string[]
+  /** Undefined: they stay as they are. */
+  readonly eventTypes: Ids | undefined
+  readonly wanted: Wanted
+  /** Ids that a list may hold, as far as it is known now. */
+  readonly maxIds: () => number
+  /** Sends it on this connection or the next. */
+  readonly ask: (frame: ClientFrame) => Promise<SubscribedFrame | UnsubscribedFrame>
+  /** Aborts when the client ends. */
+  readonly ended: AbortSignal
+}
+
+/** Waits that the gateway may ask for before a list of several frames is given up. */
+const MAX_WAITS = 10
+
+/**
+ * Subscribes to all topics or to none, in as many frames as the gateway's longest list demands. What is confirmed is wanted from then on;
+ * what a later frame's refusal undoes is not. Rejects with the `RequestError` of that refusal.
+ */
+export async function subscribeAll (options: SubscribeAllOptions): Promise<SubscribedFrame> {
+  const { topics, eventTypes, wanted, maxIds, ask, ended } = options
+  const before = new Set(topics.filter(topic => wanted.has(topic)))
+  const chunks = topics.length === 0 ? [[]] : toChunks(topics, maxIds())
+  const answers: SubscribedFrame[] = []
+  const done: string[] = []
+  let [isSplit, waits] = [chunks.length > 1, 0]
+
+  /** What becomes of a chunk that was refused: it is asked for again later, or all is undone. */
+  async function settle (chunk: string[], error: unknown): Promise<void> {
+    const { reason, retryAfterMs } = error instanceof RequestError ? error : { reason: '', retryAfterMs: null }
+    // The gateway takes less than was known when this was asked.
+    if (reason === 'bad_request' && longestList(chunk) > maxIds()) {
+      isSplit = true
+      chunks.unshift(...toChunks(chunk, maxIds()))
+      return
+    }
+    if (isSplit && reason === 'too_many_requests' && retryAfterMs !== null && waits++ < MAX_WAITS) {
+      chunks.unshift(chunk)
+      return await pause(retryAfterMs, ended)
+    }
+    const undone = done.filter(topic => !before.has(topic))
+    wanted.drop(undone)
+    for (const part of toChunks(undone, maxIds())) await ask({ type: 'unsubscribe', ...toFilterLists(part) }).catch(() => {})
+    throw error
+  }
+
+  for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+    const narrowed = answers.length === 0 && eventTypes !== undefined ? { event_types: eventTypes } : {}
+    try {
+      const answer = await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }) as SubscribedFrame
+      answers.push(answer)
+      done.push(...chunk)
+      wanted.add(chunk)
+      wanted.confirm(answer)
+    } catch (error) {
+      await settle(chunk, error)
+    }
+  }
+  return join(answers)
+}
+
+/** One answer in place of several. */
+function join (answers: readonly SubscribedFrame[]): SubscribedFrame {
+  const [first] = answers
+  if (first !== undefined && answers.length === 1) return first
+  return { type: 'subscribed', agent_ids: answers.flatMap(one => one.agent_ids), task_ids: answers.flatMap(one => one.task_ids) }
+}
