@@ -126,7 +126,13 @@ export const EVENTS = {
     optional: []
   },
   'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'], optional: [] },
-  'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'], optional: [] },
+  'access.unavailable': { level: 'error', when: 'the database could not be asked at the start', fields: ['reason'], optional: ['detail'] },
+  'access.failed': {
+    level: 'error',
+    when: 'the database could not say what a user may see, at an upgrade, a frame or a re-check: each cause at first, then once a minute',
+    fields: ['reason', 'count'],
+    optional: ['detail']
+  },
   'access.warning': { level: 'warn', when: 'something about the database should be looked at, and is no fault by itself; at the start', fields: ['reason'], optional: [] },
   'access.unsafe': {
     level: 'error',
