@@ -17,7 +17,7 @@ export const ACCESS_CAUSES = {
   connection_lost: { means: 'the connection ended before the answer', todo: 'the log of the database and of the pooler: a restart, a fail-over, an idle time-out on the way' },
   timeout: { means: 'it did not answer by the deadline', todo: 'half of WS_UPGRADE_DEADLINE_MS is its time; a firewall that drops packets looks the same' },
   wrong_password: { means: 'the password of the login is wrong, or there is no such login', todo: 'user and password in DATABASE_URL' },
-  login_refused: { means: 'the login is not let in', todo: 'pg_hba.conf: user, database, address and TLS' },
+  login_refused: { means: 'the login is not let in, or there is none of that name', todo: 'pg_hba.conf: user, database, address and TLS' },
   database_missing: { means: 'there is no database of that name', todo: 'the path of DATABASE_URL' },
   too_many_connections: { means: 'the database takes no more connections', todo: 'max_connections, the limit of the role or the pooler; each process has up to 10' },
   not_now: { means: 'the database is starting, recovering, shutting down or out of resources', todo: 'its log' },

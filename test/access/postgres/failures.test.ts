@@ -96,7 +96,7 @@ t.test('nothing stays on the connection after an answer', async (t) => {
 t.test('nothing stays on the connection after the statement time-out, and it can be used again', async (t) => {
   const { session, request } = await openSession(t)
   const release = await lockAgents(t)
-  t.match(await checkRows(session, { ...request, timeoutMs: 50 }), { name: 'AccessError', message: 'the database answered SQLSTATE 57014', answered: true })
+  t.match(await checkRows(session, { ...request, timeoutMs: 50 }), { name: 'AccessError', message: 'the database answered SQLSTATE 57014', reason: 'statement_timeout', code: '57014', answered: true })
   await release()
   t.same(await remains(session), NOTHING)
 })
