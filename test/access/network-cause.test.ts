@@ -14,9 +14,17 @@ t.test('the code of what lies beneath is found, and only what is a code', async 
 
 t.test('each code has its word, an unknown one too', async (t) => {
   const words: Readonly<Record<string, string>> = {
-    ENOTFOUND: 'name_not_found', EAI_AGAIN: 'name_not_found', ECONNREFUSED: 'connection_refused', EHOSTUNREACH: 'unreachable', ETIMEDOUT: 'unreachable',
-    ECONNRESET: 'connection_lost', CONNECTION_CLOSED: 'connection_lost', CERT_HAS_EXPIRED: 'tls', UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'tls',
-    ERR_TLS_CERT_ALTNAME_INVALID: 'tls', ESOMETHING: 'unknown'
+    ENOTFOUND: 'name_not_found',
+    EAI_AGAIN: 'name_not_found',
+    ECONNREFUSED: 'connection_refused',
+    EHOSTUNREACH: 'unreachable',
+    ETIMEDOUT: 'unreachable',
+    ECONNRESET: 'connection_lost',
+    CONNECTION_CLOSED: 'connection_lost',
+    CERT_HAS_EXPIRED: 'tls',
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'tls',
+    ERR_TLS_CERT_ALTNAME_INVALID: 'tls',
+    ESOMETHING: 'unknown'
   }
   t.same(Object.fromEntries(Object.keys(words).map(code => [code, causeOfNetworkError(withCode(code), code)])), words)
   t.equal(causeOfNetworkError(withCode(undefined), null), 'unknown')
