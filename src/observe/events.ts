@@ -141,8 +141,13 @@ export const EVENTS = {
     optional: []
   },
   'access.safe': { level: 'info', when: 'it protects them again', fields: ['duration_ms'], optional: [] },
-  'bus.lost': { level: 'warn', when: 'events of `topics` topics may be missed from now on', fields: ['topics'], optional: [] },
-  'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
+  'bus.lost': {
+    level: 'warn',
+    when: 'events of `topics` topics may have been missed since `since`, the last moment at which the connection was known to be good (at most 10 s too early), and may be until `bus.restored`',
+    fields: ['topics', 'since'],
+    optional: []
+  },
+  'bus.restored': { level: 'warn', when: 'all of them are heard again; `duration_ms` is the whole time in which events may have been lost', fields: ['topics', 'duration_ms'], optional: [] },
   'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'inbound.uncounted': {
     level: 'warn',

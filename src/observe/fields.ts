@@ -55,6 +55,7 @@ export const FIELDS = {
   orders: number('how many revocations, bans and takings back'),
   revocation: text('what is revoked: `jti`, `sid` or `sub`, and the id'),
   dropped: number('how many since the last such line'),
+  since: text('from when on, ISO 8601'),
   until: text('when break-glass ends'),
   worker: number('number of the worker'),
   workers: number('how many workers'),
