@@ -63,7 +63,7 @@ export const EVENTS = {
     level: 'info',
     when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 done, 503 not kept, so not done',
     fields: ['action', 'target', 'ip', 'status'],
-    optional: ['issuer', 'duration_ms']
+    optional: ['issuer', 'duration_ms', 'detail']
   },
   'secret.refused': {
     level: 'warn',

@@ -4,7 +4,8 @@ import { createGapTracker } from '../../src/bus/gap.js'
 t.test('a gap lasts from the last moment that was good, not from the one at which it was noticed', async (t) => {
   const told: unknown[] = []
   let nowMs = 50_000
-  const gap = createGapTracker({ onGap: (topics, sinceMs) => { told.push([topics, sinceMs]) }, onGapEnd: (ended) => { told.push(ended) } }, () => nowMs)
+  const onGap = (topics: number, sinceMs: number): void => { told.push([topics, sinceMs]) }
+  const gap = createGapTracker({ onGap, onGapEnd: (ended) => { told.push(ended) } }, () => nowMs)
   gap.lose([], 1)
   gap.lose(['a', 'b'], 37_000)
   gap.lose(['c'], 45_000)

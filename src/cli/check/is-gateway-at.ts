@@ -18,7 +18,7 @@ export interface Asked {
 /** Whether a gateway of ours answers there, within 2 s. Never rejects. */
 export async function isGatewayAt ({ host, port, tls, asks: [path, status, word] }: Asked): Promise<boolean> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
-  const options = { host: LOOPBACK.get(host) ?? host, port, path, signal, agent: false } as const
+  const options = { host: LOOPBACK.get(host) ?? host, port, path, signal, headers: { connection: 'close' } } as const
   // Who answers is asked, not trusted: nothing is sent, and a certificate is for other names than an address.
   const request = tls ? requestByTls({ ...options, rejectUnauthorized: false }) : requestPlainly(options)
   request.on('error', () => { /* after the answer nobody waits for it */ })
