@@ -34,7 +34,7 @@ export const ACCESS_CAUSES = {
   too_many_requests: { means: 'PostgREST, or what stands before it, limits how often it is asked', todo: 'its limits for this host' },
   http_status: { means: 'PostgREST answered with another status', todo: 'the status, and its log' },
   bad_answer: { means: 'what came is no answer of PostgREST', todo: 'whether SUPABASE_URL leads to the project' },
-  too_busy: { means: 'too many questions wait for the database', todo: 'why it is slow: `portcullis_upgrade_duration_seconds`, its own load' },
+  too_busy: { means: 'too many questions wait for the database', todo: 'why it is slow: `portcullis_upgrade_seconds`, its own load' },
   unsafe: { means: 'the database does not protect one user\'s rows from another', todo: 'the line `access.unsafe`, which names every fault' },
   stopping: { means: 'this process ends', todo: 'nothing' },
   unknown: { means: 'something failed that has no word of its own', todo: 'the code beside it; please report it' }
