@@ -1,7 +1,10 @@
 // Markdown tables made from the code.
+import { ACCESS_CAUSES } from '../../dist/access/causes.js'
+import { KEY_FAULTS } from '../../dist/cli/check/check-issuer.js'
 import { SETTINGS } from '../../dist/config/settings.js'
 import { EVENTS } from '../../dist/observe/events.js'
 import { COMMON_FIELDS, FIELDS } from '../../dist/observe/fields.js'
+import { AWAY } from '../../dist/redis/describe-failure.js'
 import { REFUSALS } from '../../dist/refusals.js'
 import { CLIENT_FRAMES } from '../../dist/wire/frames.js'
 import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
@@ -52,6 +55,12 @@ function logEvents () {
     [`\`${event}\``, level, when, ...[fields, optional].map(names => names.map(field => `\`${field}\``).join(' '))]))
 }
 
+const wordRows = words => Object.entries(words).map(([word, text]) => [`\`${word}\``, text])
+
+function databaseCauses () {
+  return table(['word', 'what it means', 'what to look at'], Object.entries(ACCESS_CAUSES).map(([word, { means, todo }]) => [`\`${word}\``, means, todo]))
+}
+
 function refusals () {
   const beforeOpen = Object.entries(REFUSALS).filter(([, { status }]) => status !== null)
   return table(
@@ -86,6 +95,11 @@ function settings () {
 
 /** The marked sections of each document. */
 export const SECTIONS = {
+  'CAUSES.md': {
+    'redis-causes': table(['word', 'what it means: what to look at'], wordRows(AWAY)),
+    'key-causes': table(['word', 'the address …'], wordRows(KEY_FAULTS)),
+    'database-causes': databaseCauses()
+  },
   'PROTOCOL.md': {
     authentication: AUTHENTICATION.flatMap((paragraph, index) => index === 0 ? [paragraph] : ['', paragraph]),
     limits: RATE_LIMITS,

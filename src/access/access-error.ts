@@ -1,3 +1,12 @@
+import type { AccessCause } from './causes.js'
+
+export interface AccessErrorDetails {
+  /** The code at hand: an SQLSTATE, an HTTP status, the system's own word. */
+  readonly code?: string | null
+  /** The back end is alive and refused only this check; it says nothing about the next one. */
+  readonly answered?: boolean
+}
+
 /**
  * A check that could not be decided. The message is from our own vocabulary: a back end's own words may quote claims,
  * ids or addresses, and are never carried along.
@@ -5,11 +14,13 @@
 export class AccessError extends Error {
   override readonly name = 'AccessError'
 
-  /**
-   * @param answered the back end is alive and refused only this check; it says nothing about the next one.
-   */
-  constructor (message: string, readonly answered = false) {
+  readonly code: string | null
+  readonly answered: boolean
+
+  constructor (readonly reason: AccessCause, message: string, { code = null, answered = false }: AccessErrorDetails = {}) {
     super(message)
+    this.code = code
+    this.answered = answered
   }
 }
 

@@ -1,4 +1,5 @@
 import { AccessError, UnsafeDatabaseError } from './access-error.js'
+import { describeAccessFault } from './access-fault.js'
 
 export interface BreakerOptions {
   /** Asks the back end what it answers whenever it is there, and in bounded time. Rejects when it is away or unsafe. */
@@ -21,7 +22,11 @@ export interface Breaker {
   close (): void
 }
 
-const away = (): AccessError => new AccessError('the back end is away; not asked again yet')
+/** Says why it was found to be away. */
+function away (opened: { readonly error: unknown }): AccessError {
+  const { reason, code } = describeAccessFault(opened.error)
+  return new AccessError(reason, 'the back end is away; not asked again yet', { code })
+}
 
 /**
  * Makes a circuit breaker. Questions of users never open it: theirs may be slow, or fail, for them alone. After `failures`
@@ -67,8 +72,8 @@ export function createBreaker ({ probe, failures, openMs, now, onUnsafe }: Break
   async function admit (): Promise<void> {
     if (opened === null) return
     if (probing === null && now() >= opened.untilMs) await askProbe()
-    else throw unsafe ?? away()
-    if (opened !== null) throw unsafe ?? away()
+    else throw unsafe ?? away(opened)
+    if (opened !== null) throw unsafe ?? away(opened)
   }
 
   function noteFailure (error: unknown): void {

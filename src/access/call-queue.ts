@@ -32,11 +32,11 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
 
   /** Resolves with the groups in which a place was taken. */
   function enter (signal: AbortSignal, caller: Caller): Promise<readonly Group[]> | readonly Group[] {
-    if (signal.aborted) throw new AccessError('no place came free in time')
+    if (signal.aborted) throw new AccessError('too_busy', 'no place came free in time')
     const wanted = groups.running(caller)
     if (places.take(wanted)) return wanted
     const seat = groups.waiting(caller)
-    if (!seats.take(seat)) throw new AccessError('too many checks are waiting')
+    if (!seats.take(seat)) throw new AccessError('too_busy', 'too many checks are waiting')
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         queue.delete(waiting)
@@ -45,7 +45,7 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
       }
       const giveUp = (): void => {
         leave()
-        reject(new AccessError('no place came free in time'))
+        reject(new AccessError('too_busy', 'no place came free in time'))
       }
       const waiting = {
         caller,

@@ -56,7 +56,7 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
     visible (identity, token, asked, options) {
       // A break-glass visitor would be an authenticated user to the policies.
       if (identity.insecure) return NOTHING_VISIBLE
-      if (closed) return Promise.reject(new AccessError('the authorizer is closed'))
+      if (closed) return Promise.reject(new AccessError('stopping', 'the authorizer is closed'))
       // What an unsafe back end said before counts for nothing.
       const fresh = options.fresh || asker.unsafe !== null
       const unknown = mapKinds(({ claim }) => {

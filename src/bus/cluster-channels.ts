@@ -24,6 +24,8 @@ export class ClusterChannels implements Channels {
   private readonly places = new Map<string, Place>()
   private readonly subscribers = new Map<string, Subscriber>()
   private owners: Owners
+  /** When they were read, in ms since the epoch: until then nobody else owned what they own. */
+  private ownersReadAtMs = Date.now()
   private refreshing: NodeJS.Timeout | undefined
   private readonly polling: NodeJS.Timeout
   private readonly follow = (): void => { this.followSlots() }
@@ -91,7 +93,7 @@ export class ClusterChannels implements Channels {
       onMessage (channel, payload) { if (isHere(channel)) handlers.onMessage(channel, payload) },
       onConfirmed (channels) { handlers.onConfirmed(channels.filter(isHere)) },
       onRefused (channels, error) { handlers.onRefused(channels.filter(isHere), error) },
-      onLost (channels) { handlers.onLost(channels.filter(isHere)) }
+      onLost (channels, sinceMs) { handlers.onLost(channels.filter(isHere), sinceMs) }
     }
   }
 
@@ -107,7 +109,9 @@ export class ClusterChannels implements Channels {
   private followSlots (): void {
     const now = ownersIn(this.cluster)
     const lost: string[] = []
+    const sinceMs = this.ownersReadAtMs
     this.owners = now
+    this.ownersReadAtMs = Date.now()
     for (const [channel, place] of this.places) {
       if (place.node !== null && place.node === now[place.slot]) continue
       if (place.node !== null) {
@@ -116,7 +120,7 @@ export class ClusterChannels implements Channels {
       }
       this.settle(channel, place)
     }
-    if (lost.length > 0) this.handlers.onLost(lost)
+    if (lost.length > 0) this.handlers.onLost(lost, sinceMs)
     this.closeUnneeded(new Set(now))
   }
 

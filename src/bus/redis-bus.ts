@@ -74,7 +74,7 @@ class RedisBus implements Bus {
         options.onRefused?.(error)
         for (const channel of channels) this.byChannel.get(channel)?.rejectWaiters(REFUSED)
       },
-      onLost: (channels) => { this.lose(channels) }
+      onLost: (channels, sinceMs) => { this.lose(channels, sinceMs) }
     })
     this.linger = createKeptTopics({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
   }
@@ -125,7 +125,7 @@ class RedisBus implements Bus {
     }
   }
 
-  private lose (channels: readonly string[]): void {
+  private lose (channels: readonly string[], sinceMs: number): void {
     const unheard: string[] = []
     for (const channel of channels) {
       const entry = this.byChannel.get(channel)
@@ -138,7 +138,7 @@ class RedisBus implements Bus {
       if (entry.isHeard) unheard.push(entry.name)
       entry.lose(channel)
     }
-    this.gap.lose(unheard)
+    this.gap.lose(unheard, sinceMs)
   }
 
   private listen (topic: string): ListenedTopic {

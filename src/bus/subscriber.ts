@@ -11,6 +11,7 @@ const REJOIN_MS = 1000
 /** What is denied is tried again after 1 s, and after twice as long each time: an operator may mend the rights. */
 const FIRST_DENIED_RETRY_MS = 1000
 const LAST_DENIED_RETRY_MS = 30_000
+/** A connection that dies without a word is noticed after one more time-out of a command: events of that time are lost. */
 const HEARTBEAT_MS = 10_000
 const MAX_RECONNECT_DELAY_MS = 2000
 
@@ -39,6 +40,8 @@ export interface SubscriberOptions {
   readonly commands: () => Redis | null
   /** This node is gone or no longer owns all of its channels: the topology should be read again. */
   readonly onMisplaced: () => void
+  /** How often the connection is asked whether it is there, in ms. */
+  readonly heartbeatMs?: number
 }
 
 /**
@@ -49,6 +52,11 @@ export class Subscriber implements Channels {
   private readonly ledger = new ChannelLedger()
   /** Counts connections: what was sent on an earlier one says nothing of the present one. */
   private connection = 0
+  /**
+   * When the last command was sent that was answered, in ms since the epoch: what was published before it has arrived. Not when
+   * something last came: a process that stood still finds messages waiting, long after the connection has died.
+   */
+  private goodAtMs = Date.now()
   private readonly server: SharedServer
   private readonly stopReviving: () => void
   private flushing: NodeJS.Immediate | undefined
@@ -59,7 +67,7 @@ export class Subscriber implements Channels {
   private readonly heartbeat: NodeJS.Timeout
 
   constructor (private readonly options: SubscriberOptions) {
-    const { redis, handlers } = options
+    const { redis, handlers, heartbeatMs = HEARTBEAT_MS } = options
     this.server = new SharedServer(redis, options.commands)
     const onMessage = (channel: Buffer, payload: Buffer): void => { handlers.onMessage(channel.toString(), payload) }
     redis.on('ready', () => {
@@ -73,10 +81,7 @@ export class Subscriber implements Channels {
     redis.on('smessageBuffer', onMessage)
     // A peer that vanished without a word leaves a connection that is silent for ever.
     this.stopReviving = revive(redis)
-    this.heartbeat = setInterval(() => {
-      const sentOn = this.connection
-      if (redis.status === 'ready') redis.ping().catch(() => { this.reconnect(sentOn) })
-    }, HEARTBEAT_MS).unref()
+    this.heartbeat = setInterval(() => { if (redis.status === 'ready') this.beat() }, heartbeatMs).unref()
   }
 
   want (channel: string): void {
@@ -110,6 +115,15 @@ export class Subscriber implements Channels {
     redis.disconnect()
   }
 
+  private beat (): void {
+    const [sentOn, sentAtMs] = [this.connection, Date.now()]
+    this.options.redis.ping().then(() => { this.noteAnswered(sentOn, sentAtMs) }, () => { this.reconnect(sentOn) })
+  }
+
+  private noteAnswered (sentOn: number, sentAtMs: number): void {
+    if (sentOn === this.connection) this.goodAtMs = Math.max(this.goodAtMs, sentAtMs)
+  }
+
   private flushLater (): void {
     this.flushing ??= setImmediate(() => { this.flush() })
   }
@@ -127,9 +141,10 @@ export class Subscriber implements Channels {
 
   private join (channels: readonly string[]): void {
     const { redis, verbs, handlers } = this.options
-    const sentOn = this.connection
+    const [sentOn, sentAtMs] = [this.connection, Date.now()]
     const join = this.ledger.join(channels)
     Promise.all(verbs.map(async (verb) => await redis[verb](...channels))).then(() => {
+      this.noteAnswered(sentOn, sentAtMs)
       join.confirmed = true
       handlers.onConfirmed(this.ledger.joinedBy(join, channels))
     }, (error: unknown) => {
@@ -206,7 +221,7 @@ export class Subscriber implements Channels {
     this.connection++
     this.deniedRetryMs = FIRST_DENIED_RETRY_MS
     const lost = this.ledger.loseConnection()
-    if (lost.length > 0) this.options.handlers.onLost(lost)
+    if (lost.length > 0) this.options.handlers.onLost(lost, this.goodAtMs)
     this.options.onMisplaced()
   }
 }

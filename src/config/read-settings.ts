@@ -19,6 +19,8 @@ interface Schema {
   readonly minLength?: number
   readonly maxLength?: number
   readonly pattern?: string
+  /** What the pattern means, in words. */
+  readonly wanted?: string
   readonly maxItems?: number
   readonly items?: Schema
 }
@@ -45,6 +47,7 @@ function expectation (schema: Schema): string {
   if (schema.type === 'array' && schema.secret === true) return `must be one value of at least ${schema.items?.minLength} bytes, or two with a comma between them`
   if (schema.type === 'array') return 'must name at least one'
   if (schema.minLength !== undefined && schema.minLength > 0) return `must be ${schema.minLength} to ${schema.maxLength} characters long`
+  if (schema.wanted !== undefined) return `must be ${schema.wanted}`
   if (schema.pattern !== undefined) return `must match ${schema.pattern}`
   return `must be text of at most ${schema.maxLength ?? 4096} characters`
 }

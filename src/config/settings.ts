@@ -28,8 +28,8 @@ const list = (description: string, initial: string[] = []) =>
 const choice = <const T extends string>(description: string, initial: T, options: readonly T[]) =>
   defaulted(Type.Enum(options as T[], { description }), initial)
 
-/** A relation name as `table` or `schema.table`, in plain identifiers. */
-const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}(\\.[A-Za-z_][A-Za-z0-9_]{0,62})?$' }
+/** A relation name as `schema.table`, in plain identifiers. */
+const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}\\.[A-Za-z_][A-Za-z0-9_]{0,62}$', wanted: 'the schema and the name of a table or view, such as public.example' }
 
 const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
 
@@ -67,7 +67,7 @@ export const SETTINGS = {
   JWT_MAX_LIFETIME_S: seconds('a token that lives longer from `iat` to `exp` is invalid', 86_400),
   JWT_CACHE_SIZE: whole('verified tokens remembered, per process', 20_000, 0, 10_000_000),
   KEYCLOAK_URL: text('Keycloak base URL'),
-  KEYCLOAK_REALM: text('Keycloak realm', { pattern: '^[^/?#\\s]{1,255}$' }),
+  KEYCLOAK_REALM: text('Keycloak realm', { pattern: '^[^/?#\\s\\ud800-\\udfff]{1,255}$' }),
   KEYCLOAK_CLIENT_ID: text('must be in `aud` or be `azp`'),
   KEYCLOAK_CLIENT_SECRET: secret('client secret for introspection'),
   KEYCLOAK_INTROSPECT: flag('introspect each accepted token once (RFC 7662)'),
@@ -104,9 +104,9 @@ export const SETTINGS = {
 
   WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),
   WS_ACCESS_ISSUER: list(`with several issuers: names of those whose claims ${CLAIMS} count (\`rights: true\` in ISSUERS does the same); with a database the one whose users it knows`),
-  DATABASE_URL: text('Postgres, for the `postgres` authorizer', { secret: true }),
+  DATABASE_URL: text('Postgres, for the `postgres` authorizer; parameters: `sslmode`, `sslrootcert`, `application_name`, `options`', { secret: true }),
   WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
-  ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}`, RELATION), relation)),
+  ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}, as \`schema.name\``, RELATION), relation)),
   WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),
   WS_INBOUND_MAX: limit('entries of the inbound stream before sending is refused', 100_000),
   WS_INBOUND_MAX_BYTES: whole('bytes of `data` that may wait in it, of all users: then `overloaded`', 268_435_456, 1, MAX_INBOUND_BYTES),

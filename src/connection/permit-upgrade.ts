@@ -1,3 +1,4 @@
+import { describeAccessFault, formatAccessFault } from '../access/access-fault.js'
 import type { Authorizer } from '../access/authorizer.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
@@ -10,9 +11,12 @@ export interface PermitUpgradeDeps {
   readonly rightsGeneration: (userId: string) => number
 }
 
-const ACCESS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'access' })
+const CHANGES = refuse('unavailable', { retryAfterMs: 1000, detail: 'access: changed' })
 /** Rights that change more often than this during one upgrade are a fault of the back end. */
 const MAX_PERMIT_TRIES = 5
+
+const refuseAway = (error: unknown): Refusal =>
+  refuse('unavailable', { retryAfterMs: 1000, detail: `access: ${formatAccessFault(describeAccessFault(error))}` })
 
 /** What the user of an upgrade may listen to; notes who it is, and how old the answer is. `fresh`: from no cache. Never rejects. */
 export function permitUpgrade (
@@ -22,9 +26,9 @@ export function permitUpgrade (
   attempt.rightsGeneration = rightsGeneration(who.userId)
   try {
     const granted = authorize(authorizer, who, attempt.request.token ?? '', attempt.request, fresh)
-    return granted instanceof Promise ? granted.catch(() => ACCESS_AWAY) : granted
-  } catch {
-    return ACCESS_AWAY
+    return granted instanceof Promise ? granted.catch(refuseAway) : granted
+  } catch (error) {
+    return refuseAway(error)
   }
 }
 
@@ -32,7 +36,7 @@ export function permitUpgrade (
 export async function permitAgain (deps: PermitUpgradeDeps, attempt: Attempt, who: Identity, before: Granted): Promise<Granted | Refusal> {
   let granted: Granted | Refusal = before
   for (let tries = 0; isGranted(granted) && attempt.rightsGeneration !== deps.rightsGeneration(who.userId); tries++) {
-    if (tries === MAX_PERMIT_TRIES) return ACCESS_AWAY
+    if (tries === MAX_PERMIT_TRIES) return CHANGES
     granted = await permitUpgrade(deps, attempt, who, true)
   }
   return granted

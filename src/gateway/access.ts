@@ -1,5 +1,6 @@
 import { CannotStart } from '../cannot-start.js'
-import { AccessError, UnsafeDatabaseError } from '../access/access-error.js'
+import { UnsafeDatabaseError } from '../access/access-error.js'
+import { describeAccessFault, type AccessFault } from '../access/access-fault.js'
 import type { Authorizer } from '../access/authorizer.js'
 import { createClaimsAuthorizer } from '../access/claims-authorizer.js'
 import { createOnlyIssuerAuthorizer } from '../access/only-issuer.js'
@@ -15,7 +16,7 @@ export interface Access {
    * Rejects when the back end would not protect its rows; `onAway` is told when it does not answer. Resolves with what operators
    * should look at, in sentences.
    */
-  start (onAway: (reason: string) => void): Promise<readonly string[]>
+  start (onAway: (fault: AccessFault) => void): Promise<readonly string[]>
 }
 
 const POOL_SIZE = 10
@@ -27,13 +28,13 @@ const monotonic = (): number => performance.now()
  * before its first use.
  */
 async function startUnlessUnsafe (
-  backEnd: PostgresAuthorizer | SupabaseAuthorizer, onAway: (reason: string) => void
+  backEnd: PostgresAuthorizer | SupabaseAuthorizer, onAway: (fault: AccessFault) => void
 ): Promise<readonly string[]> {
   try {
     return await backEnd.start()
   } catch (error) {
     if (error instanceof UnsafeDatabaseError) throw new CannotStart(`WS_AUTHORIZER=postgres: ${error.message}`)
-    onAway(error instanceof AccessError ? error.message : 'unknown')
+    onAway(describeAccessFault(error))
     return []
   }
 }

@@ -61,7 +61,7 @@ function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: Fan
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
     onEvent,
-    onGap: (topics) => { writeEvent(log, { event: 'bus.lost', topics }) },
+    onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
     onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
     onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
     onRefused: redisFailures.note

@@ -15,6 +15,7 @@ import { composeNodes, type Nodes } from './nodes.js'
 import { createReport } from './report.js'
 import { createResumeKey, type ResumeKey } from './resume-key.js'
 import { composeStrikes } from './strikes.js'
+import { tellAccessFaults } from './tell-access-faults.js'
 import { composeTokens } from './tokens.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -46,7 +47,8 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const keepRecords = { node, mayRestore: nodes.mayRestore }
   const limits = composeLimits({ config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null })
   addExit(limits.close)
-  const access = composeAccess(config, parts.authorizer ?? null)
+  const chosen = composeAccess(config, parts.authorizer ?? null)
+  const access = { ...chosen, authorizer: tellAccessFaults(chosen.authorizer, log) }
   addExit(async () => { await access.authorizer.close() })
   const accessSafety = watchAccessSafety(access.authorizer, log)
   exits.add(accessSafety.close)

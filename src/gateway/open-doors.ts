@@ -6,6 +6,7 @@ import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
 import { writeEvent } from '../observe/log/log.js'
+import { accessFaultFields } from './tell-access-faults.js'
 
 export interface Ports { readonly port: number, readonly adminPort: number | null }
 
@@ -58,7 +59,7 @@ async function untilRevocationsAreKnown (house: House, leaving: AbortSignal): Pr
 async function startJudges ({ ground, judges, doors }: House, leaving: AbortSignal): Promise<void> {
   const { log, metrics, redis, redisFailures } = ground
   metrics.start(doors.operations.metricSources)
-  const notes = await unlessLeaving(judges.access.start((reason) => { writeEvent(log, { event: 'access.unavailable', reason }) }), leaving)
+  const notes = await unlessLeaving(judges.access.start((fault) => { writeEvent(log, { event: 'access.unavailable', ...accessFaultFields(fault) }) }), leaving)
   for (const reason of notes) writeEvent(log, { event: 'access.warning', reason })
   // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
   // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.

@@ -63,7 +63,7 @@ export const EVENTS = {
     level: 'info',
     when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 done, 503 not kept, so not done',
     fields: ['action', 'target', 'ip', 'status'],
-    optional: ['issuer', 'duration_ms']
+    optional: ['issuer', 'duration_ms', 'detail']
   },
   'secret.refused': {
     level: 'warn',
@@ -139,7 +139,13 @@ export const EVENTS = {
     optional: []
   },
   'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'], optional: [] },
-  'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'], optional: [] },
+  'access.unavailable': { level: 'error', when: 'the database could not be asked at the start', fields: ['reason'], optional: ['detail'] },
+  'access.failed': {
+    level: 'error',
+    when: 'the database could not say what a user may see, at an upgrade, a frame or a re-check: each cause at first, then once a minute',
+    fields: ['reason', 'count'],
+    optional: ['detail']
+  },
   'access.warning': { level: 'warn', when: 'something about the database should be looked at, and is no fault by itself; at the start', fields: ['reason'], optional: [] },
   'access.unsafe': {
     level: 'error',
@@ -148,8 +154,13 @@ export const EVENTS = {
     optional: []
   },
   'access.safe': { level: 'info', when: 'it protects them again', fields: ['duration_ms'], optional: [] },
-  'bus.lost': { level: 'warn', when: 'events of `topics` topics may be missed from now on', fields: ['topics'], optional: [] },
-  'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
+  'bus.lost': {
+    level: 'warn',
+    when: 'events of `topics` topics may have been missed since `since`, the last moment at which the connection was known to be good (at most 10 s too early), and may be until `bus.restored`',
+    fields: ['topics', 'since'],
+    optional: []
+  },
+  'bus.restored': { level: 'warn', when: 'all of them are heard again; `duration_ms` is the whole time in which events may have been lost', fields: ['topics', 'duration_ms'], optional: [] },
   'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'inbound.uncounted': {
     level: 'warn',

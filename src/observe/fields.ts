@@ -58,6 +58,7 @@ export const FIELDS = {
   needed: number('what that limit would have to be'),
   max_connections: number('connections that are taken at most, with the limit as it is'),
   dropped: number('how many since the last such line'),
+  since: text('from when on, ISO 8601'),
   until: text('when break-glass ends'),
   worker: number('number of the worker'),
   workers: number('how many workers'),

@@ -15,6 +15,8 @@ export interface AdminAction {
   readonly ip: string
   /** HTTP status that was answered. */
   readonly status: number
+  /** Why it was not done, for operators. */
+  readonly detail?: string
 }
 
 /** Writes down what is asked of the gateway with a secret, and with a wrong one. No function throws or blocks. */
@@ -40,8 +42,8 @@ export function createOperatorAudit (write: WriteLine): OperatorAudit {
   })
   const timer = setInterval(sampler.sweep, SAMPLE_INTERVAL_MS).unref()
   return {
-    adminAction ({ action, target, issuer, durationMs, ip, status }) {
-      write({ event: 'admin.action', action, target: boundText(redactToken(target), MAX_TARGET), issuer, duration_ms: durationMs, ip, status })
+    adminAction ({ action, target, issuer, durationMs, ip, status, detail }) {
+      write({ event: 'admin.action', action, target: boundText(redactToken(target), MAX_TARGET), issuer, duration_ms: durationMs, ip, status, detail })
     },
     wrongSecret (secret, ip) {
       if (sampler.admit(ip, 'invalid_token')) write({ event: 'secret.refused', ip, reason: 'invalid_token', secret })

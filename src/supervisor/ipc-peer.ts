@@ -1,10 +1,13 @@
+import { describeOperationFault, OperationFault } from '../http/operation-fault.js'
+
 /**
  * Calls between the supervisor and a worker, over the channel that the operating system gives a forked process.
  * Both ends are our own code, so messages are trusted; answers are matched by number and bounded in time.
+ * Of a failure its cause travels, in words for operators.
  */
 
 interface Call { readonly call: number, readonly method: string, readonly args: readonly unknown[] }
-interface Answer { readonly answer: number, readonly value?: unknown, readonly failed?: true }
+interface Answer { readonly answer: number, readonly value?: unknown, readonly failed?: string }
 type Message = Call | Answer
 
 /** The sending half of a channel, and how to hear the other end. */
@@ -32,11 +35,11 @@ export function openIpcPeer (channel: Channel, methods: Methods): IpcPeer {
 
   async function perform ({ call, method, args }: Call): Promise<Answer> {
     const run = methods[method] as ((...args: readonly unknown[]) => unknown) | undefined
-    if (run === undefined) return { answer: call, failed: true }
+    if (run === undefined) return { answer: call, failed: 'no such call' }
     try {
       return { answer: call, value: await run(...args) }
-    } catch {
-      return { answer: call, failed: true }
+    } catch (error) {
+      return { answer: call, failed: describeOperationFault(error) }
     }
   }
   function settle ({ answer, value, failed }: Answer): void {
@@ -44,7 +47,7 @@ export function openIpcPeer (channel: Channel, methods: Methods): IpcPeer {
     if (entry === undefined) return
     waiting.delete(answer)
     clearTimeout(entry.timer)
-    if (failed === true) entry.reject(new Error('the call failed in the other process'))
+    if (failed !== undefined) entry.reject(new OperationFault(failed))
     else entry.resolve(value)
   }
   channel.onMessage((raw) => {
@@ -58,7 +61,7 @@ export function openIpcPeer (channel: Channel, methods: Methods): IpcPeer {
       const call = ++calls
       const timer = setTimeout(() => {
         waiting.delete(call)
-        reject(new Error('the other process did not answer in time'))
+        reject(new OperationFault('a worker did not answer in time'))
       }, timeoutMs)
       timer.unref()
       waiting.set(call, { resolve, reject, timer })
@@ -67,7 +70,7 @@ export function openIpcPeer (channel: Channel, methods: Methods): IpcPeer {
     lost () {
       for (const { reject, timer } of waiting.values()) {
         clearTimeout(timer)
-        reject(new Error('the other process is gone'))
+        reject(new OperationFault('a worker ended meanwhile'))
       }
       waiting.clear()
     }

@@ -1,3 +1,4 @@
+import { findErrorCode } from './error-code.js'
 import { readText } from './read-text.js'
 import { parseJsonObject } from './token-format.js'
 
@@ -38,21 +39,12 @@ export async function fetchJson (url: string, options: FetchOptions): Promise<Fe
     })
     return await readDocument(response, options.maxBytes)
   } catch (error) {
-    return options.signal.aborted ? fail('timeout') : fail('network', codeOf(error))
+    return options.signal.aborted ? fail('timeout') : fail('network', findErrorCode(error))
   }
 }
 
 function fail (fault: FetchFault, detail: string | null = null): FetchFailure<FetchFault> {
   return { ok: false, fault, detail }
-}
-
-/** What the system, TLS or the HTTP client calls a failure of `fetch`, which itself only says that it failed. */
-function codeOf (error: unknown): string | null {
-  if (!(error instanceof Error)) return null
-  const { code } = error as { code?: unknown }
-  if (typeof code === 'string') return code
-  // A host with several addresses fails with an error for each.
-  return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
 }
 
 async function readDocument (response: Response, maxBytes: number): Promise<FetchedJson> {

@@ -2,8 +2,8 @@ import t, { type Test } from 'tap'
 import { AccessError, UnsafeDatabaseError } from '../../src/access/access-error.js'
 import { createBreaker, type Breaker } from '../../src/access/breaker.js'
 
-const fail = async (): Promise<never> => { throw new AccessError('no answer') }
-const refuse = async (): Promise<never> => { throw new AccessError('these claims cannot be decided', true) }
+const fail = async (): Promise<never> => { throw new AccessError('timeout', 'no answer') }
+const refuse = async (): Promise<never> => { throw new AccessError('bad_value', 'these claims cannot be decided', { answered: true }) }
 const succeed = async (): Promise<string> => 'ok'
 const settled = async (): Promise<void> => { await new Promise<void>((resolve) => { setImmediate(resolve) }) }
 const OPEN = { name: 'AccessError', message: 'the back end is away; not asked again yet' }
@@ -44,7 +44,7 @@ async function failUntilProbed ({ breaker }: Bench): Promise<void> {
 t.test('it opens when the probe fails, which is asked after so many failures in a row, not before', async (t) => {
   const bench = setUp(t)
   const { breaker } = bench
-  bench.says(new AccessError('away'))
+  bench.says(new AccessError('timeout', 'away'))
   for (const work of [fail, fail, succeed, fail, fail]) await breaker.run<string>(work).catch(() => {})
   await settled()
   t.equal(bench.probes(), 0)
@@ -66,7 +66,7 @@ t.test('whatever questions fail, it stays closed while the probe is answered: th
 t.test('after the pause the probe is asked, not a user\'s question; its success lets the question run', async (t) => {
   const bench = setUp(t)
   const { breaker } = bench
-  bench.says(new AccessError('away'))
+  bench.says(new AccessError('timeout', 'away'))
   await failUntilProbed(bench)
   bench.advance(999)
   await t.rejects(breaker.run(succeed), OPEN)
@@ -82,7 +82,7 @@ t.test('after the pause the probe is asked, not a user\'s question; its success 
 
 t.test('an error that the back end answered with is no failure', async (t) => {
   const bench = setUp(t)
-  bench.says(new AccessError('away'))
+  bench.says(new AccessError('timeout', 'away'))
   for (let attempt = 0; attempt < 5; attempt++) await t.rejects(bench.breaker.run(refuse), { name: 'AccessError', message: 'these claims cannot be decided' })
   t.equal(await bench.breaker.run(succeed), 'ok')
   t.equal(bench.probes(), 0)
@@ -100,7 +100,7 @@ t.test('one check that finds the back end unsafe closes it for all, until the pr
   bench.advance(1000)
   await t.rejects(breaker.run(succeed), unsafe)
   t.same(told, [unsafe.message], 'told once')
-  bench.says(new AccessError('away'))
+  bench.says(new AccessError('timeout', 'away'))
   bench.advance(1000)
   await t.rejects(breaker.run(succeed), unsafe, 'away is not safe')
   bench.says(null)

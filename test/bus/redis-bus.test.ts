@@ -119,14 +119,21 @@ t.test('10,000 topics are subscribed in one go, by few commands, and left', asyn
 t.test('when the connection of the subscriber is killed, it subscribes again by itself and tells of the gap', async (t) => {
   const redis = await startRedis(t)
   const gaps: (number | Gap)[] = []
+  const since: number[] = []
+  const onGap = (topics: number, sinceMs: number): void => {
+    gaps.push(topics)
+    since.push(sinceMs)
+  }
   const { bus, heard } = await openBus(t, {
-    redis, timeoutMs: 8000, onGap: (topics) => { gaps.push(topics) }, onGapEnd: (gap) => { gaps.push(gap) }
+    redis, timeoutMs: 8000, onGap, onGapEnd: (gap) => { gaps.push(gap) }
   })
   const topics = Array.from({ length: 1200 }, (_, n) => `task:${n}`)
   await Promise.all(topics.map(async (topic) => { await bus.subscribe(topic) }))
   for (let round = 1; round <= 3; round++) {
+    const killedAtMs = Date.now()
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await until('the gap is over', () => gaps.length === 2 * round)
+    t.ok((since.at(-1) ?? Infinity) <= killedAtMs, 'it began before the connection was gone')
     t.match(gaps.slice(-2), [1200, { topics: 1200 }])
     heard.length = 0
     await Promise.all(topics.map(async (topic) => { await bus.publish(topic, { event: 'e', data: round }) }))

@@ -1,6 +1,8 @@
+import postgres from 'postgres'
 import t from 'tap'
 import { trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { startPgbouncer } from '../support/pgbouncer.js'
 import { startPostgres } from '../support/postgres.js'
 import { startPostgrest } from '../support/postgrest.js'
 import { runBuiltCheck, runCheck } from './run-cli.js'
@@ -22,8 +24,43 @@ t.test('a database that is not there is told, without the address and its passwo
   const DATABASE_URL = server.url('portcullis_login', 'no-such-database').replace('portcullis_login@', 'portcullis_login:pass-of-login@')
   const { code, find, output } = await runCheck({ ...trust(issuer), WS_AUTHORIZER: 'postgres', DATABASE_URL, WS_UPGRADE_DEADLINE_MS: '10000' })
   t.equal(code, 1)
-  t.match(find('database'), { verdict: 'fail', reason: 'Postgres: ' })
+  t.match(find('database'), { verdict: 'fail', reason: /^Postgres: there is no database of that name \(database_missing 3D000\)/ })
   t.notMatch(output, 'pass-of-login')
+})
+
+t.test('a real question is asked as WS_PG_ROLE, through a pooler as well, and what fails in it is found', async (t) => {
+  const name = await server.createSample('asked')
+  const owner = postgres(server.url('postgres', name), { max: 1, onnotice: () => {} })
+  t.teardown(() => owner.end({ timeout: 1 }))
+  const pooler = await startPgbouncer(t, server)
+  const replace = async (body: string): Promise<void> => {
+    await owner.unsafe(`create or replace function app.user_id () returns text language plpgsql stable as $$ begin ${body}; end $$`)
+  }
+  const env = { ...trust(issuer), WS_AUTHORIZER: 'postgres', DATABASE_URL: pooler.url('portcullis_login', name), WS_UPGRADE_DEADLINE_MS: '60000' }
+  const asked = async (more: Readonly<Record<string, string>> = {}): Promise<string> => {
+    const { code, find, output } = await runCheck({ ...env, ...more })
+    const { verdict, reason } = find('database', 'asked as authenticated with made-up claims') ?? { verdict: 'none', reason: output }
+    t.equal(code, verdict === 'fail' ? 1 : 0)
+    return `${verdict} ${reason}`
+  }
+  t.equal(await asked(), 'ok asked as authenticated with made-up claims: it answers')
+  await replace('raise exception \'the-secret\'')
+  const raised = await asked()
+  t.match(raised, /^fail .*raised an error \(policy_raised P0001\)/)
+  t.notMatch(raised, 'the-secret')
+  t.match(await asked({ DATABASE_URL: server.url('portcullis_login', name) }), 'policy_raised P0001', 'without the pooler too')
+  await replace('return public.dead_function()')
+  t.match(await asked(), /^fail .*\(missing 42883\)/)
+  await replace('return (select count(*)::text from public.gone)')
+  t.match(await asked(), /^fail .*\(missing 42P01\)/)
+  await replace('return current_setting(\'request.jwt.claims\', true)::jsonb ->> \'sub\'')
+  await owner.unsafe('revoke execute on function app.user_id () from authenticated, public')
+  t.match(await asked(), /^fail .*\(denied 42501\)/)
+  await owner.unsafe('grant execute on function app.user_id () to authenticated')
+  for (const type of ['uuid', 'bigint']) {
+    await replace(`return (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::${type}::text`)
+    t.match(await asked(), /^ok /, `a sub that must be ${type} is no fault`)
+  }
 })
 
 t.test('Supabase is asked for each table with the anon key, which is not shown', async (t) => {

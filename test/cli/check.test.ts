@@ -11,7 +11,7 @@ import { makeCertificate } from '../support/certificate.js'
 import { trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { offenders } from '../support/offenders.js'
-import { runBuiltCheck, runCheck, runCli } from './run-cli.js'
+import { FREE_PORTS, runBuiltCheck, runCheck, runCli } from './run-cli.js'
 
 /** The older binding is something to look at; on any other platform of the tests all is well. */
 const OLDER = BINDING.name === 'older'
@@ -31,7 +31,7 @@ t.test('settings that start, an issuer with keys: all is well, and nothing else 
   t.match(find('redis')?.reason, 'none')
   t.match(find('database')?.reason, 'none')
   t.match(find('descriptors')?.reason, /^ulimit -n is \d+$/)
-  const lines = await runCli(['check'], { ...trust(issuer), ...FEW })
+  const lines = await runCli(['check'], { ...FREE_PORTS, ...trust(issuer), ...FEW })
   t.equal(lines.code, 0)
   t.match(lines.stdout, /^(ok {4}|warn {2})platform {5}Node v.*\nok {4}settings {5}a start accepts them\nok {4}issuer oidc {2}keys: /)
   t.match(lines.stdout, OLDER ? /\n\n7 ok, 1 to look at, 0 failed\n$/ : /\n\n8 ok, 0 to look at, 0 failed\n$/)

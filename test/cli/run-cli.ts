@@ -38,15 +38,18 @@ function readResult (code: number | null, stdout: string, stderr: string): Check
   return { code, output: stdout + stderr, checks, find: (part, start = '') => checks.find(check => check.part === part && check.reason.startsWith(start)) }
 }
 
+/** Others listen on this machine too, perhaps where a gateway does by default. */
+export const FREE_PORTS = { PORT: '0', ADMIN_PORT: '0' }
+
 /** Runs the built `check --json` as a process. */
 export async function runBuiltCheck (env: Readonly<Record<string, string>>): Promise<CheckResult> {
-  const { code, stdout, stderr } = await runCli(['check', '--json'], env)
+  const { code, stdout, stderr } = await runCli(['check', '--json'], { ...FREE_PORTS, ...env })
   return readResult(code, stdout, stderr)
 }
 
 /** The same without a process: for the many ways in which something can be broken. */
 export async function runCheck (env: Readonly<Record<string, string>>): Promise<CheckResult> {
   let output = ''
-  const code = await runCommand(env, { json: true, write: (text) => { output += text } })
+  const code = await runCommand({ ...FREE_PORTS, ...env }, { json: true, write: (text) => { output += text } })
   return readResult(code, output, '')
 }

@@ -181,10 +181,11 @@ t.test('a wrong value is shown cut short and escaped, so that it cannot break a 
 })
 
 t.test('names that shape a key, a table or a role are plain', async (t) => {
-  const good = { REDIS_KEY_PREFIX: 'prod:eu-1.', WS_PG_AGENTS: 'app.agents', WS_PG_TASKS: 'tasks', WS_PG_ROLE: 'reader', NODE_ID: 'node-1.eu', WORKERS: '16' }
+  const good = { REDIS_KEY_PREFIX: 'prod:eu-1.', WS_PG_AGENTS: 'app.agents', WS_PG_TASKS: 'public.tasks', WS_PG_ROLE: 'reader', NODE_ID: 'node-1.eu', WORKERS: '16' }
   t.same(reasonsOf(good), [])
   const bad = { REDIS_KEY_PREFIX: '{x}', WS_PG_AGENTS: 'a;drop table b', WS_PG_TASKS: 'a.b.c', WS_PG_ROLE: 'x"; --', NODE_ID: 'a b', WORKERS: '0' }
   t.same(readSettings(bad).errors.map(error => error.setting).toSorted(), Object.keys(bad).toSorted())
+  t.same(reasonsOf({ WS_PG_AGENTS: 'agents' }), ['WS_PG_AGENTS: must be the schema and the name of a table or view, such as public.example, not "agents"'])
 })
 
 t.test('every setting says what it is for', async (t) => {

@@ -5,6 +5,7 @@ import type { Identity } from '../../tokens/identity.js'
 import type { Clocks } from '../positive-cache.js'
 import { CHANGED, checkRows } from './check.js'
 import { createPostgresPool } from './pool.js'
+import { readDatabaseUrl } from './read-url.js'
 import { inspectSafeguards, type Inspection } from './safeguards.js'
 import { parseQualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
@@ -46,11 +47,9 @@ const SHARE_OF_SERVER = 0.9
  */
 export function createPostgresAuthorizer (settings: PostgresAccessSettings, clocks: Clocks): PostgresAuthorizer {
   const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
-  // Checked here as the driver's own error would carry the address, and the password in it.
-  if (!URL.canParse(url)) throw new Error('the address of the database is no URL of one host')
   const guarded = { role, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
   const pool = createPostgresPool<Inspection>({
-    url,
+    address: readDatabaseUrl(url),
     inspect: (connection) => inspectSafeguards(connection, guarded),
     maxAgeMs: MAX_AGE_MS,
     now: clocks.now
@@ -64,7 +63,7 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
       const first = await checkRows(connection, request)
       return first === CHANGED ? await checkRows(connection, { ...request, inspection: await inspectAgain() }) : first
     })
-    if (answer === CHANGED) throw new AccessError('the database was changed twice during one check', true)
+    if (answer === CHANGED) throw new AccessError('changed', 'the database was changed twice during one check', { answered: true })
     if (answer instanceof AccessError) throw answer
     return answer
   }

@@ -127,7 +127,7 @@ function listOf (ids: readonly string[] | '*'): string {
 
 function readAnswer (rows: readonly Row[], role: string, { fingerprint }: Inspection): Visible | typeof CHANGED {
   const idsOf = (name: string): string[] => rows.filter(({ kind }) => kind === name).map(({ id }) => String(id))
-  if (idsOf('role')[0] !== role) throw new AccessError('the database answered as another role')
+  if (idsOf('role')[0] !== role) throw new AccessError('other_role', 'the database answered as another role')
   if (readFacts(rows) !== fingerprint) return CHANGED
   return mapKinds(({ claim }) => idsOf(claim))
 }

@@ -17,7 +17,7 @@ export class OpenConnections {
       return await work()
     } catch (error) {
       this.drop(connection)
-      throw signal.aborted ? new AccessError('the database did not answer in time') : error
+      throw signal.aborted ? new AccessError('timeout', 'the database did not answer in time') : error
     } finally {
       signal.removeEventListener('abort', abort)
     }

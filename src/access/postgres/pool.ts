@@ -1,6 +1,7 @@
 import { AccessError, ConnectionLostError } from '../access-error.js'
 import { createPgConnection, type PgConnection } from './connection.js'
 import { OpenConnections } from './open-connections.js'
+import type { DatabaseAddress } from './read-url.js'
 
 /**
  * Work that only reads: it is begun again when an idle connection turns out to be lost. `inspectAgain` replaces what was
@@ -20,7 +21,7 @@ export interface PostgresPool<Facts> {
 }
 
 export interface PostgresPoolOptions<Facts> {
-  readonly url: string
+  readonly address: DatabaseAddress
   /** Looks at each new connection before its first use; a rejection refuses it. */
   readonly inspect: (connection: PgConnection) => Promise<Facts>
   /** A connection older than this is replaced, and so inspected anew, in ms. */
@@ -35,7 +36,7 @@ interface Member<Facts> {
 }
 
 /** Makes the pool. It opens nothing before the first use. */
-export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: PostgresPoolOptions<Facts>): PostgresPool<Facts> {
+export function createPostgresPool<Facts> ({ address, inspect, maxAgeMs, now }: PostgresPoolOptions<Facts>): PostgresPool<Facts> {
   const idle: Member<Facts>[] = []
   const connections = new OpenConnections()
   let closing = false
@@ -62,14 +63,14 @@ export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: Post
   }
 
   async function useNew<T> (signal: AbortSignal, work: Work<Facts, T>): Promise<T> {
-    const connection = createPgConnection(url)
+    const connection = createPgConnection(address)
     const facts = await connections.guard(connection, signal, () => inspect(connection))
     return await useMember({ connection, facts, openedAtMs: now() }, signal, work)
   }
 
   return {
     async use (signal, work) {
-      if (closing || signal.aborted) throw new AccessError('the database was not asked: too late')
+      if (closing || signal.aborted) throw new AccessError('timeout', 'the database was not asked: too late')
       const member = takeIdle()
       if (member === null) return await useNew(signal, work)
       try {

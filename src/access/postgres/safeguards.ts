@@ -112,7 +112,7 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
     ...relations.flatMap(findRelationFaults), ...findDefaultFaults(defaults)
   ])
   if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
-  if (oidsOf(relations).join() !== oids.join()) throw new AccessError('the database was changed during its inspection')
+  if (oidsOf(relations).join() !== oids.join()) throw new AccessError('changed', 'the database was changed during its inspection')
   const facts = mapKinds(({ claim }) => {
     const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
     const shape = SHAPES[String(named?.['id_type'])]

@@ -44,7 +44,7 @@ async function list (readIds: PostgrestClient, table: QualifiedName, token: stri
   for (let total = Infinity; ids.length < Math.min(total, LIST_LIMIT);) {
     const filter = `order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
     const page: PostgrestRows | null = await readIds({ table, filter, token, counted: true, signal })
-    if (page === null || page.total === null) throw new AccessError('PostgREST did not count the rows', true)
+    if (page === null || page.total === null) throw new AccessError('bad_answer', 'PostgREST did not count the rows', { answered: true })
     if (page.ids.length === 0) break
     ids.push(...page.ids)
     total = page.total

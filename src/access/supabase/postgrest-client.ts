@@ -1,7 +1,10 @@
 import { readText } from '../../tokens/read-text.js'
+import { findErrorCode } from '../../tokens/error-code.js'
 import { AccessError } from '../access-error.js'
+import type { AccessCause } from '../causes.js'
+import { causeOfNetworkError } from '../network-cause.js'
 import type { QualifiedName } from '../qualified-name.js'
-import { isTrouble } from '../sqlstate.js'
+import { causeOfSqlstate, isSqlstate, isTrouble } from '../sqlstate.js'
 
 export interface PostgrestClientOptions {
   /** The project's base URL; `/rest/v1` is beneath it. */
@@ -32,8 +35,8 @@ const MAX_BODY_BYTES = 512 * 1024
 /** `invalid_text_representation` and `numeric_value_out_of_range`. */
 const UNFIT_CODES: ReadonlySet<unknown> = new Set(['22P02', '22003'])
 const TOO_MANY_REQUESTS = 429
-/** An SQLSTATE; PostgREST's own codes begin with PGRST, and are longer. */
-const SQLSTATE = /^[0-9A-Z]{5}$/
+/** What a status says where no SQLSTATE stands beside it; PostgREST's own codes begin with PGRST, and are longer. */
+const CAUSES: Readonly<Record<number, AccessCause>> = { 401: 'token_refused', 404: 'missing', 406: 'missing', [TOO_MANY_REQUESTS]: 'too_many_requests' }
 
 /** Makes the reader. The user's own token goes along, so that PostgREST sets role and claims from it. */
 export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions): ReadIds {
@@ -51,15 +54,20 @@ export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions)
       // As text, since a large bigint would lose digits in JSON.
       const response = await fetch(`${base}${table.name}?select=id::text&${filter}`, { headers, signal, redirect: 'error' })
       const text = await readText(response, MAX_BODY_BYTES)
-      if (text === null) throw new AccessError('PostgREST sent too much')
+      if (text === null) throw new AccessError('bad_answer', 'PostgREST sent too much')
       const body = parseJson(text)
       return response.ok ? { ids: readRows(body), total: readTotal(response) } : readRefusal(response.status, body)
     } catch (error) {
       // An error of fetch may quote the URL or a header.
       if (error instanceof AccessError) throw error
-      throw new AccessError(signal.aborted ? 'PostgREST did not answer in time' : 'PostgREST cannot be reached')
+      throw signal.aborted ? new AccessError('timeout', 'PostgREST did not answer in time') : describeUnreached(error)
     }
   }
+}
+
+function describeUnreached (error: unknown): AccessError {
+  const code = findErrorCode(error)
+  return new AccessError(causeOfNetworkError(error, code), `PostgREST cannot be reached (${code ?? 'unknown'})`, { code })
 }
 
 function parseJson (text: string): unknown {
@@ -71,11 +79,11 @@ function parseJson (text: string): unknown {
 }
 
 function readRows (body: unknown): string[] {
-  if (!Array.isArray(body)) throw new AccessError('PostgREST sent no list of rows')
+  if (!Array.isArray(body)) throw new AccessError('bad_answer', 'PostgREST sent no list of rows')
   const rows: readonly unknown[] = body
   return rows.map((row) => {
     const id: unknown = typeof row === 'object' && row !== null && 'id' in row ? row.id : null
-    if (typeof id !== 'string') throw new AccessError('PostgREST sent a row without an id')
+    if (typeof id !== 'string') throw new AccessError('bad_answer', 'PostgREST sent a row without an id')
     return id
   })
 }
@@ -92,11 +100,17 @@ function readRefusal (status: number, body: unknown): PostgrestRows | null {
   // The database denies the table to the role that the token names: an answer, and a final one.
   if (status === 403) return { ids: [], total: 0 }
   // Also 401: the token was good to us, so that the two disagree about keys or clocks, and nobody can tell for how long.
-  throw new AccessError(`PostgREST answered ${status}`, isAboutThisQuestion(status, code))
+  throw describeRefused(status, isSqlstate(code) ? code : null)
+}
+
+function describeRefused (status: number, sqlstate: string | null): AccessError {
+  const code = sqlstate === null ? String(status) : `${status} ${sqlstate}`
+  const reason = sqlstate === null ? CAUSES[status] ?? 'http_status' : causeOfSqlstate(sqlstate)
+  return new AccessError(reason, `PostgREST answered ${code}`, { code, answered: isAboutThisQuestion(status, sqlstate) })
 }
 
 /** Also a statement of this user that took too long, or failed in the database in another way, is an answer: a 500 of PostgREST. */
-function isAboutThisQuestion (status: number, code: unknown): boolean {
+function isAboutThisQuestion (status: number, sqlstate: string | null): boolean {
   if (status < 500) return status !== TOO_MANY_REQUESTS
-  return typeof code === 'string' && SQLSTATE.test(code) && !isTrouble(code)
+  return sqlstate !== null && !isTrouble(sqlstate)
 }

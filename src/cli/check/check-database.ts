@@ -1,4 +1,6 @@
 import { AccessError } from '../../access/access-error.js'
+import type { AccessFault } from '../../access/access-fault.js'
+import { ACCESS_CAUSES } from '../../access/causes.js'
 import { describeExposed } from '../../access/supabase/exposed-tables.js'
 import { createPostgrestClient } from '../../access/supabase/postgrest-client.js'
 import { parseQualifiedName } from '../../access/qualified-name.js'
@@ -6,29 +8,31 @@ import { CannotStart } from '../../cannot-start.js'
 import { composeAccess } from '../../gateway/access.js'
 import type { Config } from '../../config/config.js'
 import { andList } from '../../list-words.js'
+import { askDatabase, explainAccessFault } from './ask-database.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
 const PART = 'database'
 const TIMEOUT_MS = 5000
 
-/** Opens a connection and inspects it, exactly as a start and every later connection do. */
+/** Opens a connection and inspects it, exactly as a start and every later connection do, and asks one user's question. */
 async function checkPostgres (config: Config): Promise<Verdict[]> {
   const access = composeAccess(config)
-  let away: string | null = null
-  let notes: readonly string[] = []
+  const { pgRole, relations } = config.access
+  const faults: AccessFault[] = []
   try {
-    notes = await access.start((reason) => { away = reason })
+    const notes = await access.start((fault) => { faults.push(fault) })
+    if (faults.length > 0) return faults.map(fault => fail(PART, `Postgres: ${explainAccessFault(fault)}`))
+    return [
+      ok(PART, `Postgres answers; row level security protects ${andList(Object.values(relations))} from the role ${pgRole}`),
+      await askDatabase(access.authorizer, config),
+      ...notes.map(note => warn(PART, note))
+    ]
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
     return [fail(PART, error.message)]
   } finally {
     await access.authorizer.close()
   }
-  const { pgRole, relations } = config.access
-  const verdict = away === null
-    ? ok(PART, `Postgres answers; row level security protects ${andList(Object.values(relations))} from the role ${pgRole}`)
-    : fail(PART, `Postgres: ${String(away)}: host, port, name, login or pg_hba.conf`)
-  return [verdict, ...notes.map(note => warn(PART, note))]
 }
 
 /** Reads one id of each table with the anon key alone: no rows are a good answer, as the key is nobody's. */
@@ -40,7 +44,8 @@ async function checkPostgrest (supabase: NonNullable<Config['access']['supabase'
       return exposed === null ? ok(PART, `PostgREST answers for ${table}`) : warn(PART, exposed)
     } catch (error) {
       if (!(error instanceof AccessError)) throw error
-      return fail(PART, `${table}: ${error.message}: SUPABASE_URL, SUPABASE_ANON_KEY, and whether the project exposes the table's schema`)
+      const { todo } = ACCESS_CAUSES[error.reason]
+      return fail(PART, `${table}: ${error.message}: ${todo}; SUPABASE_URL, SUPABASE_ANON_KEY, and whether the project exposes the table's schema`)
     }
   }))
 }

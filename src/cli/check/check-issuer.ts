@@ -6,7 +6,8 @@ import { buildKeySet, type SkippedKeys } from '../../tokens/key-set.js'
 import { measureClock } from './measure-clock.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
-const FAULTS: Readonly<Record<KeyFetchFault, string>> = {
+/** Each fault in words for an operator, after the address that was asked. */
+export const KEY_FAULTS: Readonly<Record<KeyFetchFault, string>> = {
   timeout: 'did not answer within JWKS_TIMEOUT_MS',
   network: 'cannot be reached: name, port, TLS certificate or firewall',
   redirect: 'answered with a redirect, which is not followed: name the address it leads to',
@@ -32,7 +33,7 @@ function describeKeys (published: readonly unknown[], issuer: IssuerConfig): Key
 
 async function checkKeys (issuer: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
   const fetched = await fetchKeys(issuer, AbortSignal.timeout(timeoutMs))
-  if (!fetched.ok) return [fail(part, `keys: ${fetched.address} ${FAULTS[fetched.fault]}${fetched.detail === null ? '' : ` (${fetched.detail})`}`)]
+  if (!fetched.ok) return [fail(part, `keys: ${fetched.address} ${KEY_FAULTS[fetched.fault]}${fetched.detail === null ? '' : ` (${fetched.detail})`}`)]
   const { count, text, skipped } = describeKeys(fetched.published, issuer)
   const unused = Object.entries(skipped).map(([reason, number]) => `${number} ${reason.replaceAll('_', ' ')}`).join(', ')
   // Keycloak publishes a key for encryption beside the others: what is not used is no fault while something is.

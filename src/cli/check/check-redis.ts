@@ -10,7 +10,7 @@ import { readRedisUrl } from '../../redis/read-url.js'
 import { checkRedisNode } from './check-redis-node.js'
 import { checkRedisRights } from './check-redis-rights.js'
 import { checkSentinels } from './check-sentinels.js'
-import { describeFailure } from './describe-failure.js'
+import { describeFailure } from '../../redis/describe-failure.js'
 import { fail, isGood, ok, type Verdict } from './verdict.js'
 
 const PART = 'redis'

@@ -1,4 +1,4 @@
-import { describeFailure } from './describe-failure.js'
+import { describeFailure } from '../../redis/describe-failure.js'
 import { askSentinels } from '../../redis/ask-sentinels.js'
 import type { SentinelTarget } from '../../redis/open-client.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'

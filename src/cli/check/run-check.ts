@@ -4,6 +4,7 @@ import { checkDatabase } from './check-database.js'
 import { checkDescriptors } from './check-descriptors.js'
 import { checkIssuer } from './check-issuer.js'
 import { checkPlatform } from './check-platform.js'
+import { checkPorts } from './check-ports.js'
 import { checkRedis } from './check-redis.js'
 import { checkSettings } from './check-settings.js'
 import { checkCertificate } from './check-certificate.js'
@@ -17,6 +18,7 @@ export interface CheckOutput {
 /** Everything outside the process that the configuration names, looked at side by side. */
 async function checkSurroundings (config: Config): Promise<Verdict[]> {
   const parts = await Promise.all([
+    checkPorts(config),
     ...config.tokens.issuers.map(async issuer => await checkIssuer(issuer, config.tokens)),
     checkRedis(config),
     checkDatabase(config)

@@ -6,7 +6,7 @@ import { createRoute } from '../create-route.js'
 import { NO_INPUT, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
 import { createShape } from '../shape.js'
-import { carryOut, DESCRIBED_REDIS_AWAY, ORDER_ANSWERS, REDIS_AWAY, type OnAdminAction } from './orders.js'
+import { answerUndone, carryOut, DESCRIBED_UNDONE, ORDER_ANSWERS, type OnAdminAction } from './orders.js'
 import { nextOf, PAGE_PARAMETERS, readPage, WANTED_PAGE } from './pages.js'
 import { userIdSchema } from './user-id.js'
 
@@ -39,14 +39,14 @@ export function createConnectionRoutes ({ listConnections, orders, secret, onAct
       summary: 'Open connections of all processes, in the order of their ids',
       answers: {
         200: { description: 'Those of all processes that answered in time.', schema: ConnectionListSchema },
-        503: DESCRIBED_REDIS_AWAY
+        503: DESCRIBED_UNDONE
       },
       async handle ({ query }) {
         try {
           const { connections, next, missingNodes } = await listConnections({ userId: query.user_id ?? null, ...readPage(query) })
           return { status: 200, body: { connections, ...nextOf(next), ...(missingNodes === 0 ? {} : { missing_nodes: missingNodes }) } }
-        } catch {
-          return REDIS_AWAY
+        } catch (error) {
+          return answerUndone(error)
         }
       }
     }),

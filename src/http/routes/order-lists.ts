@@ -6,7 +6,7 @@ import { createRoute } from '../create-route.js'
 import { NO_INPUT, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
 import { createShape } from '../shape.js'
-import { DESCRIBED_REDIS_AWAY, REDIS_AWAY } from './orders.js'
+import { answerUndone, DESCRIBED_UNDONE } from './orders.js'
 import { nextOf, PageQuerySchema, readPage, WANTED_PAGE } from './pages.js'
 
 export interface OrderListRoutesDeps {
@@ -35,8 +35,8 @@ async function answerPage<T> (
   try {
     const page = await list(request)
     return page === null ? NO_SUCH_PAGE : { status: 200, body: { [name]: page.entries.map(describe), ...nextOf(page.next) } }
-  } catch {
-    return REDIS_AWAY
+  } catch (error) {
+    return answerUndone(error)
   }
 }
 
@@ -50,7 +50,7 @@ export function createOrderListRoutes ({ lists, secret }: OrderListRoutesDeps): 
     query: PAGE,
     tag: 'operators',
     summary,
-    answers: { 200: { description: 'What ends first stands first.', schema }, 503: DESCRIBED_REDIS_AWAY },
+    answers: { 200: { description: 'What ends first stands first.', schema }, 503: DESCRIBED_UNDONE },
     handle: async ({ query }) => await answer(readPage(query))
   })
   return [

@@ -7,6 +7,7 @@ import { refusalAnswer, unavailableAnswer } from '../answers.js'
 import type { BodyBounds } from '../collect-body.js'
 import { createRoute, NOT_JSON } from '../create-route.js'
 import { describeRefusal } from '../describe-answer.js'
+import { describeOperationFault } from '../operation-fault.js'
 import { PublishBodySchema } from '../request-schemas.js'
 import { NO_INPUT, type ParsedBody, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
@@ -30,7 +31,7 @@ const FIELDS: ReadonlySet<string> = new Set(Object.keys(PublishBodySchema.proper
 const FAULTS: Readonly<Record<NoMembers, string>> = {
   not_utf8: NOT_JSON, not_json: NOT_JSON, wrong_shape: PUBLISH_BODY.wanted, too_deep: 'the event is nested too deeply'
 }
-const BUS_AWAY = unavailableAnswer('the bus cannot take it now')
+const BUS_AWAY = unavailableAnswer('Redis cannot do it now: it does not answer in time')
 
 /** Reads what is to be published: its data stays as it was written. Of duplicate names the last counts, as with `JSON.parse`. */
 function parsePublication (text: string): ParsedBody {
@@ -76,7 +77,7 @@ export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps
     description: 'On the main and on the admin port. The key is checked before the body is read; the body may have 1 MiB. `data` reaches the clients byte for byte. The topic\'s id is written as it is: one that is percent-encoded is refused.',
     answers: {
       202: { description: 'The bus has it.', schema: PublishedSchema },
-      503: describeRefusal('Redis cannot take it now: try again.', BUS_AWAY)
+      503: describeRefusal('It could not be published, and the message says why: try again. It may have arrived although the answer was lost.', BUS_AWAY)
     },
     async handle ({ body: { topic, event, data } }) {
       const plain = findPlainForm(topic)
@@ -85,8 +86,8 @@ export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps
       if (fault !== null) return refusalAnswer('bad_request', fault)
       try {
         await publishEvent(topic, { event, data })
-      } catch {
-        return BUS_AWAY
+      } catch (error) {
+        return unavailableAnswer(describeOperationFault(error))
       }
       return { status: 202, body: { accepted: true } }
     }

@@ -53,7 +53,7 @@ async function listen (t: Test, answer: (socket: Socket) => void): Promise<{ url
 
 t.test('an address that cannot be read is refused without being repeated', async (t) => {
   for (const url of ['postgres://login:secret@a:1,b:2/x', 'secret', 'postgres://login:secret@:x']) {
-    t.throws(() => createAuthorizer(t, { url }), { message: 'the address of the database is no URL of one host' })
+    t.throws(() => createAuthorizer(t, { url }), { message: /^it cannot be read as a URL of one host: [^:]*write @ as %40(?!.*secret)/ })
   }
 })
 

@@ -6,6 +6,7 @@ import { createPostgresAuthorizer, type PostgresAccessSettings, type PostgresAut
 import { checkRows, type CheckRequest } from '../../../src/access/postgres/check.js'
 import { inspectSafeguards } from '../../../src/access/postgres/safeguards.js'
 import { createPgConnection, type PgConnection } from '../../../src/access/postgres/connection.js'
+import { readDatabaseUrl } from '../../../src/access/postgres/read-url.js'
 import { parseQualifiedName } from '../../../src/access/qualified-name.js'
 import { offenders } from '../../support/offenders.js'
 import { startPostgres } from '../../support/postgres.js'
@@ -79,7 +80,7 @@ async function remains (session: PgConnection): Promise<unknown> {
 const NOTHING = { user: 'portcullis_login', traces: '', role: 'none', timeout: '0', read_only: 'off', prepared: 0, transaction: null }
 
 async function openSession (t: Test): Promise<{ session: PgConnection, request: CheckRequest }> {
-  const session = createPgConnection(server.url('portcullis_login', sample))
+  const session = createPgConnection(readDatabaseUrl(server.url('portcullis_login', sample)))
   t.teardown(() => session.end())
   const inspection = await inspectSafeguards(session, guarded)
   return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, inspection, timeoutMs: 60_000 } }
@@ -95,7 +96,7 @@ t.test('nothing stays on the connection after an answer', async (t) => {
 t.test('nothing stays on the connection after the statement time-out, and it can be used again', async (t) => {
   const { session, request } = await openSession(t)
   const release = await lockAgents(t)
-  t.match(await checkRows(session, { ...request, timeoutMs: 50 }), { name: 'AccessError', message: 'the database answered SQLSTATE 57014', answered: true })
+  t.match(await checkRows(session, { ...request, timeoutMs: 50 }), { name: 'AccessError', message: 'the database answered SQLSTATE 57014', reason: 'statement_timeout', code: '57014', answered: true })
   await release()
   t.same(await remains(session), NOTHING)
 })

@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
 import { createPgConnection } from '../../../src/access/postgres/connection.js'
+import { readDatabaseUrl } from '../../../src/access/postgres/read-url.js'
 import { startPgbouncer } from '../../support/pgbouncer.js'
 import { startPostgres } from '../../support/postgres.js'
 import { identityOf } from '../identity-of.js'
@@ -38,7 +39,7 @@ t.test('many connections that share one server connection in a transaction poole
   const [{ count } = {}] = await server.admin`select count(*)::int from pg_stat_activity where usename = 'portcullis_login'`
   t.equal(count, 1)
 
-  const session = createPgConnection(pooler.url('portcullis_login', sample))
+  const session = createPgConnection(readDatabaseUrl(pooler.url('portcullis_login', sample)))
   t.teardown(() => session.end())
   const [left] = await session.run(`select current_user::text as user, current_setting('role') as role,
     coalesce(current_setting('request.jwt.claims', true), '') as claims, (select count(*)::int from pg_prepared_statements) as prepared`)

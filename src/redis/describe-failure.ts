@@ -1,7 +1,9 @@
-import { classifyFailure, type AwayCause } from '../../redis/failure.js'
-import { nameMisuse, WrongRedis } from '../../redis/find-misuse.js'
+import { classifyFailure, type AwayCause } from './failure.js'
+import { findErrorCode } from '../tokens/error-code.js'
+import { nameMisuse, WrongRedis } from './find-misuse.js'
 
-const AWAY: Readonly<Record<AwayCause, string>> = {
+/** Each cause in words for an operator; `it` is Redis, or a Sentinel. */
+export const AWAY: Readonly<Record<AwayCause, string>> = {
   timeout: 'it does not answer in time',
   unreachable: 'it cannot be reached: host, port, TLS or firewall',
   too_many_clients: 'it takes no more clients (maxclients)',
@@ -21,6 +23,9 @@ export function describeFailure (error: unknown): string {
   const named = error instanceof Error ? nameMisuse(error) : error
   if (named instanceof WrongRedis) return named.message
   const failure = classifyFailure(named)
-  if (failure.kind === 'away') return AWAY[failure.cause]
+  if (failure.kind === 'away') {
+    const code = failure.cause === 'unreachable' ? findErrorCode(named) : null
+    return code === null ? AWAY[failure.cause] : `${AWAY[failure.cause]} (${code})`
+  }
   return failure.kind === 'denied' ? 'it denies access: the rights of the user' : `it answered with an error (${failure.code})`
 }

@@ -1,0 +1,44 @@
+import type { Logger } from 'pino'
+import { describeAccessFault, formatAccessFault, type AccessFault } from '../access/access-fault.js'
+import type { Authorizer } from '../access/authorizer.js'
+import { writeEvent } from '../observe/log/log.js'
+import { MinuteSamples } from '../observe/minute-samples.js'
+
+const monotonic = (): number => performance.now()
+
+/** The fields by which a line says why. */
+export function accessFaultFields ({ reason, code }: AccessFault): { readonly reason: string, readonly detail: string | undefined } {
+  return { reason, detail: code ?? undefined }
+}
+
+/**
+ * Writes down why an authorizer did not answer, wherever that was: an upgrade, a frame, a re-check. Each cause at first, then
+ * once a minute. One that is unsafe, and one that is closing, are told of elsewhere. `now`: monotonic, in ms.
+ */
+export function tellAccessFaults (authorizer: Authorizer, log: Logger, now = monotonic): Authorizer {
+  const samples = new MinuteSamples(now)
+
+  function tell (error: unknown): void {
+    const fault = describeAccessFault(error)
+    if (fault.reason === 'unsafe' || fault.reason === 'stopping') return
+    const count = samples.take(formatAccessFault(fault))
+    if (count !== null) writeEvent(log, { event: 'access.failed', ...accessFaultFields(fault), count })
+  }
+
+  return {
+    local: authorizer.local,
+    visible (identity, token, asked, options) {
+      try {
+        const visible = authorizer.visible(identity, token, asked, options)
+        if (visible instanceof Promise) visible.catch(tell)
+        return visible
+      } catch (error) {
+        tell(error)
+        throw error
+      }
+    },
+    forget: (userId) => { authorizer.forget(userId) },
+    watchSafety: (onUnsafe) => { authorizer.watchSafety?.(onUnsafe) },
+    close: () => authorizer.close()
+  }
+}

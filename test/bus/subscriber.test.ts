@@ -1,0 +1,42 @@
+import { Redis } from '#ioredis'
+import t from 'tap'
+import { Subscriber, SUBSCRIBER_OPTIONS } from '../../src/bus/subscriber.js'
+import { startRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
+
+t.test('what is lost is said to be lost since the connection last answered, which it is asked again and again', async (t) => {
+  const server = await startRedis(t)
+  const lost: Array<readonly [readonly string[], number]> = []
+  let confirmed = 0
+  const subscriber = new Subscriber({
+    redis: new Redis(server.url, SUBSCRIBER_OPTIONS),
+    verbs: ['subscribe'],
+    commands: () => null,
+    onMisplaced: () => {},
+    heartbeatMs: 20,
+    handlers: {
+      onMessage: () => {},
+      onConfirmed: () => { confirmed++ },
+      onRefused: () => {},
+      onLost: (channels, sinceMs) => { lost.push([channels, sinceMs]) }
+    }
+  })
+  t.teardown(() => { subscriber.close() })
+  const pings = async (): Promise<number> => Number(/cmdstat_ping:calls=(\d+)/.exec(await server.client.info('commandstats'))?.[1] ?? 0)
+  const beats = async (more: number): Promise<void> => {
+    const before = await pings()
+    await until('it was asked again', async () => await pings() >= before + more)
+  }
+  subscriber.want('channel')
+  await until('it is subscribed', () => confirmed === 1)
+  const subscribedAtMs = Date.now()
+  await beats(3)
+  server.pause()
+  const pausedAtMs = Date.now()
+  // The time-out of a heartbeat: nothing else tells of a connection that died without a word.
+  await until('the loss is noticed', () => lost.length === 1)
+  const [channels, sinceMs] = lost[0] ?? [[], 0]
+  t.same(channels, ['channel'])
+  t.ok(sinceMs >= subscribedAtMs, 'an answered heartbeat moves it on')
+  t.ok(sinceMs <= pausedAtMs, 'and one that is not answered does not')
+})
