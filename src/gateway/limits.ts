@@ -8,6 +8,7 @@ import { createMessageLimit, type MessageLimit } from '../limits/messages/messag
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
+import { findErrorCode } from '../tokens/error-code.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { limitPrefix } from './limit-prefix.js'
 import type { RedisFailures } from './redis-failures.js'
@@ -141,7 +142,7 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
     policy,
     windowMs: Math.max(settings.addressWindowMs, settings.messageWindowMs),
     now: monotonic,
-    onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
+    onDegraded: (reason) => { audit.limitsDegraded(policy, reason, reason === 'unreachable' ? findErrorCode(redis.lastError()) : null) },
     onRestored: () => { audit.limitsRestored() },
     onFailure,
     unreachableBecause: () => causeOf(redis)

@@ -19,7 +19,8 @@ export interface Audit {
   /** Its limits were broken too often; written by the process that bans it. */
   addressBanned (addressKey: string, forMs: number): void
   /** Written once per outage: further calls until `limitsRestored` do nothing. */
-  limitsDegraded (policy: 'local' | 'open' | 'closed', reason: string): void
+  /** `detail`: the code of what the last attempt to connect failed with; null: there is none. */
+  limitsDegraded (policy: 'local' | 'open' | 'closed', reason: string, detail: string | null): void
   /** Does nothing unless the limits were degraded. */
   limitsRestored (): void
   jwksRefreshed (issuer: string, keys: number): void
@@ -70,10 +71,10 @@ export function createAudit (options: AuditOptions): Audit {
     addressBanned (addressKey, forMs) {
       write({ event: 'address.banned', ip: addressKey, duration_ms: forMs })
     },
-    limitsDegraded (policy, reason) {
+    limitsDegraded (policy, reason, detail) {
       if (degradedAtMs !== null) return
       degradedAtMs = now()
-      write({ event: 'limits.degraded', policy, reason: boundText(reason) })
+      write({ event: 'limits.degraded', policy, reason: boundText(reason), detail: detail === null ? undefined : boundText(detail) })
     },
     limitsRestored () {
       if (degradedAtMs === null) return

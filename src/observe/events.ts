@@ -73,9 +73,9 @@ export const EVENTS = {
   },
   'limits.degraded': {
     level: 'error',
-    when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage',
+    when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage; `detail` is the code of a connection that failed, such as ECONNREFUSED, ENOTFOUND or one of TLS',
     fields: ['policy', 'reason'],
-    optional: []
+    optional: ['detail']
   },
   'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
   'redis.denied': {

@@ -86,8 +86,8 @@ t.test('limits, denials, keys and the life of the server are lines of their own 
   audit.messageLimited(CONNECTION, true)
   audit.accessDenied(CONNECTION, Array.from({ length: 20 }, (_, i) => `agent:${i}`))
   audit.limitsRestored()
-  audit.limitsDegraded('local', 'timeout')
-  audit.limitsDegraded('local', 'again')
+  audit.limitsDegraded('local', 'timeout', null)
+  audit.limitsDegraded('local', 'again', null)
   nowMs = 1500
   audit.limitsRestored()
   audit.limitsRestored()
