@@ -1,5 +1,5 @@
 import hashSlot from 'cluster-key-slot'
-import type { Cluster } from '#ioredis'
+import type { Cluster, Redis } from '#ioredis'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { Subscriber, SUBSCRIBER_OPTIONS } from './subscriber.js'
 
@@ -12,6 +12,8 @@ interface Place { readonly slot: number, node: string | null }
 /** The `host:port` of each slot's master; undefined where nobody owns it. */
 type Owners = ReadonlyArray<string | undefined>
 
+const keyOf = ({ options }: Redis): string => `${options.host ?? ''}:${options.port ?? ''}`
+
 const ownersIn = (cluster: Cluster): Owners => Array.from(cluster.slots, (nodes) => nodes?.[0])
 
 /**
@@ -20,11 +22,13 @@ const ownersIn = (cluster: Cluster): Owners => Array.from(cluster.slots, (nodes)
  */
 export class ClusterChannels implements Channels {
   private readonly places = new Map<string, Place>()
-  private readonly subscribers = new Map<string, Channels>()
+  private readonly subscribers = new Map<string, Subscriber>()
   private owners: Owners
   private refreshing: NodeJS.Timeout | undefined
   private readonly polling: NodeJS.Timeout
   private readonly follow = (): void => { this.followSlots() }
+  /** The commands have a new connection to a node. */
+  private readonly followNode = (node: Redis): void => { this.subscribers.get(keyOf(node))?.followCommands() }
 
   constructor (
     private readonly cluster: Cluster,
@@ -33,6 +37,7 @@ export class ClusterChannels implements Channels {
   ) {
     this.owners = ownersIn(cluster)
     cluster.on('refresh', this.follow)
+    cluster.on('+node', this.followNode)
     this.polling = setInterval(() => { this.refresh() }, POLL_MS).unref()
   }
 
@@ -52,19 +57,25 @@ export class ClusterChannels implements Channels {
     clearTimeout(this.refreshing)
     clearInterval(this.polling)
     this.cluster.removeListener('refresh', this.follow)
+    this.cluster.removeListener('+node', this.followNode)
     for (const subscriber of this.subscribers.values()) subscriber.close()
     this.subscribers.clear()
     this.places.clear()
   }
 
-  private subscriberOf (node: string): Channels | undefined {
+  private nodeOf (key: string): Redis | null {
+    return this.cluster.nodes('master').find((node) => keyOf(node) === key) ?? null
+  }
+
+  private subscriberOf (node: string): Subscriber | undefined {
     const known = this.subscribers.get(node)
     if (known !== undefined) return known
-    const source = this.cluster.nodes('master').find(({ options }) => `${options.host ?? ''}:${options.port ?? ''}` === node)
-    if (source === undefined) return undefined
+    const source = this.nodeOf(node)
+    if (source === null) return undefined
     const subscriber = new Subscriber({
       redis: source.duplicate(SUBSCRIBER_OPTIONS),
       verbs: this.verbs,
+      commands: () => this.nodeOf(node),
       onMisplaced: () => { this.refresh() },
       handlers: this.handlersOf(node)
     })

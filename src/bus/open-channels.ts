@@ -7,5 +7,21 @@ import { Subscriber, SUBSCRIBER_OPTIONS } from './subscriber.js'
 /** Opens channels beside `client`: on a cluster one connection per owning node, else a single one. */
 export function openChannels (client: RedisClient, verbs: readonly SubscribeVerb[], handlers: ChannelHandlers): Channels {
   if (client instanceof Cluster) return new ClusterChannels(client, verbs, handlers)
-  return new Subscriber({ redis: client.duplicate(SUBSCRIBER_OPTIONS), verbs, handlers, onMisplaced: () => { /* one node owns all */ } })
+  const subscriber = new Subscriber({
+    redis: client.duplicate(SUBSCRIBER_OPTIONS),
+    verbs,
+    handlers,
+    commands: () => client.status === 'ready' ? client : null,
+    onMisplaced: () => { /* one node owns all */ }
+  })
+  const follow = (): void => { subscriber.followCommands() }
+  client.on('ready', follow)
+  return {
+    want (channel) { subscriber.want(channel) },
+    drop (channel) { subscriber.drop(channel) },
+    close () {
+      client.removeListener('ready', follow)
+      subscriber.close()
+    }
+  }
 }

@@ -1,7 +1,9 @@
 import { ReplyError, type Redis, type RedisOptions } from '#ioredis'
 import { ChannelLedger } from './channel-ledger.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
+import { SharedServer } from './shared-server.js'
 import { splitIntoCommands } from './subscribe-commands.js'
+import { revive } from '../redis/revive.js'
 
 const RETRY_MS = 200
 const REJOIN_MS = 1000
@@ -19,6 +21,8 @@ export const SUBSCRIBER_OPTIONS = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   commandTimeout: 5000,
+  // The connection for commands watches the sentinels, and this one follows it.
+  failoverDetector: false,
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.5 + Math.random() / 2)
 } as const satisfies RedisOptions
 
@@ -27,6 +31,8 @@ export interface SubscriberOptions {
   readonly redis: Redis
   readonly verbs: readonly SubscribeVerb[]
   readonly handlers: ChannelHandlers
+  /** The connection for commands to the same server; null: none is known at this moment. */
+  readonly commands: () => Redis | null
   /** This node is gone or no longer owns all of its channels: the topology should be read again. */
   readonly onMisplaced: () => void
 }
@@ -39,6 +45,8 @@ export class Subscriber implements Channels {
   private readonly ledger = new ChannelLedger()
   /** Counts connections: what was sent on an earlier one says nothing of the present one. */
   private connection = 0
+  private readonly server: SharedServer
+  private readonly stopReviving: () => void
   private flushing: NodeJS.Immediate | undefined
   private retrying: NodeJS.Timeout | undefined
   private rejoining: NodeJS.Timeout | undefined
@@ -46,14 +54,19 @@ export class Subscriber implements Channels {
 
   constructor (private readonly options: SubscriberOptions) {
     const { redis, handlers } = options
+    this.server = new SharedServer(redis, options.commands)
     const onMessage = (channel: Buffer, payload: Buffer): void => { handlers.onMessage(channel.toString(), payload) }
-    redis.on('ready', () => { this.sendUnsettled() })
+    redis.on('ready', () => {
+      void this.server.arrive()
+      this.sendUnsettled()
+    })
     redis.on('close', () => { this.loseConnection() })
     redis.on('moved', () => { this.rejoin() })
     redis.on('error', () => { /* the connection for commands reports outages; this one only comes back */ })
     redis.on('messageBuffer', onMessage)
     redis.on('smessageBuffer', onMessage)
     // A peer that vanished without a word leaves a connection that is silent for ever.
+    this.stopReviving = revive(redis)
     this.heartbeat = setInterval(() => {
       const sentOn = this.connection
       if (redis.status === 'ready') redis.ping().catch(() => { this.reconnect(sentOn) })
@@ -73,8 +86,15 @@ export class Subscriber implements Channels {
     this.flushLater()
   }
 
+  /** The commands have a new connection. Unless it is known to lead to the same server, this one is made anew too. */
+  followCommands (): void {
+    const sentOn = this.connection
+    void this.server.holds().then((holds) => { if (!holds) this.reconnect(sentOn) })
+  }
+
   close (): void {
     const { redis } = this.options
+    this.stopReviving()
     clearInterval(this.heartbeat)
     clearTimeout(this.retrying)
     clearTimeout(this.rejoining)

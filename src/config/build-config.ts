@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { BlockList } from 'node:net'
 import { mapKinds } from '../kinds.js'
 import type { Config, TokenCarrier } from './config.js'
+import type { SentinelTarget } from '../redis/open-client.js'
+import { readAddress } from '../redis/read-url.js'
+import { hasRedis } from './check-redis-settings.js'
 import type { ReadParts } from './config-rules.js'
 import type { SettingValues } from './settings.js'
 
@@ -84,9 +87,17 @@ const toAccess = (values: SettingValues): Config['access'] => ({
   inboundMax: values.WS_INBOUND_MAX
 })
 
-const toRedis = (values: SettingValues): Config['redis'] => values.REDIS_URL === undefined && values.REDIS_CLUSTER_URLS.length === 0
+const toSentinel = (values: SettingValues): SentinelTarget | null => values.REDIS_SENTINELS.length === 0
   ? null
-  : { url: values.REDIS_URL ?? null, clusterUrls: values.REDIS_CLUSTER_URLS, prefix: values.REDIS_KEY_PREFIX }
+  : {
+      sentinels: values.REDIS_SENTINELS.flatMap((text) => readAddress(text) ?? []),
+      master: values.REDIS_SENTINEL_MASTER ?? '',
+      password: values.REDIS_SENTINEL_PASSWORD ?? null
+    }
+
+const toRedis = (values: SettingValues): Config['redis'] => hasRedis(values)
+  ? { url: values.REDIS_URL ?? null, clusterUrls: values.REDIS_CLUSTER_URLS, sentinel: toSentinel(values), prefix: values.REDIS_KEY_PREFIX }
+  : null
 
 /** Gives settings the shape in which the process uses them: durations in ms, one part for each part of the gateway. */
 export function buildConfig (parts: SoundParts): Config {

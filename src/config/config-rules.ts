@@ -1,4 +1,5 @@
 import type { IssuerConfig } from '../tokens/issuer-config.js'
+import { checkRedisSettings, hasRedis } from './check-redis-settings.js'
 import { checkTls } from './check-tls.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
@@ -22,18 +23,9 @@ function checkOrigins (values: SettingValues, report: ReportMistake): void {
 }
 
 function checkWorkers (values: SettingValues, workers: number, report: ReportMistake): void {
-  const hasRedis = values.REDIS_URL !== undefined || values.REDIS_CLUSTER_URLS.length > 0
   if (workers > MAX_WORKERS) report('WORKERS', `must be at most ${MAX_WORKERS}`)
-  if (workers > 1 && !hasRedis) report('WORKERS', 'more than one process needs REDIS_URL or REDIS_CLUSTER_URLS: limits in memory would count each process alone')
+  if (workers > 1 && !hasRedis(values)) report('WORKERS', 'more than one process needs REDIS_URL, REDIS_SENTINELS or REDIS_CLUSTER_URLS: limits in memory would count each process alone')
   if (workers > 1 && values.PORT === 0) report('PORT', 'must be given with several processes: they share it')
-}
-
-function checkRedis (values: SettingValues, report: ReportMistake): void {
-  if (values.REDIS_URL !== undefined && values.REDIS_CLUSTER_URLS.length > 0) report('REDIS_CLUSTER_URLS', 'stands instead of REDIS_URL, not beside it')
-  const isRedisUrl = (url: string): boolean => /^rediss?:\/\//.test(url) && URL.canParse(url)
-  // The URL itself may hold a password, so it is not repeated.
-  if (values.REDIS_URL !== undefined && !isRedisUrl(values.REDIS_URL)) report('REDIS_URL', 'must be a redis:// or rediss:// URL')
-  if (!values.REDIS_CLUSTER_URLS.every(isRedisUrl)) report('REDIS_CLUSTER_URLS', 'must be redis:// or rediss:// URLs')
 }
 
 function checkServer (values: SettingValues, report: ReportMistake): void {
@@ -73,7 +65,7 @@ export function checkRules ({ values, issuers, workers }: ReadParts, report: Rep
   }
   checkOrigins(values, report)
   checkWorkers(values, workers, report)
-  checkRedis(values, report)
+  checkRedisSettings(values, report)
   checkServer(values, report)
   checkAccess(values, issuers, report)
 }

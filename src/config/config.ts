@@ -1,6 +1,7 @@
 import type { BlockList } from 'node:net'
 import type { ByKind } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
+import type { RedisPlace } from '../redis/open-client.js'
 import type { TokenSettings } from '../tokens/issuer-config.js'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -37,12 +38,16 @@ export interface Config {
     readonly dryRun: boolean
     readonly onRedisDown: 'local' | 'open' | 'closed'
   }
-  readonly redis: { readonly url: string | null, readonly clusterUrls: readonly string[], readonly prefix: string } | null
+  /** Null: none, one process alone. */
+  readonly redis: RedisSettings | null
   readonly access: AccessSettings
   /** Break-glass: connections without a token are let in until then. */
   readonly insecureUntilMs: number | null
   readonly log: { readonly level: LogLevel, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }
 }
+
+/** Where Redis is, and what precedes every name there. */
+export interface RedisSettings extends Required<RedisPlace> { readonly prefix: string }
 
 export interface UpgradeSettings {
   readonly deadlineMs: number

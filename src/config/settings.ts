@@ -89,6 +89,9 @@ export const SETTINGS = {
   WS_LIMITS_ON_REDIS_DOWN: choice('what the limits do while Redis is away', 'local', ['local', 'open', 'closed']),
   REDIS_URL: text('Redis; unset: limits in this process', { secret: true }),
   REDIS_CLUSTER_URLS: list('nodes of a Redis Cluster, instead of REDIS_URL'),
+  REDIS_SENTINELS: list('`host:port` of Sentinels, which name the master; REDIS_URL then gives user, password, database and TLS only'),
+  REDIS_SENTINEL_MASTER: text('the name under which they watch it', { pattern: '^[A-Za-z0-9._-]{1,128}$' }),
+  REDIS_SENTINEL_PASSWORD: secret('password of the Sentinels themselves; unset: they want none'),
   REDIS_KEY_PREFIX: defaulted(text('prefix of keys, channels and streams', { pattern: '^[A-Za-z0-9._:-]{0,64}$' }), ''),
 
   WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),

@@ -3,6 +3,7 @@ import { Cluster } from '#ioredis'
 import Type from '#typebox'
 import { Compile } from '#typebox/compile'
 import { openChannels } from '../bus/open-channels.js'
+import { createPublisher } from '../bus/publisher.js'
 import type { RedisClient } from '../redis/client.js'
 import { createControlKeys } from '../redis/keys.js'
 
@@ -56,11 +57,9 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
   const keys = createControlKeys(options.prefix)
   const ownChannel = keys.answers + randomUUID()
   const open = new Map<string, Question<T>>()
+  const publishText = createPublisher(client, timeoutMs)
   /** Resolves with the number of processes that got it: on a cluster too, as all listen at the node of the slot. */
-  const publish = async (channel: string, message: unknown): Promise<number> => {
-    const text = JSON.stringify(message)
-    return Number(sharded ? await client.spublish(channel, text) : await client.publish(channel, text))
-  }
+  const publish = async (channel: string, message: unknown): Promise<number> => await publishText(channel, JSON.stringify(message))
 
   function onQuestion (payload: Buffer): void {
     const asked = parse(payload, MAX_QUESTION_BYTES)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
@@ -45,12 +46,16 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   exits.add(eventLoop.stop)
   const metrics = createMetrics()
   exits.add(metrics.close)
-  const redis = openRedis(config)
+  const redis = openRedis(config, log)
   exits.add(async () => { await redis?.close() })
   return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis }
 }
 
-function openRedis ({ redis }: Config): RedisConnection | null {
+function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {
   if (redis === null) return null
-  return connectRedis({ ...(redis.url === null ? {} : { url: redis.url }), clusterUrls: redis.clusterUrls })
+  return connectRedis({
+    ...redis,
+    onWrongRedis: (reason) => { writeEvent(log, { event: 'redis.wrong', reason }) },
+    onRenew: () => { writeEvent(log, { event: 'redis.renewed' }) }
+  })
 }

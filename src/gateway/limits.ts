@@ -80,6 +80,22 @@ function callThrough (limiter: Limiter): Limiter {
   }
 }
 
+/** A renewal writes, and is what an outage is probed with: how it went says whether Redis does its work. */
+function tellProbes (limiter: Limiter, noteProbe: (succeeded: boolean) => void): Limiter {
+  return {
+    ...limiter,
+    renew: async (leases) => {
+      try {
+        await limiter.renew(leases)
+        noteProbe(true)
+      } catch (error) {
+        noteProbe(false)
+        throw error
+      }
+    }
+  }
+}
+
 type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
 
 export interface LimitsDeps {
@@ -102,8 +118,9 @@ function createStore ({ config, redis, audit, keepRecords, ownLimiter = null }: 
   const policy = settings.onRedisDown
   // Time must be left to answer, and for the policy, when Redis hangs.
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
+  const shared = createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } })
   const guarded = createGuardedLimiter({
-    shared: createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } }),
+    shared: tellProbes(shared, redis.noteProbe),
     local,
     policy,
     now: monotonic,

@@ -60,8 +60,14 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     async start () {
       heartbeat.start({
         onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
-        onBeat: () => { void records.tend() },
-        onTrouble: () => { records.distrust() }
+        onBeat: () => {
+          redis.noteProbe(true)
+          void records.tend()
+        },
+        onTrouble: () => {
+          redis.noteProbe(false)
+          records.distrust()
+        }
       })
       const firstBeat = heartbeat.beat()
       takeover.start()

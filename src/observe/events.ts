@@ -66,6 +66,18 @@ export const EVENTS = {
     optional: []
   },
   'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
+  'redis.wrong': {
+    level: 'error',
+    when: 'a server was reached that cannot serve by these settings, such as a Sentinel in REDIS_URL: `reason` names the setting',
+    fields: ['reason'],
+    optional: []
+  },
+  'redis.renewed': {
+    level: 'warn',
+    when: 'calls to Redis go on failing, so all connections to it are made anew, with their names looked up again; at most one line a minute',
+    fields: [],
+    optional: []
+  },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
   'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason'], optional: [] },
   'forwarded_for.untrusted': {

@@ -1,14 +1,17 @@
-import { Cluster, Redis } from '#ioredis'
 import { waitAtMost } from './bounded-wait.js'
 import type { RedisClient } from './client.js'
+import { findMisuse, nameMisuse, WrongRedis } from './find-misuse.js'
+import { openClient, type RedisPlace } from './open-client.js'
+import { createRenewal } from './renewal.js'
+import { revive } from './revive.js'
 
-export interface RedisTarget {
-  /** `redis://` or `rediss://`, with user and password where they are needed; for a single Redis. */
-  readonly url?: string
-  /** The same of some nodes of a cluster: all with the first one's user, password and TLS. */
-  readonly clusterUrls?: readonly string[]
+export interface RedisTarget extends RedisPlace {
   /** How long one command may take, 1 or more; longer rejects. */
   readonly commandTimeoutMs?: number
+  /** A server was reached that the settings are wrong for: once, until one is up. `reason` names the setting. */
+  readonly onWrongRedis?: (reason: string) => void
+  /** All connections are made anew, because probes fail on those that there are: at most once a minute. */
+  readonly onRenew?: () => void
 }
 
 export interface RedisConnection {
@@ -19,113 +22,93 @@ export interface RedisConnection {
   onChange (listener: (up: boolean) => void): () => void
   /** Whether it is up, at the latest after `timeoutMs`. */
   waitUntilUp (timeoutMs: number): Promise<boolean>
+  /** Why it is not up, as far as is known; null while it is. */
+  lastError (): Error | null
+  /**
+   * Tells how a call went that shows whether Redis does its work. When such calls fail again and again, all connections are made
+   * anew: names are looked up again, sentinels asked again, and those for subscriptions follow.
+   */
+  noteProbe (succeeded: boolean): void
   close (): Promise<void>
 }
 
-/** Where a Redis is and how to get in. */
-interface NodeOptions {
-  readonly host: string
-  readonly port: number
-  readonly username?: string
-  readonly password?: string
-  readonly db?: number
-  readonly tls?: { readonly servername: string }
-}
-
 const COMMAND_TIMEOUT_MS = 1000
-const CONNECT_TIMEOUT_MS = 2000
-/** A connection on which commands wait and nothing arrives is dead: half-open, or its Redis hangs. */
-const SILENCE_MS = 5000
-const KEEP_ALIVE_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1000
-const MAX_RETRY_DELAY_MS = 2000
+const TELL_RENEWAL_MS = 60_000
+const monotonic = (): number => performance.now()
 
 /**
  * Connects for a gateway: a command either goes out now or rejects, is never kept for later and never sent twice, and
  * reconnecting goes on for ever. Throws, without the URL in the message, when a URL cannot be read.
  */
 export function connectRedis (target: RedisTarget): RedisConnection {
-  const options = createOptions(target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS)
-  const commands = target.clusterUrls === undefined || target.clusterUrls.length === 0
-    ? new Redis({ ...options, ...readUrl(target.url ?? ''), retryStrategy: chooseRetryDelayMs, enableOfflineQueue: false })
-    : connectCluster(target.clusterUrls.map(readUrl), options)
-  const state = watch(commands)
-  return { commands, ...state, close: async () => { await closeClient(commands) } }
-}
-
-function createOptions (commandTimeout: number) {
+  const renewal = createRenewal((target.clusterUrls ?? []).length > 0, monotonic)
+  const commands = openClient(target, target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS, renewal.isWrongServer)
+  const stopReviving = revive(commands)
+  let toldAtMs = -Infinity
   return {
-    commandTimeout,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: Math.max(SILENCE_MS, 2 * commandTimeout),
-    keepAlive: KEEP_ALIVE_MS,
-    // A script that was sent may have run: sending it again would count twice.
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    connectionName: 'portcullis'
+    commands,
+    ...watch(commands, target.onWrongRedis ?? (() => {})),
+    noteProbe (succeeded) {
+      if (!renewal.isDue(succeeded) || !renew(commands)) return
+      if (monotonic() - toldAtMs < TELL_RENEWAL_MS) return
+      toldAtMs = monotonic()
+      target.onRenew?.()
+    },
+    async close () {
+      stopReviving()
+      await closeClient(commands)
+    }
   }
 }
 
-function connectCluster (nodes: readonly NodeOptions[], options: ReturnType<typeof createOptions>): Cluster {
-  const { host: _host, port: _port, ...access } = nodes[0] ?? {}
-  return new Cluster(nodes.map(({ host, port }) => ({ host, port })), {
-    redisOptions: { ...options, ...access },
-    enableOfflineQueue: false,
-    clusterRetryStrategy: chooseRetryDelayMs,
-    maxRedirections: 4,
-    retryDelayOnFailover: 100,
-    retryDelayOnClusterDown: 100,
-    slotsRefreshTimeout: CONNECT_TIMEOUT_MS
-  })
+/** False: there is no connection to leave. One that is being made needs no help, and to break it off would end the client. */
+function renew (commands: RedisClient): boolean {
+  const isOpen = commands.status === 'ready' || commands.status === 'connect'
+  if (isOpen) commands.disconnect(true)
+  return isOpen
 }
 
-/** Doubles from 50 ms to a cap; the jitter keeps a fleet from coming back in one moment. */
-function chooseRetryDelayMs (attempt: number): number {
-  const capMs = Math.min(MAX_RETRY_DELAY_MS, 50 * 2 ** Math.min(attempt - 1, 10))
-  return Math.ceil(capMs * (0.5 + Math.random() / 2))
-}
+type State = Pick<RedisConnection, 'isUp' | 'onChange' | 'waitUntilUp' | 'lastError'>
 
-function readUrl (text: string): NodeOptions {
-  // URL.parse's own error would carry the text, and the text may carry a password.
-  if (!URL.canParse(text)) throw new Error('a Redis URL cannot be read')
-  const url = new URL(text)
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') throw new Error('a Redis URL must start with redis:// or rediss://')
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  return {
-    host: host === '' ? '127.0.0.1' : host,
-    port: url.port === '' ? 6379 : Number(url.port),
-    ...(url.username !== '' && { username: decode(url.username) }),
-    ...(url.password !== '' && { password: decode(url.password) }),
-    ...(url.pathname.length > 1 && { db: readDatabase(url.pathname.slice(1)) }),
-    ...(url.protocol === 'rediss:' && { tls: { servername: host } })
-  }
-}
-
-function decode (text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
-function readDatabase (text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw new Error('the path of a Redis URL must be the number of a database')
-  return Number(text)
-}
-
-function watch (commands: RedisClient): Pick<RedisConnection, 'isUp' | 'onChange' | 'waitUntilUp'> {
+function watch (commands: RedisClient, onWrongRedis: (reason: string) => void): State {
   const listeners = new Set<(up: boolean) => void>()
   let up = false
+  let lastError: Error | null = null
+  let told = ''
+  let connection = 0
+
   const change = (isUp: boolean): void => {
+    if (isUp) [lastError, told] = [null, '']
     if (isUp === up) return
     up = isUp
     for (const listener of [...listeners]) listener(isUp)
   }
+  const fail = (error: unknown): void => {
+    // That no sentinel helped is a summary: what each of them said came before.
+    if (up || !(error instanceof Error) || error.message.startsWith('All sentinels are unreachable')) return
+    lastError = nameMisuse(error)
+    if (!(lastError instanceof WrongRedis) || lastError.message === told) return
+    told = lastError.message
+    onWrongRedis(told)
+  }
+  const look = async (): Promise<void> => {
+    const looksAt = ++connection
+    const misuse = await findMisuse(commands)
+    if (looksAt !== connection) return
+    if (misuse === null) change(true)
+    else fail(misuse)
+  }
   // Without a listener an 'error' event would end the process; what it says arrives with each command as well.
-  commands.on('error', () => {})
-  commands.on('ready', () => { change(true) })
-  for (const event of ['close', 'end', 'reconnecting']) commands.on(event, () => { change(false) })
+  commands.on('error', fail)
+  commands.on('sentinelError', fail)
+  commands.on('ready', () => { void look() })
+  for (const event of ['close', 'end', 'reconnecting']) {
+    commands.on(event, () => {
+      connection++
+      change(false)
+    })
+  }
   const onChange = (listener: (isUp: boolean) => void): (() => void) => {
     listeners.add(listener)
     return () => { listeners.delete(listener) }
@@ -133,6 +116,7 @@ function watch (commands: RedisClient): Pick<RedisConnection, 'isUp' | 'onChange
   return {
     isUp: () => up,
     onChange,
+    lastError: () => lastError,
     waitUntilUp: async (timeoutMs) => up || await new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer)

@@ -20,6 +20,12 @@ export function readFlag (reply: unknown, script: string): boolean {
   return reply === 1
 }
 
+/** Reads a number of things: 0 or more. */
+export function readCount (reply: unknown, script: string): number {
+  if (!isInteger(reply) || reply < 0) throw new UnexpectedReply(script, 'a number of things')
+  return reply
+}
+
 /** Reads a fixed number of integers. */
 export function readTuple<N extends keyof Tuples> (reply: unknown, script: string, length: N): Tuples[N] {
   if (!isTuple(reply, length)) throw new UnexpectedReply(script, `a list of ${length} integers`)

@@ -16,6 +16,13 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['more processes than can be', { ...GENERIC, WORKERS: '257', REDIS_URL: 'redis://r' }, 'WORKERS', /at most 256/],
   ['a single Redis and a cluster', { ...GENERIC, REDIS_URL: 'redis://r', REDIS_CLUSTER_URLS: 'redis://c' }, 'REDIS_CLUSTER_URLS', /instead of REDIS_URL/],
   ['a Redis that is none', { ...GENERIC, REDIS_URL: 'localhost:6379' }, 'REDIS_URL', /redis:\/\//],
+  ['a database that is no number', { ...GENERIC, REDIS_URL: 'redis://r/abc' }, 'REDIS_URL', /number of a database/],
+  ['a database of a cluster', { ...GENERIC, REDIS_CLUSTER_URLS: 'redis://a/2,redis://b/2' }, 'REDIS_CLUSTER_URLS', /database 0/],
+  ['Sentinels without a name', { ...GENERIC, REDIS_SENTINELS: 's:26379' }, 'REDIS_SENTINEL_MASTER', /needed with REDIS_SENTINELS/],
+  ['a name without Sentinels', { ...GENERIC, REDIS_SENTINEL_MASTER: 'main' }, 'REDIS_SENTINELS', /needed with REDIS_SENTINEL_MASTER/],
+  ['a password without Sentinels', { ...GENERIC, REDIS_SENTINEL_PASSWORD: 'x' }, 'REDIS_SENTINELS', /needed with REDIS_SENTINEL_PASSWORD/],
+  ['Sentinels and a cluster', { ...GENERIC, REDIS_SENTINELS: 's:26379', REDIS_SENTINEL_MASTER: 'main', REDIS_CLUSTER_URLS: 'redis://a' }, 'REDIS_SENTINELS', /instead of REDIS_CLUSTER_URLS/],
+  ['a Sentinel without a port', { ...GENERIC, REDIS_SENTINELS: 'a:26379,b', REDIS_SENTINEL_MASTER: 'main' }, 'REDIS_SENTINELS', /entry 2 is not host:port/],
   ['a cluster node that is none', { ...GENERIC, REDIS_CLUSTER_URLS: 'redis://a,b:6379' }, 'REDIS_CLUSTER_URLS', /redis:\/\//],
   ['the admin port on the main port', { ...GENERIC, ADMIN_PORT: '9001' }, 'ADMIN_PORT', /must differ from PORT/],
   ['one secret for two doors', { ...GENERIC, ADMIN_TOKEN: SECRET, PUBLISH_KEY: SECRET }, 'PUBLISH_KEY', /must differ/],
@@ -65,6 +72,8 @@ t.test('an origin in the list is exact: scheme, host and port as browsers write 
 t.test('the safe neighbours of those combinations start', async (t) => {
   for (const env of [
     { WORKERS: '2', REDIS_URL: 'redis://127.0.0.1:6379/0' },
+    { WORKERS: '2', REDIS_SENTINELS: 'a:26379,[fd00::1]:26379', REDIS_SENTINEL_MASTER: 'main', REDIS_SENTINEL_PASSWORD: 'x' },
+    { REDIS_URL: 'rediss://user:pass@any/3', REDIS_SENTINELS: 'a:26379', REDIS_SENTINEL_MASTER: 'main' },
     { WORKERS: '2', REDIS_CLUSTER_URLS: 'redis://a:1,rediss://b:2' },
     { PORT: '0', ADMIN_PORT: '0' },
     { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile },

@@ -57,7 +57,7 @@ t.test('settings reach the part that uses them, durations in ms', async (t) => {
   }, NOW_MS)
   t.match(config, {
     server: { nodeId: 'eu-1', workers: 4, compression: true, idleMs: 90_000 },
-    redis: { url: 'rediss://:secret@redis.example:6380/1', clusterUrls: [], prefix: 'prod:' },
+    redis: { url: 'rediss://:secret@redis.example:6380/1', clusterUrls: [], sentinel: null, prefix: 'prod:' },
     upgrade: { proxyProtocol: true, anyOrigin: false },
     limits: { dryRun: true },
     admin: { port: 0 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -211,4 +211,14 @@ t.test('a full Redis is an outage that ends', async (t) => {
   await gateway.waitForLog('limits.degraded')
   await redis.client.config('SET', 'maxmemory', '0')
   await gateway.waitForLog('limits.restored')
+})
+
+t.test('each situation of the guide names tests that are there', async (t) => {
+  const [, table = ''] = /<!-- situations -->\n([^]*?)<!-- \/situations -->/.exec(GUIDE) ?? []
+  const rows = table.trimEnd().split('\n').slice(2)
+  t.ok(rows.length > 5)
+  t.same(rows.filter((row) => {
+    const tests = [...(row.split(' | ').at(-1) ?? '').matchAll(/`(test\/[^`]+)`/g)].map(([, file = '']) => file)
+    return tests.length === 0 || !tests.every(file => existsSync(new URL(file, PROJECT)))
+  }), [])
 })

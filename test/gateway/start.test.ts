@@ -113,7 +113,7 @@ t.test('a start that fails', async (t) => {
     const resources = watchResources(t)
     const lines: string[] = []
     const gateway = createGateway({
-      config: { ...config, redis: { url: 'redis://[', clusterUrls: [], prefix: '' } }, log: { write: (line) => { lines.push(line) } }
+      config: { ...config, redis: { url: 'redis://[', clusterUrls: [], sentinel: null, prefix: '' } }, log: { write: (line) => { lines.push(line) } }
     })
     await expectFailure(t, { gateway, lines, resources, settings: { PORT: '0', ADMIN_PORT: '0' }, active: [[], []] }, /a Redis URL cannot be read/)
   })

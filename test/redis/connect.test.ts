@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t from 'tap'
-import { connectRedis } from '../../src/redis/connect.js'
+import { connectRedis, type RedisTarget } from '../../src/redis/connect.js'
 import { startRedis, startRedisCluster } from '../support/redis.js'
 import { HANG_MS, until } from '../support/until.js'
 
@@ -93,4 +93,36 @@ t.test('a cluster serves every slot, survives the loss of a node without an erro
   await t.rejects(connection.commands.set('k1', 'x'))
   await until('it is down', () => !connection.isUp())
   t.notOk(connection.isUp())
+})
+
+t.test('a server that the settings are wrong for is told once, names the setting, and counts as away', async (t) => {
+  const [single, cluster] = await Promise.all([startRedis(t), startRedisCluster(t)])
+  const mistakes: ReadonlyArray<readonly [RedisTarget, RegExp]> = [
+    [{ url: cluster.urls[0] ?? '' }, /REDIS_CLUSTER_URLS instead of REDIS_URL/],
+    [{ clusterUrls: [single.url] }, /REDIS_URL instead of REDIS_CLUSTER_URLS/],
+    [{ sentinel: { sentinels: [{ host: '127.0.0.1', port: single.port }], master: 'main', password: null } }, /no Sentinel/]
+  ]
+  for (const [target, reason] of mistakes) {
+    const told: string[] = []
+    const connection = connectRedis({ ...target, onWrongRedis: (text) => { told.push(text) } })
+    t.teardown(async () => { await connection.close() })
+    await until('it is told', () => told.length > 0)
+    t.match(told, [reason])
+    t.match(connection.lastError(), { name: 'WrongRedis' })
+    t.equal(connection.isUp(), false)
+    connection.noteProbe(false)
+    connection.noteProbe(false)
+    t.equal(await connection.waitUntilUp(300), false)
+    t.equal(told.length, 1)
+  }
+})
+
+t.test('a connection that is left while it is being made comes back all the same', async (t) => {
+  const redis = await startRedis(t)
+  const connection = connectRedis({ url: redis.url })
+  t.teardown(async () => { await connection.close() })
+  // As a Sentinel has it done that tells of a fail-over at this moment.
+  connection.commands.disconnect(true)
+  await until('its library has given up', () => connection.commands.status === 'end')
+  t.equal(await connection.waitUntilUp(HANG_MS), true)
 })

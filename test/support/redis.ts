@@ -113,10 +113,19 @@ export async function startRedis (t: Test, options: TestRedisOptions = {}): Prom
 
 const SLOTS = 16_384
 
+export interface TestClusterOptions {
+  readonly withReplica?: boolean
+  /** More of the command line of each master. */
+  readonly argsOf?: (index: number) => readonly string[]
+  /** The port by which nodes meet this master, where that is not the one that clients use. */
+  readonly meetingPortOf?: (index: number) => number | undefined
+}
+
 /** Starts a cluster of three masters for this test, and a replica of the first if asked, and waits until each of them serves. */
-export async function startRedisCluster (t: Test, { withReplica = false } = {}): Promise<TestRedisCluster> {
+export async function startRedisCluster (t: Test, options: TestClusterOptions = {}): Promise<TestRedisCluster> {
+  const { withReplica = false, argsOf = () => [], meetingPortOf = () => undefined } = options
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-config-file', 'nodes.conf']
-  const nodes = await Promise.all([0, 1, 2].map(async () => await startRedis(t, { args })))
+  const nodes = await Promise.all([0, 1, 2].map(async (index) => await startRedis(t, { args: [...args, ...argsOf(index)] })))
   await Promise.all(nodes.map(async (node, index) => {
     const first = Math.ceil(index * SLOTS / nodes.length)
     const last = Math.ceil((index + 1) * SLOTS / nodes.length)
@@ -125,7 +134,9 @@ export async function startRedisCluster (t: Test, { withReplica = false } = {}):
   }))
   const replica = withReplica ? await startRedis(t, { args }) : null
   const all = replica === null ? nodes : [...nodes, replica]
-  for (const node of all.slice(1)) await nodes[0]?.client.call('CLUSTER', 'MEET', '127.0.0.1', node.port)
+  for (const [index, node] of all.entries()) {
+    if (index > 0) await nodes[0]?.client.call('CLUSTER', 'MEET', '127.0.0.1', meetingPortOf(index) ?? node.port)
+  }
   for (const node of all) await waitForCluster(node.client, all.length)
   if (replica !== null && nodes[0] !== undefined) await replicate(replica, nodes[0])
   return {

@@ -11,6 +11,10 @@ export interface TcpProxy {
   delayReplies (delayMs: number): void
   /** Further connections go to this port. */
   retarget (port: number): void
+  /** The next request that holds this text arrives, and its connection breaks in place of the answer. */
+  loseAnswerTo (text: string): void
+  /** Whether that has happened. */
+  readonly lost: () => boolean
   /** Breaks every open connection. */
   cut (): void
 }
@@ -22,6 +26,8 @@ export async function startTcpProxy (t: Lifetime, targetPort: number): Promise<T
   let connections = 0
   let target = targetPort
   let delayMs = 0
+  let losing: string | null = null
+  const unanswered = new Set<Socket>()
 
   function later (run: () => void): void {
     if (delayMs === 0) return run()
@@ -43,8 +49,17 @@ export async function startTcpProxy (t: Lifetime, targetPort: number): Promise<T
         other.destroy()
       })
     }
-    near.on('data', (bytes) => { far.write(bytes) })
-    far.on('data', (bytes) => { later(() => { near.write(bytes) }) })
+    near.on('data', (bytes) => {
+      if (losing !== null && bytes.includes(losing)) {
+        losing = null
+        unanswered.add(far)
+      }
+      far.write(bytes)
+    })
+    far.on('data', (bytes) => {
+      if (unanswered.has(far)) near.destroy()
+      else later(() => { near.write(bytes) })
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -60,6 +75,11 @@ export async function startTcpProxy (t: Lifetime, targetPort: number): Promise<T
     connections: () => connections,
     delayReplies: (ms) => { delayMs = ms },
     retarget: (port) => { target = port },
+    loseAnswerTo (text) {
+      losing = text
+      unanswered.clear()
+    },
+    lost: () => losing === null && unanswered.size > 0,
     cut
   }
 }

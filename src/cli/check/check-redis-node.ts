@@ -54,6 +54,5 @@ export async function checkRedisNode (node: Redis, isCluster: boolean): Promise<
   const info = await readInfo(node)
   if (info === null) return [latency, warn(part, 'INFO is denied to this user: version, role and memory were not looked at')]
   const role = info.get('role') === 'slave' ? [fail(part, 'role: a replica, which takes no writes: name the master')] : []
-  const mode = info.get('redis_mode') === 'cluster' && !isCluster ? [fail(part, 'mode: a node of a cluster: REDIS_CLUSTER_URLS instead of REDIS_URL')] : []
-  return [latency, checkVersion(part, info.get('redis_version') ?? '', isCluster), ...role, ...mode, checkMemory(part, info)]
+  return [latency, checkVersion(part, info.get('redis_version') ?? '', isCluster), ...role, checkMemory(part, info)]
 }

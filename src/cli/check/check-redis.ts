@@ -3,26 +3,17 @@ import { Cluster, type Redis } from '#ioredis'
 import type { Config } from '../../config/config.js'
 import { waitAtMost } from '../../redis/bounded-wait.js'
 import { createRedisBus } from '../../bus/redis-bus.js'
-import { nameFailure, type OutageReason } from '../../limits/outage/outage.js'
 import { createRedisLimiter } from '../../limits/redis/limiter.js'
 import { connectRedis, type RedisConnection } from '../../redis/connect.js'
+import { readRedisUrl } from '../../redis/read-url.js'
 import { checkRedisNode } from './check-redis-node.js'
-import { fail, ok, type Verdict } from './verdict.js'
+import { checkSentinels } from './check-sentinels.js'
+import { describeFailure } from './describe-failure.js'
+import { fail, isGood, ok, type Verdict } from './verdict.js'
 
 const PART = 'redis'
 const CONNECT_MS = 3000
 const HEAR_MS = 2000
-
-const FAILURES: Readonly<Record<OutageReason, string>> = {
-  timeout: 'it does not answer in time',
-  unreachable: 'it cannot be reached: host, port, TLS or firewall',
-  read_only: 'it is a replica, or takes no writes now',
-  loading: 'it is busy: loading its data, or running a script',
-  out_of_memory: 'it takes no writes: memory, disk or replicas',
-  cluster_down: 'its cluster does not serve all slots',
-  denied: 'it denies access: user, password or ACL',
-  error: 'it answered with an error'
-}
 
 /** Has one user's slot taken and given back by the limiter itself: its scripts must run, and write its keys. */
 async function checkScripts ({ commands }: RedisConnection, config: Config, prefix: string): Promise<Verdict> {
@@ -33,7 +24,7 @@ async function checkScripts ({ commands }: RedisConnection, config: Config, pref
     limiter.release(lease)
     return ok(PART, 'scripts: run and may write the keys of the limits')
   } catch (error) {
-    return fail(PART, `scripts: ${FAILURES[nameFailure(error)]}; the user needs EVAL, EVALSHA and the keys ${prefix}ws:*`)
+    return fail(PART, `scripts: ${describeFailure(error)}; the user needs EVAL, EVALSHA and the keys ${prefix}ws:*`)
   } finally {
     await limiter.close()
   }
@@ -68,33 +59,30 @@ async function checkCluster (cluster: Cluster): Promise<Verdict> {
 async function checkConnected (redis: RedisConnection, config: Config, prefix: string): Promise<Verdict[]> {
   const { commands } = redis
   const nodes: readonly Redis[] = commands instanceof Cluster ? commands.nodes('master') : [commands]
-  const parts = await Promise.all([
+  const looked = await Promise.all([
     ...nodes.map(async node => await checkRedisNode(node, commands.isCluster)),
-    ...(commands instanceof Cluster ? [checkCluster(commands)] : []),
-    checkScripts(redis, config, prefix),
-    checkChannels(redis, prefix)
+    ...(commands instanceof Cluster ? [checkCluster(commands)] : [])
   ])
-  return parts.flat()
+  // One after the other: a replica that refuses a script is left, with all that was asked meanwhile.
+  return [...looked.flat(), await checkScripts(redis, config, prefix), await checkChannels(redis, prefix)]
 }
 
 /** Tries all that the gateway needs of its Redis. Leaves nothing behind. */
 export async function checkRedis (config: Config): Promise<Verdict[]> {
   if (config.redis === null) return [ok(PART, 'none: limits, bans and revocations are in this process alone')]
-  const { url, clusterUrls, prefix } = config.redis
-  const redis = connectRedis({ ...(url === null ? {} : { url }), clusterUrls })
-  let failure: OutageReason = 'unreachable'
+  const { url, sentinel, prefix } = config.redis
+  const sentinels = sentinel === null ? [] : await checkSentinels(sentinel, url !== null && readRedisUrl(url).tls)
+  if (!isGood(sentinels)) return sentinels
+  let giveUp = (): void => {}
   // The first failure tells enough; the client would try for ever.
-  const failed = new Promise<false>((resolve) => {
-    redis.commands.once('error', (error: unknown) => {
-      failure = nameFailure(error)
-      resolve(false)
-    })
-  })
+  const failed = new Promise<false>((resolve) => { giveUp = () => { resolve(false) } })
+  const redis = connectRedis({ ...config.redis, onWrongRedis: () => { giveUp() } })
+  redis.commands.once('error', giveUp)
   try {
-    if (!await Promise.race([redis.waitUntilUp(CONNECT_MS), failed])) return [fail(PART, FAILURES[failure])]
-    return await checkConnected(redis, config, prefix)
+    if (await Promise.race([redis.waitUntilUp(CONNECT_MS), failed])) return [...sentinels, ...await checkConnected(redis, config, prefix)]
+    return [...sentinels, fail(PART, describeFailure(redis.lastError() ?? new Error('Connection is closed')))]
   } catch (error) {
-    return [fail(PART, FAILURES[nameFailure(error)])]
+    return [...sentinels, fail(PART, describeFailure(error))]
   } finally {
     await redis.close()
   }
