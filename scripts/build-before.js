@@ -13,8 +13,11 @@ const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'por
 const KEPT_MS = 30 * 86_400_000
 const MAX_BYTES = 256 * 2 ** 20
 
-/** The commit of the build before, as 40 hex digits. */
-export const { commit: COMMIT_BEFORE } = JSON.parse(readFileSync(join(PROJECT, 'test/fleet/before.json'), 'utf8'))
+/** As 40 hex digits. */
+const { commit: COMMIT_BEFORE } = JSON.parse(readFileSync(join(PROJECT, 'test/fleet/before.json'), 'utf8'))
+
+/** False in a copy of the work tree, which has no repository, where no folder is named either. */
+export const hasHistory = () => process.env.PORTCULLIS_BUILD_BEFORE !== undefined || existsSync(join(PROJECT, '.git'))
 
 /**
  * The folder of the build before, which has `dist` and `node_modules`. Made at the first call on a machine, in a minute or two;

@@ -1,4 +1,6 @@
+import type { Test } from 'tap'
 import { freshAddress } from '../support/client.js'
+import type { TestGateway } from '../support/gateway.js'
 import { until } from '../support/until.js'
 import { ADMIN_TOKEN, attempt, freshUser, open, order, refusal, type Behaviour, type LonelyBehaviour } from './world.js'
 
@@ -28,6 +30,14 @@ function subjectOf (token: string): string {
   return (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string }).sub
 }
 
+/**
+ * Waits until a process has heard of a revocation. It takes back only what it has heard of: the build before keeps no record
+ * by name, so what it ordered less than a tenth of a second ago may be unknown to another.
+ */
+async function untilHeard (t: Test, gateway: TestGateway, token: string): Promise<void> {
+  await until('it has heard of the revocation', async () => await attempt(t, gateway, token) === 'revoked')
+}
+
 /** Orders of operators and back ends are done by every process, by whichever build they were given. */
 export const ordersBetween: readonly Behaviour[] = [
   {
@@ -50,6 +60,7 @@ export const ordersBetween: readonly Behaviour[] = [
       t.equal(await order(asked, 'POST', '/v1/revocations', { sub: subjectOf(revoked) }), 204)
       t.equal(await order(asked, 'POST', '/v1/revocations', { sub: subjectOf(pardoned) }), 204)
       for (const address of [banned, lifted]) t.equal(await order(asked, 'PUT', `/v1/bans/${address}`, { seconds: 600 }), 204)
+      await untilHeard(t, answering, pardoned)
       t.equal(await order(answering, 'DELETE', '/v1/revocations', { sub: subjectOf(pardoned) }), 204)
       t.equal(await order(answering, 'DELETE', `/v1/bans/${lifted}`), 204)
       for (const build of [direction.asked, direction.answering]) {
@@ -68,6 +79,7 @@ export const ordersBetween: readonly Behaviour[] = [
       const sub = freshUser()
       const token = world.issuer.sign({ sub })
       t.equal(await order(asked, 'POST', '/v1/revocations', { sub }), 204)
+      await untilHeard(t, answering, token)
       t.equal(await order(answering, 'DELETE', '/v1/revocations', { sub }), 204)
       t.equal(await order(asked, 'POST', '/v1/revocations', { sub }), 204)
       for (const gateway of [asked, answering]) await until('it is in force', async () => await attempt(t, gateway, token) === 'revoked')
@@ -110,6 +122,7 @@ export const orderAfterLoss: LonelyBehaviour = {
     for (const gateway of [asked, asked, asked, answering, answering]) await open(t, gateway, crowd)
     for (const token of [revoked, pardoned]) t.equal(await order(asked, 'POST', '/v1/revocations', { sub: subjectOf(token) }), 204)
     t.equal(await order(asked, 'PUT', `/v1/bans/${banned}`, { seconds: 600 }), 204)
+    await untilHeard(t, answering, pardoned)
     t.equal(await order(answering, 'DELETE', '/v1/revocations', { sub: subjectOf(pardoned) }), 204)
     await until('both know of it', async () => await attempt(t, asked, pardoned) === 'open')
     await world.emptyRedis()

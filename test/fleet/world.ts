@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Redis, type Cluster } from '#ioredis'
 import type { Test } from 'tap'
+import WebSocket from 'ws'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type Lifetime, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
@@ -108,13 +109,23 @@ export async function refusal (t: Lifetime, gateway: TestGateway, token: string,
 }
 
 /** What one attempt leads to: `open`, or the name of the refusal. What opens is closed again. */
-export async function attempt (t: Lifetime, gateway: TestGateway, token: string, asking: Asking = {}): Promise<unknown> {
-  const { from = freshAddress(), query = '' } = asking
-  const client = await connect(t, gateway, `/ws?token=${token}${query}`, { from }).catch(() => null)
-  if (client === null) return await refusal(t, gateway, token, { ...asking, from })
-  client.socket.close()
-  await client.closed
-  return 'open'
+export async function attempt (t: Lifetime, gateway: TestGateway, token: string, { from = freshAddress(), query = '' }: Asking = {}): Promise<unknown> {
+  const socket = new WebSocket(gateway.url(`/ws?token=${token}${query}`), { localAddress: from })
+  t.teardown(() => { socket.terminate() })
+  return await new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('open', () => { socket.close() })
+    socket.once('close', () => { resolve('open') })
+    socket.once('unexpected-response', (_request, response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (part: string) => { body += part })
+      response.on('end', () => {
+        resolve((JSON.parse(body) as { error: unknown }).error)
+        socket.on('error', () => { /* it is ended before it was open */ })
+        socket.terminate()
+      })
+    })
+  })
 }
 
 /** An operator's order: its status. */
