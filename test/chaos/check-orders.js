@@ -1,0 +1,66 @@
+import WebSocket from 'ws'
+import { becomesTrue } from './processes.js'
+import { ALLOWED_NETWORK } from './terms.js'
+
+const IN_FORCE = 'an acknowledged ban or revocation is in force on every gateway, and one that was taken back on none'
+/** Every 30 s each process reads all that is kept. */
+const WITHIN_MS = 45_000
+/** On the allow list: looking often must not meet the limit. */
+const JUDGE_ADDRESS = `${ALLOWED_NETWORK}200.1`
+const HANDSHAKE_MS = 15_000
+/** A process has heard of an order after this long, and has written back what Redis lost after that long. */
+const HEARD_MS = 2000
+const WRITTEN_BACK_MS = 10_000
+const REFUSALS = { ban: 'banned', revocation: 'revoked' }
+
+/** The name of the refusal; `open` when there is none. */
+async function attempt (gateway, token, from) {
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/ws?token=${token}`, { localAddress: from, handshakeTimeout: HANDSHAKE_MS })
+  return await new Promise((resolve) => {
+    socket.once('open', () => {
+      socket.terminate()
+      resolve('open')
+    })
+    socket.once('unexpected-response', (_request, response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (part) => { body += part })
+      response.on('end', () => {
+        socket.terminate()
+        resolve(JSON.parse(body).error)
+      })
+    })
+    socket.on('error', () => { resolve('failed') })
+  })
+}
+
+/**
+ * Why an order may be gone: whatever Redis lost, each process that had heard of it stood still or ended before it could write
+ * it back.
+ * @param {import('./order-book.js').Order} order
+ */
+function excuse ({ atMs }, { steadiness, ledger }) {
+  const survives = ({ startedAtMs, killedAtMs, drainedAtMs, stops }, { fromMs, toMs }) =>
+    startedAtMs + HEARD_MS < fromMs && Math.min(killedAtMs, drainedAtMs) > toMs + WRITTEN_BACK_MS && !stops.some(stop => stop.toMs >= fromMs && stop.fromMs <= toMs + WRITTEN_BACK_MS)
+  const isFatal = loss => atMs + HEARD_MS > loss.fromMs || ![...ledger.nodes.values()].some(node => survives(node, loss))
+  return steadiness.lossesBetween(atMs - HEARD_MS, Infinity).some(isFatal) ? 'every process that knew an order ended before it could write it back' : null
+}
+
+/** With both gateways up and every client gone. @param {import('./world.js').World} world */
+export async function checkOrders (world) {
+  const { orders: { orders }, gateways, issuer, tally } = world
+  for (const order of orders.filter(({ isKnown }) => isKnown)) {
+    const { kind, name, isLifted } = order
+    for (const [index, gateway] of gateways.entries()) {
+      const from = kind === 'ban' ? name : JUDGE_ADDRESS
+      const wanted = isLifted ? 'open' : REFUSALS[kind]
+      let seen = ''
+      const holds = await becomesTrue(async () => {
+        seen = await attempt(gateway, issuer.sign({ sub: `judge-${name}-${index}`, ...(kind === 'revocation' ? { jti: name } : {}) }), from)
+        return seen === wanted
+      }, WITHIN_MS)
+      const reason = holds ? null : excuse(order, world)
+      if (reason !== null) tally.except(reason, [{ ...order, gateway: gateway.name, seen }])
+      tally.check(IN_FORCE, holds || reason !== null, () => ({ text: `${gateway.name}: ${kind} ${name}, ${isLifted ? 'taken back' : 'in force'}: ${seen}`, lines: [order] }))
+    }
+  }
+}
