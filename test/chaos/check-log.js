@@ -58,11 +58,13 @@ function costsRecords ({ kind, fromMs, toMs }, node, killedAtMs) {
 
 /** Why there may be a second one; null: no reason. */
 function excuseTwoCloses ({ closed }, { killedAtMs, drainedAtMs, exitedAtMs }, { steadiness }) {
-  if (steadiness.intervals.some(one => OLD_DATA.has(one.kind) && one.toMs + RECORDS_TENDED_MS >= Date.parse(closed[0].time))) return 'its record came back with old data: node_lost follows'
   const [lost, own] = [closed.filter(line => line.reason === 'node_lost'), closed.filter(line => line.reason !== 'node_lost')]
   if (lost.length !== 1 || own.length !== 1) return null
   const atMs = Date.parse(own[0].time)
   if (drainedAtMs <= atMs + 1000 && !steadiness.wasSteady(drainedAtMs, exitedAtMs)) return 'ended in order while Redis was away: node_lost follows'
+  const [firstMs, lastMs] = [atMs, Date.parse(lost[0].time)].toSorted((a, b) => a - b)
+  const hasComeBack = steadiness.intervals.some(one => OLD_DATA.has(one.kind) && one.fromMs <= lastMs && one.toMs >= firstMs - IN_FLIGHT_MS)
+  if (hasComeBack) return 'its record came back with old data: node_lost follows'
   const outages = steadiness.intervals.filter(one => one.fromMs <= atMs && one.toMs >= atMs - TERMS.redisCallMs)
   if (outages.length === 0) return null
   const isOverMs = Math.max(...outages.map(({ toMs }) => toMs))

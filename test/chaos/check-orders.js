@@ -39,8 +39,11 @@ async function attempt (gateway, token, from) {
  * @param {import('./order-book.js').Order} order
  */
 function excuse ({ atMs }, { steadiness, ledger }) {
-  const survives = ({ startedAtMs, killedAtMs, drainedAtMs, stops }, { fromMs, toMs }) =>
-    startedAtMs + HEARD_MS < fromMs && Math.min(killedAtMs, drainedAtMs) > toMs + WRITTEN_BACK_MS && !stops.some(stop => stop.toMs >= fromMs && stop.fromMs <= toMs + WRITTEN_BACK_MS)
+  const stoodStill = (stops, { fromMs, toMs }) => stops.some(stop => stop.toMs >= fromMs && stop.fromMs <= toMs + WRITTEN_BACK_MS)
+  const survives = ({ startedAtMs, killedAtMs, drainedAtMs, stops }, loss) => {
+    const endsAtMs = Math.min(killedAtMs, drainedAtMs)
+    return startedAtMs + HEARD_MS < loss.fromMs && endsAtMs > loss.toMs + WRITTEN_BACK_MS && !stoodStill(stops, loss)
+  }
   const isFatal = loss => atMs + HEARD_MS > loss.fromMs || ![...ledger.nodes.values()].some(node => survives(node, loss))
   return steadiness.lossesBetween(atMs - HEARD_MS, Infinity).some(isFatal) ? 'every process that knew an order ended before it could write it back' : null
 }

@@ -20,7 +20,10 @@ export function createClock () {
     },
     /** A process that has just started has the machine's clock. */
     reset () { shifts = [0] },
-    /** When a line was written by the machine's clock: by the shift of late that puts it nearest to now. @param {string} time of the line */
+    /**
+     * When a line was written by the machine's clock: by the shift of late that puts it nearest to now.
+     * @param {string} time of the line
+     */
     correct (time) {
       if (shifts.length === 1) return time
       const nowMs = Date.now()

@@ -65,7 +65,7 @@ export async function startCluster (steadiness) {
       server.resume()
     }),
     // As an operator does: the replica has everything before it takes over.
-    redis_fail_over: async () => await unsteadily('redis_fail_over', async () => {
+    redis_roles_swapped: async () => await unsteadily('redis_roles_swapped', async () => {
       const replica = await roleOf(pair[0]) === 'master' ? pair[1] : pair[0]
       await replica.server.client.call('CLUSTER', 'FAILOVER')
       await untilAll('it is the master', [replica], async (node) => await roleOf(node) === 'master')
@@ -79,7 +79,7 @@ export async function startCluster (steadiness) {
     spans: {
       ...NETWORK_SPANS,
       redis_hang: [800, 3500],
-      redis_fail_over: [0, 0],
+      redis_roles_swapped: [0, 0],
       redis_script_flush: [0, 0],
       redis_client_kill: [0, 0]
     },

@@ -106,8 +106,14 @@ export async function startSentinels (steadiness) {
       redis_client_kill: [0, 0]
     },
     openClient: () => new Redis({
-      sentinels: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })), name: MASTER, sentinelPassword: password,
-      maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 500, retryStrategy: () => 50, sentinelRetryStrategy: () => 50
+      sentinels: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })),
+      name: MASTER,
+      sentinelPassword: password,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      commandTimeout: 500,
+      retryStrategy: () => 50,
+      sentinelRetryStrategy: () => 50
     }),
     readKeys: async () => await readKeysOf(master().client),
     readTopics: async () => await master().client.pubsub('CHANNELS', 'ws:topic:*'),

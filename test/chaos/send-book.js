@@ -18,7 +18,10 @@ export function createSendBook () {
       const sending = sendings.get(id)
       if (sending !== undefined) sending.sentAtMs = Date.now()
     },
-    /** The back end has found it. An entry that an old snapshot brought back has the same id. @param {string} entryId @param {string[]} fields */
+    /**
+     * The back end has found it. An entry that an old snapshot brought back has the same id.
+     * @param {string} entryId @param {string[]} fields
+     */
     find (entryId, fields) {
       const { key } = JSON.parse(fields[fields.indexOf('data') + 1])
       sendings.get(key)?.entries.add(entryId)

@@ -28,7 +28,9 @@ export const endsBetween: readonly Behaviour[] = [
     title: 'a process that is killed has its closed lines written by one of the others, and its slots are free',
     async hold (t, { world, direction }) {
       const env = { WS_USER_LEASE_S: '1', REDIS_KEY_PREFIX: `lost-${direction.asked}:` }
-      const [dying, ...survivors] = await Promise.all([world.start(t, direction.asked, env), world.start(t, direction.answering, env), world.start(t, direction.asked, env)])
+      const builds = [direction.asked, direction.answering, direction.asked] as const
+      const [dying, ...survivors] = await Promise.all(builds.map(async (build) => await world.start(t, build, env)))
+      if (dying === undefined) throw new Error('no gateway')
       const token = world.issuer.sign({ sub: freshUser() })
       for (let n = 0; n < LIMITS.userConnections; n++) await open(t, dying, token)
       const accepted = (): LogLine[] => dying.log.filter(({ event }) => event === 'connection.accepted')

@@ -37,7 +37,8 @@ export const limitsBetween: readonly Behaviour[] = [
     title: 'the messages of an address count in both together',
     async hold (t, { asked, answering, world }) {
       const from = freshAddress()
-      const [first, second] = [await open(t, asked, world.issuer.sign({ sub: freshUser() }), { from }), await open(t, answering, world.issuer.sign({ sub: freshUser() }), { from })]
+      const first = await open(t, asked, world.issuer.sign({ sub: freshUser() }), { from })
+      const second = await open(t, answering, world.issuer.sign({ sub: freshUser() }), { from })
       await ping(first, LIMITS.messages - 1)
       await ping(second, 1)
       second.send({ type: 'ping' })

@@ -41,7 +41,9 @@ export const messagesBetween: readonly Behaviour[] = [
       const clients = [await open(t, asked, world.issuer.sign({ sub })), await open(t, answering, world.issuer.sign({ sub }))]
       const payload = JSON.stringify({ event: 'note', data: [1, null, { deep: true }] })
       const { redis } = world
-      const publish = async (): Promise<number> => await (redis instanceof Cluster ? redis.spublish(`ws:topic:user:${sub}`, payload) : redis.publish(`ws:topic:user:${sub}`, payload))
+      const channel = `ws:topic:user:${sub}`
+      const publish = async (): Promise<unknown> =>
+        await (redis instanceof Cluster ? redis.spublish(channel, payload) : redis.publish(channel, payload))
       // `welcome` may come before Redis has confirmed that the topic is heard.
       await until('both processes hear it', async () => await publish() === 2)
       for (const client of clients) t.match(await client.nextOf('event'), { topic: `user:${sub}`, event: 'note', data: [1, null, { deep: true }] })

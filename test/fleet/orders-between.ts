@@ -44,7 +44,8 @@ export const ordersBetween: readonly Behaviour[] = [
     title: 'disconnecting a user ends its connections',
     async hold (t, { asked, answering, world }) {
       const [user, other] = [freshUser(), freshUser()]
-      const [client, bystander] = [await open(t, answering, world.issuer.sign({ sub: user })), await open(t, answering, world.issuer.sign({ sub: other }))]
+      const client = await open(t, answering, world.issuer.sign({ sub: user }))
+      const bystander = await open(t, answering, world.issuer.sign({ sub: other }))
       t.equal(await order(asked, 'DELETE', `/v1/users/${user}/connections`), 204)
       t.same(await client.closed, { code: 4403, reason: '{"error":"disconnected"}' })
       bystander.send({ type: 'ping' })
@@ -117,7 +118,8 @@ export const orderAfterLoss: LonelyBehaviour = {
   async hold (t, { world, direction }) {
     const env = { WS_UPGRADE_DEADLINE_MS: '2000' }
     const [asked, answering] = await Promise.all([world.start(t, direction.asked, env), world.start(t, direction.answering, env)])
-    const [revoked, pardoned, crowd, other] = [0, 1, 2, 3].map(() => world.issuer.sign({ sub: freshUser() })) as [string, string, string, string]
+    const sign = (): string => world.issuer.sign({ sub: freshUser() })
+    const [revoked, pardoned, crowd, other] = [sign(), sign(), sign(), sign()]
     const banned = freshAddress()
     for (const gateway of [asked, asked, asked, answering, answering]) await open(t, gateway, crowd)
     for (const token of [revoked, pardoned]) t.equal(await order(asked, 'POST', '/v1/revocations', { sub: subjectOf(token) }), 204)
@@ -126,7 +128,8 @@ export const orderAfterLoss: LonelyBehaviour = {
     t.equal(await order(answering, 'DELETE', '/v1/revocations', { sub: subjectOf(pardoned) }), 204)
     await until('both know of it', async () => await attempt(t, asked, pardoned) === 'open')
     await world.emptyRedis()
-    await until('one of them has written it back', async () => await world.redis.zcard('ws:revocations') > 0 && await world.redis.zcard('ws:bans') > 0)
+    const isThere = async (key: string): Promise<boolean> => await world.redis.zcard(key) > 0
+    await until('one of them has written it back', async () => await isThere('ws:revocations') && await isThere('ws:bans'))
     const later = await world.start(t, direction.answering, env)
     for (const gateway of [asked, answering, later]) {
       t.equal(await attempt(t, gateway, revoked), 'revoked')

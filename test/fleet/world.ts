@@ -67,7 +67,9 @@ export async function createWorld (t: Test, topology: Topology): Promise<World> 
     issuer,
     redis: servers.redis,
     emptyRedis: servers.empty,
-    start: async (life, build, more = {}) => await startGateway(life, { ...trust(issuer), ...SETTINGS, ...servers.env, ...more }, { program: programs[build] })
+    async start (life, build, more = {}) {
+      return await startGateway(life, { ...trust(issuer), ...SETTINGS, ...servers.env, ...more }, { program: programs[build] })
+    }
   }
 }
 
