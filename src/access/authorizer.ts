@@ -12,16 +12,32 @@ export interface Visible extends ByKind<readonly string[]> {
 /** What a user sees who may see nothing. */
 export const NOTHING_VISIBLE: Visible = mapKinds(() => [])
 
+/** How a question is meant. */
+export interface AskOptions {
+  /** Not from a cache. */
+  readonly fresh: boolean
+  /** An open connection's rights are checked again: there are places for that which those who connect or subscribe cannot take. */
+  readonly recheck?: boolean
+}
+
+/** Hears that a back end does not protect its rows (with the reasons), and that it does again (null). */
+export type OnUnsafe = (reasons: readonly string[] | null) => void
+
 /** The port that decides what a user may see. Missing and forbidden are the same answer: not in the result. */
 export interface Authorizer {
   /** True when `visible` answers at once, from the token alone: then no round trip separates address and slot checks. */
   readonly local: boolean
   /**
-   * The visible part of what is asked. `fresh` bypasses any cache (re-checks).
+   * The visible part of what is asked.
    * Rejects when the back end cannot answer: the caller treats that as `unavailable`, never as allowed.
    */
-  visible (identity: Identity, token: string, asked: Asked, options: { readonly fresh: boolean }): Visible | Promise<Visible>
-  /** Rights may have changed: no answer that was asked for before now is used from memory again. */
-  forget (): void
+  visible (identity: Identity, token: string, asked: Asked, options: AskOptions): Visible | Promise<Visible>
+  /** Rights of this user, or of all (null), may have changed: no answer that was asked for before now is used from memory again. */
+  forget (userId: string | null): void
+  /**
+   * From now on `onUnsafe` hears when the back end does not protect its rows any more: then everything that it gave has to
+   * end. Absent where that cannot be.
+   */
+  watchSafety? (onUnsafe: OnUnsafe): void
   close (): Promise<void>
 }

@@ -1,57 +1,95 @@
-import { AccessError } from './access-error.js'
+import { AccessError, UnsafeDatabaseError } from './access-error.js'
 
 export interface BreakerOptions {
-  /** Failures in a row that open it: 1 or more. */
+  /** Asks the back end what it answers whenever it is there, and in bounded time. Rejects when it is away or unsafe. */
+  readonly probe: () => Promise<unknown>
+  /** Failures in a row after which the probe is asked: 1 or more. */
   readonly failures: number
-  /** How long it stays open before one call may try, in ms. */
+  /** How long it stays open before the probe may try again, in ms. */
   readonly openMs: number
   readonly now: () => number
+  /** The back end does not protect its rows (the reason), or protects them again (null). Told once for each change. */
+  readonly onUnsafe: (error: UnsafeDatabaseError | null) => void
 }
 
-/** Keeps calls away from a back end that does not answer. */
+/** Keeps calls away from a back end that does not answer, and from one that is not safe. */
 export interface Breaker {
-  /** Runs the work, or rejects at once with `AccessError` while open. */
+  /** Runs the work. Rejects at once while open: with `AccessError`, or with the `UnsafeDatabaseError` that opened it. */
   run<T> (work: () => Promise<T>): Promise<T>
+  /** Why nothing may be asked or given; null: it is safe as far as is known. */
+  readonly unsafe: UnsafeDatabaseError | null
+  close (): void
 }
+
+const away = (): AccessError => new AccessError('the back end is away; not asked again yet')
 
 /**
- * Makes a circuit breaker: opens after `failures` failures in a row, lets one probe through after `openMs`, closes when
- * the probe succeeds. An error that the back end itself answered with is no failure: one user's broken claims must not
- * lock everybody out.
+ * Makes a circuit breaker. Questions of users never open it: theirs may be slow, or fail, for them alone. After `failures`
+ * failures in a row the probe is asked, and its failure opens. After `openMs` the probe is asked again, not a user's
+ * question. Only a check that finds the back end unsafe opens it at once; then the probe is asked by a timer as well, as a
+ * process that is not ready may get no calls.
  */
-export function createBreaker ({ failures, openMs, now }: BreakerOptions): Breaker {
+export function createBreaker ({ probe, failures, openMs, now, onUnsafe }: BreakerOptions): Breaker {
   let failed = 0
-  let openUntilMs = 0
-  let probing = false
+  let opened: { readonly error: unknown, readonly untilMs: number } | null = null
+  let unsafe: UnsafeDatabaseError | null = null
+  let probing: Promise<void> | null = null
+  let timer: NodeJS.Timeout | undefined
 
-  function refuses (): boolean {
-    return failed >= failures && (probing || now() < openUntilMs)
+  function open (error: unknown): void {
+    opened = { error, untilMs: now() + openMs }
+    if (!(error instanceof UnsafeDatabaseError)) return
+    // An unsafe back end that is away meanwhile stays unsafe until it is seen to be safe.
+    timer ??= setInterval(() => { void askProbe() }, openMs).unref()
+    const told = unsafe?.message === error.message
+    unsafe = error
+    if (!told) onUnsafe(error)
   }
 
-  function settle (ok: boolean): void {
-    if (ok) {
-      failed = 0
-    } else {
-      failed += 1
-      if (failed >= failures) openUntilMs = now() + openMs
-    }
+  function closeAgain (): void {
+    failed = 0
+    opened = null
+    clearInterval(timer)
+    timer = undefined
+    if (unsafe === null) return
+    unsafe = null
+    onUnsafe(null)
+  }
+
+  function askProbe (): Promise<void> {
+    const before = opened
+    // What was found unsafe while the probe was under way is younger than its answer.
+    probing ??= probe().then(() => { if (opened === before) closeAgain() }, open).finally(() => { probing = null })
+    return probing
+  }
+
+  /** Resolves when the work may run. */
+  async function admit (): Promise<void> {
+    if (opened === null) return
+    if (probing === null && now() >= opened.untilMs) await askProbe()
+    else throw unsafe ?? away()
+    if (opened !== null) throw unsafe ?? away()
+  }
+
+  function noteFailure (error: unknown): void {
+    if (error instanceof UnsafeDatabaseError) return open(error)
+    if (error instanceof AccessError && error.answered) failed = 0
+    else if (++failed >= failures && opened === null) void askProbe()
   }
 
   return {
     async run (work) {
-      if (refuses()) throw new AccessError('the back end is away; not asked again yet')
-      const isProbe = failed >= failures
-      if (isProbe) probing = true
+      if (opened !== null) await admit()
       try {
         const result = await work()
-        settle(true)
+        failed = 0
         return result
       } catch (error) {
-        settle(error instanceof AccessError && error.answered)
+        noteFailure(error)
         throw error
-      } finally {
-        if (isProbe) probing = false
       }
-    }
+    },
+    get unsafe () { return unsafe },
+    close () { clearInterval(timer) }
   }
 }

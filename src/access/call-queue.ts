@@ -1,55 +1,90 @@
+import { Places, type Group } from '../collections/places.js'
 import { AccessError } from './access-error.js'
+import type { Caller, CallerGroups } from './caller-groups.js'
 
 /** Lets a bounded number of calls run, and a bounded number wait. */
 export interface CallQueue {
   /** Runs the work once there is a place. Rejects with `AccessError` when too many wait, and when the signal ends the wait. */
-  run<T> (signal: AbortSignal, work: () => Promise<T>): Promise<T>
+  run<T> (signal: AbortSignal, caller: Caller, work: () => Promise<T>): Promise<T>
 }
 
-/** Makes a queue in which at most `places` calls run and at most `waiting` calls wait, first come first served. */
-export function createCallQueue (places: number, waiting: number): CallQueue {
-  const queue = new Set<() => void>()
-  let running = 0
+export interface CallQueueOptions {
+  readonly groups: CallerGroups
+  /**
+   * How long a user's place stays taken after a question that was given up and never answered, in ms: a back end may go
+   * on working on it.
+   */
+  readonly lingerMs: number
+  /** Monotonic, in ms. */
+  readonly now: () => number
+}
 
-  function enter (signal: AbortSignal): Promise<void> | void {
+interface Waiting {
+  readonly caller: Caller
+  readonly admit: (groups: readonly Group[]) => void
+}
+
+/** Makes the queue. First come, first served, among those for whom there is a place. */
+export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): CallQueue {
+  const queue = new Set<Waiting>()
+  const places = new Places()
+  const seats = new Places()
+
+  /** Resolves with the groups in which a place was taken. */
+  function enter (signal: AbortSignal, caller: Caller): Promise<readonly Group[]> | readonly Group[] {
     if (signal.aborted) throw new AccessError('no place came free in time')
-    if (running < places) {
-      running += 1
-      return
-    }
-    if (queue.size >= waiting) throw new AccessError('too many checks are waiting')
+    const wanted = groups.running(caller)
+    if (places.take(wanted)) return wanted
+    const seat = groups.waiting(caller)
+    if (!seats.take(seat)) throw new AccessError('too many checks are waiting')
     return new Promise((resolve, reject) => {
-      const admit = (): void => {
+      const leave = (): void => {
+        queue.delete(waiting)
+        seats.giveBack(seat)
         signal.removeEventListener('abort', giveUp)
-        resolve()
       }
       const giveUp = (): void => {
-        queue.delete(admit)
+        leave()
         reject(new AccessError('no place came free in time'))
       }
+      const waiting = {
+        caller,
+        admit (taken: readonly Group[]) {
+          leave()
+          resolve(taken)
+        }
+      }
       signal.addEventListener('abort', giveUp, { once: true })
-      queue.add(admit)
+      queue.add(waiting)
     })
   }
 
-  /** Hands the place to the call that has waited longest; no newcomer can take it in between. */
-  function leave (): void {
-    const [admit] = queue
-    if (admit === undefined) {
-      running -= 1
-      return
+  /** Hands places to those who wait, in the same turn: no newcomer can take one in between. */
+  function giveBack (taken: readonly Group[]): void {
+    places.giveBack(taken)
+    for (const { caller, admit } of [...queue]) {
+      const wanted = groups.running(caller)
+      if (places.take(wanted)) admit(wanted)
     }
-    queue.delete(admit)
-    admit()
+  }
+
+  /** Nobody waits for the answer any more, and nothing says that the back end has stopped. */
+  function linger (caller: Caller): void {
+    const held = groups.lingering(caller)
+    if (lingerMs > 0 && places.take(held)) setTimeout(() => { giveBack(held) }, lingerMs).unref()
   }
 
   return {
-    async run (signal, work) {
-      await enter(signal)
+    async run (signal, caller, work) {
+      const taken = await enter(signal, caller)
+      const startedMs = now()
       try {
         return await work()
       } finally {
-        leave()
+        groups.noteDuration(caller.userId, now() - startedMs)
+        places.giveBack(taken)
+        if (signal.aborted) linger(caller)
+        giveBack([])
       }
     }
   }

@@ -11,7 +11,8 @@ export function createOnlyIssuerAuthorizer (issuer: string, authorizer: Authoriz
       if (identity.issuer !== issuer) return NOTHING_VISIBLE
       return authorizer.visible(identity, token, asked, options)
     },
-    forget: () => { authorizer.forget() },
+    forget: (userId) => { authorizer.forget(userId) },
+    watchSafety: (onUnsafe) => { authorizer.watchSafety?.(onUnsafe) },
     close: () => authorizer.close()
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { createGenerations } from '../collections/generations.js'
 import type { Kind } from '../kinds.js'
 import type { Identity } from '../tokens/identity.js'
 
@@ -16,12 +17,22 @@ export interface Clocks {
 /** Remembers for seconds which ids a claims set was allowed. Never remembers a no, but a no forgets a yes. */
 export interface PositiveCache {
   has (identity: Identity, claim: Kind['claim'], id: string): boolean
-  /** Notes ids as allowed by an answer that was asked for at `askedAtMs` of the monotonic clock. */
-  add (identity: Identity, claim: Kind['claim'], ids: readonly string[], askedAtMs: number): void
+  /** A question is asked now: what its answer, however late, is added with. */
+  ask (identity: Identity): Asking
+  /** Notes ids as allowed by the answer to a question that was asked then. */
+  add (identity: Identity, claim: Kind['claim'], ids: readonly string[], asking: Asking): void
   /** Forgets ids that a later answer denied. */
   drop (identity: Identity, claim: Kind['claim'], ids: readonly string[]): void
-  /** Forgets everything, also answers still on their way. */
-  clear (): void
+  /** Forgets what a user, or everybody (null), was allowed, also answers still on their way. */
+  forget (userId: string | null): void
+}
+
+/** When a question was asked. */
+export interface Asking {
+  /** Monotonic, in ms. */
+  readonly askedAtMs: number
+  /** Which generation of the user's rights it asked about. */
+  readonly generation: number
 }
 
 export interface PositiveCacheOptions {
@@ -37,16 +48,17 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
   const { now, epochNow = Date.now } = clocks
   const until = new LRUCache<string, number>({ max: maxEntries })
   const lifeMs = Math.min(lifetimeMs, MAX_CACHE_MS)
-  let clearedAtMs = -Infinity
+  const generations = createGenerations()
   const prefixes = new WeakMap<Identity, string>()
 
-  function keyOf (identity: Identity, claim: Kind['claim'], id: string): string {
+  /** What was asked about an earlier generation is under keys that nobody looks up any more. */
+  function keyOf (identity: Identity, claim: Kind['claim'], id: string, generation = generations.of(identity.userId)): string {
     let prefix = prefixes.get(identity)
     if (prefix === undefined) {
       prefix = fingerprint(identity)
       prefixes.set(identity, prefix)
     }
-    return `${prefix}:${claim}:${id}`
+    return `${prefix}:${generation}:${claim}:${id}`
   }
 
   return {
@@ -54,18 +66,16 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
       const untilMs = until.get(keyOf(identity, claim, id))
       return untilMs !== undefined && now() < untilMs
     },
-    add (identity, claim, ids, askedAtMs) {
+    ask: (identity) => ({ askedAtMs: now(), generation: generations.of(identity.userId) }),
+    add (identity, claim, ids, { askedAtMs, generation }) {
       const untilMs = Math.min(askedAtMs + lifeMs, now() + identity.expiresAtMs - epochNow())
-      if (untilMs <= now() || askedAtMs <= clearedAtMs) return
-      for (const id of ids) until.set(keyOf(identity, claim, id), untilMs)
+      if (untilMs <= now() || generation !== generations.of(identity.userId)) return
+      for (const id of ids) until.set(keyOf(identity, claim, id, generation), untilMs)
     },
     drop (identity, claim, ids) {
       for (const id of ids) until.delete(keyOf(identity, claim, id))
     },
-    clear () {
-      clearedAtMs = now()
-      until.clear()
-    }
+    forget: generations.bump
   }
 }
 

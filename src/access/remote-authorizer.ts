@@ -1,9 +1,7 @@
 import { KINDS, mapKinds, type ByKind } from '../kinds.js'
-import type { Identity } from '../tokens/identity.js'
 import { AccessError } from './access-error.js'
-import { NOTHING_VISIBLE, type Asked, type Authorizer, type Visible } from './authorizer.js'
-import { createBreaker } from './breaker.js'
-import { createCallQueue } from './call-queue.js'
+import { createAsker, type AskerOptions, type Question } from './asker.js'
+import { NOTHING_VISIBLE, type Asked, type Authorizer, type OnUnsafe, type Visible } from './authorizer.js'
 import { isId } from './id-shapes.js'
 import { createPositiveCache, type Clocks } from './positive-cache.js'
 
@@ -11,55 +9,42 @@ import { createPositiveCache, type Clocks } from './positive-cache.js'
 export const LIST_LIMIT = 1001
 
 const CACHED_IDS = 50_000
-const FAILURES_TO_OPEN = 5
-const OPEN_MS = 2000
-const WAITING_PER_PLACE = 50
 
-export interface RemoteAuthorizerOptions {
-  /** Asks the back end; must settle soon after the signal aborts. Rows that it finds, exactly as it writes their ids. */
-  readonly ask: (identity: Identity, token: string, asked: Asked, signal: AbortSignal) => Promise<Visible>
+export interface RemoteAuthorizerOptions extends Omit<AskerOptions, 'now' | 'onUnsafe'> {
   readonly close: () => Promise<void>
-  /** Checks that run at once. */
-  readonly places: number
-  /** From the call to the answer, in ms, waiting included. */
-  readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms. */
   readonly cacheMs: number
   readonly clocks: Clocks
 }
 
 /**
- * Makes an authorizer around a back end that must be asked: with a deadline, a bounded queue, a circuit breaker and a
- * short cache of positive answers. Rejects with `AccessError` or `UnsafeDatabaseError` when there is no answer.
+ * Makes an authorizer around a back end that must be asked: with a deadline, places that no user can take from the others,
+ * a circuit breaker and a short cache of positive answers. Rejects with `AccessError` or `UnsafeDatabaseError` when there
+ * is no answer.
  */
 export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Authorizer {
-  const { ask, places, checkTimeoutMs, clocks } = options
-  const cache = createPositiveCache({ maxEntries: CACHED_IDS, lifetimeMs: options.cacheMs, clocks })
-  const queue = createCallQueue(places, places * WAITING_PER_PLACE)
-  const breaker = createBreaker({ failures: FAILURES_TO_OPEN, openMs: OPEN_MS, now: clocks.now })
-  const running = new Set<AbortController>()
+  const { cacheMs, clocks } = options
+  const cache = createPositiveCache({ maxEntries: CACHED_IDS, lifetimeMs: cacheMs, clocks })
+  let tellUnsafe: OnUnsafe = () => {}
   let closed = false
-
-  async function askInTime (identity: Identity, token: string, asked: Asked): Promise<Visible> {
-    const deadline = new AbortController()
-    const timer = setTimeout(() => { deadline.abort() }, checkTimeoutMs)
-    running.add(deadline)
-    try {
-      return await queue.run(deadline.signal, () => breaker.run(() => ask(identity, token, asked, deadline.signal)))
-    } finally {
-      clearTimeout(timer)
-      running.delete(deadline)
+  const asker = createAsker({
+    ...options,
+    now: clocks.now,
+    onUnsafe (error) {
+      cache.forget(null)
+      tellUnsafe(error?.reasons ?? null)
     }
-  }
+  })
 
-  async function visibleBeyondCache (identity: Identity, token: string, asked: Asked, unknown: Asked): Promise<Visible> {
-    const askedAtMs = clocks.now()
-    const found = await askInTime(identity, token, unknown)
+  async function visibleBeyondCache (asked: Asked, question: Question): Promise<Visible> {
+    const { identity, asked: unknown } = question
+    const asking = cache.ask(identity)
+    const found = await asker.ask(question)
     return mapKinds(({ claim }) => {
       const wanted = unknown[claim]
       const fresh = confirmed(wanted, found[claim])
       if (wanted === '*') return fresh
-      cache.add(identity, claim, fresh, askedAtMs)
+      cache.add(identity, claim, fresh, asking)
       // A re-check may find withdrawn what was remembered: a new subscription must not bring it back.
       if (fresh.length < wanted.length) cache.drop(identity, claim, without(wanted, fresh))
       return inOrder(asked[claim], wanted, fresh)
@@ -68,21 +53,27 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
 
   return {
     local: false,
-    visible (identity, token, asked, { fresh }) {
+    visible (identity, token, asked, options) {
       // A break-glass visitor would be an authenticated user to the policies.
       if (identity.insecure) return NOTHING_VISIBLE
       if (closed) return Promise.reject(new AccessError('the authorizer is closed'))
+      // What an unsafe back end said before counts for nothing.
+      const fresh = options.fresh || asker.unsafe !== null
       const unknown = mapKinds(({ claim }) => {
         const ids = asked[claim]
         return fresh || ids === '*' ? ids : ids.filter((id) => !cache.has(identity, claim, id))
       })
       if (namesOnly(asked) && KINDS.every(({ claim }) => unknown[claim].length === 0)) return asked
-      return visibleBeyondCache(identity, token, asked, unknown)
+      return visibleBeyondCache(asked, { identity, token, asked: unknown, options })
     },
-    forget: cache.clear,
+    forget: cache.forget,
+    watchSafety (onUnsafe) {
+      tellUnsafe = onUnsafe
+      if (asker.unsafe !== null) onUnsafe(asker.unsafe.reasons)
+    },
     async close () {
       closed = true
-      for (const deadline of running) deadline.abort()
+      asker.close()
       await options.close()
     }
   }

@@ -14,6 +14,8 @@ export interface ChannelHandlers {
   onMessage (channel: string, payload: Buffer): void
   /** From now on every message of these channels arrives. */
   onConfirmed (channels: readonly string[]): void
+  /** The user of Redis has no right to these channels. They are tried again from time to time; `error` names the command. */
+  onRefused (channels: readonly string[], error: unknown): void
   /** Messages of these channels may be missed until they are confirmed again, which happens by itself. */
   onLost (channels: readonly string[]): void
 }

@@ -90,6 +90,7 @@ export class ClusterChannels implements Channels {
     return {
       onMessage (channel, payload) { if (isHere(channel)) handlers.onMessage(channel, payload) },
       onConfirmed (channels) { handlers.onConfirmed(channels.filter(isHere)) },
+      onRefused (channels, error) { handlers.onRefused(channels.filter(isHere), error) },
       onLost (channels) { handlers.onLost(channels.filter(isHere)) }
     }
   }

@@ -19,6 +19,8 @@ export interface RedisBusOptions extends GapHandlers {
   readonly onEvent: OnBusEvent
   /** Messages that were no events: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<InvalidMessage>) => void
+  /** The user of Redis has no right to some channels. */
+  readonly onRefused?: (error: unknown) => void
   /** How long a subscription or a publication may take, in ms. */
   readonly timeoutMs?: number
   readonly now?: () => number
@@ -30,6 +32,8 @@ const MAX_LINGERING = 20_000
 const TIMEOUT_MS = 1000
 /** Made once: most who leave before the confirmation wait for nothing, and a stack trace costs more than they do. */
 const LEFT = new Error('the topic was left')
+/** The same for those who need not wait: Redis has said no, and is asked again later. */
+const REFUSED = new Error('the channel is denied')
 
 /**
  * The bus over Redis: `PUBLISH`/`SUBSCRIBE`, on a cluster `SPUBLISH`/`SSUBSCRIBE`. The order of a channel is kept. A
@@ -65,6 +69,10 @@ class RedisBus implements Bus {
     this.channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], {
       onMessage: (channel, payload) => { this.hear(channel, payload) },
       onConfirmed: (channels) => { this.confirm(channels) },
+      onRefused: (channels, error) => {
+        options.onRefused?.(error)
+        for (const channel of channels) this.byChannel.get(channel)?.rejectWaiters(REFUSED)
+      },
       onLost: (channels) => { this.lose(channels) }
     })
     this.linger = createKeptTopics({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })

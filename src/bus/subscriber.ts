@@ -1,4 +1,5 @@
 import { ReplyError, type Redis, type RedisOptions } from '#ioredis'
+import { classifyFailure } from '../redis/failure.js'
 import { ChannelLedger } from './channel-ledger.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { SharedServer } from './shared-server.js'
@@ -7,6 +8,9 @@ import { revive } from '../redis/revive.js'
 
 const RETRY_MS = 200
 const REJOIN_MS = 1000
+/** What is denied is tried again after 1 s, and after twice as long each time: an operator may mend the rights. */
+const FIRST_DENIED_RETRY_MS = 1000
+const LAST_DENIED_RETRY_MS = 30_000
 const HEARTBEAT_MS = 10_000
 const MAX_RECONNECT_DELAY_MS = 2000
 
@@ -50,6 +54,8 @@ export class Subscriber implements Channels {
   private flushing: NodeJS.Immediate | undefined
   private retrying: NodeJS.Timeout | undefined
   private rejoining: NodeJS.Timeout | undefined
+  private retryingDenied: NodeJS.Timeout | undefined
+  private deniedRetryMs = FIRST_DENIED_RETRY_MS
   private readonly heartbeat: NodeJS.Timeout
 
   constructor (private readonly options: SubscriberOptions) {
@@ -98,6 +104,7 @@ export class Subscriber implements Channels {
     clearInterval(this.heartbeat)
     clearTimeout(this.retrying)
     clearTimeout(this.rejoining)
+    clearTimeout(this.retryingDenied)
     clearImmediate(this.flushing)
     for (const name of ['ready', 'close', 'moved', 'messageBuffer', 'smessageBuffer']) redis.removeAllListeners(name)
     redis.disconnect()
@@ -127,9 +134,33 @@ export class Subscriber implements Channels {
       handlers.onConfirmed(this.ledger.joinedBy(join, channels))
     }, (error: unknown) => {
       if (!(error instanceof ReplyError)) return this.reconnect(sentOn)
-      this.ledger.doubt(this.ledger.joinedBy(join, channels))
-      if (sentOn === this.connection) this.retry()
+      const refused = this.ledger.joinedBy(join, channels)
+      this.ledger.doubt(refused)
+      if (sentOn !== this.connection) return
+      if (classifyFailure(error).kind === 'denied') this.splitDenied(refused, error)
+      else this.retry()
     })
+  }
+
+  /** One channel that is denied fails the command for all: the halves are tried by themselves, until what is denied stands alone. */
+  private splitDenied (channels: readonly string[], error: unknown): void {
+    if (channels.length > 1) {
+      const half = Math.ceil(channels.length / 2)
+      this.join(channels.slice(0, half))
+      this.join(channels.slice(half))
+    } else if (channels.length === 1) {
+      this.options.handlers.onRefused(channels, error)
+      this.retryDenied()
+    }
+  }
+
+  private retryDenied (): void {
+    if (this.retryingDenied !== undefined) return
+    this.retryingDenied = setTimeout(() => {
+      this.retryingDenied = undefined
+      this.sendUnsettled()
+    }, this.deniedRetryMs)
+    this.deniedRetryMs = Math.min(LAST_DENIED_RETRY_MS, this.deniedRetryMs * 2)
   }
 
   private leave (channels: readonly string[]): void {
@@ -173,6 +204,7 @@ export class Subscriber implements Channels {
 
   private loseConnection (): void {
     this.connection++
+    this.deniedRetryMs = FIRST_DENIED_RETRY_MS
     const lost = this.ledger.loseConnection()
     if (lost.length > 0) this.options.handlers.onLost(lost)
     this.options.onMisplaced()

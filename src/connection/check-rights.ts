@@ -28,7 +28,7 @@ export async function checkRights (deps: CheckRightsDeps, group: RightsGroup): P
   }
   let visible
   try {
-    visible = await authorizer.visible(sample.identity, sample.token, asked, { fresh: true })
+    visible = await authorizer.visible(sample.identity, sample.token, asked, { fresh: true, recheck: true })
   } catch {
     if (now() - group.verifiedAtMs > maxUnverifiedMs) for (const session of [...group.sessions]) unverifiable(session)
     return

@@ -9,8 +9,10 @@ export interface Listening {
    * new are left again.
    */
   listen (session: Session, topics: readonly string[]): Promise<boolean>
-  /** The same, but a bus that is away is waited for as long as the connection lives. */
-  listenHoweverLong (session: Session, topics: readonly string[]): Promise<void>
+  /** The same, but what is new stays attached, and is heard as soon as the bus is there. */
+  listenAndStay (session: Session, topics: readonly string[]): Promise<boolean>
+  /** Resolves once the bus has confirmed all that the connection still holds of these topics; asks it for as long as it takes. */
+  untilConfirmed (session: Session, topics: readonly string[]): Promise<void>
   stopListening (session: Session, topics: Iterable<string>): void
 }
 
@@ -49,12 +51,13 @@ export function createListening (bus: Bus, delivery: Delivery): Listening {
       if (!confirmed) stopListening(session, fresh)
       return confirmed
     },
-    async listenHoweverLong (session, topics) {
-      let wanted = topics
-      while (!(await attach(session, wanted)).confirmed) {
+    listenAndStay: async (session, topics) => (await attach(session, topics)).confirmed,
+    async untilConfirmed (session, topics) {
+      let confirmed = false
+      while (!confirmed) {
         await new Promise<void>((resolve) => { setTimeout(resolve, RETRY_MS).unref() })
-        // What has ended holds nothing any more, and what was withdrawn must not come back.
-        wanted = wanted.filter(topic => session.topics.has(topic))
+        // What has ended holds nothing any more, and what was withdrawn or left must not come back.
+        confirmed = (await attach(session, topics.filter(topic => session.topics.has(topic)))).confirmed
       }
     },
     stopListening

@@ -6,7 +6,7 @@ import type { Session } from './session.js'
 
 export interface PermitDeps {
   readonly authorizer: Authorizer
-  readonly rights: Pick<Rights, 'generation'>
+  readonly rights: Pick<Rights, 'generationOf'>
 }
 
 const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000 })
@@ -20,9 +20,10 @@ const MAX_PERMIT_TRIES = 5
 export async function permitSession ({ authorizer, rights }: PermitDeps, session: Session, filters: Filters): Promise<Granted | Refusal> {
   try {
     for (let tries = 0; tries < MAX_PERMIT_TRIES; tries++) {
-      const [order, token] = [rights.generation, session.identityGeneration]
+      const { userId } = session.identity
+      const [order, token] = [rights.generationOf(userId), session.identityGeneration]
       const granted = await authorize(authorizer, session.identity, session.token, filters, tries > 0)
-      if (rights.generation === order && session.identityGeneration === token) return granted
+      if (rights.generationOf(userId) === order && session.identityGeneration === token) return granted
     }
   } catch {
     return UNAVAILABLE

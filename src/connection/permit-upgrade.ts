@@ -6,8 +6,8 @@ import { authorize, isGranted, type Granted } from './authorize.js'
 
 export interface PermitUpgradeDeps {
   readonly authorizer: Authorizer
-  /** Goes up with each word that rights changed. */
-  readonly rightsGeneration: () => number
+  /** Is another number after each word that this user's rights changed. */
+  readonly rightsGeneration: (userId: string) => number
 }
 
 const ACCESS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'access' })
@@ -19,7 +19,7 @@ export function permitUpgrade (
   { authorizer, rightsGeneration }: PermitUpgradeDeps, attempt: Attempt, who: Identity, fresh = false
 ): Granted | Refusal | Promise<Granted | Refusal> {
   attempt.identity = who
-  attempt.rightsGeneration = rightsGeneration()
+  attempt.rightsGeneration = rightsGeneration(who.userId)
   try {
     const granted = authorize(authorizer, who, attempt.request.token ?? '', attempt.request, fresh)
     return granted instanceof Promise ? granted.catch(() => ACCESS_AWAY) : granted
@@ -31,7 +31,7 @@ export function permitUpgrade (
 /** Rights may have been said to change while the slot was asked for: then the question of before is asked again, from no cache. */
 export async function permitAgain (deps: PermitUpgradeDeps, attempt: Attempt, who: Identity, before: Granted): Promise<Granted | Refusal> {
   let granted: Granted | Refusal = before
-  for (let tries = 0; isGranted(granted) && attempt.rightsGeneration !== deps.rightsGeneration(); tries++) {
+  for (let tries = 0; isGranted(granted) && attempt.rightsGeneration !== deps.rightsGeneration(who.userId); tries++) {
     if (tries === MAX_PERMIT_TRIES) return ACCESS_AWAY
     granted = await permitUpgrade(deps, attempt, who, true)
   }

@@ -1,6 +1,9 @@
+import { LimitUndecided } from '../limits/limiter.js'
 import type { Passage } from '../limits/messages/address-grants.js'
 import { refuse } from '../refusals.js'
+import { readFrameId } from '../wire/codec.js'
 import { turnIntoPong } from '../wire/turn-into-pong.js'
+import { sendError } from './answer-frame.js'
 import { handleFrame } from './handle-frame.js'
 import { refuseFrame } from './refuse-frame.js'
 import { endSession, sendText } from './send-end-close.js'
@@ -62,6 +65,7 @@ function waitForGrant (context: SessionContext, session: Session, text: string |
     (verdict) => { takeVerdict(context, session, verdict) },
     (error: unknown) => {
       if (session.ending !== null) return
+      if (error instanceof LimitUndecided) return refuseUndecided(context, session)
       context.report.fault(error, 'message')
       // Its frame has no verdict and never will, and those behind it must not pass it.
       endSession(session, LIMITS_AWAY)
@@ -75,11 +79,28 @@ function takeVerdict (context: SessionContext, session: Session, verdict: Passag
   if (verdict.granted) context.report.messageAllowed()
   else if (!context.dryRun) return endLimited(context, session, verdict.retryAfterMs)
   else context.report.messageLimited(session)
-  const next = session.waiting.shift()
-  if (session.waiting.length === 0) session.waiting = null
-  if (next === undefined) return
-  session.waitingBytes -= heldBytes(next)
-  understand(context, session, next)
+  const next = takeOldest(session)
+  if (next !== undefined) understand(context, session, next)
+}
+
+/**
+ * The address's window cannot be read, and no frame of it can be counted: this frame is refused, and the connection goes on
+ * to receive. It ends after as many such frames as a window allows, as nothing else bounds them.
+ */
+function refuseUndecided (context: SessionContext, session: Session): void {
+  const frame = takeOldest(session)
+  if (frame === undefined) return
+  if (context.dryRun) return understand(context, session, frame)
+  sendError(session, frame === null ? undefined : readFrameId(frame), LIMITS_AWAY, context.maxBufferedBytes)
+  if (++session.undecidedFrames > context.limits.messages) endSession(session, LIMITS_AWAY)
+}
+
+/** The frame that has waited longest: verdicts come in their order. */
+function takeOldest (session: Session): string | null | undefined {
+  const oldest = session.waiting?.shift()
+  if (session.waiting?.length === 0) session.waiting = null
+  if (oldest !== undefined) session.waitingBytes -= heldBytes(oldest)
+  return oldest
 }
 
 /** Over the message limit: the frame that clients know, then the close. */

@@ -3,14 +3,17 @@ import type { Session } from './session.js'
 /** Connections with the same claims: they have the same rights and are checked as one. */
 export interface RightsGroup {
   readonly key: string
+  readonly userId: string
   readonly sessions: Set<Session>
   /** When the next check is due, monotonic, in ms. */
   dueAtMs: number
   /** When the last check was asked that was answered, monotonic, in ms. */
   verifiedAtMs: number
-  checking: boolean
+  turn: 'none' | 'waiting' | 'checking'
   /** Asked for again while a check was under way, which may have read the old state. */
   again: boolean
+  /** Its last check took long. */
+  slow: boolean
 }
 
 const groupKey = ({ identity }: Session): string => `${identity.issuer} ${identity.userId} ${JSON.stringify(identity.claims)}`
@@ -18,6 +21,7 @@ const groupKey = ({ identity }: Session): string => `${identity.issuer} ${identi
 /** The open connections by their claims. */
 export class RightsGroups {
   private readonly byKey = new Map<string, RightsGroup>()
+  private readonly byUser = new Map<string, Set<RightsGroup>>()
   private readonly bySession = new Map<Session, RightsGroup>()
 
   /** `now`: monotonic, in ms. */
@@ -25,8 +29,8 @@ export class RightsGroups {
 
   add (session: Session): RightsGroup {
     const key = groupKey(session)
-    const group = this.byKey.get(key) ?? this.create(key)
-    this.byKey.set(key, group)
+    const group = this.byKey.get(key) ?? this.create(key, session.identity.userId)
+    this.keep(group)
     group.sessions.add(session)
     this.bySession.set(session, group)
     return group
@@ -36,22 +40,38 @@ export class RightsGroups {
     const group = this.bySession.get(session)
     this.bySession.delete(session)
     group?.sessions.delete(session)
-    if (group?.sessions.size === 0) this.byKey.delete(group.key)
+    if (group?.sessions.size === 0) this.drop(group)
   }
 
   /** A group of this connection alone, which is checked once and not kept. */
   single (session: Session): RightsGroup {
-    const group = this.create('')
+    const group = this.create('', session.identity.userId)
     group.sessions.add(session)
     return group
   }
 
   all (): Iterable<RightsGroup> { return this.byKey.values() }
 
-  private create (key: string): RightsGroup {
+  ofUser (userId: string): Iterable<RightsGroup> { return this.byUser.get(userId) ?? [] }
+
+  private keep (group: RightsGroup): void {
+    this.byKey.set(group.key, group)
+    const ofUser = this.byUser.get(group.userId)
+    if (ofUser === undefined) this.byUser.set(group.userId, new Set([group]))
+    else ofUser.add(group)
+  }
+
+  private drop (group: RightsGroup): void {
+    this.byKey.delete(group.key)
+    const ofUser = this.byUser.get(group.userId)
+    ofUser?.delete(group)
+    if (ofUser?.size === 0) this.byUser.delete(group.userId)
+  }
+
+  private create (key: string, userId: string): RightsGroup {
     const nowMs = this.now()
     // A random first date spreads groups that came together, such as after a deploy; no later than one period.
     const dueAtMs = nowMs + this.periodMs * (0.5 + Math.random() / 2)
-    return { key, sessions: new Set(), dueAtMs, verifiedAtMs: nowMs, checking: false, again: false }
+    return { key, userId, sessions: new Set(), dueAtMs, verifiedAtMs: nowMs, turn: 'none', again: false, slow: false }
   }
 }

@@ -1,15 +1,19 @@
 import type { Authorizer } from '../access/authorizer.js'
+import { createGenerations } from '../collections/generations.js'
+import { createSpacing } from '../collections/spacing.js'
 import { checkRights } from './check-rights.js'
-import { RightsGroups, type RightsGroup } from './rights-groups.js'
+import { RightsGroups } from './rights-groups.js'
+import { createTurns } from './rights-turns.js'
 import type { Session } from './session.js'
+import { isPersonal } from './topics.js'
 
-/** Checks at the same time, per process: a re-check must not crowd out the checks of those who connect. */
-const MAX_CONCURRENT = 4
 /** After this many periods without an answer, the rights may no longer hold. */
 const MAX_UNVERIFIED_PERIODS = 3
 const MIN_UNVERIFIED_MS = 15_000
 const TICK_PARTS = 20
 const MIN_TICK_MS = 50
+/** Orders for one user within this time, in ms, are one: a trigger may say it for each row that changed. */
+const SPACING_MS = 1000
 
 /** Keeps asking whether open connections may still see what they listen to. */
 export interface Rights {
@@ -19,10 +23,15 @@ export interface Rights {
   remove (session: Session): void
   /** A new token: regroups the connection and checks it at once. */
   recheckSoon (session: Session): void
-  /** Checks every connection of a user, or of all, at once: the back end said that something changed. */
+  /**
+   * Checks every connection of a user, or of all (null), at once: the back end said that something changed. What it says
+   * again within a second is done once, at the end of that second; nothing is answered from memory meanwhile.
+   */
   recheck (userId: string | null): void
-  /** Goes up with each word that rights changed: an answer that was asked for before is out of date. */
-  readonly generation: number
+  /** Is another one after each word that a user's rights changed: an answer that was asked for before is out of date. */
+  generationOf (userId: string): number
+  /** Ends every connection that hears anything but its user's own topic, or is about to: nothing that was granted counts. */
+  endAll (): void
   stop (): void
 }
 
@@ -39,27 +48,35 @@ export interface RightsDeps {
   readonly onFault: (error: unknown) => void
   /** Monotonic, in ms. */
   readonly now?: () => number
+  /** Orders for one user within this time, in ms, are one; a second unless given. */
+  readonly spacingMs?: number
 }
 
 /** Before the start there is nobody to tell. */
 const NOBODY: RightsHandlers = { withdraw () {}, unverifiable () {} }
 
 /** Makes the re-check of one process; `start` begins it. */
-export function createRights ({ authorizer, periodMs, onFault, now = () => performance.now() }: RightsDeps): Rights {
+export function createRights (deps: RightsDeps): Rights {
+  const { authorizer, periodMs, onFault, now = () => performance.now(), spacingMs = SPACING_MS } = deps
   const groups = new RightsGroups(periodMs, now)
   const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
-  const checkSoon = createTurns({
+  const turns = createTurns({
     check: group => checkRights({ authorizer, ...handlers, maxUnverifiedMs, now }, group),
     nextDueMs: () => now() + periodMs,
-    onFault
+    onFault,
+    now
   })
-  let generation = 0
+  const generations = createGenerations()
+  const orders = createSpacing<string | null>(spacingMs, (userId) => {
+    generations.bump(userId)
+    for (const group of userId === null ? groups.all() : groups.ofUser(userId)) turns.take(group, userId !== null)
+  })
   let handlers = NOBODY
   let timer: NodeJS.Timeout | undefined
 
   function checkDue (): void {
     const nowMs = now()
-    for (const group of groups.all()) if (group.dueAtMs <= nowMs) checkSoon(group)
+    for (const group of groups.all()) if (group.dueAtMs <= nowMs) turns.take(group, false)
   }
 
   return {
@@ -72,58 +89,28 @@ export function createRights ({ authorizer, periodMs, onFault, now = () => perfo
     remove (session) { groups.remove(session) },
     recheckSoon (session) {
       groups.remove(session)
-      checkSoon(authorizer.local ? groups.single(session) : groups.add(session))
+      turns.take(authorizer.local ? groups.single(session) : groups.add(session), true)
     },
-    get generation () { return generation },
+    generationOf: generations.of,
     recheck (userId) {
-      generation++
-      authorizer.forget()
-      for (const group of groups.all()) {
-        const [sample] = group.sessions
-        if (sample !== undefined && (userId === null || sample.identity.userId === userId)) checkSoon(group)
+      authorizer.forget(userId)
+      orders.ask(userId)
+    },
+    endAll () {
+      generations.bump(null)
+      for (const { sessions } of [...groups.all()]) {
+        for (const session of [...sessions]) if (session.work !== null || hearsMore(session)) handlers.unverifiable(session)
       }
     },
-    stop () { clearInterval(timer) }
+    stop () {
+      clearInterval(timer)
+      orders.stop()
+    }
   }
 }
 
-interface TurnDeps {
-  readonly check: (group: RightsGroup) => Promise<void>
-  /** When a group that takes its turn now is due again. */
-  readonly nextDueMs: () => number
-  readonly onFault: (error: unknown) => void
-}
-
-/** Lets a few checks run at once and the others wait. A group asked for while its check runs is checked once more after it. */
-function createTurns ({ check, nextDueMs, onFault }: TurnDeps): (group: RightsGroup) => void {
-  const ready: RightsGroup[] = []
-  let running = 0
-
-  function takeTurn (group: RightsGroup): void {
-    if (group.checking) {
-      group.again = true
-      return
-    }
-    group.checking = true
-    group.dueAtMs = nextDueMs()
-    ready.push(group)
-    next()
-  }
-  function next (): void {
-    while (running < MAX_CONCURRENT && ready.length > 0) {
-      const group = ready.shift()
-      if (group === undefined) return
-      running++
-      check(group).catch(onFault).finally(() => {
-        running--
-        group.checking = false
-        if (group.again) {
-          group.again = false
-          takeTurn(group)
-        }
-        next()
-      })
-    }
-  }
-  return takeTurn
+/** Hears something that its user needs a right for. */
+function hearsMore ({ topics }: Session): boolean {
+  for (const topic of topics) if (!isPersonal(topic)) return true
+  return false
 }

@@ -27,6 +27,8 @@ export class Session {
   /** Frames that wait for a message grant, oldest first; null while none does. */
   waiting: Array<string | null> | null = null
   waitingBytes = 0
+  /** Frames that were refused as their address's window could not be read. */
+  undecidedFrames = 0
   /** When the last two malformed frames came. */
   badFrameAtMs = NO_BAD_FRAMES
   pingWindowStartMs = 0

@@ -42,6 +42,7 @@ export interface Subscriptions {
   close (session: Session): void
 }
 
+const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000, message: 'the topics of the URL are not heard yet; subscribed follows' })
 /** Withdrawn topics that are named to the client; more are only hinted at. */
 const MAX_NAMED = 20
 
@@ -50,6 +51,13 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   const { bus, delivery, report, rights, maxBufferedBytes } = deps
   const listening = createListening(bus, delivery)
   const subscribeDeps = { ...deps, listening }
+
+  /** `subscribed` comes when the bus confirms, in its order with the answers to frames. */
+  function subscribeLate (session: Session, granted: Granted): void {
+    listening.untilConfirmed(session, topicsOf(granted)).then(() => {
+      workInOrder(session, report, async () => { sendSubscribed(session, undefined, granted, maxBufferedBytes) })
+    }, (error: unknown) => { report.fault(error, 'subscription') })
+  }
 
   return {
     open (session, granted, wasAsked) {
@@ -61,9 +69,10 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       }
       if (!wasAsked) return
       workInOrder(session, report, async () => {
-        // No client is sent away because Redis is: `subscribed` comes when it confirms.
-        await listening.listenHoweverLong(session, topicsOf(granted))
-        sendSubscribed(session, undefined, granted, maxBufferedBytes)
+        if (await listening.listenAndStay(session, topicsOf(granted))) return sendSubscribed(session, undefined, granted, maxBufferedBytes)
+        // No client is sent away because Redis is, and the frames that follow are answered meanwhile.
+        sendError(session, undefined, UNAVAILABLE, maxBufferedBytes)
+        subscribeLate(session, granted)
       })
     },
     subscribe (session, frame) {

@@ -4,9 +4,9 @@ export interface LastingBan {
   readonly remainingMs: number
 }
 
-/** The bans that this process knows, at most `maxEntries`: beyond, those that end first are forgotten. `now` in ms. */
+/** The bans that this process holds by itself, at most `maxEntries`: beyond, those that end first are forgotten. `now` in ms. */
 export function createBans (now: () => number, maxEntries: number) {
-  let endsAtMs = new Map<string, number>()
+  const endsAtMs = new Map<string, number>()
 
   function bannedForMs (address: string): number {
     const end = endsAtMs.get(address)
@@ -36,12 +36,6 @@ export function createBans (now: () => number, maxEntries: number) {
       return isNew
     },
     remove (address: string): void { endsAtMs.delete(address) },
-    /** Takes the place of all that was known; returns the addresses that were not banned. */
-    replace (all: readonly LastingBan[]): string[] {
-      const added = all.filter(({ address }) => bannedForMs(address) === 0).map(({ address }) => address)
-      endsAtMs = new Map(all.map(({ address, remainingMs }) => [address, now() + remainingMs]))
-      return added
-    },
     /** All that have not ended. */
     list (): LastingBan[] {
       forgetExpired()

@@ -1,87 +1,87 @@
-import { createBans, type LastingBan } from './bans.js'
-import { MAX_BANS, MAX_ORDERS, type ControlHandlers } from './control.js'
-import type { ControlMessage } from './messages.js'
-import { createRevocations, type LastingRevocation } from './revocations.js'
-
-/** As many as can be kept and as many again: no name is forgotten while its order can still be read. */
-const MAX_REMEMBERED_ORDERS = 2 * MAX_ORDERS
+import { BAN_TERMS } from './ban-terms.js'
+import { MAX_BANS, type ControlHandlers } from './control.js'
+import { createDoneOrders } from './done-orders.js'
+import { createLedger, type Ledger, type OrderRecord } from './ledger.js'
+import type { PassingOrder } from './messages.js'
+import type { KeptOrder, LedgerName, LedgerTerms } from './order-record.js'
+import { createRevocationLookup } from './revocation-lookup.js'
+import { createRevocationTerms } from './revocation-terms.js'
 
 /** Before the start there is nobody to tell. */
-const NOBODY: ControlHandlers = { onRevoked () {}, onDisconnect () {}, onBan () {}, onRecheck () {} }
-
-/** All revocations and bans of one moment. */
-export interface ControlSnapshot {
-  readonly revocations: readonly LastingRevocation[]
-  readonly bans: readonly LastingBan[]
-}
+const NOBODY: ControlHandlers = { onRevoked () {}, onDisconnect () {}, onBanned () {}, onRecheck () {} }
 
 export type ControlState = ReturnType<typeof createControlState>
 
-/** What this process knows of the orders, and what it does about them. `now` in ms. */
-export function createControlState (now: () => number) {
-  const revocations = createRevocations(now)
-  const bans = createBans(now, MAX_BANS)
-  const ordersDone = new Set<string>()
-  let sinceReading: ControlMessage[] | null = null
+export interface ControlStateOptions {
+  /** How long a revocation of all tokens until now lasts, in ms. */
+  readonly revocationMs: number
+  /** In ms; need not be the time of day. */
+  readonly now: () => number
+}
+
+/** What this process knows of the orders, and what it does about them. */
+export function createControlState ({ revocationMs, now }: ControlStateOptions) {
+  const lookup = createRevocationLookup(now)
+  const terms: Readonly<Record<LedgerName, LedgerTerms>> = { bans: BAN_TERMS, revocations: createRevocationTerms(revocationMs) }
+  const ledgers: Readonly<Record<LedgerName, Ledger>> = {
+    bans: createLedger(now, MAX_BANS, () => {}),
+    // None may be forgotten: what Redis keeps at once bounds them.
+    revocations: createLedger(now, Infinity, lookup.follow)
+  }
+  const wasDone = createDoneOrders()
+  let heardAtUs = 0
   let handlers = NOBODY
 
-  /** Whether it is an order that was done before; from now on it is. */
-  function isRepeated (message: ControlMessage): boolean {
-    if ((message.type !== 'disconnect' && message.type !== 'recheck') || message.order_id === undefined) return false
-    if (ordersDone.has(message.order_id)) return true
-    ordersDone.add(message.order_id)
-    const [oldest = ''] = ordersDone
-    if (ordersDone.size > MAX_REMEMBERED_ORDERS) ordersDone.delete(oldest)
-    return false
+  function saysMore (name: LedgerName, before: OrderRecord | undefined, after: OrderRecord): boolean {
+    if (after.lifted) return false
+    return before === undefined || before.lifted || terms[name].reachOf(after.member) > terms[name].reachOf(before.member)
   }
 
-  function perform (message: ControlMessage): void {
-    switch (message.type) {
-      case 'disconnect': handlers.onDisconnect(message.user_id); break
-      case 'recheck': handlers.onRecheck(message.user_id ?? null); break
-      case 'unban': bans.remove(message.address); break
-      case 'unrevoke': revocations.remove(message.target); break
-      case 'ban':
-        if (bans.add({ address: message.address, remainingMs: message.duration_ms })) handlers.onBan(message.address)
-        break
-      case 'revoke':
-        if (revocations.add({ revocation: message.revocation, remainingMs: message.duration_ms })) handlers.onRevoked(revocations.isRevoked)
+  /** Learns what is kept; returns the orders that say more than what was known, which nobody was told of yet. */
+  function learnQuietly (name: LedgerName, kept: Iterable<KeptOrder>): string[] {
+    const news: string[] = []
+    for (const order of kept) {
+      heardAtUs = Math.max(heardAtUs, order.givenAtUs)
+      const change = ledgers[name].learn(order)
+      if (change !== null && saysMore(name, change.before, change.after)) news.push(order.name)
     }
+    return news
+  }
+
+  /** Ends the connections that new orders mean: once for many orders, as each time all connections are looked at. */
+  function tell (name: LedgerName, news: readonly string[]): void {
+    if (news.length === 0) return
+    if (name === 'revocations') handlers.onRevoked(lookup.isRevoked)
+    else handlers.onBanned(new Set(news))
   }
 
   return {
+    terms,
+    ledgers,
+    lookup,
     /** From now on what is done is told to these. */
     start (started: ControlHandlers): void { handlers = started },
-    isRevoked: revocations.isRevoked,
-    bannedForMs: bans.bannedForMs,
-    revocationCount: revocations.size,
-    known: (): ControlSnapshot => ({ revocations: revocations.list(), bans: bans.list() }),
-    /** Does what was ordered; an order with an `order_id` once. */
-    perform (message: ControlMessage): void {
-      if (isRepeated(message)) return
-      sinceReading?.push(message)
-      perform(message)
+    /** From now on nobody is told. */
+    stop (): void { handlers = NOBODY },
+    isRevoked: lookup.isRevoked,
+    bannedForMs (address: string): number {
+      const ban = ledgers.bans.get(address)
+      return ban === undefined || ban.lifted ? 0 : ledgers.bans.remainingMs(ban)
     },
-    /**
-     * Takes the place of all that was known by what `read` finds. Orders that arrive meanwhile may be older or younger
-     * than what it finds: they are applied once more on top of it.
-     */
-    async reload (read: () => Promise<ControlSnapshot>): Promise<void> {
-      const missed: ControlMessage[] = sinceReading = []
-      try {
-        const snapshot = await read()
-        if (revocations.replace(snapshot.revocations)) handlers.onRevoked(revocations.isRevoked)
-        for (const address of bans.replace(snapshot.bans)) handlers.onBan(address)
-        for (const message of missed) {
-          if (message.type !== 'disconnect' && message.type !== 'recheck') perform(message)
-        }
-      } finally {
-        sinceReading = null
-      }
+    /** The latest time at which an order was given that this process has heard of, in µs on Redis's clock. */
+    heardAtUs: (): number => heardAtUs,
+    learnQuietly,
+    tell,
+    learn (name: LedgerName, kept: Iterable<KeptOrder>): void { tell(name, learnQuietly(name, kept)) },
+    /** Does what passes and leaves nothing behind; false: it was done before. An order without an `order_id` is done each time. */
+    perform (order: PassingOrder): boolean {
+      if (wasDone(order)) return false
+      if (order.type === 'disconnect') handlers.onDisconnect(order.user_id)
+      else handlers.onRecheck(order.user_id ?? null)
+      return true
     },
     sweep (): void {
-      revocations.sweep()
-      bans.sweep()
+      for (const ledger of Object.values(ledgers)) ledger.sweep()
     }
   }
 }

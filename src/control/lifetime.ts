@@ -10,5 +10,10 @@ export function revocationFrom (asked: Revocation, nowMs: number): Revocation {
 
 /** How long a revocation is kept, in ms: until the last token that it means has expired. */
 export function keepRevocationForMs (revocation: Revocation, maxTokenLifetimeMs: number, nowMs: number): number {
-  return Math.max((revocation.issuedBeforeMs ?? nowMs) - nowMs, 0) + maxTokenLifetimeMs + MARGIN_MS
+  return Math.max((revocation.issuedBeforeMs ?? nowMs) - nowMs, 0) + revocationLastsMs(maxTokenLifetimeMs)
+}
+
+/** How long a revocation of tokens issued until now is kept, in ms. */
+export function revocationLastsMs (maxTokenLifetimeMs: number): number {
+  return maxTokenLifetimeMs + MARGIN_MS
 }

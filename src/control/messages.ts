@@ -22,9 +22,12 @@ const sender = { v: Type.Optional(Type.Literal(1)), from: Type.Optional(Type.Str
 /** By this name an order that comes twice, as a message and by reading, is done once; back ends leave it out. */
 const passing = { ...sender, order_id: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })) }
 
+const disconnect = Type.Object({ ...passing, ...DisconnectOrderSchema.properties })
+const recheck = Type.Object({ ...passing, ...RecheckOrderSchema.properties })
+
 const message = Type.Union([
-  Type.Object({ ...passing, ...DisconnectOrderSchema.properties }),
-  Type.Object({ ...passing, ...RecheckOrderSchema.properties }),
+  disconnect,
+  recheck,
   Type.Object({ ...sender, type: Type.Literal('revoke'), revocation, duration_ms: durationMs }),
   Type.Object({ ...sender, type: Type.Literal('unrevoke'), target: Type.Object({ kind, id, issuer }) }),
   Type.Object({ ...sender, type: Type.Literal('ban'), address, duration_ms: durationMs }),
@@ -33,9 +36,18 @@ const message = Type.Union([
 
 const checkMessage = Compile(message)
 const checkRevocation = Compile(revocation)
+/** A token, a session or a user, as records in Redis are named. */
+const checkTargetName = Compile(Type.Tuple([kind, issuer, id]))
 
-/** What travels on `<prefix>ws:control`. Back ends may send `disconnect` and `recheck`; what has to last goes by the admin port. */
+/**
+ * What travels on `<prefix>ws:control`. `disconnect` and `recheck` are done by who hears them; the others only say which
+ * entry is to be read again. They say the whole order, as processes of the build before do what they hear.
+ */
 export type ControlMessage = Type.Static<typeof message>
+/** An order that is done once and leaves nothing behind. */
+export type PassingOrder = Type.Static<typeof disconnect> | Type.Static<typeof recheck>
+/** An order that lasts, or its taking back. */
+export type LastingOrder = Exclude<ControlMessage, PassingOrder>
 export type KeptRevocation = Type.Static<typeof revocation>
 
 /** Reads a message; null when it is none of this version. Never throws. */
@@ -48,6 +60,14 @@ export function parseControlMessage (payload: Buffer | string): ControlMessage |
 export function parseKeptRevocation (text: string): KeptRevocation | null {
   const value = parseJson(text)
   return checkRevocation.Check(value) ? value : null
+}
+
+/** Reads the name of a record about revocations; null when it is none. Never throws. */
+export function parseTargetName (text: string): Omit<KeptRevocation, 'issuedBeforeMs'> | null {
+  const value = parseJson(text)
+  if (!checkTargetName.Check(value)) return null
+  const [kind, issuer, id] = value
+  return { kind, id, issuer }
 }
 
 function parseJson (text: string): unknown {

@@ -8,16 +8,21 @@ import { waitAtMost } from '../redis/bounded-wait.js'
 import type { RedisClient } from '../redis/client.js'
 import { createControlKeys } from '../redis/keys.js'
 import type { Identity } from '../tokens/identity.js'
-import type { Control, ControlHandlers, Revocation, RevocationTarget } from './control.js'
+import { createBanMarks, type BanMarks } from './ban-marks.js'
+import type { Control, ControlHandlers, ListedBan, ListedRevocation, Page, PageRequest, Revocation, RevocationTarget } from './control.js'
 import { createControlState, type ControlState } from './control-state.js'
-import { createControlStore, type ControlStore } from './control-store.js'
 import { createKeptOrders, type KeptOrders } from './kept-orders.js'
 import { KeptReader } from './kept-reader.js'
-import { keepRevocationForMs, revocationFrom } from './lifetime.js'
-import { parseControlMessage, type ControlMessage } from './messages.js'
-import { ReloadLoop } from './reload-loop.js'
+import { revocationLastsMs } from './lifetime.js'
+import { createOrderLists } from './list-orders.js'
+import { parseControlMessage, type ControlMessage, type PassingOrder } from './messages.js'
+import { createOrderBook, type Given, type OrderBook } from './order-book.js'
+import { entriesOf, toMessage } from './order-messages.js'
+import { createOrderReports, type HeardOrder } from './order-reports.js'
+import type { KeptOrder, LedgerName } from './order-record.js'
+import { createOrderStore } from './order-store.js'
 
-type Unreadable = 'control_message' | 'kept_revocation' | 'kept_order'
+type Unreadable = 'control_message' | 'kept_ban' | 'kept_revocation' | 'kept_order'
 
 export interface RedisControlOptions {
   /** Not closed by the control. */
@@ -25,19 +30,33 @@ export interface RedisControlOptions {
   readonly prefix: string
   /** Longest that an accepted token may live, in ms. Revocations are kept for this time. */
   readonly maxTokenLifetimeMs: number
+  /** Configured names of the issuers. */
+  readonly issuers: readonly string[]
   /** Messages or kept entries that this version cannot read: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<Unreadable>) => void
+  /** The user of Redis has no right to the channel of orders. */
+  readonly onRefused?: (error: unknown) => void
+  /** An order was heard from outside this process: at most 50 reports in 10 s. */
+  readonly onHeard?: (heard: HeardOrder) => void
+  /** Redis had lost orders that this process knew, and has them again. */
+  readonly onWrittenBack?: (orders: number) => void
   /** Time between two readings of all that is kept, in ms. */
   readonly reloadEveryMs?: number
-  /** How long an order or a reading may take, in ms. */
+  /** How long one call may take, in ms. */
   readonly timeoutMs?: number
+  /** Time of day, in ms. */
   readonly now?: () => number
 }
 
+/** Orders written back that others are told of; they find more by themselves. */
+const MAX_ANNOUNCED = 100
 const RELOAD_EVERY_MS = 30_000
 const TIMEOUT_MS = 1000
 
-/** Control over Redis: kept there first, then published on `<prefix>ws:control`; read anew on reconnect and every 30 s. */
+/**
+ * Control over Redis. What counts is what stands in its keys: an order is kept there first, and a message on
+ * `<prefix>ws:control` only says which entry is to be read again. All is read anew on reconnect and every 30 s.
+ */
 export function createRedisControl (options: RedisControlOptions): Control {
   return new RedisControl(options)
 }
@@ -46,92 +65,131 @@ export function createRedisControl (options: RedisControlOptions): Control {
 class RedisControl implements Control {
   private readonly from = randomUUID()
   private readonly channel: string
-  private readonly maxTokenLifetimeMs: number
   private readonly timeoutMs: number
-  private readonly now: () => number
   private readonly drop: (reason: Unreadable) => void
+  private readonly report: (message: ControlMessage) => void
   private readonly state: ControlState
-  private readonly store: ControlStore
+  private readonly book: OrderBook
+  private readonly lists: ReturnType<typeof createOrderLists>
   private readonly keptOrders: KeptOrders
   private readonly reader: KeptReader
-  private readonly reloading: ReloadLoop
+  private readonly marks: BanMarks
   private readonly publishText: PublishText
   private readonly channels: Channels
   private listened = false
+  private denied = false
   private closed = false
 
   constructor (options: RedisControlOptions) {
-    const { client, prefix, timeoutMs = TIMEOUT_MS, now = Date.now } = options
-    this.channel = createControlKeys(prefix).channel
-    this.maxTokenLifetimeMs = options.maxTokenLifetimeMs
+    const { client, prefix, timeoutMs = TIMEOUT_MS, now = Date.now, maxTokenLifetimeMs, issuers } = options
+    const keys = createControlKeys(prefix)
+    this.channel = keys.channel
     this.timeoutMs = timeoutMs
-    this.now = now
     this.drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
-    this.state = createControlState(now)
-    this.store = createControlStore({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_revocation') } })
+    this.report = createOrderReports((heard) => options.onHeard?.(heard), now)
+    // A clock that is set must not end an order of this process, nor bring one back.
+    this.state = createControlState({ revocationMs: revocationLastsMs(maxTokenLifetimeMs), now: () => performance.now() })
+    const openStore = (name: 'bans' | 'revocations', unreadable: Unreadable) => createOrderStore({
+      client, keys: keys[name], terms: this.state.terms[name], timeoutMs, onUnreadable: () => { this.drop(unreadable) }
+    })
+    const stores = { bans: openStore('bans', 'kept_ban'), revocations: openStore('revocations', 'kept_revocation') }
+    this.book = createOrderBook({ state: this.state, stores, issuers, maxTokenLifetimeMs, now })
+    this.lists = createOrderLists(stores, this.state.terms)
     this.keptOrders = createKeptOrders({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_order') } })
-    this.reader = new KeptReader({ state: this.state, store: this.store, keptOrders: this.keptOrders, timeoutMs })
-    this.reloading = new ReloadLoop(async () => await this.reader.reload(), options.reloadEveryMs ?? RELOAD_EVERY_MS)
+    this.reader = new KeptReader({
+      state: this.state,
+      stores,
+      keptOrders: this.keptOrders,
+      everyMs: options.reloadEveryMs ?? RELOAD_EVERY_MS,
+      onUnreadable: (name) => { this.drop(name === 'bans' ? 'kept_ban' : 'kept_revocation') },
+      onWrittenBack: (name, orders) => {
+        options.onWrittenBack?.(orders.length)
+        this.announce(name, orders)
+      }
+    })
+    this.marks = createBanMarks({ client, markOf: keys.ban, timeoutMs })
     this.publishText = createPublisher(client, timeoutMs)
     // On a cluster back ends may use either kind of publishing.
     this.channels = openChannels(client, client instanceof Cluster ? ['subscribe', 'ssubscribe'] : ['subscribe'], {
       onMessage: (_channel, payload) => { this.hear(payload) },
       onConfirmed: (confirmed) => { if (confirmed.length > 0) this.catchUp() },
+      onRefused: (_channels, error) => {
+        this.denied = true
+        options.onRefused?.(error)
+      },
       onLost: () => { /* comes back by itself */ }
     })
   }
 
   get loaded (): boolean { return this.reader.loaded }
 
+  /** A lost connection comes back by itself, so it changes nothing here. */
+  get listening (): boolean { return this.listened && !this.denied }
+
   readonly start = (handlers: ControlHandlers): void => {
     this.state.start(handlers)
-    this.reader.start()
     this.channels.want(this.channel)
-    this.reloading.readSoon()
+    this.reader.start()
   }
 
   readonly isRevoked = (identity: Identity): boolean => this.state.isRevoked(identity)
 
   readonly bannedForMs = (address: string): number => this.state.bannedForMs(address)
 
-  readonly revoke = async (asked: Revocation): Promise<void> => {
-    const revocation = revocationFrom(asked, this.now())
-    const durationMs = keepRevocationForMs(revocation, this.maxTokenLifetimeMs, this.now())
-    const message: ControlMessage = { type: 'revoke', revocation, duration_ms: durationMs }
-    await this.order(message, async () => { await this.store.keepRevocation(revocation, durationMs) })
-  }
+  readonly listBans = async (page: PageRequest): Promise<Page<ListedBan> | null> => await this.lists.listBans(page)
+
+  readonly listRevocations = async (page: PageRequest): Promise<Page<ListedRevocation> | null> => await this.lists.listRevocations(page)
+
+  readonly revoke = async (asked: Revocation): Promise<void> => { await this.give(async () => await this.book.revoke(asked)) }
 
   readonly unrevoke = async (target: RevocationTarget): Promise<void> => {
-    await this.order({ type: 'unrevoke', target }, async () => { await this.store.dropRevocations(target) })
+    // What stands beside it in the sorted set must be known, or it would count as given later.
+    if (!this.loaded) throw new Error('revocations are not read yet')
+    await this.give(async () => await this.book.unrevoke(target))
   }
 
   readonly ban = async (address: string, durationMs: number): Promise<void> => {
-    await this.order({ type: 'ban', address, duration_ms: durationMs }, async () => { await this.store.keepBan(address, durationMs) })
+    await this.give(async () => {
+      const given = await this.book.ban(address, durationMs)
+      await this.marks.set(address, durationMs)
+      return given
+    })
   }
 
   readonly unban = async (address: string): Promise<void> => {
-    await this.order({ type: 'unban', address }, async () => { await this.store.dropBan(address) })
+    await this.give(async () => {
+      const given = await this.book.unban(address)
+      await this.marks.clear(address)
+      return given
+    })
   }
 
   readonly disconnect = async (userId: string): Promise<void> => {
-    await this.order({ type: 'disconnect', order_id: randomUUID(), user_id: userId }, this.keptOrders.keep)
+    await this.pass({ type: 'disconnect', order_id: randomUUID(), user_id: userId })
   }
 
   readonly recheck = async (userId: string | null): Promise<void> => {
-    await this.order({ type: 'recheck', order_id: randomUUID(), user_id: userId }, this.keptOrders.keep)
+    await this.pass({ type: 'recheck', order_id: randomUUID(), user_id: userId })
   }
 
   readonly close = async (): Promise<void> => {
     this.closed = true
-    this.reloading.close()
+    this.state.stop()
     this.reader.close()
     this.channels.close()
   }
 
   private hear (payload: Buffer): void {
     const message = parseControlMessage(payload)
-    if (message === null) this.drop('control_message')
-    else if (message.from !== this.from) this.state.perform(message)
+    if (message === null) return this.drop('control_message')
+    if (message.from === this.from) return
+    if (message.type === 'disconnect' || message.type === 'recheck') {
+      if (this.state.perform(message)) this.report(message)
+      return
+    }
+    this.report(message)
+    const { ledger, entries } = entriesOf(message, this.state.lookup.issuersOf)
+    for (const entry of entries) this.reader.readNamed(ledger, entry)
   }
 
   /** What was ordered before this moment may have been missed. */
@@ -139,15 +197,38 @@ class RedisControl implements Control {
     // Every confirmation but the first follows a loss, and what back ends published meanwhile is kept nowhere.
     if (this.listened) this.state.perform({ type: 'recheck' })
     this.listened = true
-    this.reloading.readSoon()
+    this.denied = false
+    this.reader.readSoon()
   }
 
   /** Keeps it, does it here, and tells the others: in this order, so that nothing is done here that the others cannot find. */
-  private async order (message: ControlMessage, keep: (text: string) => Promise<void>): Promise<void> {
+  private async give (keep: () => Promise<Given>): Promise<void> {
     if (this.closed) throw new Error('control is closed')
-    const text = JSON.stringify({ v: 1, from: this.from, ...message })
-    await waitAtMost(keep(text), this.timeoutMs, 'keeping an order')
-    this.state.perform(message)
+    const { ledger, kept, message } = await waitAtMost(keep(), this.timeoutMs, 'keeping an order')
+    this.state.learn(ledger, kept)
+    await this.publish(message)
+  }
+
+  private async pass (order: PassingOrder): Promise<void> {
+    if (this.closed) throw new Error('control is closed')
+    const text = this.toText(order)
+    await waitAtMost(this.keptOrders.keep(text), this.timeoutMs, 'keeping an order')
+    this.state.perform(order)
     await this.publishText(this.channel, text)
   }
+
+  /** Tells the others of what Redis had lost: a process that began meanwhile does not know it. */
+  private announce (name: LedgerName, orders: readonly KeptOrder[]): void {
+    for (const order of orders.slice(0, MAX_ANNOUNCED)) {
+      const message = toMessage(name, order)
+      if (message === null || this.closed) continue
+      // Whom this does not reach finds it by reading.
+      this.publish(message).catch(() => {})
+      if (name === 'bans' && !order.lifted) this.marks.restore(order.name, order.remainingMs)
+    }
+  }
+
+  private async publish (message: ControlMessage): Promise<void> { await this.publishText(this.channel, this.toText(message)) }
+
+  private toText (message: ControlMessage): string { return JSON.stringify({ v: 1, from: this.from, ...message }) }
 }

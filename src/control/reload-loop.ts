@@ -1,5 +1,7 @@
 /** After a failed reading the next one comes sooner. */
 const RETRY_MS = 1000
+/** Orders that a flood hides are still to be known within a second. */
+const PACE_MS = 500
 
 /** Reads all that is kept: soon when asked to, and anew every `everyMs` (less up to a fifth, so that processes take turns). */
 export class ReloadLoop {
@@ -7,6 +9,7 @@ export class ReloadLoop {
   private readAgain = false
   private closed = false
   private timer: NodeJS.Timeout | undefined
+  private pacing: NodeJS.Timeout | undefined
 
   /** `reload` tells whether it could read; it must not reject. */
   constructor (private readonly reload: () => Promise<boolean>, private readonly everyMs: number) {}
@@ -26,8 +29,18 @@ export class ReloadLoop {
     })
   }
 
+  /** Reads after half a second, however often that is asked for until then. */
+  readPaced (): void {
+    if (this.closed || this.pacing !== undefined) return
+    this.pacing = setTimeout(() => {
+      this.pacing = undefined
+      this.readSoon()
+    }, PACE_MS).unref()
+  }
+
   close (): void {
     this.closed = true
     clearTimeout(this.timer)
+    clearTimeout(this.pacing)
   }
 }

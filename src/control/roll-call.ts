@@ -23,6 +23,8 @@ export interface RollCallOptions<T> {
   /** Whether another process answered with an entry of this version; others are left out. */
   readonly isEntry: (entry: unknown) => entry is T
   readonly maxEntries?: number
+  /** The user of Redis has no right to a channel. */
+  readonly onRefused?: (error: unknown) => void
   readonly timeoutMs?: number
 }
 
@@ -82,6 +84,7 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
       else onAnswer(payload)
     },
     onConfirmed: () => {},
+    onRefused: (_channels, error) => { options.onRefused?.(error) },
     onLost: () => { /* comes back by itself */ }
   })
 

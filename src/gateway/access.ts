@@ -4,7 +4,7 @@ import type { Authorizer } from '../access/authorizer.js'
 import { createClaimsAuthorizer } from '../access/claims-authorizer.js'
 import { createOnlyIssuerAuthorizer } from '../access/only-issuer.js'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../access/postgres/authorizer.js'
-import { createSupabaseAuthorizer } from '../access/supabase/authorizer.js'
+import { createSupabaseAuthorizer, type SupabaseAuthorizer } from '../access/supabase/authorizer.js'
 import type { Config } from '../config/config.js'
 
 export interface Access {
@@ -26,9 +26,11 @@ const monotonic = (): number => performance.now()
  * An unsafe database must not be used at all. One that is away is a fault of the day: every connection to it is inspected
  * before its first use.
  */
-async function startUnlessUnsafe (postgres: PostgresAuthorizer, onAway: (reason: string) => void): Promise<readonly string[]> {
+async function startUnlessUnsafe (
+  backEnd: PostgresAuthorizer | SupabaseAuthorizer, onAway: (reason: string) => void
+): Promise<readonly string[]> {
   try {
-    return await postgres.start()
+    return await backEnd.start()
   } catch (error) {
     if (error instanceof UnsafeDatabaseError) throw new CannotStart(`WS_AUTHORIZER=postgres: ${error.message}`)
     onAway(error instanceof AccessError ? error.message : 'unknown')
@@ -62,7 +64,7 @@ export function composeAccess ({ access, tokens, upgrade }: Config, own: Authori
       checkTimeoutMs,
       cacheMs: CACHE_MS
     }, { now: monotonic })
-    return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async () => [] }
+    return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async (onAway) => await startUnlessUnsafe(supabase, onAway) }
   }
   return { authorizer: createClaimsAuthorizer(), keepTokens: false, start: async () => [] }
 }

@@ -15,6 +15,7 @@ import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { PublishEvent } from '../http/routes/publish.js'
 import type { GatewayParts, OnInbound } from './gateway-options.js'
 import type { ListedConnection } from './operations.js'
+import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -39,6 +40,7 @@ export interface FanoutDeps {
   readonly redis: RedisConnection | null
   readonly log: Logger
   readonly onFault: OnFault
+  readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly onEvent: OnBusEvent
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
@@ -48,7 +50,7 @@ export interface FanoutDeps {
   readonly ownBus: GatewayParts['bus'] | null
 }
 
-function composeBus ({ config, redis, log, onEvent, ownBus }: FanoutDeps): Bus {
+function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: FanoutDeps): Bus {
   if (ownBus !== undefined && ownBus !== null) return ownBus(onEvent)
   if (redis === null) return createMemoryBus({ onEvent })
   return createRedisBus({
@@ -57,7 +59,8 @@ function composeBus ({ config, redis, log, onEvent, ownBus }: FanoutDeps): Bus {
     onEvent,
     onGap: (topics) => { writeEvent(log, { event: 'bus.lost', topics }) },
     onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
-    onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) }
+    onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
+    onRefused: redisFailures.note
   })
 }
 
@@ -86,7 +89,11 @@ export function composeFanout (deps: FanoutDeps): Fanout {
   const { config, redis, listLocal } = deps
   const bus = composeBus(deps)
   const inbound = composeInbound(deps)
-  const rollCall = redis === null ? null : createRollCall({ client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection })
+  const rollCall = redis === null
+    ? null
+    : createRollCall({
+      client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection, onRefused: deps.redisFailures.note
+    })
   const publishEvent: PublishEvent = async (topic, event) => { await bus.publish(topic, event) }
   return {
     bus,

@@ -60,6 +60,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
     lifecycle: composeLifecycle(deps, context, rights, disconnects),
     handlers: toControlHandlers(deps.judges, rights, disconnects),
     start () {
+      deps.judges.accessSafety.watch(rights.endAll)
       rights.start({
         withdraw: subscriptions.withdraw,
         unverifiable: (session) => { endSession(session, UNVERIFIABLE) }
@@ -130,7 +131,7 @@ function composeLifecycle (
     judgeTicket: tickets.judge,
     identify: judges.identify,
     authorizer: access.authorizer,
-    rightsGeneration: () => rights.generation,
+    rightsGeneration: rights.generationOf,
     isRevoked: control.isRevoked,
     wasDisconnected: disconnects.wasDisconnected,
     userIsFull: (leaseOwner) => !dryRun && registry.countOf(leaseOwner) >= userConnections,
@@ -151,11 +152,11 @@ function toControlHandlers ({ access, tokens, endings, bannedForMs }: Judges, ri
     },
     onDisconnect (userId) {
       // An upgrade under way must not find the old rights remembered.
-      access.authorizer.forget()
+      access.authorizer.forget(userId)
       disconnects.note(userId)
       endings.endUser(userId)
     },
-    onBan (addressKey) { endings.endBanned(addressKey, bannedForMs(addressKey)) },
+    onBanned (addressKeys) { endings.endBanned(addressKeys, bannedForMs) },
     onRecheck: rights.recheck
   }
 }

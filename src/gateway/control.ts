@@ -5,15 +5,30 @@ import { createMemoryControl } from '../control/memory-control.js'
 import { createRedisControl } from '../control/redis-control.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { writeEvent } from '../observe/log/log.js'
+import type { RedisFailures } from './redis-failures.js'
+
+export interface ControlDeps {
+  readonly config: Config
+  readonly redis: RedisConnection | null
+  readonly log: Logger
+  readonly redisFailures: Pick<RedisFailures, 'note'>
+}
 
 /** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
-export function composeControl (config: Config, redis: RedisConnection | null, log: Logger): Control {
+export function composeControl ({ config, redis, log, redisFailures }: ControlDeps): Control {
   const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
-  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs })
+  const issuers = config.tokens.issuers.map(({ name }) => name)
+  if (redis === null) return createMemoryControl({ maxTokenLifetimeMs, issuers })
   return createRedisControl({
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
     maxTokenLifetimeMs,
-    onInvalid: (drops) => { writeEvent(log, { event: 'control.invalid', ...drops }) }
+    issuers,
+    onInvalid: (drops) => { writeEvent(log, { event: 'control.invalid', ...drops }) },
+    onRefused: redisFailures.note,
+    onHeard: ({ order, userId, address, revocation, dropped }) => {
+      writeEvent(log, { event: 'control.order', order, user_id: userId, ip: address, revocation, dropped })
+    },
+    onWrittenBack: (orders) => { writeEvent(log, { event: 'control.restored', orders }) }
   })
 }

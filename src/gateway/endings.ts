@@ -8,8 +8,8 @@ import type { Identity } from '../tokens/identity.js'
 export interface Endings {
   endRevoked (matches: (identity: Identity) => boolean): void
   endUser (userId: string): void
-  /** `forMs`: how long the address stays banned, for the client to wait. */
-  endBanned (addressKey: string, forMs: number): void
+  /** `forMs`: how long an address stays banned, for the client to wait. */
+  endBanned (addressKeys: ReadonlySet<string>, forMs: (addressKey: string) => number): void
 }
 
 const REVOKED = refuse('revoked')
@@ -17,12 +17,14 @@ const DISCONNECTED = refuse('disconnected')
 
 /** Makes the endings over all open connections. */
 export function createEndings (registry: Registry): Endings {
-  function endWhere (matches: (session: Session) => boolean, refusal: Refusal): void {
-    for (const session of [...registry.all()]) if (matches(session)) endSession(session, refusal)
+  function endWhere (matches: (session: Session) => boolean, refusalOf: (session: Session) => Refusal): void {
+    for (const session of [...registry.all()]) if (matches(session)) endSession(session, refusalOf(session))
   }
   return {
-    endRevoked (matches) { endWhere(session => matches(session.identity), REVOKED) },
-    endUser (userId) { endWhere(session => session.identity.userId === userId, DISCONNECTED) },
-    endBanned (addressKey, forMs) { endWhere(session => session.address.key === addressKey, refuse('banned', { retryAfterMs: forMs })) }
+    endRevoked (matches) { endWhere(session => matches(session.identity), () => REVOKED) },
+    endUser (userId) { endWhere(session => session.identity.userId === userId, () => DISCONNECTED) },
+    endBanned (addressKeys, forMs) {
+      endWhere(({ address }) => addressKeys.has(address.key), ({ address }) => refuse('banned', { retryAfterMs: forMs(address.key) }))
+    }
   }
 }

@@ -4,11 +4,14 @@ import type { Config } from '../config/config.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
+import { watchReplies } from '../redis/watch-replies.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
 import type { Exits } from './exits.js'
 import type { GatewayExtras } from './gateway-options.js'
 import { openProcessLog, type ProcessLog } from './process-log.js'
+import { needsOf } from './redis-needs.js'
+import { createRedisFailures, NO_REDIS_FAILURES, type RedisFailures } from './redis-failures.js'
 import { writeEvent } from '../observe/log/log.js'
 
 /** Where this process is in its life. Read by the gate of upgrades and by readiness, moved by start and stop. */
@@ -25,6 +28,8 @@ export interface Ground extends ProcessLog {
   readonly metrics: Metrics
   /** Null: without Redis. */
   readonly redis: RedisConnection | null
+  /** Where everybody tells what Redis refused to do. */
+  readonly redisFailures: RedisFailures
 }
 
 /** Opens log, metrics and the connection to Redis, which need not be up. */
@@ -47,8 +52,12 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   const metrics = createMetrics()
   exits.add(metrics.close)
   const redis = openRedis(config, log)
-  exits.add(async () => { await redis?.close() })
-  return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis }
+  const redisFailures = redis === null ? NO_REDIS_FAILURES : composeRedisFailures(config, redis, log, metrics)
+  exits.add(async () => {
+    redisFailures.close()
+    await redis?.close()
+  })
+  return { ...processLog, config, options, phase: { current: 'starting' }, audit, registry: createRegistry(), eventLoop, metrics, redis, redisFailures }
 }
 
 function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {
@@ -58,4 +67,10 @@ function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {
     onWrongRedis: (reason) => { writeEvent(log, { event: 'redis.wrong', reason }) },
     onRenew: () => { writeEvent(log, { event: 'redis.renewed' }) }
   })
+}
+
+function composeRedisFailures (config: Config, { commands }: RedisConnection, log: Logger, metrics: Metrics): RedisFailures {
+  const failures = createRedisFailures({ client: commands, needs: needsOf(config), log, metrics })
+  watchReplies(commands, failures.note)
+  return failures
 }

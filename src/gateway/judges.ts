@@ -4,6 +4,7 @@ import { createResumeTickets, type ResumeTickets } from '../connection/resume-ti
 import type { Control } from '../control/control.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
 import { composeAccess, type Access } from './access.js'
+import { watchAccessSafety, type AccessSafety } from './access-safety.js'
 import { createBreakGlass, type BreakGlass } from './break-glass.js'
 import { composeControl } from './control.js'
 import { createEndings, type Endings } from './endings.js'
@@ -22,6 +23,7 @@ export interface Judges {
   readonly nodes: Nodes
   readonly limits: Limits
   readonly access: Access
+  readonly accessSafety: AccessSafety
   readonly tokens: TokenVerifier
   readonly control: Control
   readonly endings: Endings
@@ -36,22 +38,24 @@ export interface Judges {
 
 /** Puts the judges together, on the ground alone. */
 export function composeJudges (ground: Ground, exits: Exits): Judges {
-  const { config, options: { parts = {} }, log, audit, metrics, redis, registry, onFault, node } = ground
+  const { config, options: { parts = {} }, log, audit, metrics, redis, redisFailures, registry, onFault, node } = ground
   // Whatever does not close properly keeps nobody from stopping: it is a line in the log.
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
   exits.add(nodes.close)
   const keepRecords = { node, mayRestore: nodes.mayRestore }
-  const limits = composeLimits({ config, redis, audit, metrics, keepRecords, ownLimiter: parts.limiter ?? null })
+  const limits = composeLimits({ config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null })
   addExit(limits.close)
   const access = composeAccess(config, parts.authorizer ?? null)
   addExit(async () => { await access.authorizer.close() })
+  const accessSafety = watchAccessSafety(access.authorizer, log)
+  exits.add(accessSafety.close)
   const tokens = parts.tokens ?? composeTokens(config, audit)
   exits.add(() => { tokens.close() })
-  const control = composeControl(config, redis, log)
+  const control = composeControl({ config, redis, log, redisFailures })
   addExit(control.close)
   const endings = createEndings(registry)
-  const strikes = composeStrikes({ config, redis, audit, onFault, control, endings })
+  const strikes = composeStrikes({ config, redis, redisFailures, audit, onFault, control, endings })
   exits.add(strikes.close)
   const report = strikes.watch(createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun))
   const breakGlass = createBreakGlass(config.insecureUntilMs, log)
@@ -66,5 +70,5 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   exits.add(resumeKey.close)
   const tickets = createResumeTickets({ key: resumeKey.current })
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
-  return { nodes, limits, access, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
+  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
 }

@@ -2,12 +2,15 @@ import type { Audit } from '../observe/audit.js'
 import type { Config } from '../config/config.js'
 import { createAddressBlocks, rememberBlocks } from '../limits/address-blocks.js'
 import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
-import type { Limiter } from '../limits/limiter.js'
+import { LimitUndecided, type Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory/limiter.js'
 import { createMessageLimit, type MessageLimit } from '../limits/messages/message-limit.js'
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
+import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { limitPrefix } from './limit-prefix.js'
+import type { RedisFailures } from './redis-failures.js'
 
 export interface Limits {
   readonly limiter: Limiter
@@ -29,8 +32,6 @@ export interface Limits {
 /** Frames of one address that may wait for a grant: what some thousand small frames in one read of a socket need. */
 const MAX_WAITING_FRAMES = 50_000
 const monotonic = (): number => performance.now()
-/** Dry-run decides on keys of its own, so that it can run beside a fleet that enforces. */
-const DRY_RUN_PREFIX = 'dry-run:'
 
 /** For whom, and with whose leave, the connections' records are kept in Redis, where the limits are in dry-run too. */
 export type KeepRecords = Omit<RecordOptions, 'prefix'>
@@ -55,16 +56,28 @@ function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: Count
   }
 }
 
-/** Lets everybody in after all, so that what is open is counted, and its record kept, from its beginning. */
+/**
+ * Lets everybody in after all, so that what is open is counted, and its record kept, from its beginning. An attempt that
+ * cannot be decided by itself is let in as well: a dry run refuses nobody.
+ */
 function letThrough (limiter: Limiter): Limiter {
   return {
     ...limiter,
     async admit (request) {
-      const admission = await limiter.admit(request)
-      if (!admission.admitted && request.lease !== null) await limiter.renew([request.lease])
-      return admission
+      const admission = await limiter.admit(request).catch((error: unknown) => {
+        if (!(error instanceof LimitUndecided)) throw error
+        return null
+      })
+      if (admission?.admitted !== true && request.lease !== null) await limiter.renew([request.lease])
+      return admission ?? { admitted: true }
     }
   }
+}
+
+/** Why Redis cannot be reached, by what the last attempt to connect failed with. */
+function causeOf (redis: RedisConnection): AwayCause | null {
+  const failure = classifyFailure(redis.lastError())
+  return failure.kind === 'away' ? failure.cause : null
 }
 
 /** A program's limiter may be a class, whose methods are lost where an object is spread, as the wrappers above do. */
@@ -80,7 +93,7 @@ function callThrough (limiter: Limiter): Limiter {
   }
 }
 
-/** A renewal writes, and is what an outage is probed with: how it went says whether Redis does its work. */
+/** A renewal writes, and is what an outage is probed with: whether it was answered says whether Redis does its work. */
 function tellProbes (limiter: Limiter, noteProbe: (succeeded: boolean) => void): Limiter {
   return {
     ...limiter,
@@ -89,7 +102,7 @@ function tellProbes (limiter: Limiter, noteProbe: (succeeded: boolean) => void):
         await limiter.renew(leases)
         noteProbe(true)
       } catch (error) {
-        noteProbe(false)
+        noteProbe(!isAway(error))
         throw error
       }
     }
@@ -103,29 +116,34 @@ export interface LimitsDeps {
   readonly redis: RedisConnection | null
   readonly audit: Audit
   readonly metrics: Metrics
+  readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly keepRecords: KeepRecords
   /** The program's own limiter; null: the configured one. */
   readonly ownLimiter?: Limiter | null
 }
 
-function createStore ({ config, redis, audit, keepRecords, ownLimiter = null }: LimitsDeps): Store {
+function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null }: LimitsDeps): Store {
   const settings = config.limits
   if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })
   if (redis === null) return { limiter: local, redisUp: () => null, noteRedisAway: () => {} }
   const basePrefix = config.redis?.prefix ?? ''
-  const prefix = basePrefix + (settings.dryRun ? DRY_RUN_PREFIX : '')
   const policy = settings.onRedisDown
   // Time must be left to answer, and for the policy, when Redis hangs.
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
-  const shared = createRedisLimiter(redis.commands, settings, { prefix, callTimeoutMs, records: { ...keepRecords, prefix: basePrefix } })
+  const onFailure = redisFailures.note
+  const shared = createRedisLimiter(redis.commands, settings, {
+    prefix: limitPrefix(config), callTimeoutMs, records: { ...keepRecords, prefix: basePrefix }, onFailure
+  })
   const guarded = createGuardedLimiter({
     shared: tellProbes(shared, redis.noteProbe),
     local,
     policy,
     now: monotonic,
     onDegraded: (reason) => { audit.limitsDegraded(policy, reason) },
-    onRestored: () => { audit.limitsRestored() }
+    onRestored: () => { audit.limitsRestored() },
+    onFailure,
+    unreachableBecause: () => causeOf(redis)
   })
   return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
 }

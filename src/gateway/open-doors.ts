@@ -33,10 +33,10 @@ async function unlessLeaving<T> (work: Promise<T>, leaving: AbortSignal): Promis
   }
 }
 
-/** Waits until revocations and bans are known; at most `withinMs`. */
-async function untilLoaded ({ judges: { control } }: House, withinMs: number, leaving: AbortSignal): Promise<void> {
+/** Looks again and again until it is so; at most `withinMs`. */
+async function waitFor (isSo: () => boolean, withinMs: number, leaving: AbortSignal): Promise<void> {
   const endAtMs = performance.now() + withinMs
-  while (!control.loaded && !leaving.aborted && performance.now() < endAtMs) {
+  while (!isSo() && !leaving.aborted && performance.now() < endAtMs) {
     await new Promise<void>((resolve) => { setTimeout(resolve, LOAD_POLL_MS) })
   }
 }
@@ -47,20 +47,22 @@ async function untilLoaded ({ judges: { control } }: House, withinMs: number, le
  */
 async function untilRevocationsAreKnown (house: House, leaving: AbortSignal): Promise<void> {
   const { ground: { options, log }, judges: { control } } = house
-  await untilLoaded(house, FIRST_CONNECT_MS, leaving)
+  await waitFor(() => control.loaded && control.listening, FIRST_CONNECT_MS, leaving)
   if (options.worker === undefined || control.loaded || leaving.aborted) return
   writeEvent(log, { event: 'worker.waiting', worker: options.worker, reason: 'revocations and bans are not read yet: Redis' })
-  await untilLoaded(house, Infinity, leaving)
+  await waitFor(() => control.loaded, Infinity, leaving)
 }
 
 /** Asks what connections depend on: the database, Redis, the other processes. Starts what listens to them. */
 async function startJudges ({ ground, judges, doors }: House, leaving: AbortSignal): Promise<void> {
-  const { log, metrics, redis } = ground
+  const { log, metrics, redis, redisFailures } = ground
   metrics.start(doors.operations.metricSources)
-  await unlessLeaving(judges.access.start((reason) => { writeEvent(log, { event: 'access.unavailable', reason }) }), leaving)
+  const notes = await unlessLeaving(judges.access.start((reason) => { writeEvent(log, { event: 'access.unavailable', reason }) }), leaving)
+  for (const reason of notes) writeEvent(log, { event: 'access.warning', reason })
   // The first calls shall find a connection rather than begin an outage; a Redis that is away delays no start for long.
   // One that is away is told of now: the first call may never come, as a process that is not ready gets no traffic.
   if (await redis?.waitUntilUp(FIRST_CONNECT_MS) === false) judges.limits.noteRedisAway()
+  if (redis?.isUp() === true) await redisFailures.look()
   doors.connections.start()
   judges.control.start(doors.connections.handlers)
   doors.fanout.start()

@@ -23,14 +23,18 @@ export interface ProcessOperationsDeps {
 
 /** Puts together what operators may ask. */
 export function composeProcessOperations ({ ground, judges, fanout }: ProcessOperationsDeps): ProcessOperations {
-  const { config, options, phase, registry, metrics, destination, eventLoop } = ground
-  const { limits, tokens, control } = judges
+  const { config, options, phase, registry, metrics, destination, eventLoop, redisFailures } = ground
+  const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
   const readiness = (): Readiness => judgeReadiness({
-    started: phase.current !== 'starting' && control.loaded,
+    started: phase.current !== 'starting',
     draining: phase.current === 'draining',
     issuers: tokens.status(),
-    redisMissing: config.limits.onRedisDown === 'closed' && limits.redisUp() === false
+    // Without revocations and bans nobody may be let in: they come from Redis.
+    redisMissing: !control.loaded || (config.limits.onRedisDown === 'closed' && limits.redisUp() === false),
+    rightsMissing: redisFailures.cannotDecide() && !config.limits.dryRun,
+    channelMissing: !control.listening,
+    accessUnsafe: !accessSafety.isSafe()
   })
   return {
     readiness,

@@ -1,6 +1,6 @@
 import type { IssuerStatus } from '../tokens/token-verifier.js'
 
-export type UnreadyReason = 'starting' | 'draining' | 'no_issuer_keys' | 'redis'
+export type UnreadyReason = 'starting' | 'draining' | 'no_issuer_keys' | 'redis' | 'redis_rights' | 'control_channel' | 'access_unsafe'
 
 /** Whether traffic may be sent here, and why not. */
 export interface Readiness {
@@ -16,16 +16,29 @@ export interface ReadinessFacts {
   readonly issuers: readonly IssuerStatus[]
   /** Redis is needed (policy `closed`) and does not answer. */
   readonly redisMissing: boolean
+  /** The user of Redis may not ask the limits: no attempt can be decided. */
+  readonly rightsMissing: boolean
+  /** The channel of orders is not subscribed: others' orders would not arrive in time. */
+  readonly channelMissing: boolean
+  /** The database that decides does not protect its rows: it shows nobody anything. */
+  readonly accessUnsafe: boolean
 }
 
-/** Ready: started, not draining, every issuer tried and the keys of at least one at hand, and Redis if it is needed. */
-export function judgeReadiness ({ started, draining, issuers, redisMissing }: ReadinessFacts): Readiness {
+/**
+ * Ready: started, not draining, every issuer tried and the keys of at least one at hand, Redis if it is needed, the rights
+ * there, and a database that is safe.
+ */
+export function judgeReadiness (facts: ReadinessFacts): Readiness {
+  const { started, draining, issuers, redisMissing, rightsMissing, channelMissing, accessUnsafe } = facts
   const allTried = issuers.every((issuer) => issuer.tried)
   const checks: ReadonlyArray<readonly [UnreadyReason, boolean]> = [
     ['starting', !started || !allTried],
     ['draining', draining],
     ['no_issuer_keys', allTried && issuers.length > 0 && !issuers.some((issuer) => issuer.usable)],
-    ['redis', redisMissing]
+    ['redis', redisMissing],
+    ['redis_rights', rightsMissing],
+    ['control_channel', channelMissing],
+    ['access_unsafe', accessUnsafe]
   ]
   const reasons = checks.filter(([, holds]) => holds).map(([reason]) => reason)
   const issuersWithoutKeys = issuers.filter((issuer) => !issuer.usable).map((issuer) => issuer.name)

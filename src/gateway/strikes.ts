@@ -8,6 +8,7 @@ import { createMemoryStrikes, createRedisStrikes } from '../limits/strikes/count
 import { createStrikes } from '../limits/strikes/strikes.js'
 import type { RedisConnection } from '../redis/connect.js'
 import type { Endings } from './endings.js'
+import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 
 /** Bans addresses that break their limits again and again. */
@@ -22,6 +23,7 @@ export interface StrikesPart {
 export interface StrikesDeps {
   readonly config: Config
   readonly redis: RedisConnection | null
+  readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly audit: Audit
   readonly onFault: OnFault
   readonly control: Pick<Control, 'ban' | 'bannedForMs'>
@@ -31,18 +33,20 @@ export interface StrikesDeps {
 const NONE: StrikesPart = { watch: report => report, bannedForMs: () => 0, close: () => {} }
 
 /** Puts together how broken limits become bans; nothing with `WS_BAN_AFTER=0`, and in a dry run. */
-export function composeStrikes ({ config, redis, audit, onFault, control, endings }: StrikesDeps): StrikesPart {
+export function composeStrikes ({ config, redis, redisFailures, audit, onFault, control, endings }: StrikesDeps): StrikesPart {
   const { banAfter, banMs, addressWindowMs, dryRun, allowList } = config.limits
   if (banAfter === 0 || dryRun) return NONE
   const settings = { banAfter, windowMs: addressWindowMs }
   const orders = createBanOrders({
     order: async (address, durationMs) => { await control.ban(address, durationMs) },
     durationMs: banMs,
-    onHeld: (address, remainingMs) => { endings.endBanned(address, Math.max(remainingMs, control.bannedForMs(address))) }
+    onHeld: (address, remainingMs) => { endings.endBanned(new Set([address]), () => Math.max(remainingMs, control.bannedForMs(address))) }
   })
+  const local = createMemoryStrikes(settings, () => performance.now())
+  const fallback = { onFailure: redisFailures.note, local }
   const strikes = createStrikes({
-    shared: redis === null ? null : createRedisStrikes(redis.commands, config.redis?.prefix ?? '', settings),
-    local: createMemoryStrikes(settings, () => performance.now()),
+    shared: redis === null ? null : createRedisStrikes(redis.commands, config.redis?.prefix ?? '', settings, fallback),
+    local,
     onEnough (address) {
       audit.addressBanned(address, banMs)
       orders.ban(address)

@@ -7,6 +7,6 @@ import { createTokenVerifier } from '../tokens/verify.js'
 export function composeTokens (config: Config, audit: Audit): TokenVerifier {
   return createTokenVerifier(config.tokens, {
     onRefreshed: (issuer, { keys }) => { audit.jwksRefreshed(issuer, keys) },
-    onFailed: (issuer, reason) => { audit.jwksFailed(issuer, reason) }
+    onFailed: (issuer, failure) => { audit.jwksFailed(issuer, failure) }
   })
 }

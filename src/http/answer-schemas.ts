@@ -12,7 +12,7 @@ export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { title:
 
 export const ReadinessSchema = Type.Object({
   status: Type.Enum(['ready', 'not_ready']),
-  reasons: Type.Array(Type.Enum(['starting', 'draining', 'no_issuer_keys', 'redis']), { description: 'why traffic should not come here; empty when ready' }),
+  reasons: Type.Array(Type.Enum(['starting', 'draining', 'no_issuer_keys', 'redis', 'redis_rights', 'control_channel', 'access_unsafe']), { description: 'why traffic should not come here; empty when ready' }),
   issuers_without_keys: Type.Array(Type.String(), { description: 'names of the issuers whose tokens cannot be checked now' })
 }, { title: 'Readiness', description: 'Whether traffic may be sent here.', examples: [{ status: 'ready', reasons: [], issuers_without_keys: [] }] })
 

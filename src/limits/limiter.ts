@@ -80,8 +80,18 @@ export interface GrantSettlement {
   readonly lastSpentMs: number
 }
 
+/**
+ * This one attempt, or the window of this one address, cannot be decided, though the store is there: a value of another type
+ * stands at its key, or a right is missing. It has been reported; others are not concerned.
+ */
+export class LimitUndecided extends Error {
+  override readonly name = 'LimitUndecided'
+
+  constructor () { super('the limit cannot be decided') }
+}
+
 export interface Limiter {
-  /** Decides one upgrade attempt. Rejects only when the store cannot answer. */
+  /** Decides one upgrade attempt. Rejects only when the store cannot answer, or with `LimitUndecided`. */
   admit (request: Admit): Promise<Admission>
   /**
    * Gives one lease back, in a batch at the end of the tick or later, with the admits that wait, and before them: so a lease
@@ -96,7 +106,7 @@ export interface Limiter {
   vacate (leases: readonly Lease[]): Promise<void>
   /** Extends leases (at most 500 a call) by the lease time from now, registering again those that the store has lost. */
   renew (leases: readonly Lease[]): Promise<void>
-  /** Takes a grant from an address's message window, and settles earlier grants of the same address in the same call. */
+  /** Takes a grant from an address's message window, and settles its earlier grants in the same call. Rejects like `admit`. */
   takeGrant (request: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant>
   /** Settles grants that lapsed without a successor. Never rejects. */
   settle (settled: readonly GrantSettlement[]): void

@@ -1,4 +1,5 @@
 import type { Heartbeat } from './heartbeat.js'
+import { classifyFailure } from '../redis/failure.js'
 import type { NodeStore } from './node-store.js'
 
 /** A connection whose process is gone. */
@@ -54,11 +55,26 @@ export function createTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverO
     return pages
   }
 
+  /**
+   * A node whose records cannot be read must not keep the lost nodes behind it from their closed lines. Where a value of
+   * another type stands at their key, nobody ever can: it is taken off the index.
+   */
+  async function claimWhole (node: string, pages: number): Promise<number> {
+    try {
+      return await claimAll(node, pages)
+    } catch (error) {
+      const failure = classifyFailure(error)
+      if (failure.kind !== 'fault') throw error
+      if (failure.code === 'WRONGTYPE') await store.delist(node)
+      return pages
+    }
+  }
+
   async function look (): Promise<void> {
     const untilMs = heartbeat.mayClaimUntilMs()
     if (untilMs === null) return
     let pages = MAX_PAGES_PER_LOOK
-    for (const node of await store.findLost(untilMs)) pages = await claimAll(node, pages)
+    for (const node of await store.findLost(untilMs)) pages = await claimWhole(node, pages)
   }
 
   function lookLater (): void {

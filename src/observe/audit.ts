@@ -24,7 +24,7 @@ export interface Audit {
   limitsRestored (): void
   jwksRefreshed (issuer: string, keys: number): void
   /** `reason` must hold no token and no query; it is bounded here. */
-  jwksFailed (issuer: string, reason: string): void
+  jwksFailed (issuer: string, failure: { readonly fault: string, readonly detail: string | null, readonly address: string }): void
   /** Written once per address, and for the first hundred addresses only. */
   untrustedForwardedFor (ip: string): void
   /** Other processes declared this one lost and wrote closed lines for `connections` of its connections. */
@@ -83,8 +83,8 @@ export function createAudit (options: AuditOptions): Audit {
     jwksRefreshed (issuer, keys) {
       write({ event: 'jwks.refreshed', issuer, keys })
     },
-    jwksFailed (issuer, reason) {
-      write({ event: 'jwks.failed', issuer, reason: boundText(reason) })
+    jwksFailed (issuer, { fault, detail, address }) {
+      write({ event: 'jwks.failed', issuer, reason: boundText(fault), detail: detail === null ? undefined : boundText(detail), url: boundText(address) })
     },
     untrustedForwardedFor (ip) {
       if (warnedAddresses.size >= MAX_WARNED_ADDRESSES || warnedAddresses.has(ip)) return

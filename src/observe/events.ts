@@ -66,6 +66,12 @@ export const EVENTS = {
     optional: []
   },
   'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
+  'redis.denied': {
+    level: 'error',
+    when: 'the user of Redis has no right to `command` on `names`: at a start what can be found out in advance, later the first time, then once a minute',
+    fields: ['command', 'names', 'count'],
+    optional: []
+  },
   'redis.wrong': {
     level: 'error',
     when: 'a server was reached that cannot serve by these settings, such as a Sentinel in REDIS_URL: `reason` names the setting',
@@ -79,7 +85,7 @@ export const EVENTS = {
     optional: []
   },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
-  'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason'], optional: [] },
+  'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason', 'url'], optional: ['detail'] },
   'forwarded_for.untrusted': {
     level: 'warn',
     when: 'a peer that is no trusted proxy sent `X-Forwarded-For`; once per address, for the first hundred',
@@ -109,10 +115,30 @@ export const EVENTS = {
   },
   'server.stopped': { level: 'info', when: 'the process has ended in order', fields: ['reason', 'duration_ms'], optional: [] },
   'access.unavailable': { level: 'error', when: 'the database did not answer at the start', fields: ['reason'], optional: [] },
+  'access.warning': { level: 'warn', when: 'something about the database should be looked at, and is no fault by itself; at the start', fields: ['reason'], optional: [] },
+  'access.unsafe': {
+    level: 'error',
+    when: 'the database does not protect one user\'s rows from another any more: nobody is shown anything, and what was given is ended; again every minute',
+    fields: ['reason'],
+    optional: []
+  },
+  'access.safe': { level: 'info', when: 'it protects them again', fields: ['duration_ms'], optional: [] },
   'bus.lost': { level: 'warn', when: 'events of `topics` topics may be missed from now on', fields: ['topics'], optional: [] },
   'bus.restored': { level: 'warn', when: 'all of them are heard again', fields: ['topics', 'duration_ms'], optional: [] },
   'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'control.order': {
+    level: 'info',
+    when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines in 10 s',
+    fields: ['order'],
+    optional: ['user_id', 'ip', 'revocation', 'dropped']
+  },
+  'control.restored': {
+    level: 'warn',
+    when: 'Redis had lost revocations, bans or takings back that this process knows (an older snapshot, a fail-over, keys evicted or deleted): `orders` are kept again',
+    fields: ['orders'],
+    optional: []
+  },
   'tls.reloaded': { level: 'info', when: 'SIGHUP: the certificate files were read anew', fields: [], optional: [] },
   'tls.refused': { level: 'error', when: 'SIGHUP: the certificate files cannot be used; the old ones stay in force', fields: ['reason'], optional: [] },
   'tls.absent': { level: 'info', when: 'SIGHUP, but there is no TLS to reload', fields: [], optional: [] },
@@ -135,7 +161,7 @@ export const EVENTS = {
   },
   'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
   'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
-  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it', fields: ['where', 'error'], optional: ['stack'] }
+  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it; or, with `names`, Redis could not do one thing alone, as a key holds a value that is not ours: the first time, then once a minute', fields: ['where', 'error'], optional: ['stack', 'names', 'count'] }
 } as const satisfies Readonly<Record<string, Event>>
 
 export type EventName = keyof typeof EVENTS

@@ -28,7 +28,7 @@ export const FIELDS = {
   path: text('path asked for, without its query; segments that could hide a token are `…`'),
   insecure: flag('`true`: let in by break-glass, without a token'),
   reason: text('why: a name from the table of refusals; `connection_lost` for a peer that vanished, `node_lost` for one whose process did; or a word of the event\'s own'),
-  detail: text('more exactly why, from a fixed vocabulary, for operators only'),
+  detail: text('more exactly why, for operators only: a word of ours, or the code at hand (an HTTP status, `ENOTFOUND`, an SQLSTATE)'),
   status: number('HTTP status that was answered'),
   code: { types: ['number', 'null'], meaning: 'WebSocket close code; in `worker.exited` the exit code' },
   duration_ms: number('how long it took or lasted, in ms'),
@@ -41,11 +41,15 @@ export const FIELDS = {
   delay_ms: number('how late the event loop is, in ms'),
   policy: text('`WS_LIMITS_ON_REDIS_DOWN`'),
   keys: number('keys that can verify tokens'),
+  url: text('address that was asked, without its query'),
   host: text('address listened on'),
   port: number('main port'),
   admin_port: number('admin port'),
   binding: text('which uWebSockets.js was loaded, and why'),
   connections: number('open connections'),
+  order: text('`ban`, `unban`, `revoke`, `unrevoke`, `disconnect` or `recheck`'),
+  orders: number('how many revocations, bans and takings back'),
+  revocation: text('what is revoked: `jti`, `sid` or `sub`, and the id'),
   dropped: number('how many since the last such line'),
   until: text('when break-glass ends'),
   worker: number('number of the worker'),
@@ -54,7 +58,10 @@ export const FIELDS = {
   restart_in_ms: number('when it is started again, in ms'),
   where: text('place in the code'),
   error: text('name of the error; never its message, which might quote a client'),
-  stack: text('where it was thrown')
+  stack: text('where it was thrown'),
+  command: text('in `redis.denied`: a command of Redis, in lower case'),
+  names: { types: ['strings'], meaning: 'keys or channels of Redis, as an ACL names them: `*` stands for an id' },
+  count: number('how often since the last such line, this time included; 0: it was found out in advance')
 } as const satisfies Readonly<Record<string, Field>>
 
 export type FieldName = keyof typeof FIELDS

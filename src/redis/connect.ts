@@ -96,8 +96,10 @@ function watch (commands: RedisClient, onWrongRedis: (reason: string) => void): 
     const looksAt = ++connection
     const misuse = await findMisuse(commands)
     if (looksAt !== connection) return
-    if (misuse === null) change(true)
-    else fail(misuse)
+    if (misuse === null) return change(true)
+    fail(misuse)
+    // Nothing is to be asked there: each command would be refused as if it alone were wrong. It is looked at again a second later.
+    commands.disconnect()
   }
   // Without a listener an 'error' event would end the process; what it says arrives with each command as well.
   commands.on('error', fail)

@@ -46,16 +46,22 @@ export function createNodeKeys (prefix: string): NodeKeys {
   return { index: `${prefix}ws:nodes`, records, claimed: (node) => `{${records(node)}}:claimed` }
 }
 
+/** Where one kind of lasting orders is kept; both in one slot of a cluster. */
+export interface LedgerKeys {
+  /** Sorted set of those in force, scored by when each ends, in ms on Redis's clock. */
+  readonly orders: string
+  /** Hash of all by name, takings back included. Its hash tag is the whole key of the sorted set. */
+  readonly records: string
+}
+
 /** Where orders are kept, and the channels they travel on. */
 export interface ControlKeys {
   /** Channel of orders; back ends publish here as well. */
   readonly channel: string
-  /** Sorted sets, scored by when each entry expires, in ms on Redis's clock. */
-  readonly revocations: string
-  readonly bans: string
+  readonly revocations: LedgerKeys
+  readonly bans: LedgerKeys
+  /** Sorted set of orders that pass, `disconnect` and `recheck`, scored by until when they are kept. */
   readonly orders: string
-  /** A name for all of the above: another one means that Redis has lost what it had. */
-  readonly dataSet: string
   /** For operators to look at; nothing reads it. */
   ban (address: string): string
   /** Channel on which one process asks all. */
@@ -65,12 +71,12 @@ export interface ControlKeys {
 }
 
 export function createControlKeys (prefix: string): ControlKeys {
+  const ledger = (orders: string): LedgerKeys => ({ orders, records: `{${orders}}:orders` })
   return {
     channel: `${prefix}ws:control`,
-    revocations: `${prefix}ws:revocations`,
-    bans: `${prefix}ws:bans`,
+    revocations: ledger(`${prefix}ws:revocations`),
+    bans: ledger(`${prefix}ws:bans`),
     orders: `${prefix}ws:control:orders`,
-    dataSet: `${prefix}ws:control:data-set`,
     ban: (address) => `${prefix}ws:ban:${address}`,
     ask: `${prefix}ws:control:ask`,
     answers: `${prefix}ws:control:answer:`

@@ -1,3 +1,5 @@
+import { ScriptItemError } from './script-item-error.js'
+
 /** A script answered with something other than what its header promises. */
 export class UnexpectedReply extends Error {
   override readonly name = 'UnexpectedReply'
@@ -38,6 +40,30 @@ export function readIntegers (reply: unknown, script: string): readonly number[]
   return reply
 }
 
+/**
+ * Reads the answers of a batch: one for each of `count` items, an integer or the text of what went wrong with that item
+ * alone; and after them the failures of everything else (see `readFailures`). `keys`: those of the call.
+ */
+export function readBatch (
+  reply: unknown, script: string, count: number, keys: readonly string[]
+): { readonly answers: ReadonlyArray<number | string>, readonly failures: readonly ScriptItemError[] } {
+  if (!isListOf(reply, isAnswer) || reply.length < count) throw new UnexpectedReply(script, 'an answer for each item')
+  if (reply.length === count) return { answers: reply, failures: [] }
+  return { answers: reply.slice(0, count), failures: readFailures(reply.slice(count), script, keys) }
+}
+
+/** Reads what went wrong with single items: pairs of the place of a key in `keys`, from 1 on, and Redis's text. */
+export function readFailures (reply: unknown, script: string, keys: readonly string[]): ScriptItemError[] {
+  const flat: readonly unknown[] = Array.isArray(reply) ? reply : [null]
+  const failures: ScriptItemError[] = []
+  for (let at = 0; at < flat.length; at += 2) {
+    const [place, text] = [flat[at], flat[at + 1]]
+    if (!isInteger(place) || !isText(text)) throw new UnexpectedReply(script, 'pairs of a place and a text')
+    failures.push(new ScriptItemError(script, text, keys.slice(place - 1, place)))
+  }
+  return failures
+}
+
 /** Reads a list of texts, empty or of any length. */
 export function readTexts (reply: unknown, script: string): readonly string[] {
   if (!isListOf(reply, isText)) throw new UnexpectedReply(script, 'a list of texts')
@@ -66,6 +92,10 @@ function isListOf<T> (reply: unknown, isItem: (item: unknown) => item is T): rep
 
 function isInteger (item: unknown): item is number {
   return Number.isInteger(item)
+}
+
+function isAnswer (item: unknown): item is number | string {
+  return isInteger(item) || isText(item)
 }
 
 function isText (item: unknown): item is string {

@@ -1,6 +1,6 @@
 import type { RedisClient } from './client.js'
 
-const AGAIN_MS = 500
+const AGAIN_MS = 1000
 
 /**
  * Has a client connect again when its library has given up for good, as it does when it is told to leave a connection at the

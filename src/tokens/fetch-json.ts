@@ -4,8 +4,15 @@ import { parseJsonObject } from './token-format.js'
 /** Why no document came back. */
 export type FetchFault = 'timeout' | 'network' | 'redirect' | 'status' | 'too_large' | 'not_json'
 
-export type FetchedJson =
-  { readonly ok: true, readonly document: Record<string, unknown> } | { readonly ok: false, readonly fault: FetchFault }
+/** A fetch that brought nothing. */
+export interface FetchFailure<Fault extends string> {
+  readonly ok: false
+  readonly fault: Fault
+  /** The code at hand, for operators: an HTTP status, `ENOTFOUND`, `CERT_HAS_EXPIRED`; null: the fault says it all. */
+  readonly detail: string | null
+}
+
+export type FetchedJson = { readonly ok: true, readonly document: Record<string, unknown> } | FetchFailure<FetchFault>
 
 export interface FetchOptions {
   /** Ends the whole exchange, headers and body together; its abort counts as `timeout`. */
@@ -17,7 +24,7 @@ export interface FetchOptions {
   readonly form?: URLSearchParams
 }
 
-/** Gets one JSON object over HTTP. Never rejects; what went wrong is a word, never the peer's own text. */
+/** Gets one JSON object over HTTP. Never rejects; what went wrong is a word and a code, never the peer's own text. */
 export async function fetchJson (url: string, options: FetchOptions): Promise<FetchedJson> {
   try {
     const response = await fetch(url, {
@@ -30,20 +37,33 @@ export async function fetchJson (url: string, options: FetchOptions): Promise<Fe
       signal: options.signal
     })
     return await readDocument(response, options.maxBytes)
-  } catch {
-    return { ok: false, fault: options.signal.aborted ? 'timeout' : 'network' }
+  } catch (error) {
+    return options.signal.aborted ? fail('timeout') : fail('network', codeOf(error))
   }
+}
+
+function fail (fault: FetchFault, detail: string | null = null): FetchFailure<FetchFault> {
+  return { ok: false, fault, detail }
+}
+
+/** What the system, TLS or the HTTP client calls a failure of `fetch`, which itself only says that it failed. */
+function codeOf (error: unknown): string | null {
+  if (!(error instanceof Error)) return null
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string') return code
+  // A host with several addresses fails with an error for each.
+  return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
 }
 
 async function readDocument (response: Response, maxBytes: number): Promise<FetchedJson> {
   if (response.status !== 200) {
     await response.body?.cancel()
-    return { ok: false, fault: response.status >= 300 && response.status < 400 ? 'redirect' : 'status' }
+    return fail(response.status >= 300 && response.status < 400 ? 'redirect' : 'status', String(response.status))
   }
   const body = await readText(response, maxBytes)
-  if (body === null) return { ok: false, fault: 'too_large' }
+  if (body === null) return fail('too_large')
   const document = parseJsonObject(body)
-  return document === null ? { ok: false, fault: 'not_json' } : { ok: true, document }
+  return document === null ? fail('not_json') : { ok: true, document }
 }
 
 /**

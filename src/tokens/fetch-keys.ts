@@ -1,11 +1,23 @@
-import { fetchJson, type FetchFault } from './fetch-json.js'
+import { fetchJson, type FetchFailure, type FetchFault } from './fetch-json.js'
 
 /** Why an issuer's keys did not come. */
 export type KeyFetchFault = FetchFault |
   'bad_document' | 'too_many_keys' | 'no_usable_key' | 'wrong_issuer' | 'insecure_uri'
 
-export type FetchedKeys =
-  { readonly ok: true, readonly published: readonly unknown[] } | { readonly ok: false, readonly fault: KeyFetchFault }
+/** Why an issuer's keys did not come, and from where. */
+export interface KeyFetchFailure extends FetchFailure<KeyFetchFault> {
+  /** The address that was asked, without its query. */
+  readonly address: string
+}
+
+export interface PublishedKeys {
+  readonly ok: true
+  readonly published: readonly unknown[]
+  /** Where they stand, without its query. */
+  readonly address: string
+}
+
+export type FetchedKeys = PublishedKeys | KeyFetchFailure
 
 const MAX_DOCUMENT_BYTES = 256 * 1024
 const MAX_KEYS = 100
@@ -23,25 +35,33 @@ export async function fetchKeys (
     if (!found.ok) return found
     uri = found.uri
   }
+  const address = withoutQuery(uri)
   const fetched = await fetchJson(uri, { signal, maxBytes: MAX_DOCUMENT_BYTES })
-  if (!fetched.ok) return fetched
+  if (!fetched.ok) return { ...fetched, address }
   const published: unknown = fetched.document['keys']
-  if (!Array.isArray(published)) return { ok: false, fault: 'bad_document' }
-  if (published.length > MAX_KEYS) return { ok: false, fault: 'too_many_keys' }
-  return { ok: true, published }
+  if (!Array.isArray(published)) return { ok: false, fault: 'bad_document', detail: 'no list `keys`', address }
+  if (published.length > MAX_KEYS) return { ok: false, fault: 'too_many_keys', detail: String(published.length), address }
+  return { ok: true, published, address }
 }
 
-type Discovered = { readonly ok: true, readonly uri: string } | { readonly ok: false, readonly fault: KeyFetchFault }
+/** A query may hold a secret of the operator. */
+function withoutQuery (uri: string): string {
+  const { origin, pathname } = new URL(uri)
+  return origin + pathname
+}
+
+type Discovered = { readonly ok: true, readonly uri: string } | KeyFetchFailure
 
 /** OpenID Connect Discovery 1.0 section 4: the document must name exactly the issuer that was asked. */
 async function discoverJwksUri (issuer: string, signal: AbortSignal): Promise<Discovered> {
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   const fetched = await fetchJson(address, { signal, maxBytes: MAX_DOCUMENT_BYTES })
-  if (!fetched.ok) return fetched
+  const fail = (fault: KeyFetchFault, detail: string | null): KeyFetchFailure => ({ ok: false, fault, detail, address })
+  if (!fetched.ok) return { ...fetched, address }
   const { issuer: named, jwks_uri: uri } = fetched.document
-  if (named !== issuer) return { ok: false, fault: 'wrong_issuer' }
-  if (typeof uri !== 'string' || !URL.canParse(uri)) return { ok: false, fault: 'bad_document' }
-  return isSecureEnough(uri, issuer) ? { ok: true, uri } : { ok: false, fault: 'insecure_uri' }
+  if (named !== issuer) return fail('wrong_issuer', typeof named === 'string' ? `it names ${JSON.stringify(named)}` : 'it names none')
+  if (typeof uri !== 'string' || !URL.canParse(uri)) return fail('bad_document', 'no address `jwks_uri`')
+  return isSecureEnough(uri, issuer) ? { ok: true, uri } : fail('insecure_uri', withoutQuery(uri))
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createDeadline } from './fetch-json.js'
-import { fetchKeys, type FetchedKeys, type KeyFetchFault } from './fetch-keys.js'
+import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
 import type { KeySet } from './key-set.js'
@@ -12,7 +12,7 @@ export interface KeySourceOptions {
   readonly now: () => number
   /** Told of every fetch that ended; must not throw. */
   readonly onRefreshed: (refreshed: RefreshedKeys) => void
-  readonly onFailed: (fault: KeyFetchFault) => void
+  readonly onFailed: (failure: KeyFetchFailure) => void
 }
 
 /** One issuer's keys: fetched, kept for a bounded time, replaced as a whole. */
@@ -69,16 +69,15 @@ export function createKeySource (options: KeySourceOptions): KeySource {
 
   function settle (fetched: FetchedKeys, startedAtMs: number): void {
     lastEndMs = now()
-    const outcome = fetched.ok ? kept.replace(fetched.published, startedAtMs) : fetched.fault
-    const succeeded = typeof outcome !== 'string'
-    if (succeeded) {
-      fetches.ok++
-      options.onRefreshed(outcome)
-    } else {
+    const outcome = fetched.ok ? kept.replace(fetched, startedAtMs) : fetched
+    if ('ok' in outcome) {
       fetches.failed++
       options.onFailed(outcome)
+    } else {
+      fetches.ok++
+      options.onRefreshed(outcome)
     }
-    schedule(succeeded)
+    schedule(!('ok' in outcome))
   }
 
   function schedule (succeeded: boolean): void {

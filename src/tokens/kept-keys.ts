@@ -1,4 +1,4 @@
-import type { KeyFetchFault } from './fetch-keys.js'
+import type { KeyFetchFailure, PublishedKeys } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { buildKeySet, type KeySet, type SkippedKeys } from './key-set.js'
 
@@ -30,14 +30,21 @@ export class KeptKeys {
   }
 
   /** Takes what a fetch that was started at `startedAtMs` found; keeps the old set when the new one could verify nothing. */
-  replace (published: readonly unknown[], startedAtMs: number): RefreshedKeys | KeyFetchFault {
+  replace ({ published, address }: PublishedKeys, startedAtMs: number): RefreshedKeys | KeyFetchFailure {
     const before = this.keys?.byFingerprint ?? new Map<string, never>()
     const next = buildKeySet(published, this.issuer, before)
     // A legacy Supabase project that signs with its shared secret publishes an empty set, and that is no failure.
-    if (next.keys.size === 0 && this.issuer.hmacSecret === null) return 'no_usable_key'
+    if (next.keys.size === 0 && this.issuer.hmacSecret === null) {
+      return { ok: false, fault: 'no_usable_key', detail: describeUnused(published.length, next.skipped), address }
+    }
     this.keys = next.keys
     this.loadedAtMs = startedAtMs
     const removed = [...before.keys()].filter(each => !next.keys.byFingerprint.has(each)).length
     return { keys: next.keys.size, skipped: next.skipped, removed }
   }
+}
+
+function describeUnused (count: number, skipped: SkippedKeys): string {
+  const reasons = Object.entries(skipped).map(([reason, number]) => `${number} ${reason}`)
+  return reasons.length === 0 ? `${count} published` : `${count} published: ${reasons.join(', ')}`
 }

@@ -1,5 +1,5 @@
 import { hasExpired } from './claims.js'
-import type { KeyFetchFault } from './fetch-keys.js'
+import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
@@ -15,7 +15,7 @@ export interface TokenVerifierDeps {
   readonly now?: () => number
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
-  readonly onFailed: (issuer: string, reason: KeyFetchFault) => void
+  readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
 }
 
 interface Issuer {
@@ -117,7 +117,7 @@ function createIssuer (
     settings: settings.jwks,
     now,
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
-    onFailed: fault => { deps.onFailed(config.name, fault) }
+    onFailed: failure => { deps.onFailed(config.name, failure) }
   })
   const { introspection } = config
   return {

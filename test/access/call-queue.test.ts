@@ -1,59 +1,180 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createCallQueue, type CallQueue } from '../../src/access/call-queue.js'
+import { createCallerGroups, type Caller } from '../../src/access/caller-groups.js'
+import { until } from '../support/until.js'
 
-const never = new AbortController().signal
+const SLOW_MS = 1000
 
 interface Job {
-  readonly outcome: Promise<string>
-  finish (): void
+  readonly caller: Caller
+  /** Null: it waits; true: it runs; a message: it was turned away. */
+  readonly state: () => true | string | null
+  finish (): Promise<void>
+  giveUp (): Promise<void>
 }
 
-/** Starts work that ends when told to; `started` gets its name once it runs. */
-function start (queue: CallQueue, name: string, started: string[], signal: AbortSignal = never): Job {
-  let finish = (): void => {}
-  const done = new Promise<void>((resolve) => { finish = resolve })
-  const outcome = queue.run(signal, async () => {
-    started.push(name)
-    await done
-    return name
-  })
-  return { outcome, finish }
+interface Bench {
+  readonly queue: CallQueue
+  start (userId: string, more?: Partial<Caller>): Job
+  advance (ms: number): void
 }
 
-t.test('so many run, the next ones wait their turn, and one more is turned away', async (t) => {
-  const started: string[] = []
-  const queue = createCallQueue(2, 2)
-  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => start(queue, name, started))
-  await t.rejects(start(queue, 'e', started).outcome, { name: 'AccessError', message: 'too many checks are waiting' })
-  t.same(started, ['a', 'b'])
-  b?.finish()
-  t.equal(await b?.outcome, 'b')
-  await Promise.resolve()
-  t.same(started, ['a', 'b', 'c'])
-  for (const job of [a, c, d]) job?.finish()
-  t.equal(await d?.outcome, 'd')
+const settled = async (): Promise<void> => { await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+
+/** A queue of ten places, and work that ends when it is told to. */
+function setUp (places = 10, lingerMs = 0): Bench {
+  let nowMs = 0
+  const queue = createCallQueue({ groups: createCallerGroups({ places, slowMs: SLOW_MS, now: () => nowMs }), lingerMs, now: () => nowMs })
+  return {
+    queue,
+    advance: (ms) => { nowMs += ms },
+    start (userId, more = {}) {
+      const caller = { userId, list: false, recheck: false, ...more }
+      const deadline = new AbortController()
+      let [resolve, reject] = [(): void => {}, (_error: Error): void => {}]
+      const done = new Promise<void>((...ends) => { [resolve, reject] = ends })
+      let state: true | string | null = null
+      queue.run(deadline.signal, caller, async () => {
+        state = true
+        await done
+      }).catch((error: unknown) => { state = error instanceof Error ? error.message : 'unknown' })
+      return {
+        caller,
+        state: () => state,
+        async finish () {
+          resolve()
+          await settled()
+        },
+        async giveUp () {
+          deadline.abort()
+          if (state === true) reject(new Error('given up'))
+          await settled()
+        }
+      }
+    }
+  }
+}
+
+async function running (jobs: readonly Job[]): Promise<number> {
+  await settled()
+  return jobs.filter(job => job.state() === true).length
+}
+
+async function runs (job: Job | undefined): Promise<boolean> {
+  await settled()
+  return job?.state() === true
+}
+
+const many = (bench: Bench, count: number, userOf: (n: number) => string, more: Partial<Caller> = {}): Job[] =>
+  Array.from({ length: count }, (_, n) => bench.start(userOf(n), more))
+
+t.test('a user holds two places, whatever more is asked, and gets the next as one comes free', async (t) => {
+  const bench = setUp()
+  const attacker = many(bench, 20, () => 'eve')
+  t.equal(await running(attacker), 2)
+  const victims = many(bench, 6, n => `user${n}`)
+  t.equal(await running(victims), 6, 'nobody waits for her')
+  await attacker[0]?.finish()
+  t.equal(await running(attacker), 2 + 1)
+  t.ok(await runs(attacker[2]), 'in the order of their coming')
 })
 
-t.test('whoever gives up frees its place in the queue, and takes no place later', async (t) => {
-  const started: string[] = []
-  const queue = createCallQueue(1, 1)
-  const first = start(queue, 'first', started)
-  const hurry = new AbortController()
-  const impatient = start(queue, 'impatient', started, hurry.signal)
-  hurry.abort()
-  await t.rejects(impatient.outcome, { message: 'no place came free in time' })
-  const patient = start(queue, 'patient', started)
-  first.finish()
-  patient.finish()
-  t.equal(await patient.outcome, 'patient')
-  t.same(started, ['first', 'patient'])
-  await t.rejects(start(queue, 'late', started, hurry.signal).outcome, { message: 'no place came free in time' })
+t.test('users whose questions were slow hold a quarter together, however many they are, also between quick ones', async (t) => {
+  const bench = setUp()
+  const first = many(bench, 8, n => `slow${n}`)
+  t.equal(await running(first), 8)
+  bench.advance(SLOW_MS)
+  for (const job of first) await job.finish()
+  await bench.start('slow0').finish()
+  const again = many(bench, 16, n => `slow${n % 8}`)
+  t.equal(await running(again), 2)
+  t.equal(await running(many(bench, 6, n => `user${n}`)), 6)
+  bench.advance(30_000)
+  t.equal(await running(many(bench, 1, () => 'slow7')), 0, 'the places are taken now')
+  for (const job of again) await job.finish()
+})
+
+t.test('lists hold a quarter', async (t) => {
+  const bench = setUp()
+  t.equal(await running(many(bench, 5, n => `user${n}`, { list: true })), 2)
+  t.equal(await running(many(bench, 8, n => `other${n}`)), 6)
+})
+
+t.test('re-checks have places that nobody else takes, and take no more than their own', async (t) => {
+  const bench = setUp()
+  t.equal(await running(many(bench, 20, n => `user${n}`)), 8)
+  t.equal(await running(many(bench, 20, n => `user${n}`, { recheck: true })), 2)
+  const other = setUp()
+  t.equal(await running(many(other, 20, n => `user${n}`, { recheck: true })), 4)
+  t.equal(await running(many(other, 20, n => `user${n}`)), 6)
+})
+
+t.test('one user\'s re-checks hold one place, those of slow users two, and a full queue of askers turns no re-check away', async (t) => {
+  const bench = setUp()
+  t.equal(await running(many(bench, 5, () => 'eve', { recheck: true })), 1)
+  many(bench, 600, n => `user${n}`)
+  t.notOk(await runs(bench.start('late')))
+  t.ok(await runs(bench.start('alice', { recheck: true })))
+  const slow = setUp()
+  const first = many(slow, 4, n => `slow${n}`, { recheck: true })
+  t.equal(await running(first), 4)
+  slow.advance(SLOW_MS)
+  for (const job of first) await job.finish()
+  t.equal(await running(many(slow, 4, n => `slow${n}`, { recheck: true })), 2)
+  t.equal(await running(many(slow, 4, n => `user${n}`, { recheck: true })), 2)
+})
+
+const turnedAway = (jobs: readonly Job[]): number => jobs.filter(job => job.state() === 'too many checks are waiting').length
+
+t.test('the queue is bounded, and neither one user nor all slow ones together fill more than half of it', async (t) => {
+  const bench = setUp()
+  const attacker = many(bench, 300, () => 'eve')
+  t.equal(await running(attacker), 2)
+  t.equal(turnedAway(attacker), 300 - 2 - 250)
+  const others = many(bench, 260, n => `user${n}`)
+  t.equal(await running(others), 6)
+  t.equal(turnedAway(others), 260 - 6 - 250)
+  const slow = setUp()
+  const first = many(slow, 8, n => `slow${n}`)
+  t.equal(await running(first), 8)
+  slow.advance(SLOW_MS)
+  for (const job of first) await job.finish()
+  const again = many(slow, 300, n => `slow${n % 8}`)
+  t.equal(await running(again), 2)
+  t.equal(turnedAway(again), 300 - 2 - 250)
+})
+
+t.test('a call that gives up frees its seat, and takes no place later', async (t) => {
+  const bench = setUp(1)
+  const first = bench.start('alice')
+  const impatient = bench.start('bob')
+  await impatient.giveUp()
+  t.equal(impatient.state(), 'no place came free in time')
+  const patient = bench.start('carol')
+  await first.finish()
+  t.ok(await runs(patient))
+  await patient.finish()
+  t.ok(await runs(bench.start('dave')), 'every place is back')
 })
 
 t.test('work that fails gives its place back', async (t) => {
-  const queue = createCallQueue(1, 0)
+  const { queue } = setUp(1)
+  const caller = { userId: 'alice', list: false, recheck: false }
   for (let attempt = 0; attempt < 3; attempt++) {
-    await t.rejects(queue.run(never, async () => { throw new Error('broken') }), { message: 'broken' })
+    await t.rejects(queue.run(new AbortController().signal, caller, async () => { throw new Error('broken') }), { message: 'broken' })
   }
-  t.equal(await queue.run(never, async () => 'fine'), 'fine')
+  t.equal(await queue.run(new AbortController().signal, caller, async () => 'fine'), 'fine')
+})
+
+async function comesFree (t: Test, bench: Bench): Promise<void> {
+  const next = bench.start('eve')
+  t.notOk(await runs(next), 'the back end may still work on what she gave up')
+  t.ok(await runs(bench.start('alice')))
+  await until('her place is free', () => next.state() === true)
+}
+
+t.test('a question that was given up keeps its user\'s place for a while, and nobody else\'s', async (t) => {
+  const bench = setUp(10, 20)
+  for (const job of many(bench, 2, () => 'eve')) await job.giveUp()
+  await comesFree(t, bench)
 })

@@ -1,4 +1,4 @@
-import type { Redis } from '#ioredis'
+import { Redis } from '#ioredis'
 import t, { type Test } from 'tap'
 import type { BusEvent } from '../../src/bus/bus.js'
 import type { Gap } from '../../src/bus/gap.js'
@@ -187,4 +187,22 @@ t.test('closing ends the waiting and the connection', async (t) => {
   await waiting
   redis.resume()
   await until('the connection is gone', async () => (await redis.client.pubsub('CHANNELS')).length === 0)
+})
+
+t.test('a channel that is denied is said so at once, and keeps none of the others that are asked for in the same command', async (t) => {
+  const redis = await startRedis(t)
+  const allow = async (...rules: string[]): Promise<void> => { await redis.client.call('ACL', 'SETUSER', 'gate', 'reset', 'on', '>pass', '~*', '+@all', ...rules) }
+  await allow('resetchannels', '&ws:topic:agent:*')
+  const client = new Redis(redis.url.replace('//', '//gate:pass@'))
+  t.teardown(() => { client.disconnect() })
+  const denied: string[] = []
+  const bus = createRedisBus({ client, prefix: '', timeoutMs: HANG_MS, onEvent: () => {}, onRefused: (error) => { denied.push(String(error)) } })
+  t.teardown(async () => { await bus.close() })
+  const topics = Array.from({ length: 30 }, (_, n) => n % 10 === 3 ? `task:${n}` : `agent:${n}`)
+  const outcomes = await Promise.allSettled(topics.map(async topic => { await bus.subscribe(topic) }))
+  t.same(topics.filter((_, n) => outcomes[n]?.status === 'rejected'), ['task:3', 'task:13', 'task:23'])
+  t.equal(denied.length, 3)
+  t.match(denied[0], 'NOPERM')
+  await allow('&*')
+  await bus.subscribe('task:3')
 })

@@ -36,6 +36,9 @@ t.test('Supabase is asked for each table with the anon key, which is not shown',
     'ok PostgREST answers for public.agents', 'ok PostgREST answers for public.tasks'
   ])
   t.notMatch(good.output, postgrest.anonKey)
+  postgrest.answerWith({ status: 200, headers: { 'content-type': 'application/json' }, body: '[{"id":"a"}]' })
+  const exposed = await runCheck(env)
+  t.match(exposed.find('database', 'the anon key alone sees rows of public.agents'), { verdict: 'warn' })
   postgrest.answerWith({ status: 404, body: '{}' })
   const missing = await runCheck(env)
   t.equal(missing.code, 1)

@@ -14,7 +14,7 @@ t.test('a Redis that does all is well, and is left as it was', async (t) => {
   const { code, find } = await runBuiltCheck({ ...trust(issuer), REDIS_URL: redis.url })
   t.equal(code, 0)
   t.match(find('redis', 'latency')?.reason, /^latency: \d+\.\d ms \(median of 5\)/)
-  t.same(await offenders(['version', 'memory', 'scripts', 'channels'], start => find('redis', start)?.verdict === 'ok'), [])
+  t.same(await offenders(['version', 'memory', 'scripts', 'channels', 'rights'], start => find('redis', start)?.verdict === 'ok'), [])
   t.same(await redis.client.keys('*'), [])
 })
 
@@ -38,20 +38,37 @@ t.test('what a user\'s rights lack is told apart', async (t) => {
   const { client } = redis
   const url = redis.url.replace('//', '//gate:pass@')
   const allow = async (...rules: string[]): Promise<void> => { await client.call('ACL', 'SETUSER', 'gate', 'reset', 'on', '>pass', ...rules) }
-  await allow('~gate:ws:*', '&gate:ws:*', '+@all')
+  await allow('~gate:ws:*', '~{gate:ws:*', '&gate:ws:*', '+@all')
   const env = { REDIS_URL: url, REDIS_KEY_PREFIX: 'gate:' }
   t.equal((await checkWith(env)).code, 0)
   const other = await checkWith({ REDIS_URL: url })
   t.equal(other.code, 1, 'another prefix')
   t.match(other.find('redis', 'scripts'), { verdict: 'fail', reason: 'denies access' })
-  await allow('~gate:ws:*', '+@all')
+  await allow('~gate:ws:*', '~{gate:ws:*', '+@all')
   const silent = await checkWith(env)
   t.match(silent.find('redis', 'channels'), { verdict: 'fail', reason: 'the channels gate:ws:*' })
   t.equal(silent.find('redis', 'scripts')?.verdict, 'ok')
-  await allow('~gate:ws:*', '&gate:ws:*', '+@all', '-eval', '-evalsha')
+  await allow('~gate:ws:*', '~{gate:ws:*', '&gate:ws:*', '+@all', '-eval', '-evalsha')
   t.equal((await checkWith(env)).find('redis', 'scripts')?.verdict, 'fail')
-  await allow('~gate:ws:*', '&gate:ws:*', '+@all', '-info')
+  await allow('~gate:ws:*', '~{gate:ws:*', '&gate:ws:*', '+@all', '-info')
   t.match((await checkWith(env)).find('redis', 'INFO'), { verdict: 'warn' })
+})
+
+t.test('each right that is missing is named, by command and by key or channel, though nothing needed it yet', async (t) => {
+  const redis = await startRedis(t)
+  const env = { REDIS_URL: redis.url.replace('//', '//gate:pass@') }
+  const reasonsWith = async (...rules: string[]): Promise<string[]> => {
+    await redis.client.call('ACL', 'SETUSER', 'gate', 'reset', 'on', '>pass', ...rules)
+    return (await checkWith(env)).checks.filter(({ part, verdict }) => part === 'redis' && verdict === 'fail').map(({ reason }) => reason)
+  }
+  t.same(await reasonsWith('~ws:*', '~{ws:*', '&ws:*', '+@all', '-xadd'), ['rights: the user may not XADD on the key ws:inbound'])
+  t.same(await reasonsWith('~ws:*', '~{ws:*', '&ws:topic:*', '+@all'), [
+    'rights: the user may not SUBSCRIBE, PUBLISH on the channel ws:control',
+    'rights: the user may not SUBSCRIBE, PUBLISH on the channel ws:control:ask',
+    'rights: the user may not SUBSCRIBE, PUBLISH on the channel ws:control:answer:*'
+  ])
+  t.match(await reasonsWith('~ws:*', '&ws:*', '+@all'), [/^rights: the user may not .*SADD.* on the key \{ws:node:\*\}:claimed$/])
+  t.same(await redis.client.keys('*'), [], 'nothing is left')
 })
 
 t.test('memory that evicts is warned about; a replica cannot be used', async (t) => {
@@ -88,7 +105,7 @@ t.test('a cluster: each node is looked at; one of them alone, or a part of the s
   t.equal(code, 0)
   t.same(await offenders(cluster.nodes, node => checks.find(({ part, reason }) => part === `redis 127.0.0.1:${node.port}` && reason.startsWith('version'))?.verdict === 'ok'), [])
   t.match(find('redis', 'cluster'), { verdict: 'ok', reason: 'by 3 nodes' })
-  t.same(await offenders(['scripts', 'channels'], start => find('redis', start)?.verdict === 'ok'), [])
+  t.same(await offenders(['scripts', 'channels', 'rights'], start => find('redis', start)?.verdict === 'ok'), [])
   const alone = await checkWith({ REDIS_URL: cluster.urls[0] ?? '' })
   t.equal(alone.code, 1)
   t.match(alone.find('redis', 'mode'), { verdict: 'fail', reason: 'REDIS_CLUSTER_URLS instead of REDIS_URL' })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { endLimited, receive, receivePing } from '../../src/connection/receive.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
+import { LimitUndecided } from '../../src/limits/limiter.js'
 import type { Passage } from '../../src/limits/messages/address-grants.js'
 import type { MessageLimit } from '../../src/limits/messages/message-limit.js'
 import { createTestContext, createTestReport, openTestSession, type TestSocket } from './stand-ins.js'
@@ -118,6 +119,38 @@ t.test('when nobody can judge a frame the connection ends, and no later frame pa
   t.match(socket.ended, { code: 4503 })
   t.notMatch(pongsOf(socket), ['1'])
   t.equal(report.faults.length, 1)
+})
+
+t.test('a frame whose address cannot be counted is refused alone; the connection ends after as many as a window allows', async (t) => {
+  const messageLimit = createTestLimit(0)
+  const report = createTestReport()
+  const { session, socket } = openTestSession()
+  const context = createTestContext({ messageLimit, report, limits: { ...createTestContext().limits, messages: 3 } })
+  for (const id of ['1', '2', '3', '4']) receive(context, session, ping(id), false)
+  messageLimit.asked[0]?.reject(new LimitUndecided())
+  messageLimit.asked[1]?.resolve({ granted: true })
+  messageLimit.asked[2]?.reject(new LimitUndecided())
+  await settled()
+  await settled()
+  t.match(socket.frames(), [{ error: 'unavailable', id: '1' }, { type: 'pong', id: '2' }, { error: 'unavailable', id: '3' }])
+  t.equal(socket.ended, null)
+  messageLimit.asked[3]?.reject(new LimitUndecided())
+  receive(context, session, ping('5'), false)
+  messageLimit.asked[4]?.reject(new LimitUndecided())
+  await settled()
+  await settled()
+  t.match(socket.ended, { code: 4503 })
+  t.same(report.faults, [], 'they are reported by the limiter')
+})
+
+t.test('in dry run a frame whose address cannot be counted goes through', async (t) => {
+  const messageLimit = createTestLimit(0)
+  const { session, socket } = openTestSession()
+  receive(createTestContext({ messageLimit, dryRun: true }), session, ping('1'), false)
+  messageLimit.asked[0]?.reject(new LimitUndecided())
+  await settled()
+  await settled()
+  t.same(pongsOf(socket), ['1'])
 })
 
 t.test('a message up to the cap passes, one byte more is told 1009', async (t) => {

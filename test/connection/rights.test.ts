@@ -66,9 +66,9 @@ t.test('connections of one claims set are asked about once, for all that any of 
   await settled()
   t.same(checks, [
     { userId: 'alice', token: 'token of alice', asked: { agents: ['a', 'b'], tasks: ['t'] }, fresh: true },
-    { userId: 'alice', token: 'token of alice', asked: { agents: ['a'], tasks: [] }, fresh: true },
-    { userId: 'bob', token: 'token of bob', asked: { agents: ['a'], tasks: [] }, fresh: true }
-  ])
+    { userId: 'bob', token: 'token of bob', asked: { agents: ['a'], tasks: [] }, fresh: true },
+    { userId: 'alice', token: 'token of alice', asked: { agents: ['a'], tasks: [] }, fresh: true }
+  ], 'one of each user at a time')
 })
 
 t.test('what may not be seen any more is withdrawn from each connection of the set; the own topic stays', async (t) => {
@@ -212,4 +212,125 @@ t.test('rights in the token are asked about only when it changes', async (t) => 
   t.equal(checks.length, 0)
   rights.recheckSoon(session)
   await until('it was withdrawn', () => withdrawn.length === 1)
+})
+
+/** Answers that come when the test says so, in the order of the questions. */
+function holdAnswers (): { readonly answer: Answer, release (userId: string): void } {
+  const held: Array<{ readonly userId: string, readonly resolve: () => void }> = []
+  return {
+    answer: async ({ userId, asked }) => {
+      await new Promise<void>((resolve) => { held.push({ userId, resolve }) })
+      return everything(asked)
+    },
+    release (userId) {
+      const at = held.findIndex(check => check.userId === userId)
+      held.splice(at, 1)[0]?.resolve()
+    }
+  }
+}
+
+t.test('a user with many claims sets, slow ones too, has one check at a time, and the others do not wait', async (t) => {
+  const { answer } = holdAnswers()
+  const { rights, checks } = watch(t, answer)
+  for (let n = 0; n < 5; n++) rights.add(listening('eve', ['agent:a'], { n }))
+  for (let n = 0; n < 3; n++) rights.add(listening(`user${n}`, ['agent:a']))
+  rights.recheck(null)
+  await settled()
+  t.same(checks.map(check => check.userId), ['eve', 'user0', 'user1', 'user2'])
+})
+
+t.test('users whose checks were slow have two at a time together', async (t) => {
+  const { answer, release } = holdAnswers()
+  const { rights, checks, advance } = watch(t, answer)
+  for (let n = 0; n < 4; n++) rights.add(listening(`slow${n}`, ['agent:a']))
+  rights.recheck(null)
+  await settled()
+  advance(1000)
+  for (let n = 0; n < 4; n++) release(`slow${n}`)
+  await settled()
+  t.equal(checks.length, 4)
+  for (let n = 0; n < 4; n++) rights.recheck(`slow${n}`)
+  for (let n = 0; n < 2; n++) {
+    rights.add(listening(`user${n}`, ['agent:a']))
+    rights.recheck(`user${n}`)
+  }
+  await settled()
+  t.same(checks.slice(4).map(check => check.userId), ['slow0', 'slow1', 'user0', 'user1'])
+})
+
+t.test('what somebody said has changed does not wait behind all that are only due, nor the other way round', async (t) => {
+  const { answer, release } = holdAnswers()
+  const { rights, checks } = watch(t, answer)
+  for (let n = 0; n < 20; n++) rights.add(listening(`user${n}`, ['agent:a']))
+  rights.recheck(null)
+  await settled()
+  for (const n of [10, 11, 12]) rights.recheck(`user${n}`)
+  for (let n = 0; n < 4; n++) release(`user${n}`)
+  await settled()
+  const next = checks.slice(4).map(check => check.userId)
+  t.equal(next.filter(user => ['user10', 'user11', 'user12'].includes(user)).length, 2, next.join())
+  t.equal(next.length, 4)
+})
+
+t.test('a recheck of one user makes no answer about another one out of date, and forgets nothing of others', async (t) => {
+  const forgotten: Array<string | null> = []
+  const rights = createRights({
+    authorizer: {
+      local: false,
+      visible: (_who, _token, asked) => everything(asked),
+      forget: (userId) => { forgotten.push(userId) },
+      close: async () => {}
+    },
+    periodMs: 60_000,
+    onFault: () => {}
+  })
+  t.teardown(() => { rights.stop() })
+  const [alice, bob] = [rights.generationOf('alice'), rights.generationOf('bob')]
+  for (let n = 0; n < 250; n++) rights.recheck(`user${n}`)
+  rights.recheck('bob')
+  t.equal(rights.generationOf('alice'), alice)
+  t.not(rights.generationOf('bob'), bob)
+  t.notOk(forgotten.includes('alice') || forgotten.includes(null))
+  rights.recheck(null)
+  t.not(rights.generationOf('alice'), alice)
+})
+
+t.test('orders for one user within a second are one: asked once more at its end, forgotten each time', async (t) => {
+  let forgotten = 0
+  const checks: string[] = []
+  const rights = createRights({
+    authorizer: {
+      local: false,
+      visible: async ({ userId }, _token, asked) => { checks.push(userId); return everything(asked) },
+      forget: () => { forgotten++ },
+      close: async () => {}
+    },
+    periodMs: 60_000,
+    onFault: () => {},
+    spacingMs: 30
+  })
+  t.teardown(() => { rights.stop() })
+  rights.add(listening('alice', ['agent:a']))
+  rights.recheck('alice')
+  await settled()
+  const generation = rights.generationOf('alice')
+  for (let n = 0; n < 50; n++) rights.recheck('alice')
+  t.equal(rights.generationOf('alice'), generation, 'answers on their way are not made void fifty times')
+  t.equal(forgotten, 51)
+  await settled()
+  t.equal(checks.length, 1)
+  await until('the rest was obeyed', () => checks.length > 1)
+  t.not(rights.generationOf('alice'), generation)
+  await settled()
+  t.equal(checks.length, 2)
+})
+
+t.test('when nothing that was granted counts any more, every connection that hears something ends', async (t) => {
+  const { rights, unverifiable } = watch(t)
+  const [one, two, idle] = [listening('alice', ['agent:a', 'user:alice']), listening('bob', ['task:t']), listening('carol', ['user:carol'])]
+  for (const session of [one, two, idle]) rights.add(session)
+  const before = rights.generationOf('carol')
+  rights.endAll()
+  t.same(unverifiable.map(({ connectionId }) => connectionId), [one.connectionId, two.connectionId])
+  t.not(rights.generationOf('carol'), before, 'what is on its way counts no more')
 })

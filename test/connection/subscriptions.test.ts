@@ -59,7 +59,8 @@ function setUp (options: BenchOptions = {}): Bench {
     remove: () => { rights.push('remove') },
     recheckSoon: () => { rights.push('recheck soon') },
     recheck: () => {},
-    get generation () { return generation() },
+    generationOf: () => generation(),
+    endAll: () => {},
     stop: () => {}
   }
   const report = createTestReport()
@@ -109,13 +110,18 @@ t.test('an anonymous connection has no topic of its own', async (t) => {
   t.equal(bench.session.topics.size, 0)
 })
 
-t.test('filters of the URL wait for a bus that is away, however often it says no', async (t) => {
+t.test('filters of the URL wait for a bus that is away, however often it says no; the client is told, and its frames are answered meanwhile', async (t) => {
   let refusals = 2
   const bench = setUp({ confirm: async (topic) => { if (topic === 'agent:a1' && refusals-- > 0) throw new Error('away') } })
   bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true)
+  bench.subscribe({ id: '1', agent_ids: ['a3'] })
   await idle(bench)
+  t.match(bench.socket.frames(), [{ type: 'error', error: 'unavailable', retry_after_ms: 1000 }, { type: 'subscribed', id: '1', agent_ids: ['a3'] }])
+  t.equal(bench.socket.frames()[0]?.['id'], undefined, 'it answers no frame')
+  bench.context.subscriptions.unsubscribe(bench.session, { type: 'unsubscribe', agent_ids: ['a3'] })
+  await until('it is subscribed', () => bench.socket.frames().length === 4)
   t.equal(bench.socket.ended, null)
-  t.same(bench.socket.frames(), [{ type: 'subscribed', agent_ids: ['a1', 'a2'], task_ids: [] }])
+  t.same(bench.socket.frames().at(-1), { type: 'subscribed', agent_ids: ['a1', 'a2'], task_ids: [] })
   t.same([...bench.counts], [['user:alice', 1], ['agent:a1', 1], ['agent:a2', 1]])
 })
 
@@ -125,7 +131,7 @@ t.test('who ends, or loses a right, while the bus is away holds nothing when it 
   bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true)
   bench.context.subscriptions.withdraw(bench.session, ['agent:a1'])
   away = false
-  await idle(bench)
+  await until('it is subscribed', () => bench.socket.frames().at(-1)?.['type'] === 'subscribed')
   t.match(bench.socket.frames().at(-1), { type: 'subscribed', agent_ids: ['a2'] })
   t.same([...bench.session.topics], ['user:alice', 'agent:a2'])
 

@@ -34,11 +34,3 @@ t.test('a flood of bans is bounded and does not push out those that last longer'
   t.equal(bans.bannedForMs('operator'), 1_000_000)
   t.ok(bans.size() >= 900)
 })
-
-t.test('a reading takes the place of what was known, and names what is new', async (t) => {
-  const bans = createBans(() => 0, 100)
-  bans.add({ address: 'old', remainingMs: 1000 })
-  bans.add({ address: 'kept', remainingMs: 1000 })
-  t.same(bans.replace([{ address: 'kept', remainingMs: 700 }, { address: 'new', remainingMs: 500 }]), ['new'])
-  t.same(['old', 'kept', 'new'].map(bans.bannedForMs), [0, 700, 500])
-})

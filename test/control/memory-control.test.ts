@@ -9,7 +9,7 @@ testControl(t, async () => async (settings) => createMemoryControl(settings), 1)
 t.test('a revocation is kept until the last token that it means has expired', async (t) => {
   let nowMs = 10_000_000
   const { handlers } = createRecorder()
-  const control = createMemoryControl({ maxTokenLifetimeMs: 1_000_000, now: () => nowMs })
+  const control = createMemoryControl({ maxTokenLifetimeMs: 1_000_000, issuers: ['main'], now: () => nowMs })
   control.start(handlers)
   t.teardown(async () => { await control.close() })
   await control.revoke({ kind: 'jti', id: 'token-1', issuer: null, issuedBeforeMs: null })
@@ -24,7 +24,7 @@ t.test('a revocation is kept until the last token that it means has expired', as
 t.test('no revocation is forgotten to make room: at the bound a further one is rejected', async (t) => {
   let nowMs = 0
   const { handlers } = createRecorder()
-  const control = createMemoryControl({ maxTokenLifetimeMs: 1000, now: () => nowMs })
+  const control = createMemoryControl({ maxTokenLifetimeMs: 1000, issuers: ['main'], now: () => nowMs })
   control.start({ ...handlers, onRevoked: () => {} })
   t.teardown(async () => { await control.close() })
   const revoke = async (id: string): Promise<void> => { await control.revoke({ kind: 'jti', id, issuer: null, issuedBeforeMs: null }) }

@@ -32,6 +32,7 @@ t.test('the settings of the manifests are sound', (t) => {
   const env = { ...SETTINGS, ...secrets, ...Object.fromEntries(names.map(name => [name, 'portcullis-7d9f-x2k4p'])) }
   t.equal(loadConfig(env).server.nodeId, 'portcullis-7d9f-x2k4p')
   t.same(unknownSettings(env), [])
+  t.equal(POD['enableServiceLinks'], false, 'no Service of the namespace becomes a setting')
   t.end()
 })
 

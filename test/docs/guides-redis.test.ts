@@ -7,6 +7,7 @@ import { Redis } from '#ioredis'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { patternOf, PLAIN_COMMANDS, redisNeeds } from '../../src/redis/needs.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -109,6 +110,14 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
     for (let i = 0; i < MANY; i++) await order(stage, 'POST', '/v1/revocations', { jti: uuidOf(i) })
     return Math.round(await bytesOf(stage.redis, 'ws:revocations') / MANY)
   },
+  '{ws:bans}:orders': async (_t, stage) => {
+    for (let i = 0; i < MANY; i++) await order(stage, 'PUT', `/v1/bans/198.51.100.${i}`, { seconds: 600 })
+    return Math.round(await bytesOf(stage.redis, '{ws:bans}:orders') / MANY)
+  },
+  '{ws:revocations}:orders': async (_t, stage) => {
+    for (let i = 0; i < MANY; i++) await order(stage, 'POST', '/v1/revocations', { jti: uuidOf(i) })
+    return Math.round(await bytesOf(stage.redis, '{ws:revocations}:orders') / MANY)
+  },
   'ws:inbound': async (t, stage) => {
     for (let n = 0; n < MANY / 50; n++) {
       const client = await open(t, stage)
@@ -136,9 +145,27 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
 
 const settingsOf = (issuer: TestIssuer): Record<string, string> => ({ ...trust(issuer), ADMIN_TOKEN, WS_BAN_AFTER: '1000' })
 
+/** What the gateway's connections and its scripts ask, as Redis hears it: a command and the key or channel it is about. */
+async function listen (t: Test, { client }: TestRedis): Promise<() => Promise<ReadonlyArray<readonly [command: string, name: string]>>> {
+  const monitor = await client.monitor()
+  t.teardown(() => { monitor.disconnect() })
+  const heard: Array<{ source: string, args: readonly string[] }> = []
+  monitor.on('monitor', (_time: string, args: string[], source: string) => { heard.push({ source, args }) })
+  return async () => {
+    const clients = String(await client.call('CLIENT', 'LIST')).split('\n').filter(line => /\bname=portcullis/.test(line))
+    const sources = new Set(['lua', ...clients.map(line => /\baddr=(\S+)/.exec(line)?.[1] ?? '')])
+    return heard.filter(({ source }) => sources.has(source)).flatMap(({ args: [asked = '', ...args] }) => {
+      const command = asked.toLowerCase()
+      const names = command.endsWith('subscribe') ? args : [(command.startsWith('eval') ? args[2] : args[0]) ?? '']
+      return names.map(name => [command, name] as const)
+    })
+  }
+}
+
 t.test('with the guide\'s users', async (t) => {
   const issuer = await startIssuer(t)
   const { redis, urlOf } = await startWithUsers(t)
+  const heard = await listen(t, redis)
   const gateway = await startGateway(t, { ...settingsOf(issuer), REDIS_URL: urlOf('portcullis') })
   const stage = { redis, issuer, gateway }
 
@@ -171,6 +198,50 @@ t.test('with the guide\'s users', async (t) => {
     await t.rejects(backend.get('ws:resume-key'), /NOPERM/)
     await t.rejects(backend.publish('ws:other', ''), /NOPERM/)
     await t.rejects(backend.zrem('ws:bans', '198.51.100.1'), /NOPERM/)
+  })
+
+  await t.test('the back end orders nothing but a re-check and a disconnect: what it makes up is read, found nowhere, and logged', async (t) => {
+    const backend = new Redis(urlOf('backend'))
+    t.teardown(() => { backend.disconnect() })
+    const [banned, free] = [freshAddress(), freshAddress()]
+    await order(stage, 'PUT', `/v1/bans/${banned}`, { seconds: 600 })
+    await order(stage, 'POST', '/v1/revocations', { jti: 'revoked-1' })
+    const publish = async (message: object): Promise<void> => { await backend.publish('ws:control', JSON.stringify(message)) }
+    const scripts = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1])
+    const before = await scripts()
+    await publish({ type: 'unban', address: banned })
+    await publish({ type: 'ban', address: free, duration_ms: 600_000 })
+    await publish({ type: 'unrevoke', target: { kind: 'jti', id: 'revoked-1', issuer: null } })
+    await publish({ v: 1, from: 'made-up', type: 'revoke', revocation: { kind: 'jti', id: 'good-1', issuer: null, issuedBeforeMs: null }, duration_ms: 600_000 })
+    const lines = (): object[] => gateway.log.filter(line => line.event === 'control.order' && line['order'] !== 'recheck')
+      .map(line => [line['order'], line['ip'] ?? line['revocation']])
+    await until('all are logged', () => lines().length === 4)
+    t.same(lines(), [['unban', banned], ['ban', free], ['unrevoke', 'jti revoked-1'], ['revoke', 'jti good-1']])
+    await until('the entries were read', async () => await scripts() >= before + 2)
+    t.equal((await connectRefused(t, gateway, '/ws', { from: banned })).body['error'], 'banned')
+    const upgradeWith = (jti: string) => ({ from: freshAddress(), headers: { authorization: `Bearer ${issuer.sign({ sub: uuidOf(++users), jti })}` } })
+    t.equal((await connectRefused(t, gateway, '/ws', upgradeWith('revoked-1'))).body['error'], 'revoked')
+    await (await connect(t, gateway, '/ws', upgradeWith('good-1'))).nextOf('welcome')
+    await open(t, stage, { from: free })
+    t.same(await redis.client.zscore('ws:bans', free), null)
+    const denied = [
+      backend.zadd('ws:bans', Date.now() + 60_000, free), backend.hdel('{ws:bans}:orders', banned), backend.del('ws:revocations'),
+      backend.hset('{ws:revocations}:orders', 'a', 'b'), backend.publish('ws:control:ask', ''), backend.eval('return 1', 1, 'ws:bans')
+    ]
+    t.same((await Promise.allSettled(denied)).map(({ status }) => status), denied.map(() => 'rejected'))
+  })
+
+  await t.test('all that the gateway asked so far stands in the table by which its rights are checked', async (t) => {
+    const needs = redisNeeds({ prefix: '', limitPrefix: '', isCluster: false, addressWindow: 'times', messageWindow: 'times' })
+    const plain = new Set<string>([...PLAIN_COMMANDS, 'client', 'hello'])
+    const asked = await heard()
+    const isNeeded = (command: string, name: string): boolean => {
+      const pattern = patternOf(name, needs)
+      return needs.some(need => need.pattern === pattern && need.commands.includes(command))
+    }
+    t.same([...new Set(asked.filter(([command, name]) => !plain.has(command) && !isNeeded(command, name)).map(([command, name]) => `${command} ${name}`))], [])
+    const met = new Set(asked.map(([, name]) => patternOf(name, needs)))
+    t.same(needs.map(({ pattern }) => pattern).filter(pattern => !met.has(pattern) && !pattern.includes('task')), [], 'and each row of it was met')
   })
 
   await t.test('the gateway\'s user reaches nothing beside its own keys and channels', async (t) => {

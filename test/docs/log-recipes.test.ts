@@ -83,7 +83,7 @@ t.test('every recipe answers its question over the log of a real gateway', async
     },
     'What went wrong on our side': async (t) => {
       t.same(await run('What went wrong on our side'), [])
-      const failed = { event: 'jwks.failed', level: 'error', time: '', node: '', issuer: 'main', reason: 'timeout' }
+      const failed = { event: 'jwks.failed', level: 'error', time: '', node: '', issuer: 'main', reason: 'timeout', url: '' }
       t.same(await run('What went wrong on our side', [...log, failed]), [JSON.stringify(failed)])
     }
   }

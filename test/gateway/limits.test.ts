@@ -3,6 +3,7 @@ import { createAudit } from '../../src/observe/audit.js'
 import { createLog } from '../../src/observe/log/log.js'
 import { composeLimits, type Limits } from '../../src/gateway/limits.js'
 import { loadConfig } from '../../src/config/load-config.js'
+import { NO_REDIS_FAILURES } from '../../src/gateway/redis-failures.js'
 import { createMetrics } from '../../src/observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
 import { LEAST, NOW_MS } from '../config/expect-mistakes.js'
@@ -22,7 +23,7 @@ function startLimits (
   metrics.start({
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
-  const limits = composeLimits({ config, redis, audit, metrics, keepRecords: { node: 'n1', mayRestore: () => true } })
+  const limits = composeLimits({ config, redis, audit, metrics, redisFailures: NO_REDIS_FAILURES, keepRecords: { node: 'n1', mayRestore: () => true } })
   t.teardown(async () => {
     await limits.close()
     metrics.close()

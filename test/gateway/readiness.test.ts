@@ -5,7 +5,9 @@ function issuer (name: string, tried: boolean, usable: boolean) {
   return { name, tried, usable, ageS: usable ? 1 : null, fetches: { ok: Number(usable), failed: 0 } }
 }
 
-const READY: ReadinessFacts = { started: true, draining: false, issuers: [issuer('a', true, true)], redisMissing: false }
+const READY: ReadinessFacts = {
+  started: true, draining: false, issuers: [issuer('a', true, true)], redisMissing: false, rightsMissing: false, channelMissing: false, accessUnsafe: false
+}
 
 t.test('ready when started, not draining, all issuers tried and one usable', async (t) => {
   t.same(judgeReadiness(READY), { ready: true, reasons: [], issuersWithoutKeys: [] })
@@ -18,6 +20,9 @@ t.test('each reason not to be ready is named', async (t) => {
     [{ started: false }, ['starting']],
     [{ draining: true }, ['draining']],
     [{ redisMissing: true }, ['redis']],
+    [{ rightsMissing: true }, ['redis_rights']],
+    [{ channelMissing: true }, ['control_channel']],
+    [{ accessUnsafe: true }, ['access_unsafe']],
     [{ issuers: [issuer('a', true, true), issuer('b', false, false)] }, ['starting']],
     [{ issuers: [issuer('a', true, false), issuer('b', true, false)] }, ['no_issuer_keys']],
     [{ draining: true, redisMissing: true, issuers: [issuer('a', true, false)] }, ['draining', 'no_issuer_keys', 'redis']]

@@ -55,6 +55,21 @@ t.test('who does not know who is lost neither asks nor claims, and goes on once 
   t.equal(found.length, 1)
 })
 
+t.test('a node whose records cannot be read keeps no other lost node from being claimed, and goes off the index if they never can be', async (t) => {
+  const failing = (message: string) => ({ shift: () => { throw new Error(message) } }) as unknown as ClaimedPage[]
+  const nodes = { foreign: failing('WRONGTYPE Operation against a key'), odd: failing('ERR odd'), denied: failing('NOPERM no'), last: [page(null, 'z')] }
+  const { takeover, found, delisted, asked } = start({ foreign: nodes.foreign, odd: nodes.odd, last: nodes.last }, { untilMs: 1 })
+  await until('the last one is claimed', () => delisted.includes('last'))
+  await until('it was looked at again', () => asked.looks > 2)
+  await takeover.stop()
+  t.same(found.map(({ connectionId }) => connectionId), ['z'])
+  t.same(delisted, ['foreign', 'last'])
+  const other = start({ denied: nodes.denied }, { untilMs: 1 })
+  await until('it was looked at', () => other.asked.looks > 2)
+  await other.takeover.stop()
+  t.same(other.delisted, [], 'another process may have the right')
+})
+
 t.test('a turn ends after so many pages, so that a fault in what is read cannot keep a process busy', async (t) => {
   const endless: ClaimedPage[] = Array.from({ length: 1200 }, () => page('5'))
   const { takeover, asked } = start({ one: endless }, { untilMs: 1 })

@@ -92,7 +92,7 @@ t.test('limits, denials, keys and the life of the server are lines of their own 
   audit.limitsRestored()
   audit.limitsRestored()
   audit.jwksRefreshed('kc', 2)
-  audit.jwksFailed('kc', 'x'.repeat(1000))
+  audit.jwksFailed('kc', { fault: 'status', detail: 'x'.repeat(1000), address: 'https://id.example/keys' })
   audit.serverStarted({ host: '0.0.0.0', port: 9001, adminPort: null, binding: 'b', insecure: false })
   audit.serverDraining(3, 30_000)
   audit.serverStopped('SIGTERM', 60_000)
@@ -102,7 +102,7 @@ t.test('limits, denials, keys and the life of the server are lines of their own 
     { level: 'error', event: 'limits.degraded', node: 'n1', policy: 'local', reason: 'timeout' },
     { level: 'info', event: 'limits.restored', node: 'n1', duration_ms: 1500 },
     { level: 'info', event: 'jwks.refreshed', node: 'n1', issuer: 'kc', keys: 2 },
-    { level: 'error', event: 'jwks.failed', node: 'n1', issuer: 'kc', reason: `${'x'.repeat(256)}…` },
+    { level: 'error', event: 'jwks.failed', node: 'n1', issuer: 'kc', reason: 'status', detail: `${'x'.repeat(256)}…`, url: 'https://id.example/keys' },
     { level: 'info', event: 'server.started', node: 'n1', host: '0.0.0.0', port: 9001, binding: 'b' },
     { level: 'info', event: 'server.draining', node: 'n1', connections: 3, duration_ms: 30_000 },
     { level: 'info', event: 'server.stopped', node: 'n1', reason: 'SIGTERM', duration_ms: 60_000 }

@@ -52,14 +52,14 @@ t.test('a node\'s name cannot shape its key, and what others claimed of it is in
 })
 
 t.test('every name has the prefix and the place that operators and back ends know, and no two are the same', async (t) => {
-  const { channel, revocations, bans, orders, dataSet, ban, ask, answers } = createControlKeys('p:')
+  const { channel, revocations, bans, orders, ban, ask, answers } = createControlKeys('p:')
   const limits = createLimitKeys('p:')
   const names = [
-    channel, revocations, bans, orders, dataSet, ban('192.0.2.1'), ask, answers, createNodeKeys('p:').index,
+    channel, revocations.orders, revocations.records, bans.orders, bans.records, orders, ban('192.0.2.1'), ask, answers, createNodeKeys('p:').index,
     topicChannelPrefix('p:', 'agent'), inboundStream('p:'), resumeSecret('p:'), limits.strikes('192.0.2.1')
   ]
   t.same(names, [
-    'p:ws:control', 'p:ws:revocations', 'p:ws:bans', 'p:ws:control:orders', 'p:ws:control:data-set', 'p:ws:ban:192.0.2.1',
+    'p:ws:control', 'p:ws:revocations', '{p:ws:revocations}:orders', 'p:ws:bans', '{p:ws:bans}:orders', 'p:ws:control:orders', 'p:ws:ban:192.0.2.1',
     'p:ws:control:ask', 'p:ws:control:answer:', 'p:ws:nodes', 'p:ws:topic:agent:', 'p:ws:inbound', 'p:ws:resume-key', 'p:ws:strikes:192.0.2.1'
   ])
 })

@@ -11,6 +11,7 @@ import type { Test } from 'tap'
 import { ensureServer } from './ensure-server.js'
 import { findFreePort } from './free-port.js'
 import { PROJECT } from './root.js'
+import { until } from './until.js'
 
 /** A private Postgres of one test file: own port, own folder, nothing kept; ended at the test's teardown. */
 export interface TestPostgres {
@@ -24,6 +25,8 @@ export interface TestPostgres {
   createSample (name: string): Promise<string>
   /** Loads the sample schema and its tenants into a database. */
   loadSample (database: string): Promise<void>
+  /** What the server has written since it began, up to now. */
+  readLog (): Promise<string>
   /** Ends the server as a crash would. */
   stop (): Promise<void>
   /** Starts it again on the same port, with what it had. */
@@ -36,6 +39,7 @@ export interface Account {
 }
 
 const run = promisify(execFile)
+const MAX_LOG_CHARS = 1_000_000
 const sampleFolder = fileURLToPath(new URL('src/access/sample/', PROJECT))
 
 /** Postgres refuses to run as root: then it runs as Debian's `postgres`, or as `nobody`. */
@@ -52,8 +56,13 @@ export async function findAccount (): Promise<Account> {
   throw new Error('the tests need an unprivileged account to run Postgres as')
 }
 
+interface Launched {
+  readonly server: ChildProcess
+  readonly log: () => string
+}
+
 /** Starts the server and waits until it says that it is ready. */
-async function launch (program: string, folder: string, port: number, account: Account): Promise<ChildProcess> {
+async function launch (program: string, folder: string, port: number, account: Account): Promise<Launched> {
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=16MB', 'max_connections=60']
   const args = ['-D', folder, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
   const server = spawn(program, args, { ...account, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -66,11 +75,11 @@ async function launch (program: string, folder: string, port: number, account: A
     server.on('error', reject)
     server.on('exit', () => { reject(new Error(`Postgres did not start: ${log}`)) })
     server.stderr.setEncoding('utf8').on('data', (text: string) => {
-      log = (log + text).slice(-4000)
+      log = (log + text).slice(-MAX_LOG_CHARS)
       if (log.includes('ready to accept connections')) resolve()
     })
   })
-  return server
+  return { server, log: () => log }
 }
 
 async function kill (server: ChildProcess): Promise<void> {
@@ -121,7 +130,8 @@ export async function startPostgres (t: Test): Promise<TestPostgres> {
   const account = await findAccount()
   const folder = await makeCluster(program, account)
   const port = await findFreePort()
-  let server = await launch(program, folder, port, account)
+  let { server, log } = await launch(program, folder, port, account)
+  let marks = 0
   const url = (role: string, database = 'postgres'): string => `postgres://${role}@127.0.0.1:${port}/${database}`
   const connectAdmin = (database: string): postgres.Sql => postgres(url('postgres', database), { max: 1, onnotice: () => {} })
   const admin = connectAdmin('postgres')
@@ -149,7 +159,13 @@ export async function startPostgres (t: Test): Promise<TestPostgres> {
       return name
     },
     loadSample,
+    async readLog () {
+      const mark = `mark ${++marks} of ${process.pid}`
+      await admin.unsafe(`do $$ begin raise warning '${mark}'; end $$`)
+      await until('the log was read up to now', () => log().includes(mark))
+      return log()
+    },
     stop: () => kill(server),
-    async restart () { server = await launch(program, folder, port, account) }
+    async restart () { ({ server, log } = await launch(program, folder, port, account)) }
   }
 }

@@ -1,5 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { isSecureEnough } from '../../src/tokens/fetch-keys.js'
+import { makeCertificate } from '../support/certificate.js'
+import { findFreePort } from '../support/free-port.js'
 import { generateKey, startIssuer, type Behaviour } from '../support/issuer.js'
 import { describe, startVerifier } from './fixture.js'
 
@@ -9,23 +14,23 @@ const timeoutFor = (fault: string): number => fault === 'timeout' ? 1500 : 60_00
 const good = generateKey('ES256', 'key-1')
 const manyKeys = Array.from({ length: 101 }, (_, index) => ({ ...good.jwk, kid: `key-${index}` }))
 
-const lies: ReadonlyArray<readonly [string, Behaviour, string]> = [
-  ['50 MB, valid as it is', 'huge', 'too_large'],
-  ['a body that drips without end', 'drip', 'timeout'],
-  ['nothing, ever', 'hang', 'timeout'],
-  ['HTML with status 200', 'html', 'not_json'],
-  ['a redirect to a good key set', 'redirect', 'redirect'],
-  ['status 500 with a good key set', 'status_500', 'status'],
-  ['a connection that drops', 'drop', 'network'],
-  ['an empty key set', { body: { keys: [] } }, 'no_usable_key'],
-  ['a key set with nothing to use', { body: { keys: [{ kty: 'oct', k: 'AA' }, 1] } }, 'no_usable_key'],
-  ['a list in place of an object', { body: [good.jwk] }, 'not_json'],
-  ['null', { body: null }, 'not_json'],
-  ['keys that are no list', { body: { keys: { 0: good.jwk } } }, 'bad_document'],
-  ['an object without keys', { body: { error: 'sorry' } }, 'bad_document'],
-  ['101 keys', { body: { keys: manyKeys } }, 'too_many_keys']
+const lies: ReadonlyArray<readonly [what: string, behaviour: Behaviour, fault: string, detail: string | null]> = [
+  ['50 MB, valid as it is', 'huge', 'too_large', null],
+  ['a body that drips without end', 'drip', 'timeout', null],
+  ['nothing, ever', 'hang', 'timeout', null],
+  ['HTML with status 200', 'html', 'not_json', null],
+  ['a redirect to a good key set', 'redirect', 'redirect', '302'],
+  ['status 500 with a good key set', 'status_500', 'status', '500'],
+  ['a connection that drops', 'drop', 'network', 'UND_ERR_SOCKET'],
+  ['an empty key set', { body: { keys: [] } }, 'no_usable_key', '0 published'],
+  ['a key set with nothing to use', { body: { keys: [{ kty: 'oct', k: 'AA' }, 1] } }, 'no_usable_key', '2 published: 1 not_public, 1 malformed'],
+  ['a list in place of an object', { body: [good.jwk] }, 'not_json', null],
+  ['null', { body: null }, 'not_json', null],
+  ['keys that are no list', { body: { keys: { 0: good.jwk } } }, 'bad_document', 'no list `keys`'],
+  ['an object without keys', { body: { error: 'sorry' } }, 'bad_document', 'no list `keys`'],
+  ['101 keys', { body: { keys: manyKeys } }, 'too_many_keys', '101']
 ]
-for (const [what, behaviour, fault] of lies) {
+for (const [what, behaviour, fault, detail] of lies) {
   t.test(`an issuer that answers ${what} leaves the keys at hand as they are`, async t => {
     const issuer = await startIssuer(t, { algorithm: 'ES256' })
     const { verifier, clock, failed, refreshed } = await startVerifier(t, [issuer.config()], { jwks: { timeoutMs: timeoutFor(fault) } })
@@ -42,12 +47,30 @@ for (const [what, behaviour, fault] of lies) {
   t.test(`an issuer that answers ${what} from the start cannot be checked`, async t => {
     const issuer = await startIssuer(t, { algorithm: 'ES256' })
     issuer.behave('jwks', behaviour)
-    const { verifier, failed } = await startVerifier(t, [issuer.config()], { jwks: { timeoutMs: timeoutFor(fault) } })
+    const { verifier, failures } = await startVerifier(t, [issuer.config()], { jwks: { timeoutMs: timeoutFor(fault) } })
     t.equal(describe(verifier.verifyNow(issuer.sign())), 'unavailable keys_unavailable')
-    t.same(failed, [fault])
+    t.same(failures, [{ ok: false, fault, detail, address: issuer.jwksUri }])
     t.match(verifier.status(), [{ tried: true, usable: false, ageS: null, fetches: { ok: 0, failed: 1 } }])
   })
 }
+
+t.test('a fetch that reaches nobody says what the system or TLS calls it, and where', async t => {
+  const issuer = await startIssuer(t, { algorithm: 'ES256' })
+  const [{ certFile, keyFile }, port] = await Promise.all([makeCertificate(t), findFreePort()])
+  const tls = createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) })
+  await new Promise<void>(resolve => { tls.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => { tls.close() })
+  const addresses = [`http://127.0.0.1:${port}/keys`, 'http://no-such-host.invalid/keys', `https://127.0.0.1:${(tls.address() as AddressInfo).port}/keys`, `${issuer.url}/no-such-page?secret=1`]
+  const { failures } = await startVerifier(t, addresses.map((jwksUri, index) => issuer.config({ name: String(index), jwksUri })))
+  // A machine that reaches no name server says so.
+  const said = failures.map(({ fault, detail, address }) => `${address} ${fault} ${detail === 'EAI_AGAIN' ? 'ENOTFOUND' : detail}`).toSorted()
+  t.same(said, [
+    `${addresses[0]} network ECONNREFUSED`,
+    `${addresses[1]} network ENOTFOUND`,
+    `${addresses[2]} network DEPTH_ZERO_SELF_SIGNED_CERT`,
+    `${issuer.url}/no-such-page status 404`
+  ].toSorted())
+})
 
 t.test('exactly 100 keys are taken', async t => {
   const issuer = await startIssuer(t, { algorithm: 'ES256' })

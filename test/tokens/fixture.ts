@@ -1,4 +1,4 @@
-import type { KeyFetchFault } from '../../src/tokens/fetch-keys.js'
+import type { KeyFetchFailure, KeyFetchFault } from '../../src/tokens/fetch-keys.js'
 import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
 import type { RefreshedKeys } from '../../src/tokens/kept-keys.js'
 import type { TokenVerdict, TokenVerifier } from '../../src/tokens/token-verifier.js'
@@ -27,6 +27,8 @@ export interface StartedVerifier {
   readonly clock: Clock
   readonly refreshed: Array<RefreshedKeys & { readonly issuer: string }>
   readonly failed: KeyFetchFault[]
+  /** The same, with the code at hand and the address. */
+  readonly failures: readonly KeyFetchFailure[]
 }
 
 export interface VerifierOverrides {
@@ -42,6 +44,7 @@ export async function startVerifier (
   const clock = overrides.clock ?? createClock()
   const refreshed: StartedVerifier['refreshed'] = []
   const failed: KeyFetchFault[] = []
+  const failures: KeyFetchFailure[] = []
   const verifier = createTokenVerifier({
     issuers,
     clockToleranceMs: 5000,
@@ -52,11 +55,14 @@ export async function startVerifier (
   }, {
     now: clock.now,
     onRefreshed: (issuer, more) => { refreshed.push({ issuer, ...more }) },
-    onFailed: (_, fault) => { failed.push(fault) }
+    onFailed: (_, failure) => {
+      failed.push(failure.fault)
+      failures.push(failure)
+    }
   })
   t.teardown(() => { verifier.close() })
   await verifier.start()
-  return { verifier, clock, refreshed, failed }
+  return { verifier, clock, refreshed, failed, failures }
 }
 
 /** A verdict in one line: `accepted <user id>`, `<refusal> <detail>`, or `pending`. */

@@ -3,10 +3,11 @@ import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import type { Identity } from '../../tokens/identity.js'
 import type { Clocks } from '../positive-cache.js'
-import { checkRows } from './check.js'
+import { CHANGED, checkRows } from './check.js'
 import { createPostgresPool } from './pool.js'
 import { inspectSafeguards, type Inspection } from './safeguards.js'
 import { parseQualifiedName } from '../qualified-name.js'
+import type { Deadline } from '../asker.js'
 import { createRemoteAuthorizer } from '../remote-authorizer.js'
 
 export interface PostgresAccessSettings {
@@ -36,6 +37,8 @@ export interface PostgresAuthorizer extends Authorizer {
 
 /** How long a connection lives, in ms: then its successor is inspected anew. */
 const MAX_AGE_MS = 300_000
+/** Of the time that is left for a check, the server has this share. */
+const SHARE_OF_SERVER = 0.9
 
 /**
  * Makes the authorizer that lets Row Level Security decide: one read-only transaction as the user for each check.
@@ -53,18 +56,23 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
     now: clocks.now
   })
 
-  async function ask (identity: Identity, _token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
-    const answer = await pool.use(signal, (connection, { facts }) =>
-      checkRows(connection, { identity, asked, guarded, facts, timeoutMs: checkTimeoutMs }))
+  async function ask (identity: Identity, _token: string, asked: Asked, { signal, remainingMs }: Deadline): Promise<Visible> {
+    const answer = await pool.use(signal, async (connection, inspection, inspectAgain) => {
+      // The server gives up first: then the connection is still good, and nothing goes on behind it.
+      const timeoutMs = remainingMs() * SHARE_OF_SERVER
+      const request = { identity, asked, guarded, inspection, timeoutMs }
+      const first = await checkRows(connection, request)
+      return first === CHANGED ? await checkRows(connection, { ...request, inspection: await inspectAgain() }) : first
+    })
+    if (answer === CHANGED) throw new AccessError('the database was changed twice during one check', true)
     if (answer instanceof AccessError) throw answer
     return answer
   }
 
+  const inspect = async (): Promise<Inspection> =>
+    await pool.use(AbortSignal.timeout(checkTimeoutMs), async (_connection, _inspection, inspectAgain) => await inspectAgain())
   const authorizer = createRemoteAuthorizer({
-    ask, close: () => pool.close(), places: poolSize, checkTimeoutMs, cacheMs, clocks
+    ask, probe: inspect, close: () => pool.close(), places: poolSize, checkTimeoutMs, lingerMs: 0, cacheMs, clocks
   })
-  return {
-    ...authorizer,
-    start: () => pool.use(AbortSignal.timeout(checkTimeoutMs), async (_connection, { notes }) => notes)
-  }
+  return { ...authorizer, start: async () => (await inspect()).notes }
 }

@@ -3,8 +3,9 @@ import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
-import type { PgConnection } from './connection.js'
-import type { Guarded, TableFacts } from './safeguards.js'
+import type { PgConnection, Row } from './connection.js'
+import { readFacts, selectFacts } from './safeguard-facts.js'
+import type { Guarded, Inspection } from './safeguards.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
 
 /**
@@ -18,7 +19,9 @@ const BEGIN = 'begin isolation level read committed read only; reset all'
  * All that the check needs, for this transaction only. Supabase's `auth.jwt()` reads `request.jwt.claim` before
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
  * the defaults of role and database. Temporary tables of another program on the same connection come last on the path,
- * so that no helper of a policy reads them in the place of a real table. The driver reads UTF-8. The ids travel as
+ * so that no helper of a policy reads them in the place of a real table. The path is otherwise the one that policies and
+ * their helpers were made for: what is written here names the schema of every operator, function and type instead, as
+ * others may have put theirs on that path. The driver reads UTF-8. The ids travel as
  * settings since the query that follows then needs no parameters, and costs one round trip with the rollback. The role
  * comes last.
  */
@@ -27,7 +30,8 @@ const SET_UP = `select
   pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true),
   pg_catalog.set_config('client_encoding', 'UTF8', true),
   pg_catalog.set_config('search_path',
-    pg_catalog.concat_ws(', ', nullif(pg_catalog.current_setting('search_path'), ''), 'pg_temp'), true),
+    pg_catalog.concat_ws(', ', case when pg_catalog.current_setting('search_path') operator(pg_catalog.<>) ''
+      then pg_catalog.current_setting('search_path') end, 'pg_temp'), true),
   pg_catalog.set_config('request.jwt.claim', '', true),
   pg_catalog.set_config('request.jwt.claims', $2, true),
   pg_catalog.set_config('request.jwt.claim.sub', $3, true),
@@ -36,29 +40,43 @@ const SET_UP = `select
   ${KINDS.map(({ claim }, at) => `pg_catalog.set_config('portcullis.${claim}', $${6 + at}, true)`).join(',\n  ')},
   pg_catalog.set_config('role', $${6 + KINDS.length}, true)`
 
+/** The type of a list of ids of each shape. */
+const ARRAYS: Readonly<Record<IdShape, string>> = {
+  text: 'pg_catalog.text[]',
+  uuid: 'pg_catalog.uuid[]',
+  bigint: 'pg_catalog.int8[]',
+  integer: 'pg_catalog.int4[]',
+  smallint: 'pg_catalog.int2[]'
+}
+
 export interface CheckRequest {
   readonly identity: Identity
   readonly asked: Asked
   readonly guarded: Guarded
-  readonly facts: TableFacts
+  /** What was found on this connection: an answer counts only while that holds. */
+  readonly inspection: Inspection
   /** The server itself cancels a statement after this time, in ms: also where a cancel request could not reach it. */
   readonly timeoutMs: number
 }
+
+/** What was found on the connection no longer holds: nothing of the answer counts, and the connection is to be inspected anew. */
+export const CHANGED = Symbol('changed')
 
 /**
  * Asks one user's question in one read-only transaction, in three round trips. Resolves with an `AccessError` when the
  * database answered with one and the transaction was rolled back: the connection is clean and can be used again.
  */
-export async function checkRows (connection: PgConnection, request: CheckRequest): Promise<Visible | AccessError> {
-  const { asked, guarded, facts } = request
-  const possible = mapKinds(({ claim }) => keepPossible(asked[claim], facts[claim]))
+export async function checkRows (connection: PgConnection, request: CheckRequest): Promise<Visible | AccessError | typeof CHANGED> {
+  const { asked, guarded, inspection } = request
+  const possible = mapKinds(({ claim }) => keepPossible(asked[claim], inspection.facts[claim]))
   const parts = KINDS.flatMap(kind => selectRows(kind, possible[kind.claim], request))
   if (parts.length === 0) return NOTHING_VISIBLE
   // A pooler that splits transactions would answer as another role: the answer says as whom.
-  const query = ['select \'role\' as kind, current_user::text as id', ...parts].join(' union all ')
+  const facts = selectFacts({ role: 'current_user', oids: inspection.oids })
+  const query = ['select \'role\' as kind, current_user::pg_catalog.text as id', ...parts, ...facts].join(' union all ')
   try {
     await Promise.all([connection.run(BEGIN), connection.run(SET_UP, describeUser(request, possible))])
-    return readAnswer(await connection.run(`${query}; rollback`), guarded.role)
+    return readAnswer(await connection.run(`${query}; rollback`), guarded.role, inspection)
   } catch (error) {
     if (!(error instanceof AccessError && error.answered)) throw error
     await connection.run('rollback')
@@ -71,17 +89,18 @@ function keepPossible (asked: readonly string[] | '*', shape: IdShape): readonly
   return asked === '*' ? asked : asked.filter((id) => fitsShape(shape, id))
 }
 
-function selectRows ({ claim }: Kind, ids: readonly string[] | '*', { guarded, facts }: CheckRequest): string[] {
-  const select = `select '${claim}', t.id::text from ${guarded[claim].sql} t`
+function selectRows ({ claim }: Kind, ids: readonly string[] | '*', { guarded, inspection: { facts } }: CheckRequest): string[] {
+  const select = `select '${claim}', t.id::pg_catalog.text from ${guarded[claim].sql} t`
   if (ids === '*') return [`(${select} limit ${LIST_LIMIT})`]
   if (ids.length === 0) return []
-  return [`(${select} where t.id = any (pg_catalog.current_setting('portcullis.${claim}')::${facts[claim]}[]))`]
+  return [`(${select} where t.id operator(pg_catalog.=) any (pg_catalog.current_setting('portcullis.${claim}')::${ARRAYS[facts[claim]]}))`]
 }
 
 function describeUser ({ identity, guarded, timeoutMs }: CheckRequest, asked: Asked): string[] {
   const { claims, subject } = identity
   return [
-    String(Math.ceil(timeoutMs)),
+    // 0 would be no bound at all.
+    String(Math.max(1, Math.ceil(timeoutMs))),
     JSON.stringify(claims),
     subject,
     textOf(claims['role']),
@@ -100,8 +119,9 @@ function listOf (ids: readonly string[] | '*'): string {
   return ids === '*' ? '{}' : `{${ids.map((id) => JSON.stringify(id)).join(',')}}`
 }
 
-function readAnswer (rows: readonly Readonly<Record<string, unknown>>[], role: string): Visible {
+function readAnswer (rows: readonly Row[], role: string, { fingerprint }: Inspection): Visible | typeof CHANGED {
   const idsOf = (name: string): string[] => rows.filter(({ kind }) => kind === name).map(({ id }) => String(id))
   if (idsOf('role')[0] !== role) throw new AccessError('the database answered as another role')
+  if (readFacts(rows) !== fingerprint) return CHANGED
   return mapKinds(({ claim }) => idsOf(claim))
 }

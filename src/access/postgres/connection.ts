@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import postgres from 'postgres'
 import { AccessError, ConnectionLostError } from '../access-error.js'
+import { isTrouble } from '../sqlstate.js'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -28,8 +29,6 @@ interface SocketTarget {
 
 const DEFAULT_PORT = 5432
 const END_TIMEOUT_S = 1
-/** Classes of SQLSTATE that say that the server is in trouble, not the statement: connection, resources, operator, system, bug. */
-const TROUBLE = /^(?:08|53|57|58|XX)/
 /** The server ended this connection, by an operator's hand or in a crash of another. */
 const SHUT_DOWN = /^57P0[1-5]$/
 
@@ -114,7 +113,7 @@ function describeFailure (error: unknown): AccessError {
   if (error instanceof postgres.PostgresError) {
     const message = `the database answered SQLSTATE ${error.code}`
     if (SHUT_DOWN.test(error.code)) return new ConnectionLostError(message)
-    return new AccessError(message, error.severity === 'ERROR' && !TROUBLE.test(error.code))
+    return new AccessError(message, error.severity === 'ERROR' && !isTrouble(error.code))
   }
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
   return new ConnectionLostError(`the database cannot be reached (${code})`)

@@ -2,8 +2,11 @@ import { AccessError, ConnectionLostError } from '../access-error.js'
 import { createPgConnection, type PgConnection } from './connection.js'
 import { OpenConnections } from './open-connections.js'
 
-/** Work that only reads: it is begun again when an idle connection turns out to be lost. */
-export type Work<Facts, T> = (connection: PgConnection, facts: Facts) => Promise<T>
+/**
+ * Work that only reads: it is begun again when an idle connection turns out to be lost. `inspectAgain` replaces what was
+ * found on the connection, and rejects as the inspection does.
+ */
+export type Work<Facts, T> = (connection: PgConnection, facts: Facts, inspectAgain: () => Promise<Facts>) => Promise<T>
 
 /** Connections kept for the next check; the caller bounds how many checks run at once. */
 export interface PostgresPool<Facts> {
@@ -27,7 +30,7 @@ export interface PostgresPoolOptions<Facts> {
 
 interface Member<Facts> {
   readonly connection: PgConnection
-  readonly facts: Facts
+  facts: Facts
   readonly openedAtMs: number
 }
 
@@ -47,8 +50,12 @@ export function createPostgresPool<Facts> ({ url, inspect, maxAgeMs, now }: Post
   }
 
   async function useMember<T> (member: Member<Facts>, signal: AbortSignal, work: Work<Facts, T>): Promise<T> {
-    const { connection, facts } = member
-    const result = await connections.guard(connection, signal, () => work(connection, facts))
+    const { connection } = member
+    const inspectAgain = async (): Promise<Facts> => {
+      member.facts = await inspect(connection)
+      return member.facts
+    }
+    const result = await connections.guard(connection, signal, () => work(connection, member.facts, inspectAgain))
     if (closing) connections.drop(connection)
     else idle.push(member)
     return result

@@ -1,7 +1,9 @@
 import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
-import { UnsafeDatabaseError } from '../access-error.js'
+import { AccessError, UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
 import type { PgConnection, Row } from './connection.js'
+import { readFacts, selectFacts } from './safeguard-facts.js'
+import { describeWriters } from './search-path.js'
 import { describeDefaults, findDefaultFaults, readSessionDefaults } from './session-defaults.js'
 import type { QualifiedName } from '../qualified-name.js'
 
@@ -16,9 +18,19 @@ export type TableFacts = ByKind<IdShape>
 /** What a connection's inspection found when it found no fault. */
 export interface Inspection {
   readonly facts: TableFacts
+  /** Every relation that counts: those of the settings, and all beneath them where they are views. */
+  readonly oids: readonly string[]
+  /** What all of this rests on in the catalog: with another one, all of it may be another. */
+  readonly fingerprint: string
   /** For operators: what is no fault by itself and should be looked at. */
   readonly notes: readonly string[]
 }
+
+/** No operator, function or type but those of Postgres itself is found: what others define runs nowhere in an inspection. */
+const OWN_PATH = 'select pg_catalog.set_config(\'search_path\', \'pg_catalog, pg_temp\', true)'
+
+/** The name of the role that is asked about; null where there is no such role. */
+const CHECKED_ROLE = '(select r.rolname from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) $1)'
 
 const ROLES = `
 select r.rolname::text as name, r.rolname = session_user as login, r.rolname::text = $1 as checked, r.rolsuper as superuser,
@@ -52,7 +64,7 @@ with recursive wanted (kind, schema, name) as (
 ), checked as (
   select r.oid from pg_catalog.pg_roles r where r.rolname::text = $1
 )
-select s.kind, s.parent is null as named, n.nspname || '.' || c.relname as name, c.relkind::text as relkind, c.relrowsecurity as secured,
+select s.kind, s.oid::text as oid, s.parent is null as named, n.nspname || '.' || c.relname as name, c.relkind::text as relkind, c.relrowsecurity as secured,
   coalesce((select o.option_value::boolean from pg_catalog.pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker'), false)
     as invoker,
   exists (select from seen below where below.parent = c.oid) as reads_tables,
@@ -80,21 +92,38 @@ const SHAPES: Readonly<Record<string, IdShape>> = {
 export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<Inspection> {
   const { role } = guarded
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
-  const [roles, relations, defaults] = await Promise.all([
-    connection.run(ROLES, [role]), connection.run(RELATIONS, [role, ...names]), readSessionDefaults(connection)
+  const readRelations = async (): Promise<readonly Row[]> => await connection.run(RELATIONS, [role, ...names])
+  const [, [session], , first] = await Promise.all([
+    connection.run('begin isolation level read committed read only; reset all'),
+    connection.run('select session_user::pg_catalog.text as login, pg_catalog.current_setting(\'search_path\') as path'),
+    connection.run(OWN_PATH), readRelations()
   ])
+  const oids = oidsOf(first)
+  const path = String(session?.['path'])
+  // The fingerprint is read before what is judged: a change in between makes the next check look again.
+  const [fingerprint, roles, relations, defaults, writers] = await Promise.all([
+    connection.run(selectFacts({ role: CHECKED_ROLE, oids }).join(' union all '), [role]).then(readFacts),
+    connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection),
+    describeWriters(connection, path, [String(session?.['login']), role])
+  ])
+  await connection.run('rollback')
   const reasons = new Set([
     ...findRoleFaults(roles, role), ...findMissing(relations, guarded),
     ...relations.flatMap(findRelationFaults), ...findDefaultFaults(defaults)
   ])
   if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
+  if (oidsOf(relations).join() !== oids.join()) throw new AccessError('the database was changed during its inspection')
   const facts = mapKinds(({ claim }) => {
     const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
     const shape = SHAPES[String(named?.['id_type'])]
     if (shape === undefined) throw new UnsafeDatabaseError([...reasons])
     return shape
   })
-  return { facts, notes: describeDefaults(defaults) }
+  return { facts, oids, fingerprint, notes: [...describeDefaults(defaults), ...writers] }
+}
+
+function oidsOf (relations: readonly Row[]): string[] {
+  return [...new Set(relations.map(({ oid }) => String(oid)))].toSorted()
 }
 
 function findRoleFaults (roles: readonly Row[], role: string): string[] {

@@ -26,10 +26,12 @@ grant authenticated to portcullis_login;
 
 create schema if not exists app;
 
--- The user of the current transaction: what auth.uid() is on Supabase, for any text as sub.
+-- The user of the current transaction: what auth.uid() is on Supabase, for any text as sub. It is read with the path of the
+-- session, so it names the schema of each operator: another role may have put its own on that path.
 create or replace function app.user_id () returns text
 language sql stable
-as $$ select nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub' $$;
+as $$ select case when pg_catalog.current_setting('request.jwt.claims', true) operator(pg_catalog.<>) ''
+  then pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.jsonb operator(pg_catalog.->>) 'sub' end $$;
 
 create table if not exists public.organizations (
   id uuid primary key default gen_random_uuid(),

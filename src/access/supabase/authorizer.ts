@@ -4,8 +4,10 @@ import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
+import { describeAllExposed } from './exposed-tables.js'
 import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
+import type { Deadline } from '../asker.js'
 import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
 
 export interface SupabaseAccessSettings {
@@ -28,11 +30,17 @@ const IDS_PER_REQUEST = 100
 const MAX_FILTER_CHARS = 6000
 const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smallint']
 
+/** An authorizer that can say what its project shows to nobody in particular. */
+export interface SupabaseAuthorizer extends Authorizer {
+  /** Resolves with what operators should look at. Rejects with `AccessError` when the project does not answer. */
+  start (): Promise<readonly string[]>
+}
+
 /**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
-export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): Authorizer {
+export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): SupabaseAuthorizer {
   const { checkTimeoutMs, cacheMs } = settings
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
@@ -82,7 +90,13 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return []
   }
 
-  async function ask (_identity: Identity, token: string, asked: Asked, signal: AbortSignal): Promise<Visible> {
+  /** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
+  async function probe (): Promise<void> {
+    const request = { table: tables[KINDS[0].claim], filter: 'limit=0', token: settings.anonKey, counted: false, signal: AbortSignal.timeout(checkTimeoutMs) }
+    await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
+  }
+
+  async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
     const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
       const ids = asked[claim]
       const found = ids === '*' ? list(tables[claim], token, signal) : find(tables[claim], ids, token, signal)
@@ -91,7 +105,12 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
-  return createRemoteAuthorizer({ ask, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, cacheMs, clocks })
+  const authorizer = createRemoteAuthorizer({
+    ask, probe, close: () => Promise.resolve(), places: MAX_CHECKS, checkTimeoutMs, lingerMs: checkTimeoutMs, cacheMs, clocks
+  })
+  const start = async (): Promise<readonly string[]> =>
+    await describeAllExposed(readIds, Object.values(tables), settings.anonKey, AbortSignal.timeout(checkTimeoutMs))
+  return { ...authorizer, start }
 }
 
 /** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */

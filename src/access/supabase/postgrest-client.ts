@@ -1,6 +1,7 @@
 import { readText } from '../../tokens/read-text.js'
 import { AccessError } from '../access-error.js'
 import type { QualifiedName } from '../qualified-name.js'
+import { isTrouble } from '../sqlstate.js'
 
 export interface PostgrestClientOptions {
   /** The project's base URL; `/rest/v1` is beneath it. */
@@ -31,6 +32,8 @@ const MAX_BODY_BYTES = 512 * 1024
 /** `invalid_text_representation` and `numeric_value_out_of_range`. */
 const UNFIT_CODES: ReadonlySet<unknown> = new Set(['22P02', '22003'])
 const TOO_MANY_REQUESTS = 429
+/** An SQLSTATE; PostgREST's own codes begin with PGRST, and are longer. */
+const SQLSTATE = /^[0-9A-Z]{5}$/
 
 /** Makes the reader. The user's own token goes along, so that PostgREST sets role and claims from it. */
 export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions): ReadIds {
@@ -89,5 +92,11 @@ function readRefusal (status: number, body: unknown): PostgrestRows | null {
   // The database denies the table to the role that the token names: an answer, and a final one.
   if (status === 403) return { ids: [], total: 0 }
   // Also 401: the token was good to us, so that the two disagree about keys or clocks, and nobody can tell for how long.
-  throw new AccessError(`PostgREST answered ${status}`, status < 500 && status !== TOO_MANY_REQUESTS)
+  throw new AccessError(`PostgREST answered ${status}`, isAboutThisQuestion(status, code))
+}
+
+/** Also a statement of this user that took too long, or failed in the database in another way, is an answer: a 500 of PostgREST. */
+function isAboutThisQuestion (status: number, code: unknown): boolean {
+  if (status < 500) return status !== TOO_MANY_REQUESTS
+  return typeof code === 'string' && SQLSTATE.test(code) && !isTrouble(code)
 }

@@ -1,4 +1,5 @@
 import { AccessError } from '../../access/access-error.js'
+import { describeExposed } from '../../access/supabase/exposed-tables.js'
 import { createPostgrestClient } from '../../access/supabase/postgrest-client.js'
 import { parseQualifiedName } from '../../access/qualified-name.js'
 import { CannotStart } from '../../cannot-start.js'
@@ -35,10 +36,8 @@ async function checkPostgrest (supabase: NonNullable<Config['access']['supabase'
   const readIds = createPostgrestClient(supabase)
   return await Promise.all(tables.map(async (table) => {
     try {
-      await readIds({
-        table: parseQualifiedName(table), filter: 'limit=1', token: supabase.anonKey, counted: false, signal: AbortSignal.timeout(TIMEOUT_MS)
-      })
-      return ok(PART, `PostgREST answers for ${table}`)
+      const exposed = await describeExposed(readIds, parseQualifiedName(table), supabase.anonKey, AbortSignal.timeout(TIMEOUT_MS))
+      return exposed === null ? ok(PART, `PostgREST answers for ${table}`) : warn(PART, exposed)
     } catch (error) {
       if (!(error instanceof AccessError)) throw error
       return fail(PART, `${table}: ${error.message}: SUPABASE_URL, SUPABASE_ANON_KEY, and whether the project exposes the table's schema`)

@@ -32,8 +32,7 @@ function describeKeys (published: readonly unknown[], issuer: IssuerConfig): Key
 
 async function checkKeys (issuer: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
   const fetched = await fetchKeys(issuer, AbortSignal.timeout(timeoutMs))
-  const where = issuer.jwksUri ?? `${issuer.issuer} (discovery)`
-  if (!fetched.ok) return [fail(part, `keys: ${where} ${FAULTS[fetched.fault]}`)]
+  if (!fetched.ok) return [fail(part, `keys: ${fetched.address} ${FAULTS[fetched.fault]}${fetched.detail === null ? '' : ` (${fetched.detail})`}`)]
   const { count, text, skipped } = describeKeys(fetched.published, issuer)
   const unused = Object.entries(skipped).map(([reason, number]) => `${number} ${reason.replaceAll('_', ' ')}`).join(', ')
   // Keycloak publishes a key for encryption beside the others: what is not used is no fault while something is.

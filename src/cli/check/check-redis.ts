@@ -3,10 +3,12 @@ import { Cluster, type Redis } from '#ioredis'
 import type { Config } from '../../config/config.js'
 import { waitAtMost } from '../../redis/bounded-wait.js'
 import { createRedisBus } from '../../bus/redis-bus.js'
+import { limitPrefix } from '../../gateway/limit-prefix.js'
 import { createRedisLimiter } from '../../limits/redis/limiter.js'
 import { connectRedis, type RedisConnection } from '../../redis/connect.js'
 import { readRedisUrl } from '../../redis/read-url.js'
 import { checkRedisNode } from './check-redis-node.js'
+import { checkRedisRights } from './check-redis-rights.js'
 import { checkSentinels } from './check-sentinels.js'
 import { describeFailure } from './describe-failure.js'
 import { fail, isGood, ok, type Verdict } from './verdict.js'
@@ -17,7 +19,7 @@ const HEAR_MS = 2000
 
 /** Has one user's slot taken and given back by the limiter itself: its scripts must run, and write its keys. */
 async function checkScripts ({ commands }: RedisConnection, config: Config, prefix: string): Promise<Verdict> {
-  const limiter = createRedisLimiter(commands, config.limits, { prefix })
+  const limiter = createRedisLimiter(commands, config.limits, { prefix: limitPrefix(config) })
   const lease = { owner: `portcullis-check-${randomUUID()}`, connectionId: randomUUID() }
   try {
     await limiter.admit({ address: null, lease })
@@ -61,7 +63,8 @@ async function checkConnected (redis: RedisConnection, config: Config, prefix: s
   const nodes: readonly Redis[] = commands instanceof Cluster ? commands.nodes('master') : [commands]
   const looked = await Promise.all([
     ...nodes.map(async node => await checkRedisNode(node, commands.isCluster)),
-    ...(commands instanceof Cluster ? [checkCluster(commands)] : [])
+    ...(commands instanceof Cluster ? [checkCluster(commands)] : []),
+    checkRedisRights(nodes, config)
   ])
   // One after the other: a replica that refuses a script is left, with all that was asked meanwhile.
   return [...looked.flat(), await checkScripts(redis, config, prefix), await checkChannels(redis, prefix)]

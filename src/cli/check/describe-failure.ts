@@ -1,19 +1,26 @@
-import { nameFailure, type OutageReason } from '../../limits/outage/outage.js'
+import { classifyFailure, type AwayCause } from '../../redis/failure.js'
 import { nameMisuse, WrongRedis } from '../../redis/find-misuse.js'
 
-const FAILURES: Readonly<Record<OutageReason, string>> = {
+const AWAY: Readonly<Record<AwayCause, string>> = {
   timeout: 'it does not answer in time',
   unreachable: 'it cannot be reached: host, port, TLS or firewall',
+  too_many_clients: 'it takes no more clients (maxclients)',
+  unauthenticated: 'it denies access: user or password',
   read_only: 'it is a replica, or takes no writes now',
-  loading: 'it is busy: loading its data, or running a script',
-  out_of_memory: 'it takes no writes: memory, disk or replicas',
-  cluster_down: 'its cluster does not serve all slots',
-  denied: 'it denies access: user, password or ACL',
-  error: 'it answered with an error'
+  loading: 'it is loading its data',
+  busy: 'it is running a script that does not end',
+  master_down: 'it is a replica whose master is away',
+  out_of_memory: 'it takes no writes: its memory is full',
+  misconfigured: 'it takes no writes: it cannot save its data (MISCONF)',
+  no_replicas: 'it takes no writes: too few replicas follow it',
+  cluster_down: 'its cluster does not serve all slots'
 }
 
 /** Says for an operator why Redis, or a Sentinel, could not be used. */
 export function describeFailure (error: unknown): string {
   const named = error instanceof Error ? nameMisuse(error) : error
-  return named instanceof WrongRedis ? named.message : FAILURES[nameFailure(named)]
+  if (named instanceof WrongRedis) return named.message
+  const failure = classifyFailure(named)
+  if (failure.kind === 'away') return AWAY[failure.cause]
+  return failure.kind === 'denied' ? 'it denies access: the rights of the user' : `it answered with an error (${failure.code})`
 }

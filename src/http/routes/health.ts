@@ -47,7 +47,7 @@ export function createHealthRoutes ({ readiness }: HealthRoutesDeps): Route[] {
       answers: {
         200: { description: 'It may.', schema: ReadinessSchema },
         503: {
-          description: 'It may not: starting, draining, no issuer\'s tokens can be checked, or Redis is away and the limits need it.',
+          description: 'It may not: starting, draining, no issuer\'s tokens can be checked, Redis is away and the limits need it, or the database that decides rights is not safe.',
           schema: ReadinessSchema,
           examples: { draining: NOT_READY }
         }

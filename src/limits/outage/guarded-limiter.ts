@@ -1,6 +1,7 @@
-import type { Admission, Admit, Grant, GrantRequest, GrantSettlement, Lease, Limiter } from '../limiter.js'
+import { LimitUndecided, type Admission, type Admit, type Grant, type GrantRequest, type GrantSettlement, type Lease, type Limiter } from '../limiter.js'
 import type { MemoryLimiter } from '../memory/limiter.js'
-import { createOutage, type OutageReason } from './outage.js'
+import { classifyFailure, type AwayCause } from '../../redis/failure.js'
+import { createOutage, type Outage } from './outage.js'
 import { split } from '../../collections/split.js'
 
 /**
@@ -24,9 +25,13 @@ export interface GuardedLimiterOptions {
   /** Monotonic, in ms. */
   readonly now: () => number
   /** Once per outage. */
-  readonly onDegraded: (reason: OutageReason) => void
+  readonly onDegraded: (cause: AwayCause) => void
   /** Once per outage, when this process's leases are registered in Redis again. */
   readonly onRestored: (downMs: number) => void
+  /** Something went wrong that concerns one attempt, address or lease alone, or a right of this user of Redis. */
+  readonly onFailure: (error: unknown) => void
+  /** More exactly why Redis cannot be reached, where that is known. */
+  readonly unreachableBecause?: () => AwayCause | null
 }
 
 export interface GuardedLimiter extends Limiter {
@@ -43,10 +48,14 @@ const REGISTER_PASSES = 3
 const PROBE: Lease = { owner: '', connectionId: 'probe' }
 const LOCAL_GRANT = 'local:'
 
-/** A limiter that Redis's absence does not stop: after one failed call the policy decides, until Redis is back. */
+/**
+ * A limiter that Redis's absence does not stop: after one call that failed because Redis is away the policy decides, until
+ * Redis is back. What went wrong with one attempt alone is that attempt's: its call rejects, and everybody else's go on.
+ */
 export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLimiter {
   const { shared, local, policy } = options
   const outage = createOutage({ ...options, recover: async () => { await registerAgain(shared, local) } })
+  const { failAway, beginsOutage } = judgeFailures(outage, options)
 
   const admitWithout = async (request: Admit): Promise<Admission> => {
     if (policy === 'closed') throw new LimitsUnavailable('the limits cannot be checked')
@@ -71,7 +80,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
         if (admission.admitted && request.lease !== null) local.hold(request.lease)
         return admission
       }, async (error: unknown) => {
-        outage.fail(error)
+        if (!beginsOutage(error)) throw new LimitUndecided()
         return await admitWithout(request)
       }),
     release: (lease) => {
@@ -88,7 +97,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
     renew: async (leases) => {
       await local.renew(leases)
       if (outage.isDown()) return
-      await shared.renew(leases).catch(outage.fail)
+      await shared.renew(leases).catch(beginsOutage)
     },
     takeGrant: async (request, settled) => {
       settleLocal(settled)
@@ -96,7 +105,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       try {
         return await shared.takeGrant(request, settled.filter(isShared))
       } catch (error) {
-        outage.fail(error)
+        if (!beginsOutage(error)) throw new LimitUndecided()
         return await grantWithout(request)
       }
     },
@@ -110,7 +119,22 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       await Promise.all([shared.close(), local.close()])
     },
     isDegraded: outage.isDown,
-    noteAway () { outage.fail(new Error('Connection is closed')) }
+    noteAway () { failAway('unreachable') }
+  }
+}
+
+/** Sorts failures: an outage for all, or the affair of one attempt. */
+function judgeFailures (outage: Outage, { onFailure, unreachableBecause = () => null }: GuardedLimiterOptions) {
+  const failAway = (cause: AwayCause): void => { outage.fail(cause === 'unreachable' ? unreachableBecause() ?? cause : cause) }
+  return {
+    failAway,
+    /** Whether the policy decides from now on. */
+    beginsOutage (error: unknown): boolean {
+      const failure = classifyFailure(error)
+      if (failure.kind === 'away') failAway(failure.cause)
+      else onFailure(error)
+      return failure.kind === 'away'
+    }
   }
 }
 

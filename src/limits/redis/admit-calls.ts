@@ -1,9 +1,11 @@
+import { isAway } from '../../redis/failure.js'
 import type { LimitKeys } from '../../redis/keys.js'
 import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
 import { RECORDS_KEPT_MS } from './record-calls.js'
-import { readIntegers, readTuple } from '../../redis/lua-reply.js'
-import type { RunScript } from '../../redis/lua-script.js'
+import { readBatch } from '../../redis/lua-reply.js'
+import type { LuaScript, RunScript } from '../../redis/lua-script.js'
+import { ScriptItemError } from '../../redis/script-item-error.js'
 import { loadScript } from './scripts.js'
 import { subWindowMs } from '../sub-window.js'
 
@@ -14,7 +16,10 @@ export interface PendingAdmit {
   readonly reject: (error: unknown) => void
 }
 
-/** Gives leases back, then answers attempts. Rejects when that fails; the attempts have been told the same. */
+/**
+ * Gives leases back, then answers attempts; one that goes wrong by itself is rejected alone. Rejects when the call fails, or
+ * when what went wrong says that Redis is away; the attempts have been told the same.
+ */
 export type JointAdmitCall = (released: readonly Lease[], attempts: readonly PendingAdmit[]) => Promise<void>
 
 /** Answers attempts, each by itself. */
@@ -28,13 +33,16 @@ export interface AdmitCallOptions {
   readonly recordsKey: string | null
   /** Called with every lease that may have been taken for an attempt that is not admitted. */
   readonly undo: (lease: Lease) => void
+  /** Called with what went wrong beside the attempts: a release, the records. */
+  readonly onFailure: (error: unknown) => void
 }
 
 const ADMITTED: Admission = { admitted: true }
 const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
 
 /** Decides all in one call of `admit.lua`, for a single Redis. */
-export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }: AdmitCallOptions): JointAdmitCall {
+export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall {
+  const { run, keys, settings, recordsKey, undo, onFailure } = options
   const script = loadScript('admit')
   const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
   const fixedKeys = recordsKey === null ? [] : [recordsKey]
@@ -47,18 +55,28 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
       if (address !== null) pushAddress(keyList, args, keys, address, resume)
       if (lease !== null) keyList.push(keys.user(lease.owner))
     }
-    return run(script, keyList, args).then((reply) => readIntegers(reply, script.name)).then((verdicts) => {
-      for (const [i, { resolve, reject }] of attempts.entries()) {
-        const verdict = verdicts[i]
-        if (verdict === undefined) reject(new Error('no answer to this attempt'))
-        else resolve(readVerdict(verdict))
+    const refuseOne = ({ request: { lease }, reject }: PendingAdmit, error: unknown): void => {
+      // The script may have run all the same, and only its answer is lost.
+      if (lease !== null) undo(lease)
+      reject(error)
+    }
+    const reading = run(script, keyList, args).then((reply) => readBatch(reply, script.name, attempts.length, keyList))
+    return reading.then(({ answers, failures }) => {
+      let away: ScriptItemError | undefined
+      for (const [i, attempt] of attempts.entries()) {
+        const verdict = answers[i] ?? 'no answer to this attempt'
+        if (typeof verdict === 'number') {
+          attempt.resolve(readVerdict(verdict))
+          continue
+        }
+        const error = itemError(script, verdict, attempt, keys)
+        if (isAway(error)) away ??= error
+        refuseOne(attempt, error)
       }
+      for (const failure of failures) onFailure(failure)
+      if (away !== undefined) throw away
     }, (error: unknown) => {
-      for (const { request: { lease }, reject } of attempts) {
-        // The script may have run all the same, and only its answer is lost.
-        if (lease !== null) undo(lease)
-        reject(error)
-      }
+      for (const attempt of attempts) refuseOne(attempt, error)
       throw error
     })
   }
@@ -66,12 +84,13 @@ export function createJointAdmitCall ({ run, keys, settings, recordsKey, undo }:
 
 /** Decides by one call of `admit.lua` for each key, all sent at once. `keepRecord` is called with the lease of each admitted attempt. */
 export function createSeparateAdmitCalls (
-  { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey'> & { readonly keepRecord: (lease: Lease) => void }
+  { run, keys, settings, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey' | 'onFailure'> & { readonly keepRecord: (lease: Lease) => void }
 ): SeparateAdmitCalls {
   const script = loadScript('admit')
   const fixed = fixedArguments(settings, 0)
   const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
-    const [verdict] = readTuple(await run(script, keyList, [...fixed, '', ...args]), script.name, 1)
+    const { answers: [verdict = ''] } = readBatch(await run(script, keyList, [...fixed, '', ...args]), script.name, 1, keyList)
+    if (typeof verdict === 'string') throw new ScriptItemError(script.name, verdict, keyList)
     return readVerdict(verdict)
   }
   const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {
@@ -113,6 +132,11 @@ function pushAddress (keyList: string[], args: Array<string | number>, keys: Lim
   if (resume === null) return
   keyList.push(keys.resume(address, resume.nonce))
   args.push(Math.max(1, Math.ceil(resume.ttlMs)))
+}
+
+function itemError (script: LuaScript, text: string, { request: { address, lease } }: PendingAdmit, keys: LimitKeys): ScriptItemError {
+  const touched = [...(address === null ? [] : [keys.address(address)]), ...(lease === null ? [] : [keys.user(lease.owner)])]
+  return new ScriptItemError(script.name, text, touched)
 }
 
 function readVerdict (verdict: number): Admission {

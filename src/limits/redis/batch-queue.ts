@@ -1,4 +1,5 @@
 import type { PendingAdmit } from './admit-calls.js'
+import { isAway } from '../../redis/failure.js'
 import type { Lease } from '../limiter.js'
 
 /** The calls of one or more ticks that go out together: first the records, then the releases, then the admits. */
@@ -39,8 +40,9 @@ export function createBatchQueue (send: (batch: Batch) => Promise<void>, maxInFl
     waiting = createBatch()
     inFlight++
     send(batch).then(goOn, (error: unknown) => {
-      // A store that does not answer is not asked for the attempts that wait: they would wait for one more time-out to hear the same.
-      for (const { reject } of waiting.asked.splice(0)) reject(error)
+      // A store that does not answer is not asked for the attempts that wait: they would wait for one more time-out to hear the
+      // same. What went wrong otherwise need not concern them.
+      if (isAway(error)) for (const { reject } of waiting.asked.splice(0)) reject(error)
       goOn()
     })
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { LimitKeys } from '../../redis/keys.js'
 import { GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings } from '../limiter.js'
-import { readTuple } from '../../redis/lua-reply.js'
+import { readFailures, readTuple } from '../../redis/lua-reply.js'
 import type { RunScript } from '../../redis/lua-script.js'
 import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
@@ -14,8 +14,18 @@ export interface GrantCalls {
   settle (settled: readonly GrantSettlement[]): void
 }
 
-/** Makes the calls of `take-grant.lua` and `settle.lua`, with at most `perCall` settlements in each of the latter. */
-export function createGrantCalls (run: RunScript, keys: LimitKeys, settings: LimitSettings, perCall: number): GrantCalls {
+export interface GrantCallOptions {
+  readonly run: RunScript
+  readonly keys: LimitKeys
+  readonly settings: LimitSettings
+  /** How many settlements go in one call, at most. */
+  readonly perCall: number
+  /** Called with what went wrong with settlements. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Makes the calls of `take-grant.lua` and `settle.lua`. */
+export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: GrantCallOptions): GrantCalls {
   const takeScript = loadScript('take-grant')
   const settleScript = loadScript('settle')
   const { messages, messageWindowMs } = settings
@@ -34,7 +44,9 @@ export function createGrantCalls (run: RunScript, keys: LimitKeys, settings: Lim
       for (const part of split(settled, perCall)) {
         const keyList = part.map(({ address }) => keys.messages(address))
         // A lost settlement counts as all spent, until it leaves the window.
-        run(settleScript, keyList, [widthMs, GRANT_SETTLE_MS, ...part.flatMap(settlementArguments)]).catch(() => {})
+        run(settleScript, keyList, [widthMs, GRANT_SETTLE_MS, ...part.flatMap(settlementArguments)]).then((reply) => {
+          for (const failure of readFailures(reply, settleScript.name, keyList)) onFailure(failure)
+        }).catch(onFailure)
       }
     }
   }

@@ -1,7 +1,9 @@
 import type { LimitKeys } from '../../redis/keys.js'
 import type { Lease } from '../limiter.js'
 import type { RecordCalls } from './record-calls.js'
-import type { RunScript } from '../../redis/lua-script.js'
+import { isAway } from '../../redis/failure.js'
+import { readFailures } from '../../redis/lua-reply.js'
+import type { LuaScript, RunScript } from '../../redis/lua-script.js'
 import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
@@ -23,19 +25,29 @@ export interface LeaseCallOptions {
   /** How many leases go in one call, at most. */
   readonly perCall: number
   readonly records: RecordCalls | null
+  /** Called with what went wrong with single leases, or with records: the others of the call were done. */
+  readonly onFailure: (error: unknown) => void
 }
 
 /** Makes the calls of `release.lua` and `renew.lua`, with the records that go along. */
-export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, records }: LeaseCallOptions): LeaseCalls {
+export function createLeaseCalls (options: LeaseCallOptions): LeaseCalls {
+  const { run, keys, leaseMs, oneKeyPerCall, perCall, records, onFailure } = options
   const releaseScript = loadScript('release')
   const renewScript = loadScript('renew')
   const leasesPerCall = oneKeyPerCall ? 1 : perCall
 
+  /** What says that Redis is away fails the whole. */
+  const runPart = async (script: LuaScript, keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<void> => {
+    const failures = readFailures(await run(script, keyList, args), script.name, keyList)
+    for (const failure of failures) onFailure(failure)
+    const away = failures.find(isAway)
+    if (away !== undefined) throw away
+  }
   const removeAll = async (leases: readonly Lease[], recordsKey: string | null): Promise<void> => {
     await Promise.all(split(leases, leasesPerCall).map(async (part) => {
       const keyList = userKeys(part)
       if (recordsKey !== null) keyList.push(recordsKey)
-      await run(releaseScript, keyList, [joinIds(part)])
+      await runPart(releaseScript, keyList, [joinIds(part)])
     }))
   }
   const userKeys = (leases: readonly Lease[]): string[] => leases.map(({ owner }) => keys.user(owner))
@@ -47,9 +59,9 @@ export function createLeaseCalls ({ run, keys, leaseMs, oneKeyPerCall, perCall, 
     },
     vacate: async (leases) => { await removeAll(leases, null) },
     async renew (leases) {
-      const renewPart = async (part: readonly Lease[]) => await run(renewScript, userKeys(part), [leaseMs, ...idsOf(part)])
+      const renewPart = async (part: readonly Lease[]) => { await runPart(renewScript, userKeys(part), [leaseMs, ...idsOf(part)]) }
       // Records are for the log: a failure is put right by a later renewal.
-      const restored = records?.restore(leases).catch(() => {})
+      const restored = records?.restore(leases).catch(onFailure)
       await Promise.all([...split(leases, leasesPerCall).map(renewPart), restored])
     }
   }

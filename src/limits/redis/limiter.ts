@@ -14,6 +14,8 @@ export interface RedisLimiterOptions {
   readonly callTimeoutMs?: number
   /** Where the leases' records are kept; absent or null: they are not. */
   readonly records?: RecordOptions | null
+  /** Called with what went wrong where no caller is told: releases, settlements, records. What says that Redis is away may be among it. */
+  readonly onFailure?: (error: unknown) => void
 }
 
 export interface RecordOptions {
@@ -43,10 +45,11 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   const send = createScriptRunner(client, options.callTimeoutMs ?? CALL_TIMEOUT_MS)
   const run: RunScript = async (script, keyList, args) => await calls.track(send(script, keyList, args))
   const records = openRecords(run, options.records ?? null)
-  const leases = createLeaseCalls({ run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records })
-  const grants = createGrantCalls(run, keys, settings, oneKeyPerCall ? 1 : MAX_ITEMS_PER_CALL)
+  const onFailure = options.onFailure ?? (() => {})
+  const leases = createLeaseCalls({ run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records, onFailure })
+  const grants = createGrantCalls({ run, keys, settings, perCall: oneKeyPerCall ? 1 : MAX_ITEMS_PER_CALL, onFailure })
 
-  const queueOptions = { run, keys, settings, leases, records, puts, repeats }
+  const queueOptions = { run, keys, settings, leases, records, puts, repeats, onFailure }
   const queue = oneKeyPerCall ? createSeparateQueue(queueOptions) : createJointQueue(queueOptions)
 
   return {
@@ -59,7 +62,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
       queue.flush()
       // The calls under way may take or renew these very leases: so they are removed after those.
       await calls.settled()
-      await leases.vacate(vacated).catch(() => {})
+      await leases.vacate(vacated).catch(onFailure)
     },
     renew: async (renewed) => { await puts.track(leases.renew(renewed)) },
     takeGrant: grants.take,

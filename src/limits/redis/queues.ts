@@ -1,4 +1,5 @@
 import { createJointAdmitCall, createSeparateAdmitCalls, type AdmitCallOptions } from './admit-calls.js'
+import { isAway } from '../../redis/failure.js'
 import type { InFlight } from './in-flight.js'
 import type { LeaseCalls } from './lease-calls.js'
 import type { Lease } from '../limiter.js'
@@ -6,7 +7,7 @@ import type { RecordCalls } from './record-calls.js'
 import { split } from '../../collections/split.js'
 import { createBatchQueue, type BatchQueue, type Batch } from './batch-queue.js'
 
-export interface QueueOptions extends Pick<AdmitCallOptions, 'run' | 'keys' | 'settings'> {
+export interface QueueOptions extends Pick<AdmitCallOptions, 'run' | 'keys' | 'settings' | 'onFailure'> {
   readonly leases: LeaseCalls
   readonly records: RecordCalls | null
   /** The calls under way that may put leases or records back; those that keep records join them. */
@@ -35,8 +36,9 @@ export function createJointQueue (options: QueueOptions): BatchQueue {
     for (const [i, part] of split(asked, MAX_ADMITS_PER_CALL).entries()) sent.push(admit(goAlong && i === 0 ? released : [], part))
     repeatRelease(options, released)
     // A lost release lapses with its lease. What a lost call may have taken is undone in the next batch.
-    const failed = (await Promise.allSettled(sent)).find((one) => one.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    // Of several failures the one that says most counts: that Redis is away.
+    const failed = (await Promise.allSettled(sent)).flatMap((one) => one.status === 'rejected' ? [one.reason as unknown] : [])
+    if (failed.length > 0) throw failed.find(isAway) ?? failed[0]
   }, MAX_BATCHES_IN_FLIGHT)
   const admit = createJointAdmitCall({ ...options, recordsKey: records?.key ?? null, undo: queue.release })
   return queue
@@ -44,11 +46,11 @@ export function createJointQueue (options: QueueOptions): BatchQueue {
 
 /** Makes the queue of a cluster: one call per key; each tick's batch goes out as the tick ends. */
 export function createSeparateQueue (options: QueueOptions): BatchQueue {
-  const { leases, records, puts } = options
+  const { leases, records, puts, onFailure } = options
   const queue = createBatchQueue(async ({ admitted, released, asked }: Batch) => {
     // A lease that was admitted may be released already: so its record goes first.
-    if (records !== null && admitted.length > 0) puts.track(records.keep(admitted)).catch(() => {})
-    leases.release(released).catch(() => {})
+    if (records !== null && admitted.length > 0) puts.track(records.keep(admitted)).catch(onFailure)
+    leases.release(released).catch(onFailure)
     repeatRelease(options, released)
     admit(asked)
   }, Infinity)
@@ -57,7 +59,7 @@ export function createSeparateQueue (options: QueueOptions): BatchQueue {
 }
 
 /** A lease that is being put back at this moment may arrive after its release: so the release is sent once more. */
-function repeatRelease ({ leases, puts, repeats }: QueueOptions, released: readonly Lease[]): void {
+function repeatRelease ({ leases, puts, repeats, onFailure }: QueueOptions, released: readonly Lease[]): void {
   if (released.length === 0 || puts.size === 0) return
-  repeats.track(puts.settled().then(async () => { await leases.release(released) })).catch(() => {})
+  repeats.track(puts.settled().then(async () => { await leases.release(released) })).catch(onFailure)
 }

@@ -1,4 +1,6 @@
-import { readIntegers } from '../../redis/lua-reply.js'
+import { isAway } from '../../redis/failure.js'
+import { readBatch } from '../../redis/lua-reply.js'
+import { ScriptItemError } from '../../redis/script-item-error.js'
 import { createLimitKeys } from '../../redis/keys.js'
 import { createScriptRunner, readLuaScript, type ScriptClient } from '../../redis/lua-script.js'
 import { SUB_WINDOWS } from '../limiter.js'
@@ -43,8 +45,19 @@ export function createMemoryStrikes ({ banAfter, windowMs }: StrikeSettings, now
   }
 }
 
+/** What becomes of an address whose strikes alone cannot be counted in Redis: a value of another type stands at its key. */
+export interface StrikeFallback {
+  readonly onFailure: (error: unknown) => void
+  /** Counts it instead. */
+  readonly local: CountStrikes
+}
+
+const NO_FALLBACK: StrikeFallback = { onFailure: () => {}, local: async () => [] }
+
 /** Strikes counted in Redis by all processes, at `<prefix>ws:strikes:<address>`; on a cluster with one call per address. */
-export function createRedisStrikes (client: ScriptClient, prefix: string, { banAfter, windowMs }: StrikeSettings): CountStrikes {
+export function createRedisStrikes (
+  client: ScriptClient, prefix: string, { banAfter, windowMs }: StrikeSettings, fallback = NO_FALLBACK
+): CountStrikes {
   const script = readLuaScript(new URL('../redis/lua/', import.meta.url), 'strike')
   const run = createScriptRunner(client, CALL_TIMEOUT_MS)
   const { strikes } = createLimitKeys(prefix)
@@ -52,8 +65,14 @@ export function createRedisStrikes (client: ScriptClient, prefix: string, { banA
 
   async function countPart (part: ReadonlyArray<readonly [string, number]>): Promise<string[]> {
     const keys = part.map(([address]) => strikes(address))
-    const verdicts = readIntegers(await run(script, keys, [...fixed, ...part.map(([, count]) => count)]), script.name)
-    return part.filter((_, i) => verdicts[i] === 1).map(([address]) => address)
+    const reply = await run(script, keys, [...fixed, ...part.map(([, count]) => count)])
+    const { answers } = readBatch(reply, script.name, part.length, keys)
+    const failures = answers.flatMap((answer, i) => typeof answer === 'string' ? [new ScriptItemError(script.name, answer, keys.slice(i, i + 1))] : [])
+    const away = failures.find(isAway)
+    if (away !== undefined) throw away
+    for (const failure of failures) fallback.onFailure(failure)
+    const uncounted = failures.length === 0 ? [] : await fallback.local(new Map(part.filter((_, i) => typeof answers[i] === 'string')))
+    return [...part.filter((_, i) => answers[i] === 1).map(([address]) => address), ...uncounted]
   }
   return async (counts) => {
     const all = [...counts]

@@ -19,6 +19,8 @@ export interface Counters {
   readonly refusals: Record<RefusalName, number>
   readonly messages: Record<MessageDirection, number>
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
+  /** By command of Redis; only commands that the gateway uses, so clients cannot make labels. */
+  readonly redisDenied: Map<string, number>
   /** By close code in decimal, or `OTHER_CODE`. */
   readonly closes: Map<string, number>
 }
@@ -33,6 +35,7 @@ export function createCounters (): Counters {
     lostUpgrades: 0,
     refusals,
     messages: { in: 0, out: 0 },
+    redisDenied: new Map(),
     limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },
     closes: new Map([...codes.map(String), OTHER_CODE].map((code) => [code, 0]))
   }

@@ -20,7 +20,7 @@ export interface MetricSources {
 export function registerMetrics (registry: Registry, counters: Counters, sources: MetricSources): void {
   registerConnections(registry, counters, sources)
   registerTraffic(registry, counters)
-  registerDependencies(registry, sources)
+  registerDependencies(registry, counters, sources)
 }
 
 function registerConnections (registry: Registry, counters: Counters, sources: MetricSources): void {
@@ -46,11 +46,13 @@ function registerTraffic (registry: Registry, counters: Counters): void {
       Object.entries(decisions).map(([decision, count]): Sample => [{ limit, decision }, count])))
 }
 
-function registerDependencies (registry: Registry, sources: MetricSources): void {
+function registerDependencies (registry: Registry, counters: Counters, sources: MetricSources): void {
   registerGauge(registry, 'portcullis_redis_up', 'Whether Redis answers (1) or not (0).', () => {
     const up = sources.redisUp()
     return up === null ? null : Number(up)
   })
+  registerCounter(registry, 'portcullis_redis_denied_total', 'Commands that the user of Redis had no right to, by command.', ['command'],
+    () => [...counters.redisDenied].map(([command, count]) => [{ command }, count]))
   const age = new Gauge({
     name: 'portcullis_jwks_age_seconds',
     help: 'Age of the keys of each issuer; none before the first are loaded.',

@@ -21,6 +21,8 @@ export interface Metrics {
   /** `count` more messages: 1 or more. */
   message (direction: MessageDirection, count: number): void
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
+  /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses. */
+  redisDenied (command: string, count: number): void
   /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
   start (sources: MetricSources): void
   /** Everything in Prometheus's text format. */
@@ -55,6 +57,7 @@ export function createMetrics (): Metrics {
     closed (code) { countClose(counters, code) },
     message (direction, count) { counters.messages[direction] += count },
     limitDecision (limit, decision) { counters.limits[limit][decision]++ },
+    redisDenied (command, count) { counters.redisDenied.set(command, (counters.redisDenied.get(command) ?? 0) + count) },
     start (sources) { registerMetrics(registry, counters, sources) },
     async render () {
       const [ours, node] = await Promise.all([registry.metrics(), nodeMetrics().metrics()])

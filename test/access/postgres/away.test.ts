@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPostgresAuthorizer, type PostgresAccessSettings, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
 import { startPostgres } from '../../support/postgres.js'
+import { until } from '../../support/until.js'
 import { identityOf } from '../identity-of.js'
 
 const server = await startPostgres(t)
@@ -24,6 +25,11 @@ function createAuthorizer (t: Test, more: Partial<PostgresAccessSettings> = {}):
   }, { now: () => nowMs })
   t.teardown(() => authorizer.close())
   return authorizer
+}
+
+/** Why a check is not answered. */
+async function messageOf (authorizer: PostgresAuthorizer): Promise<string> {
+  return await Promise.resolve(authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)).then(() => '', (error: unknown) => error instanceof Error ? error.message : '')
 }
 
 /** A server that is no database, and counts who comes. */
@@ -58,6 +64,7 @@ t.test('a database that accepts and never answers costs the deadline, and the br
   for (let attempt = 0; attempt < 5; attempt++) {
     await t.rejects(Promise.resolve(authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)), { message: 'the database did not answer in time' })
   }
+  await until('the probe went without an answer, too', async () => /not asked again yet/.test(await messageOf(authorizer)))
   const before = hanging.accepted()
   for (let attempt = 0; attempt < 50; attempt++) {
     await t.rejects(Promise.resolve(authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)), { message: /not asked again yet/ })
@@ -89,6 +96,7 @@ t.test('with Postgres away nobody sees anything; once it is back everybody does'
   }
   const late = createAuthorizer(t)
   await t.rejects(late.start(), { name: 'AccessError', message: 'the database cannot be reached (ECONNREFUSED)' })
+  await until('the probe found nobody, too', async () => /not asked again yet/.test(await messageOf(authorizer)))
   await server.restart()
   await t.rejects(Promise.resolve(authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)), { message: /not asked again yet/ })
   nowMs += 2000

@@ -81,8 +81,8 @@ const NOTHING = { user: 'portcullis_login', traces: '', role: 'none', timeout: '
 async function openSession (t: Test): Promise<{ session: PgConnection, request: CheckRequest }> {
   const session = createPgConnection(server.url('portcullis_login', sample))
   t.teardown(() => session.end())
-  const { facts } = await inspectSafeguards(session, guarded)
-  return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, facts, timeoutMs: 60_000 } }
+  const inspection = await inspectSafeguards(session, guarded)
+  return { session, request: { identity: identityOf('alice'), asked: ASKED, guarded, inspection, timeoutMs: 60_000 } }
 }
 
 t.test('nothing stays on the connection after an answer', async (t) => {
@@ -95,9 +95,8 @@ t.test('nothing stays on the connection after an answer', async (t) => {
 t.test('nothing stays on the connection after the statement time-out, and it can be used again', async (t) => {
   const { session, request } = await openSession(t)
   const release = await lockAgents(t)
-  await t.rejects(checkRows(session, { ...request, timeoutMs: 50 }), { name: 'AccessError', message: 'the database answered SQLSTATE 57014', answered: false })
+  t.match(await checkRows(session, { ...request, timeoutMs: 50 }), { name: 'AccessError', message: 'the database answered SQLSTATE 57014', answered: true })
   await release()
-  await session.run('rollback')
   t.same(await remains(session), NOTHING)
 })
 
@@ -127,8 +126,8 @@ t.test('claims that break a policy are no answer for this user, and no failure f
 t.test('nothing stays on the connection after an error of a policy', async (t) => {
   const { session, request } = await openSession(t)
   const strict = { ...guarded, agents: parseQualifiedName('public.strict') }
-  const facts = { ...request.facts, agents: 'text' as const }
-  const answer = await checkRows(session, { ...request, guarded: strict, facts, identity: identityOf('eve', { org: 'x' }), asked: { agents: ['s1'], tasks: [] } })
+  const inspection = await inspectSafeguards(session, strict)
+  const answer = await checkRows(session, { ...request, guarded: strict, inspection, identity: identityOf('eve', { org: 'x' }), asked: { agents: ['s1'], tasks: [] } })
   t.ok(answer instanceof AccessError)
   t.same(await remains(session), NOTHING)
 })
@@ -142,7 +141,7 @@ t.test('a NUL in the subject is refused by the database, not cut', async (t) => 
 t.test('a check whose connection is killed rejects, and the next one is answered', async (t) => {
   const authorizer = createAuthorizer(t)
   const release = await lockAgents(t)
-  const checks = [1, 2].map(async () => await authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH))
+  const checks = ['alice', 'carol'].map(async (user) => await authorizer.visible(identityOf(user), 'unused', ASKED, FRESH))
   const settled = Promise.allSettled(checks)
   await pollUntil(async () => await waitingChecks() === 2)
   await server.admin`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'portcullis_login'`
@@ -210,7 +209,7 @@ t.test('checks that wait for a place end by the deadline as well, and the places
     await authorizer.visible(identityOf('alice'), 'unused', ASKED, FRESH)))
   const messages = outcomes.map((outcome) => outcome.status === 'rejected' ? String(outcome.reason) : 'answered')
   t.notOk(messages.includes('answered'))
-  t.equal(messages.filter((message) => message.includes('too many checks')).length, 48, 'two ran, a hundred waited')
+  t.equal(messages.filter((message) => message.includes('too many checks')).length, 99, 'one ran, fifty waited')
   t.ok(await openConnections() <= 4)
   await release()
   nowMs += 10_000

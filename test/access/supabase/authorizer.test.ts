@@ -5,6 +5,7 @@ import type { Asked, Authorizer, Visible } from '../../../src/access/authorizer.
 import { createSupabaseAuthorizer, type SupabaseAccessSettings } from '../../../src/access/supabase/authorizer.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startPostgrest } from '../../support/postgrest.js'
+import { until } from '../../support/until.js'
 import { identityOf } from '../identity-of.js'
 
 const KEY = 'the shared key of the tests, long enough for HS256'
@@ -204,8 +205,11 @@ t.test('with PostgREST hanging a check ends by the deadline, and the breaker kee
   for (let attempt = 0; attempt < 5; attempt++) {
     await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { message: 'PostgREST did not answer in time' })
   }
+  const refusal = async (): Promise<string> =>
+    await ask(authorizer, { user: 'alice', asked: ALL }).then(() => '', (error: unknown) => error instanceof Error ? error.message : '')
+  await until('the probe hangs as well', async () => /not asked again yet/.test(await refusal()))
   const before = api.requests.length
-  await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { message: /not asked again yet/ })
+  t.match(await refusal(), /not asked again yet/)
   t.equal(api.requests.length, before)
 })
 
@@ -234,4 +238,30 @@ t.test('a yes is remembered for one claims set, for seconds', async (t) => {
   nowMs += 5000
   t.same(await ask(authorizer, { user: 'alice', asked: ACME, token }), ACME)
   t.ok(api.requests.length > before + 2)
+})
+
+t.test('a policy that is slow for one user costs the others nothing, nor does PostgREST count as away', async (t) => {
+  await owner.unsafe(`
+    create table public.slow (id text primary key); alter table public.slow enable row level security;
+    create policy sleeps on public.slow for select to authenticated
+      using (case when current_setting('request.jwt.claims')::jsonb ->> 'sub' = 'eve' then pg_sleep(600) is not null else true end);
+    grant select on public.slow to authenticated; insert into public.slow values ('s1')`)
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.slow' }, checkTimeoutMs: 10_000 })
+  const asked = { agents: ['s1'], tasks: [] }
+  const attack = Array.from({ length: 12 }, async () => await ask(authorizer, { user: 'eve', asked }).catch((error: unknown) => error))
+  const seen = await Promise.all(Array.from({ length: 20 }, async (_, n) => (await ask(authorizer, { user: `user${n}`, asked })).agents))
+  t.same(seen, seen.map(() => ['s1']))
+  const [{ asleep } = { asleep: 0 }] = await server.admin`select count(*)::int as asleep from pg_stat_activity where wait_event = 'PgSleep'`
+  t.ok(asleep <= 2, `she holds two connections: ${asleep}`)
+  await authorizer.close()
+  await Promise.all(attack)
+  await server.admin`select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'`
+})
+
+t.test('a time-out or another error of one statement is an answer about that statement only', async (t) => {
+  const authorizer = createAuthorizer(t)
+  for (const [status, code, answered] of [[500, '57014', true], [500, '40001', true], [500, 'XX000', false], [503, 'PGRST000', false], [504, 'PGRST003', false], [503, '53300', false]] as const) {
+    api.answerWith({ status, body: JSON.stringify({ code, message: 'x' }) })
+    await t.rejects(ask(authorizer, { user: 'alice', asked: ALL }), { message: `PostgREST answered ${status}`, answered }, code)
+  }
 })

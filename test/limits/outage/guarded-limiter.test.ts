@@ -25,15 +25,17 @@ async function startGuarded (t: Test, policy: RedisDownPolicy): Promise<Guarded>
   const connection = connectRedis({ url: redis.url, commandTimeoutMs: 300 })
   t.ok(await connection.waitUntilUp(HANG_MS))
   const told: string[] = []
+  const onFailure = (error: unknown): void => { told.push(error instanceof Error ? `failed: ${error.message.slice(0, 9)}` : 'failed') }
   const limiter = createGuardedLimiter({
     shared: createRedisLimiter(connection.commands, SETTINGS, {
-      prefix: '', callTimeoutMs: 300, records: { prefix: '', node: 'n1', mayRestore: () => true }
+      prefix: '', callTimeoutMs: 300, records: { prefix: '', node: 'n1', mayRestore: () => true }, onFailure
     }),
     local: createMemoryLimiter(SETTINGS, { now }),
     policy,
     now,
     onDegraded: (reason) => { told.push(`degraded: ${reason}`) },
-    onRestored: (downMs) => { told.push(downMs > 0 ? 'restored' : 'restored in no time') }
+    onRestored: (downMs) => { told.push(downMs > 0 ? 'restored' : 'restored in no time') },
+    onFailure
   })
   t.teardown(async () => {
     await limiter.close()
@@ -168,6 +170,47 @@ t.test('closed refuses attempts while Redis is away, and goes on counting the me
   t.equal(await redis.client.zcard('ws:ratelimit:user:alice'), 2)
 })
 
+t.test('a value of another type begins no outage under any policy: that attempt is undecided, and all others are decided in Redis', async (t) => {
+  for (const policy of ['local', 'open', 'closed'] as const) {
+    const { limiter, redis, told } = await startGuarded(t, policy)
+    await redis.client.set('ws:ratelimit:user:mallory', 'not ours')
+    await redis.client.set(`ws:ratelimit:msg:${ADDRESS}`, 'not ours')
+    const [ofMallory, ofAlice] = await Promise.allSettled([
+      limiter.admit({ address: null, lease: { owner: 'mallory', connectionId: 'm' } }), limiter.admit(user('a'))
+    ])
+    t.match(ofMallory, { status: 'rejected', reason: { name: 'LimitUndecided' } }, policy)
+    t.match(ofAlice, { status: 'fulfilled', value: { admitted: true } }, policy)
+    await t.rejects(limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 0 }, []), { name: 'LimitUndecided' })
+    await limiter.renew([{ owner: 'mallory', connectionId: 'm' }, user('a').lease])
+    t.notOk(limiter.isDegraded())
+    t.same([...new Set(told)], ['failed: WRONGTYPE'])
+  }
+})
+
+t.test('an outage ends though a foreign value stands at a lease\'s key', async (t) => {
+  const guarded = await startGuarded(t, 'local')
+  const { limiter, redis, told } = guarded
+  for (const id of ['a', 'b']) await limiter.admit({ address: null, lease: { owner: `of-${id}`, connectionId: id } })
+  await redis.stop()
+  await limiter.admit(user('c'))
+  await redis.restart()
+  await redis.client.set('ws:ratelimit:user:of-a', 'not ours')
+  await waitUntilRestored(guarded)
+  t.same([...new Set(told)].sort(), ['degraded: unreachable', 'failed: WRONGTYPE', 'restored'])
+  t.same(await redis.client.zrange('ws:ratelimit:user:of-b', '0', '-1'), ['b'], 'those behind it were registered')
+})
+
+t.test('why Redis cannot be reached is told more exactly where that is known', async (t) => {
+  const told: string[] = []
+  const local = createMemoryLimiter(SETTINGS, { now })
+  const limiter = createGuardedLimiter({
+    shared: local, local, policy: 'local', now, onDegraded: (cause) => { told.push(cause) }, onRestored: () => {}, onFailure: () => {}, unreachableBecause: () => 'unauthenticated'
+  })
+  limiter.noteAway()
+  t.same(told, ['unauthenticated'])
+  await limiter.close()
+})
+
 t.test('grants of one side are settled on that side', async (t) => {
   const guarded = await startGuarded(t, 'local')
   const { limiter, redis } = guarded
@@ -206,7 +249,8 @@ t.test('neither side is ever told of the other side\'s grants', async (t) => {
     policy: 'local',
     now,
     onDegraded: (reason) => { t.equal(reason, 'unreachable') },
-    onRestored: () => {}
+    onRestored: () => {},
+    onFailure: (error) => { t.fail(String(error)) }
   })
   t.teardown(async () => { await limiter.close() })
   const take = async () => await limiter.takeGrant({ address: ADDRESS, demand: 1, spare: 3 }, [])

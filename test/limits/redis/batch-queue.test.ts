@@ -58,13 +58,13 @@ t.test('those who were just answered go along with what waits', async (t) => {
   t.match(out[1]?.batch, { released: [{ connectionId: 'a' }], asked: [{ request: { lease: { connectionId: 'waiting' } } }] })
 })
 
-t.test('a batch that fails takes along the attempts that wait, and nothing else', async (t) => {
+t.test('a batch that fails as Redis is away takes along the attempts that wait, and nothing else', async (t) => {
   const { queue, out } = start(1)
   void ask(queue, 'a')
   await endOfTick()
   const waiting = ask(queue, 'b')
   queue.release({ owner: 'alice', connectionId: 'c' })
-  const failure = new Error('away')
+  const failure = new Error('Connection is closed.')
   out[0]?.fail(failure)
   t.equal(await waiting.catch((error: unknown) => error), failure)
   void ask(queue, 'later')
@@ -72,6 +72,17 @@ t.test('a batch that fails takes along the attempts that wait, and nothing else'
   await endOfTick()
   t.same(out.slice(1).map(({ batch }) => batch.released), [[{ owner: 'alice', connectionId: 'c' }]])
   t.same(out.slice(1).map(idsOf), [['later']])
+})
+
+t.test('a batch that fails otherwise takes nobody along: those who wait are asked about', async (t) => {
+  const { queue, out } = start(1)
+  void ask(queue, 'a')
+  await endOfTick()
+  void ask(queue, 'b')
+  out[0]?.fail(new Error('NOPERM this user has no permissions to run the \'evalsha\' command'))
+  await endOfTick()
+  await endOfTick()
+  t.same(out.slice(1).map(idsOf), [['b']])
 })
 
 t.test('flush and close wait for nothing', async (t) => {

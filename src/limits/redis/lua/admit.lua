@@ -18,9 +18,11 @@
 --       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
 --       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
 --       with a ticket, next, for how many ms it stays spent
--- Returns one integer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots.
+-- Returns one answer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots; a text:
+-- what went wrong with this attempt alone. After them {the place of a key, what went wrong with it, ...} of releases and records.
 --
 -- include: clock.lua
+-- include: items.lua
 -- include: sub-windows.lua
 -- include: leases.lua
 
@@ -37,8 +39,7 @@ local FIXED = 7
 local function enter_exact (key)
   local oldest = redis.pcall('LINDEX', key, -limit)
   if type(oldest) == 'table' then
-    -- The limit was above 1000 before: another type. It starts anew.
-    redis.call('DEL', key)
+    start_anew(key, 'hash', 'LINDEX', key, -limit)
   elseif oldest then
     local wait = oldest + window - now
     -- More than two windows can only be a clock that was set back: without this it would lock out until the old time returns.
@@ -50,7 +51,7 @@ local function enter_exact (key)
 end
 
 local function enter_counted (key)
-  if open_window(key, window, width, 0, now) >= limit then return wait_for_window(key, window, width, limit, now) end
+  if open_window(key, window, width, 0, now, 'list') >= limit then return wait_for_window(key, window, width, limit, now) end
   add_to_window(key, width, now, 1)
   return 0
 end
@@ -72,6 +73,14 @@ local function take_slot (key, id)
 end
 
 local enter = width == 0 and enter_exact or enter_counted
+-- Each part may be absent. A ticket that was spent already spares nothing.
+local function decide (address, ticket, ticket_ms, user, id)
+  local is_spared = ticket and redis.call('SET', ticket, 1, 'NX', 'PX', ticket_ms)
+  local wait = address and not is_spared and enter(address) or 0
+  if wait > 0 or not user then return wait end
+  return take_slot(user, id)
+end
+
 local key_at, argument_at = keep > 0 and 1 or 0, FIXED
 local function next_key ()
   key_at = key_at + 1
@@ -82,33 +91,30 @@ local function next_argument ()
   return ARGV[argument_at]
 end
 
+local failures = {}
 -- Before the attempts, so that a user who reconnects at once finds the slot free.
-give_back(released, key_at, keep > 0 and KEYS[1])
+give_back(released, key_at, keep > 0 and 1, failures)
 key_at = key_at + #released
 local verdicts, records = {}, {}
 while argument_at < #ARGV do
   local asked = next_argument()
   local kind, id, record_at = string.match(asked, '^(.)([^ ]*) ?()')
-  local verdict = 0
-  if kind ~= 'u' then
-    local address = next_key()
-    local has_ticket = kind == 'A' or kind == 'B'
-    local is_spared = has_ticket and redis.call('SET', next_key(), 1, 'NX', 'PX', next_argument())
-    if not is_spared then verdict = enter(address) end
-  end
-  if kind ~= 'a' and kind ~= 'A' then
-    local user = next_key()
-    if verdict == 0 then verdict = take_slot(user, id) end
-    if verdict == 0 and record_at <= #asked then
-      records[#records + 1] = id
-      records[#records + 1] = string.sub(asked, record_at)
-    end
+  local has_ticket = kind == 'A' or kind == 'B'
+  local address = kind ~= 'u' and next_key()
+  local ticket, ticket_ms = has_ticket and next_key(), has_ticket and next_argument()
+  local user = kind ~= 'a' and kind ~= 'A' and next_key()
+  local verdict = try(decide, address, ticket, ticket_ms, user, id)
+  if verdict == 0 and user and record_at <= #asked then
+    records[#records + 1] = id
+    records[#records + 1] = string.sub(asked, record_at)
   end
   verdicts[#verdicts + 1] = verdict
 end
 if #records > 0 then
   -- Not `call`: a fault of the records must not refuse an attempt.
-  redis.pcall('HSET', KEYS[1], unpack(records))
-  redis.call('PEXPIRE', KEYS[1], keep)
+  for _, done in ipairs({ redis.pcall('HSET', KEYS[1], unpack(records)), redis.pcall('PEXPIRE', KEYS[1], keep) }) do
+    if type(done) == 'table' then note_failure(failures, 1, done.err) end
+  end
 end
+for _, failure in ipairs(failures) do verdicts[#verdicts + 1] = failure end
 return verdicts

@@ -4,9 +4,12 @@
 -- KEYS  of each lease, the user's sorted set
 --       after them, if their records go as well, the node's records
 -- ARGV  [1] the connection ids, a space between two
--- Returns how many leases were there.
+-- Returns {the place of a key, what went wrong with it, ...}: empty when all went well.
 --
+-- include: items.lua
 -- include: leases.lua
 
 local ids = read_ids(ARGV[1])
-return give_back(ids, 0, KEYS[#ids + 1])
+local failures = {}
+give_back(ids, 0, KEYS[#ids + 1] and #ids + 1, failures)
+return failures

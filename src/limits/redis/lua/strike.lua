@@ -6,9 +6,10 @@
 --       [2] the window, ms
 --       [3] the width of a sub-window, ms
 --       then of each address its new strikes
--- Returns one integer per address: 1 enough, else 0.
+-- Returns of each address 1 (enough), 0, or the text of what went wrong with it.
 --
 -- include: clock.lua
+-- include: items.lua
 -- include: sub-windows.lua
 
 local enough = tonumber(ARGV[1])
@@ -16,15 +17,17 @@ local window = tonumber(ARGV[2])
 local width = tonumber(ARGV[3])
 local FIXED = 3
 
+local function strike (key, more)
+  if open_window(key, window, width, 0, now, 'hash') + more >= enough then
+    redis.call('DEL', key)
+    return 1
+  end
+  add_to_window(key, width, now, more)
+  return 0
+end
+
 local verdicts = {}
 for i, key in ipairs(KEYS) do
-  local more = tonumber(ARGV[FIXED + i])
-  if open_window(key, window, width, 0, now) + more >= enough then
-    redis.call('DEL', key)
-    verdicts[i] = 1
-  else
-    add_to_window(key, width, now, more)
-    verdicts[i] = 0
-  end
+  verdicts[i] = try(strike, key, tonumber(ARGV[FIXED + i]))
 end
 return verdicts

@@ -30,8 +30,7 @@ local FEW = 4
 
 local function open_exact ()
   if type(redis.pcall('ZREMRANGEBYSCORE', key, '-inf', now - window)) == 'table' then
-    -- The limit was above 1000 before: another type. It starts anew.
-    redis.call('DEL', key)
+    start_anew(key, 'hash', 'ZREMRANGEBYSCORE', key, '-inf', now - window)
   end
   -- Further ahead than one window: the clock was set back.
   redis.call('ZREMRANGEBYSCORE', key, string.format('(%.0f', now + lapse + window), '+inf')
@@ -73,7 +72,7 @@ end
 for at = FIXED + 1, #ARGV, 6 do
   settle_grant(key, width, lapse, now, read_settlement(at))
 end
-local used = width == 0 and open_exact() or open_window(key, window, width, lapse, now)
+local used = width == 0 and open_exact() or open_window(key, window, width, lapse, now, 'zset')
 local left = math.max(0, limit - used)
 local waited = math.min(waiting, left)
 local rest = left - waited

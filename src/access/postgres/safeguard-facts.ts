@@ -1,0 +1,36 @@
+import type { Row } from './connection.js'
+
+/** What is read of the catalog, as one line for each thing that makes the database safe. */
+export interface FactsQuestion {
+  /** The role that checks run as: an SQL expression of type `name`. */
+  readonly role: string
+  /** Every relation that counts: those of the settings, and all beneath them where they are views. */
+  readonly oids: readonly string[]
+}
+
+/**
+ * Parts of a query, each of which selects a kind and a text: whether row security is on, who owns what, what a view reads and
+ * as whom, whether a role stands above it all, and which settings a session begins with. A check has them in its own
+ * statement: that holds locks on its tables, so that what it saw of them is what it was answered under. All names are
+ * qualified, as the path may have another's operators on it.
+ */
+export function selectFacts ({ role, oids }: FactsQuestion): string[] {
+  const counted = `'{${oids.join(',')}}'::pg_catalog.oid[]`
+  const isMember = (who: string): string => `pg_catalog.pg_has_role(${who}, c.relowner, 'MEMBER')`
+  return [
+    `select 'fact' as kind, pg_catalog.concat_ws(' ', c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, c.relowner, c.reloptions,
+      ${isMember('session_user')}, ${isMember(role)}) as id
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+    where c.oid operator(pg_catalog.=) any (${counted})`,
+    `select 'fact', pg_catalog.concat_ws(' ', r.rolname, r.rolsuper, r.rolbypassrls)
+    from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) any (array[session_user, ${role}])`,
+    // A view that is replaced has another row, by another transaction.
+    `select 'fact', pg_catalog.concat_ws(' ', w.oid, w.xmin) from pg_catalog.pg_rewrite w where w.ev_class operator(pg_catalog.=) any (${counted})`,
+    'select \'fact\', pg_catalog.concat_ws(\' \', s.setdatabase, s.setrole, s.setconfig) from pg_catalog.pg_db_role_setting s'
+  ]
+}
+
+/** The facts among the rows of an answer, as one text that is the same as long as they are. */
+export function readFacts (rows: readonly Row[]): string {
+  return rows.filter(({ kind }) => kind === 'fact').map(({ id }) => String(id)).toSorted().join('\n')
+}

@@ -1,0 +1,31 @@
+import { AccessError } from '../access-error.js'
+import type { QualifiedName } from '../qualified-name.js'
+import type { ReadIds } from './postgrest-client.js'
+
+/**
+ * Looks what the anon key, which is nobody's, sees of a table: a sentence for operators when it sees rows, null when none.
+ * PostgREST does not tell whether row security is on; this is how it looks from outside when it is off, or when a policy
+ * shows rows to everybody. Rejects with `AccessError`.
+ */
+export async function describeExposed (
+  readIds: ReadIds, table: QualifiedName, anonKey: string, signal: AbortSignal
+): Promise<string | null> {
+  const rows = await readIds({ table, filter: 'limit=1', token: anonKey, counted: false, signal })
+  if (rows === null || rows.ids.length === 0) return null
+  return `the anon key alone sees rows of ${table.schema}.${table.name}: row level security is off there, or a policy shows them to everybody`
+}
+
+/** The sentences about several tables. A table that the key may not ask is a good answer. */
+export async function describeAllExposed (
+  readIds: ReadIds, tables: readonly QualifiedName[], anonKey: string, signal: AbortSignal
+): Promise<string[]> {
+  const notes = await Promise.all(tables.map(async (table) => {
+    try {
+      return await describeExposed(readIds, table, anonKey, signal)
+    } catch (error) {
+      if (error instanceof AccessError && error.answered) return null
+      throw error
+    }
+  }))
+  return notes.filter((note) => note !== null)
+}

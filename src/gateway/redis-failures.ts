@@ -1,0 +1,173 @@
+import type { Logger } from 'pino'
+import { Cluster } from '#ioredis'
+import { writeEvent } from '../observe/log/log.js'
+import type { Metrics } from '../observe/metrics/metrics.js'
+import type { RedisClient } from '../redis/client.js'
+import { classifyFailure } from '../redis/failure.js'
+import { failedCommand } from '../redis/failed-command.js'
+import { findDenied, type Denied } from '../redis/find-denied.js'
+import { patternOf, PLAIN_COMMANDS, type Need } from '../redis/needs.js'
+
+/** Writes down what Redis refuses to do, apart from being away: that is the limits' affair. */
+export interface RedisFailures {
+  /** Written once for each error, though several parts may tell it. Cheap; never throws. */
+  note (error: unknown): void
+  /** Asks Redis in advance what its user may not do, and writes it down. Never rejects. */
+  look (): Promise<void>
+  /** The user of Redis may not ask the limits: nobody can be let in. */
+  cannotDecide (): boolean
+  close (): void
+}
+
+export interface RedisFailuresDeps {
+  readonly client: RedisClient
+  readonly needs: readonly Need[]
+  readonly log: Logger
+  readonly metrics: Pick<Metrics, 'redisDenied'>
+  /** Monotonic, in ms. */
+  readonly now?: () => number
+}
+
+/** Without Redis nothing is refused. */
+export const NO_REDIS_FAILURES: RedisFailures = { note () {}, async look () {}, cannotDecide: () => false, close () {} }
+
+/** A line at first, then one a minute for each command, and for each fault at the same keys. */
+const LINE_GAP_MS = 60_000
+/** What was found denied is asked again after this time: an operator may have mended it. */
+const LOOK_AGAIN_MS = 5000
+/** However many scripts are denied something, Redis is asked what it was no more often than this. */
+const LOOK_GAP_MS = 1000
+/** Beside the commands themselves; so labels and samples are bounded. */
+const OTHER = 'other'
+const MAX_SAMPLES = 200
+
+interface Sample { writtenAtMs: number, count: number }
+
+/** Its public parts are bound: they are passed on one by one. */
+class FailureReport implements RedisFailures {
+  private readonly now: () => number
+  private readonly commands: ReadonlySet<string>
+  private readonly seen = new WeakSet<object>()
+  private readonly samples = new Map<string, Sample>()
+  private denied: readonly Denied[] = []
+  private scriptsDenied = false
+  /** Denials in scripts that wait for the name of the command, by pattern. */
+  private unnamed = new Map<string, number>()
+  private looking: Promise<void> | null = null
+  private lookedAtMs = -Infinity
+  private next: { readonly atMs: number, readonly timer: NodeJS.Timeout } | null = null
+  private closed = false
+
+  constructor (private readonly deps: RedisFailuresDeps) {
+    this.now = deps.now ?? (() => performance.now())
+    this.commands = new Set([...PLAIN_COMMANDS, 'client', 'cluster', ...deps.needs.flatMap(({ commands }) => commands)])
+  }
+
+  readonly note = (error: unknown): void => {
+    const failure = classifyFailure(error)
+    if (failure.kind === 'away' || this.closed) return
+    if (typeof error === 'object' && error !== null) {
+      if (this.seen.has(error)) return
+      this.seen.add(error)
+    }
+    const failed = failedCommand(error)
+    const names = this.patternsOf(failed?.names ?? [])
+    if (failure.kind === 'fault') this.writeFault(failed?.command ?? 'redis', failure.code, names)
+    else if (failed?.isInScript === true) this.nameLater(names)
+    else this.writeDenied(failed?.command ?? OTHER, names, 1)
+  }
+
+  readonly look = async (): Promise<void> => {
+    this.looking ??= this.ask().finally(() => { this.looking = null })
+    await this.looking
+  }
+
+  readonly cannotDecide = (): boolean => this.scriptsDenied || this.denied.some(({ need }) => need.decides)
+
+  readonly close = (): void => {
+    this.closed = true
+    clearTimeout(this.next?.timer)
+  }
+
+  private async ask (): Promise<void> {
+    const { client, needs } = this.deps
+    clearTimeout(this.next?.timer)
+    this.next = null
+    this.lookedAtMs = this.now()
+    try {
+      const nodes = client instanceof Cluster ? client.nodes('master') : [client]
+      const found = await Promise.all(nodes.map(async node => await findDenied(node, needs)))
+      this.denied = found.flatMap(denied => denied ?? [])
+      this.scriptsDenied = false
+    } catch (error) {
+      const isDenied = classifyFailure(error).kind === 'denied'
+      if (isDenied) this.scriptsDenied = true
+      this.note(error)
+    }
+    if (this.closed) return
+    this.writeFound()
+    if (this.cannotDecide() || this.denied.length > 0) this.lookIn(LOOK_AGAIN_MS)
+  }
+
+  private lookIn (delayMs: number): void {
+    const atMs = this.now() + delayMs
+    if (this.closed || (this.next !== null && this.next.atMs <= atMs)) return
+    clearTimeout(this.next?.timer)
+    this.next = { atMs, timer: setTimeout(() => { void this.look() }, delayMs).unref() }
+  }
+
+  /** Redis does not say which command of a script it denied: what this user may not do with these keys is asked. */
+  private nameLater (names: readonly string[]): void {
+    for (const name of names) this.unnamed.set(name, (this.unnamed.get(name) ?? 0) + 1)
+    this.lookIn(Math.max(0, this.lookedAtMs + LOOK_GAP_MS - this.now()))
+  }
+
+  /** One line for each command, with all that it is denied on; how often, where scripts met it. */
+  private writeFound (): void {
+    const unnamed = this.unnamed
+    this.unnamed = new Map()
+    for (const command of new Set(this.denied.map(denied => denied.command))) {
+      const names = [...new Set(this.denied.filter(denied => denied.command === command).map(({ need }) => need.pattern))]
+      const met = names.map(name => unnamed.get(name) ?? 0)
+      this.writeDenied(command, names, Math.max(...met))
+    }
+    const named = new Set(this.denied.map(({ need }) => need.pattern))
+    const rest = [...unnamed].filter(([name]) => !named.has(name))
+    if (rest.length > 0) this.writeDenied('evalsha', rest.map(([name]) => name), rest.reduce((sum, [, count]) => sum + count, 0))
+  }
+
+  private writeDenied (asked: string, names: readonly string[], times: number): void {
+    const command = this.commands.has(asked) ? asked : OTHER
+    this.deps.metrics.redisDenied(command, times)
+    const count = this.sample(`denied ${command}`, times)
+    if (count !== null) writeEvent(this.deps.log, { event: 'redis.denied', command, names, count })
+  }
+
+  private writeFault (command: string, code: string, names: readonly string[]): void {
+    const where = `redis: ${this.commands.has(command) ? command : OTHER}`
+    const count = this.sample(`${where} ${code} ${names.join(' ')}`, 1)
+    if (count !== null) writeEvent(this.deps.log, { event: 'fault', where, error: code, names, count })
+  }
+
+  /** How many to write now, or null: held back until a minute is over. */
+  private sample (kind: string, times: number): number | null {
+    const key = this.samples.has(kind) || this.samples.size < MAX_SAMPLES ? kind : OTHER
+    const sample = this.samples.get(key) ?? { writtenAtMs: -Infinity, count: 0 }
+    this.samples.set(key, sample)
+    sample.count += times
+    if (this.now() - sample.writtenAtMs < LINE_GAP_MS) return null
+    const { count } = sample
+    sample.writtenAtMs = this.now()
+    sample.count = 0
+    return count
+  }
+
+  private patternsOf (names: readonly string[]): string[] {
+    return [...new Set(names.flatMap(name => patternOf(name, this.deps.needs) ?? []))]
+  }
+}
+
+/** Makes the one place to which failures of Redis are told. */
+export function createRedisFailures (deps: RedisFailuresDeps): RedisFailures {
+  return new FailureReport(deps)
+}

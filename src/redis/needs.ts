@@ -1,0 +1,125 @@
+import { KINDS } from '../kinds.js'
+import {
+  createControlKeys, createLimitKeys, createNodeKeys, inboundStream, resumeSecret, topicChannelPrefix,
+  type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
+} from './keys.js'
+
+/** What the gateway's user of Redis must be allowed to do with one name, or with all names of one form. */
+export interface Need {
+  readonly on: 'key' | 'channel'
+  /** As rules of an ACL write it: `*` stands for an id. */
+  readonly pattern: string
+  /** Commands in lower case. */
+  readonly commands: readonly string[]
+  /** The limits are asked there, for each upgrade: without it nobody is let in. */
+  readonly decides: boolean
+}
+
+export interface NeedsOptions {
+  /** `REDIS_KEY_PREFIX`. */
+  readonly prefix: string
+  /** The prefix of the limits' keys: in a dry run another one. */
+  readonly limitPrefix: string
+  readonly isCluster: boolean
+  /** How the windows are kept: times up to a limit of 1000, counters above. */
+  readonly addressWindow: WindowKind
+  readonly messageWindow: WindowKind
+}
+
+export type WindowKind = 'times' | 'counters'
+
+const COUNTERS = ['hmget', 'hgetall', 'hset', 'hdel', 'hincrby', 'pexpire', 'del', 'type'] as const
+const EXPIRING = ['zremrangebyscore', 'zcard', 'zscore', 'zpopmin', 'zadd', 'zrange', 'pexpireat', 'zrangebyscore', 'zrem'] as const
+
+/** By script and by plain command, for each kind of key; the compiler wants a row for each name in keys.ts. */
+const ON_LIMITS = {
+  address: { times: ['lindex', 'rpush', 'ltrim', 'pexpire', 'del', 'type'], counters: COUNTERS },
+  resume: ['set'],
+  user: ['zremrangebyscore', 'zcard', 'zscore', 'zadd', 'pexpire', 'zrangebyscore', 'zrem'],
+  messages: {
+    times: ['zrem', 'zadd', 'zremrangebyscore', 'zcard', 'zcount', 'zrange', 'zrevrangebyscore', 'pexpire', 'del', 'type'],
+    counters: ['hget', ...COUNTERS]
+  },
+  strikes: COUNTERS
+} as const satisfies Record<keyof LimitKeys, readonly string[] | Record<WindowKind, readonly string[]>>
+
+const ON_NODES = {
+  index: ['zadd', 'pexpire', 'zrangebyscore', 'zscore', 'zrem'],
+  records: ['hset', 'hget', 'hmget', 'hdel', 'hscan', 'hlen', 'pexpire', 'del'],
+  claimed: ['pexpire', 'sadd', 'sscan', 'srem', 'del']
+} as const satisfies Record<keyof NodeKeys, readonly string[]>
+
+const ON_LEDGER = {
+  orders: EXPIRING, records: ['hget', 'hset', 'hdel', 'hlen', 'hscan', 'pexpireat']
+} as const satisfies Record<keyof LedgerKeys, readonly string[]>
+
+const ON_CONTROL = {
+  revocations: ON_LEDGER, bans: ON_LEDGER, orders: EXPIRING, ban: ['set', 'del']
+} as const satisfies Record<Exclude<keyof ControlKeys, 'channel' | 'ask' | 'answers'>, readonly string[] | typeof ON_LEDGER>
+
+const ON_INBOUND = ['xlen', 'xadd'] as const
+const ON_SECRET = ['get', 'set'] as const
+
+/** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
+export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info', 'unsubscribe', 'sunsubscribe'] as const
+
+/** Commands whose only part is to run others. */
+const RUNNERS = ['evalsha', 'eval'] as const
+const ANY = '*'
+
+const key = (pattern: string, commands: readonly string[], decides = false): Need =>
+  ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides })
+
+/** All that the gateway asks of its Redis, by key and channel. `check` tries it, and the log names what is denied by it. */
+export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow }: NeedsOptions): Need[] {
+  const limits = createLimitKeys(limitPrefix)
+  const nodes = createNodeKeys(prefix)
+  const control = createControlKeys(prefix)
+  const ledgerNeeds = ({ orders, records }: LedgerKeys): Need[] => [key(orders, ON_LEDGER.orders), key(records, ON_LEDGER.records)]
+  return [
+    key(limits.address(ANY), ON_LIMITS.address[addressWindow], true),
+    key(`${limits.resume(ANY, '')}${ANY}`, ON_LIMITS.resume),
+    key(`${limits.user('')}${ANY}`, ON_LIMITS.user, true),
+    key(limits.messages(ANY), ON_LIMITS.messages[messageWindow]),
+    key(limits.strikes(ANY), ON_LIMITS.strikes),
+    key(nodes.index, ON_NODES.index),
+    key(`${nodes.records('')}${ANY}`, ON_NODES.records),
+    key(nodes.claimed('').replace('}', `${ANY}}`), ON_NODES.claimed),
+    ...ledgerNeeds(control.revocations),
+    ...ledgerNeeds(control.bans),
+    key(control.orders, ON_CONTROL.orders),
+    key(control.ban(ANY), ON_CONTROL.ban),
+    key(inboundStream(prefix), ON_INBOUND),
+    key(resumeSecret(prefix), ON_SECRET),
+    ...channelNeeds(prefix, isCluster)
+  ]
+}
+
+function channelNeeds (prefix: string, isCluster: boolean): Need[] {
+  const { channel, ask, answers } = createControlKeys(prefix)
+  const own = isCluster ? ['ssubscribe', 'spublish'] : ['subscribe', 'publish']
+  const topics = [...KINDS.map(({ kind }) => kind), 'user'].map(kind => topicChannelPrefix(prefix, kind) + ANY)
+  const all = [channel, ask, answers + ANY, ...topics]
+  return all.flatMap((pattern): Need[] => [
+    // On a cluster back ends may publish orders either way.
+    { on: 'channel', pattern, commands: isCluster && pattern === channel ? ['subscribe', ...own] : own, decides: false },
+    // Publishing is a script that a replica refuses: it deletes a key of the channel's name, which nobody has.
+    key(pattern, ['del'])
+  ])
+}
+
+/** The pattern of a key or channel of ours; null for any other. It holds no id, so it may stand in a log. */
+export function patternOf (name: string, needs: readonly Need[]): string | null {
+  const fits = ({ pattern }: Need): boolean => {
+    const [before = '', after] = splitAtStar(pattern)
+    if (after === undefined) return name === pattern
+    return name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after)
+  }
+  return needs.find(fits)?.pattern ?? null
+}
+
+/** What stands before the first `*` and after the last. */
+function splitAtStar (pattern: string): [string, string?] {
+  const [first, last] = [pattern.indexOf('*'), pattern.lastIndexOf('*')]
+  return first < 0 ? [pattern] : [pattern.slice(0, first), pattern.slice(last + 1)]
+}

@@ -1,0 +1,139 @@
+import { isDeepStrictEqual } from 'node:util'
+import postgres from 'postgres'
+import t, { type Test } from 'tap'
+import { UnsafeDatabaseError } from '../../../src/access/access-error.js'
+import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
+import { startPostgres } from '../../support/postgres.js'
+import { until } from '../../support/until.js'
+import { identityOf } from '../identity-of.js'
+
+const server = await startPostgres(t)
+const database = await server.createSample('later')
+const owner = postgres(server.url('postgres', database), { max: 1, onnotice: () => {} })
+t.teardown(() => owner.end({ timeout: 1 }))
+
+const [MINE, BOBS] = ['a0000000-0000-4000-8000-0000000000a1', 'b0000000-0000-4000-8000-0000000000a1']
+await owner.unsafe(`
+  create view public.shown with (security_invoker = true) as select id, project_id from public.agents;
+  create table public.open (id uuid primary key); grant select on public.shown, public.open to authenticated;
+  insert into public.open values ('${BOBS}');
+  create role keeper; create role seer nologin bypassrls`)
+
+interface Watched {
+  readonly authorizer: PostgresAuthorizer
+  /** What was told, in order: reasons, or null when it is safe again. */
+  readonly told: Array<readonly string[] | null>
+  advance (ms: number): void
+  /** Which of the agents a user sees; of alice's and bob's unless others are named. */
+  seen (user?: string, fresh?: boolean, agents?: readonly string[]): Promise<readonly string[]>
+}
+
+async function watch (t: Test, relation = 'public.shown'): Promise<Watched> {
+  let nowMs = 0
+  const told: Array<readonly string[] | null> = []
+  const authorizer = createPostgresAuthorizer({
+    url: server.url('portcullis_login', database), role: 'authenticated', relations: { agents: relation, tasks: 'public.tasks' }, poolSize: 1, checkTimeoutMs: 60_000, cacheMs: 5000
+  }, { now: () => nowMs })
+  t.teardown(() => authorizer.close())
+  authorizer.watchSafety?.((reasons) => { told.push(reasons) })
+  await authorizer.start()
+  return {
+    authorizer,
+    told,
+    advance: (ms) => { nowMs += ms },
+    seen: async (user = 'alice', fresh = false, agents = [MINE, BOBS]) =>
+      (await authorizer.visible(identityOf(user), 'unused', { agents, tasks: [] }, { fresh })).agents
+  }
+}
+
+/** What makes it unsafe under a running gateway, how that is taken back, and the reason that is told. */
+const CHANGES: ReadonlyArray<readonly [string, string, RegExp]> = [
+  ['alter table public.agents disable row level security', 'alter table public.agents enable row level security', /row level security is off on public\.agents/],
+  ['alter table public.tasks disable row level security', 'alter table public.tasks enable row level security', /row level security is off on public\.tasks/],
+  ['alter role authenticated bypassrls', 'alter role authenticated nobypassrls', /WS_PG_ROLE authenticated has BYPASSRLS/],
+  ['alter role authenticated superuser', 'alter role authenticated nosuperuser', /WS_PG_ROLE authenticated is superuser/],
+  ['alter role portcullis_login bypassrls', 'alter role portcullis_login nobypassrls', /the login role portcullis_login has BYPASSRLS/],
+  ['alter table public.agents owner to authenticated', 'alter table public.agents owner to postgres; grant select on public.agents to authenticated', /owns public\.agents/],
+  ['alter table public.agents owner to keeper; grant keeper to authenticated', 'alter table public.agents owner to postgres; revoke keeper from authenticated', /owns public\.agents/],
+  ['alter table public.tasks owner to keeper; grant keeper to portcullis_login', 'alter table public.tasks owner to postgres; revoke keeper from portcullis_login', /owns public\.tasks/],
+  ['alter view public.shown set (security_invoker = false)', 'alter view public.shown set (security_invoker = true)', /public\.shown is a view without security_invoker/],
+  ['create or replace view public.shown with (security_invoker = true) as select id, null::uuid as project_id from public.open',
+    'create or replace view public.shown with (security_invoker = true) as select id, project_id from public.agents', /row level security is off on public\.open/],
+  ['alter table public.tasks rename to kept; create table public.tasks (id uuid); grant select on public.tasks to authenticated',
+    'drop table public.tasks; alter table public.kept rename to tasks', /row level security is off on public\.tasks/],
+  ['alter role portcullis_login set request.headers = \'{}\'', 'alter role portcullis_login reset request.headers', /sets request\.headers for every session/]
+]
+
+t.test('what makes the database safe is read with each check: when it ends, nothing is given, nor from memory; it comes back by itself', async (t) => {
+  const wrong: unknown[] = []
+  for (const [change, undo, reason] of CHANGES) {
+    await t.test(change, async (t) => {
+      const { told, advance, seen } = await watch(t)
+      t.same(await seen(), [MINE])
+      await owner.unsafe(change)
+      t.teardown(() => owner.unsafe(undo).then(() => {}, () => {}))
+      t.same(await seen('alice', false, [MINE]), [MINE], 'as long as the database is not asked, memory answers')
+      const first = await seen('bob').catch((error: unknown) => error)
+      if (!(first instanceof UnsafeDatabaseError && first.reasons.some(text => reason.test(text)))) wrong.push([change, first])
+      t.match(told, [[reason]])
+      await t.rejects(seen('alice', false, [MINE]), UnsafeDatabaseError, 'what was remembered counts no more')
+      advance(2000)
+      await t.rejects(seen('alice', true), UnsafeDatabaseError)
+      t.equal(told.length, 1)
+      await owner.unsafe(undo)
+      await until('it is safe again', async () => {
+        advance(2000)
+        return isDeepStrictEqual(await seen().catch(() => []), [MINE])
+      })
+      t.match(told, [[reason], null])
+      t.equal(told.length, 2)
+    })
+  }
+  t.same(wrong, [])
+})
+
+t.test('what does not make it unsafe is looked at and goes on, over the same connection', async (t) => {
+  const { told, seen } = await watch(t)
+  t.same(await seen(), [MINE])
+  const pidsOf = async (): Promise<unknown> => (await owner`select pid from pg_stat_activity where usename = 'portcullis_login'`).map(({ pid }) => pid as unknown)
+  const before = await pidsOf()
+  for (const change of [
+    'alter table public.tasks owner to keeper', 'alter table public.agents force row level security', 'analyze public.agents', 'vacuum full public.agents',
+    'create or replace view public.shown with (security_invoker = true) as select id, project_id from public.agents where true',
+    'alter role portcullis_login set app.tenant = \'x\'', 'alter table public.tasks rename to kept; alter table public.kept rename to tasks'
+  ]) {
+    await owner.unsafe(change)
+    t.same(await seen('alice', true), [MINE], change)
+  }
+  t.same(told, [])
+  t.same(await pidsOf(), before)
+  await owner.unsafe('alter table public.tasks owner to postgres; alter table public.agents no force row level security; alter role portcullis_login reset app.tenant')
+})
+
+t.test('it is seen to be safe again also while nobody asks', async (t) => {
+  const { told, seen } = await watch(t)
+  await owner.unsafe('alter table public.agents disable row level security')
+  await t.rejects(seen(), UnsafeDatabaseError)
+  await owner.unsafe('alter table public.agents enable row level security')
+  await until('it was told', () => told.length === 2)
+  t.same(await seen(), [MINE])
+})
+
+t.test('row security that goes while a check runs is seen by that check, whatever it found before', async (t) => {
+  const { seen } = await watch(t, 'public.agents')
+  t.same(await seen(), [MINE])
+  let wrong = 0
+  const flips = (async (): Promise<void> => {
+    for (let round = 0; round < 40; round++) {
+      await owner.unsafe(`alter table public.agents ${round % 2 === 0 ? 'disable' : 'enable'} row level security`)
+    }
+  })()
+  const checks = (async (): Promise<void> => {
+    for (let n = 0; n < 200; n++) {
+      const agents = await seen('alice', true).catch((): string[] => [])
+      if (agents.includes(BOBS)) wrong++
+    }
+  })()
+  await Promise.all([flips, checks])
+  t.equal(wrong, 0)
+})

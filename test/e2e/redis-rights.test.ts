@@ -1,0 +1,115 @@
+import t, { type Test } from 'tap'
+import { connect, freshAddress, type TestClient } from '../support/client.js'
+import { startGateway, trust, type TestGateway } from '../support/gateway.js'
+import { countLines, readMetric } from '../support/held-sockets.js'
+import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { startRedis, type TestRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
+
+// A Redis that is there, and lets this user do only a part.
+const KEYS = ['~ws:*', '~{ws:*']
+
+interface Stage {
+  readonly redis: TestRedis
+  readonly issuer: TestIssuer
+  readonly gateway: TestGateway
+  allow (...rules: string[]): Promise<void>
+  open (t: Test, path?: string): Promise<TestClient>
+}
+
+async function setStage (t: Test, ...rules: string[]): Promise<Stage> {
+  const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
+  const allow = async (...given: string[]): Promise<void> => { await redis.client.call('ACL', 'SETUSER', 'gate', 'reset', 'on', '>pass', ...given) }
+  await allow(...rules)
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url.replace('//', '//gate:pass@') })
+  let users = 0
+  return {
+    redis,
+    issuer,
+    gateway,
+    allow,
+    async open (t, path = '/ws') {
+      const token = issuer.sign({ sub: `user-${++users}`, agents: ['a1', 'a2'], scope: 'ws:send' })
+      const client = await connect(t, gateway, path, { from: freshAddress(), headers: { authorization: `Bearer ${token}` } })
+      await client.nextOf('welcome')
+      return client
+    }
+  }
+}
+
+const denialOf = ({ gateway }: Stage, command: string) => gateway.log.find(line => line.event === 'redis.denied' && line['command'] === command)
+const unready = async ({ gateway }: Stage): Promise<unknown> => (await (await gateway.admin('/readyz')).json() as { reasons: unknown }).reasons
+
+t.test('no right to any channel: not ready for that reason, told in the log and counted, and every frame is answered', async (t) => {
+  const stage = await setStage(t, ...KEYS, 'resetchannels', '+@all')
+  const { gateway } = stage
+  t.same([(await gateway.admin('/readyz')).status, await unready(stage)], [503, ['control_channel']])
+  t.match(denialOf(stage, 'subscribe'), { level: 'error', names: ['ws:control', 'ws:control:ask', 'ws:control:answer:*', 'ws:topic:agent:*', 'ws:topic:task:*', 'ws:topic:user:*'] })
+  await until('it is counted', async () => await readMetric(gateway, 'portcullis_redis_denied_total{command="subscribe"}') !== 0)
+
+  const client = await stage.open(t, '/ws?agent_ids=a1')
+  t.match(await client.next(), { type: 'error', error: 'unavailable' }, 'for the filters of the URL')
+  const frames = [
+    [{ type: 'subscribe', id: '1', agent_ids: ['a2'] }, { type: 'error', id: '1', error: 'unavailable' }],
+    [{ type: 'send', id: '2', to: 'agent:a1', data: 1 }, { type: 'sent', id: '2' }],
+    [{ type: 'unsubscribe', id: '3', agent_ids: ['a2'] }, { type: 'unsubscribed', id: '3' }],
+    [{ type: 'ping', id: '4' }, { type: 'pong', id: '4' }]
+  ] as const
+  for (const [frame, answer] of frames) {
+    client.send(frame)
+    t.match(await client.next(), answer)
+  }
+  t.equal(countLines(gateway, 'limits.degraded'), 0, 'Redis is not away')
+
+  await stage.allow(...KEYS, '&ws:*', '+@all')
+  t.match(await client.nextOf('subscribed'), { agent_ids: ['a1'] }, 'once the rights are mended, without a restart')
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+})
+
+t.test('one kind of channel is denied: the others are heard, also where one command asks for both', async (t) => {
+  const stage = await setStage(t, ...KEYS, 'resetchannels', '&ws:control*', '&ws:topic:agent:*', '+@all')
+  await until('it is ready', async () => (await stage.gateway.admin('/readyz')).status === 200)
+  const client = await stage.open(t, '/ws?agent_ids=a1')
+  t.match(await client.nextOf('subscribed'), { agent_ids: ['a1'] })
+  await stage.redis.client.publish('ws:topic:agent:a1', JSON.stringify({ event: 'e', data: 1 }))
+  t.match(await client.nextOf('event'), { topic: 'agent:a1' })
+  t.match(denialOf(stage, 'subscribe'), { names: ['ws:topic:task:*', 'ws:topic:user:*'] })
+})
+
+t.test('single commands: what needs them is refused and named, and all else works', async (t) => {
+  const stage = await setStage(t, ...KEYS, '&*', '+@all', '-xadd', '-hset')
+  const { gateway } = stage
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+
+  await t.test('the stream and the records', async (t) => {
+    const client = await stage.open(t, '/ws?agent_ids=a1')
+    await client.nextOf('subscribed')
+    client.send({ type: 'send', id: '1', to: 'agent:a1', data: 1 })
+    t.match(await client.next(), { type: 'error', id: '1', error: 'unavailable' })
+    t.match(denialOf(stage, 'xadd'), { names: ['ws:inbound'] })
+    t.match(denialOf(stage, 'hset'), { names: ['ws:strikes:*', 'ws:node:*'] })
+    await until('it is counted', async () => await readMetric(gateway, 'portcullis_redis_denied_total{command="xadd"}') === 1)
+  })
+
+  await t.test('the right to count, lost while it runs: nobody is let in, the process is not ready, and says why', async (t) => {
+    await stage.allow(...KEYS, '&*', '+@all', '-zadd')
+    t.match(await stage.open(t).catch((error: unknown) => String(error)), 'refused: 503')
+    t.match(await gateway.waitForLog('connection.refused'), { reason: 'unavailable', detail: 'limits' })
+    const { names } = await gateway.waitForLog('redis.denied', line => line['command'] === 'zadd')
+    t.ok((names as string[]).includes('ws:ratelimit:user:*'))
+    t.same(await unready(stage), ['redis_rights'])
+    await stage.allow(...KEYS, '&*', '+@all')
+    await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+    await stage.open(t)
+  })
+  t.equal(countLines(gateway, 'limits.degraded'), 0)
+})
+
+t.test('a wrong password has its own name in the log', async (t) => {
+  const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
+  await redis.client.config('SET', 'requirepass', 'password-of-the-test')
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url.replace('//', '//:not-the-password@') })
+  t.match(await gateway.waitForLog('limits.degraded'), { reason: 'unauthenticated' })
+  t.match(await (await gateway.admin('/readyz')).json(), { reasons: ['redis', 'control_channel'] })
+  t.notMatch(gateway.stdout() + gateway.stderr(), 'not-the-password')
+})
