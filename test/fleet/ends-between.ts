@@ -1,9 +1,20 @@
 import { freshAddress } from '../support/client.js'
 import type { LogLine, TestGateway } from '../support/gateway.js'
 import { until } from '../support/until.js'
-import { attempt, freshUser, LIMITS, open, refusal, type Behaviour } from './world.js'
+import { attempt, freshUser, LIMITS, open, refusal, type Behaviour, type World } from './world.js'
 
 const closedIn = (...gateways: readonly TestGateway[]): LogLine[] => gateways.flatMap(({ log }) => log.filter(({ event }) => event === 'connection.closed'))
+
+/**
+ * Waits until Redis has what others need to write these connections' closed lines. On a cluster that is a call beside the one that let
+ * them in: whoever is killed in between takes it along.
+ */
+async function untilRecorded ({ redis }: World, prefix: string, accepted: readonly LogLine[]): Promise<void> {
+  await until('the process is known', async () => await redis.zcard(`${prefix}ws:nodes`) > 0)
+  for (const { node, connection_id: id } of accepted) {
+    await until('its record is kept', async () => await redis.hexists(`${prefix}ws:node:${String(node)}`, String(id)) === 1)
+  }
+}
 
 /** What a process leaves to the others when it ends. Each of these ends one, so its gateways are its own. */
 export const endsBetween: readonly Behaviour[] = [
@@ -35,6 +46,7 @@ export const endsBetween: readonly Behaviour[] = [
       for (let n = 0; n < LIMITS.userConnections; n++) await open(t, dying, token)
       const accepted = (): LogLine[] => dying.log.filter(({ event }) => event === 'connection.accepted')
       await until('its accepted lines are written', () => accepted().length === LIMITS.userConnections)
+      await untilRecorded(world, env.REDIS_KEY_PREFIX, accepted())
       await until('the heartbeats are known', async () => await world.redis.zcard(`${env.REDIS_KEY_PREFIX}ws:nodes`) === 3)
       dying.signal('SIGKILL')
       await dying.exited
@@ -53,6 +65,7 @@ export const endsBetween: readonly Behaviour[] = [
       const dying = await world.start(t, direction.asked, env)
       await open(t, dying, world.issuer.sign({ sub: freshUser() }))
       const accepted = await dying.waitForLog('connection.accepted')
+      await untilRecorded(world, env.REDIS_KEY_PREFIX, [accepted])
       dying.signal('SIGKILL')
       await dying.exited
       const next = await world.start(t, direction.answering, env)
