@@ -6,9 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/image-root.sh"
 
 usage () {
   cat <<TEXT
-usage: scripts/in-image.sh [--node 22|24] [--mirror URL] COMMAND [ARGUMENT...]
-  --node    major release of Node; without it: the image's, as in the Dockerfile
-  --mirror  Debian mirror for a root that is still to be made; without it: the one that this machine's apt uses
+usage: scripts/in-image.sh [--node 22|24] [--mirror URL] [--with-before] COMMAND [ARGUMENT...]
+  --node         major release of Node; without it: the image's, as in the Dockerfile
+  --mirror       Debian mirror for a root that is still to be made; without it: the one that this machine's apt uses
+  --with-before  the build before (test/fleet/before.json) stands beside the project, for tests that run both
 
 Runs the command in a Debian 13 root with the tests' servers, in a copy of the work tree (what git tracks, and new files
 that it does not ignore) with packages of its own. The copy and all that the command writes are thrown away afterwards;
@@ -25,17 +26,18 @@ TEXT
 readonly grace_seconds=10
 readonly home=/srv/portcullis
 
-inside='' major='' mirror=''
+inside='' major='' mirror='' before=''
 if [[ ${1:-} == --inside ]]; then
   # The variables of this run come by the environment.
   (( $$ == 1 )) || fail '--inside is for this script alone'
-  inside=true major=$run_major mirror=$run_mirror
+  inside=true major=$run_major mirror=$run_mirror before=$run_before
   shift
 fi
 while (( $# > 0 )); do
   case $1 in
     --node) major=${2:-}; shift 2 || { usage >&2; exit 2; } ;;
     --mirror) mirror=${2:-}; shift 2 || { usage >&2; exit 2; } ;;
+    --with-before) before=$(node -p 'require(process.argv[1]).commit' "$project/test/fleet/before.json"); shift ;;
     --help) usage; exit 0 ;;
     -*) usage >&2; exit 2 ;;
     *) break ;;
@@ -108,6 +110,26 @@ fill_modules () {
   umount "$root/srv/modules"
 }
 
+# fill_before DIRECTORY: the build before, from this clone's history, with packages of its own.
+fill_before () {
+  note "building $before (once)"
+  git -C "$project" -c "safe.directory=$project" archive "$before" | tar -xf - --no-same-owner -C "$1"
+  mount --bind "$1" "$root/srv/before"
+  (enter "$root" root /srv/before "${environment[@]}" sh -euc 'npm ci && npm run build') < /dev/null >&2
+  umount "$root/srv/before"
+}
+
+# mount_before RELEASE: puts it beside the project, and says where.
+mount_before () {
+  local place
+  [[ -n $before ]] || return 0
+  mkdir "$root/srv/before"
+  place=$cache/before-$(key_of "$1" "$before" "$(declare -f fill_before)")
+  make_once "$place" fill_before
+  layer "$root/srv/before" "$place"
+  environment+=(PORTCULLIS_BUILD_BEFORE=/srv/before)
+}
+
 # Makes what is missing and mounts it all: the root with memory on top, the project's copy and /tmp on the disk.
 prepare () {
   local release servers node modules
@@ -128,6 +150,7 @@ prepare () {
   mkdir "$root$home" "$run/project/node_modules"
   mount --bind "$run/project" "$root$home"
   layer "$root$home/node_modules" "$modules/node_modules"
+  mount_before "$release"
   # A proxy's address may hold a password.
   (umask 077 && printf '%s\0' "${environment[@]}" > "$run/environment")
 }
@@ -184,6 +207,8 @@ outside () {
   local code=0
   [[ -n $major ]] || { major=$(image_node); major=${major%%.*}; }
   node_release "$major" > /dev/null
+  [[ -z $before ]] || git -C "$project" -c "safe.directory=$project" cat-file -e "$before^{commit}" 2> /dev/null ||
+    fail "$before is not in this clone's history: git fetch --unshallow"
   (( EUID == 0 )) || fail 'run this as root: debootstrap, chroot and mount need it'
   (( ${#isolate[@]} > 0 )) || fail 'this needs mount and process namespaces (unshare), which are not allowed here'
   mkdir -p "$cache/runs"
@@ -196,7 +221,7 @@ outside () {
   trap 'end 129' HUP
   trap 'end 130' INT
   trap 'end 143' TERM
-  export run run_lock run_major=$major run_mirror=$mirror
+  export run run_lock run_major=$major run_mirror=$mirror run_before=$before
   setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --ipc --kill-child=TERM "$BASH" "${BASH_SOURCE[0]}" --inside "$@" <&0 &
   child=$!
   wait_for "$child" || code=$?

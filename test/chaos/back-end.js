@@ -1,17 +1,19 @@
-import { Redis } from 'ioredis'
 import { sleep } from './processes.js'
 import { AGENTS, TASKS } from './terms.js'
 
 const PAUSE_MS = [20, 120]
 const USERS = 14
+const STREAM = 'ws:inbound'
+/** Longer than any run. */
+const ORDER_S = 86_400
 
 /**
  * The back end of the product: publishes on every topic, also on those that most users must not hear, by Redis and by
  * HTTP; takes what clients sent; gives an operator's orders.
  * @param {import('./world.js').World} world @param {ReturnType<typeof import('./random.js').createRandom>} random
  */
-export function startBackEnd ({ redisUrl, publishKey, gateways, tally }, random) {
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 500, retryStrategy: () => 50 })
+export function startBackEnd ({ redis: topology, publishKey, gateways, tally, sends, orders }, random) {
+  const redis = topology.openClient()
   redis.on('error', () => { /* outages are what this is about */ })
   const stopping = new AbortController()
 
@@ -34,16 +36,43 @@ export function startBackEnd ({ redisUrl, publishKey, gateways, tally }, random)
     tally.count('operations', 'published by Redis')
   }
   async function takeInbound () {
-    tally.count('operations', 'inbound entries taken', await redis.xtrim('ws:inbound', 'MAXLEN', 0))
+    const entries = await redis.xrange(STREAM, '-', '+', 'COUNT', 1000)
+    for (const [id, fields] of entries) sends.find(id, fields)
+    if (entries.length > 0) await redis.xdel(STREAM, ...entries.map(([id]) => id))
+    tally.count('operations', 'inbound entries taken', entries.length)
+    return entries.length
   }
   async function disconnectSomebody () {
     const response = await random.pick(gateways).admin(`/v1/users/user-${random.below(USERS)}/connections`, { method: 'DELETE' })
     await response.arrayBuffer()
     tally.count('operations', `disconnected a user: ${response.status}`)
   }
+  /** True: it is acknowledged. */
+  async function give (method, { kind, name }) {
+    const [path, body] = kind === 'ban' ? [`/v1/bans/${name}`, { seconds: ORDER_S }] : ['/v1/revocations', { jti: name }]
+    const isBodiless = kind === 'ban' && method === 'DELETE'
+    const response = await random.pick(gateways).admin(path, { method, ...(isBodiless ? {} : { body: JSON.stringify(body) }) })
+    await response.arrayBuffer()
+    tally.count('operations', `${kind}, ${method}: ${response.status}`)
+    return response.status === 204
+  }
+  async function giveAnOrder () {
+    const order = orders.make(random.pick(['ban', 'revocation']))
+    order.isKnown = await give(order.kind === 'ban' ? 'PUT' : 'POST', order)
+  }
+  async function takeOneBack () {
+    const order = random.pick(orders.orders)
+    if (order === undefined || order.isLifted || !order.isKnown) return
+    order.isKnown = false
+    order.isKnown = await give('DELETE', order)
+    order.isLifted = true
+    order.atMs = Date.now()
+  }
   async function doSomething () {
     const deed = random.below(200)
     if (deed === 0) await disconnectSomebody()
+    else if (deed > 192) await giveAnOrder()
+    else if (deed > 189) await takeOneBack()
     else if (deed < 5) await takeInbound()
     else if (deed < 50) await publishByHttp(chooseTopic())
     else await publishByRedis(chooseTopic())
@@ -59,6 +88,8 @@ export function startBackEnd ({ redisUrl, publishKey, gateways, tally }, random)
     async stop () {
       stopping.abort()
       await working
+      // To the end: what is found is compared with what was sent.
+      while (await takeInbound() > 0) { /* more */ }
       redis.disconnect()
     }
   }

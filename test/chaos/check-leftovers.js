@@ -20,11 +20,6 @@ async function readMetrics (gateway) {
   return await response.text()
 }
 
-async function ourKeys (client) {
-  const keys = await client.keys('*')
-  return await Promise.all(keys.map(async key => ({ key, ttlMs: await client.pttl(key) })))
-}
-
 /** Looks until it holds, or takes what was seen last for what is left. */
 async function checkEventually (tally, invariant, findLeft) {
   let left = []
@@ -37,7 +32,6 @@ async function checkEventually (tally, invariant, findLeft) {
 
 /** With both gateways up and every client gone. @param {import('./world.js').World} world */
 export async function checkNothingIsHeld ({ redis, gateways, tally }) {
-  const { client } = redis
   for (const gateway of gateways) {
     await checkEventually(tally, NO_CONNECTION, async () => {
       const open = readMetric(await readMetrics(gateway), 'portcullis_connections')
@@ -46,8 +40,8 @@ export async function checkNothingIsHeld ({ redis, gateways, tally }) {
     const dropped = readMetric(await readMetrics(gateway), 'portcullis_audit_dropped_total')
     tally.check(NO_DROP, dropped === 0, () => ({ text: `${gateway.name}: ${dropped}` }))
   }
-  await checkEventually(tally, NO_TOPIC, async () => (await client.pubsub('CHANNELS', 'ws:topic:*')).map(channel => ({ channel })))
-  await checkEventually(tally, NO_LEASE, async () => (await ourKeys(client)).filter(({ key }) => key.startsWith('ws:ratelimit:user:')))
+  await checkEventually(tally, NO_TOPIC, async () => (await redis.readTopics()).map(channel => ({ channel })))
+  await checkEventually(tally, NO_LEASE, async () => (await redis.readKeys()).filter(({ key }) => key.startsWith('ws:ratelimit:user:')))
 }
 
 /** Kept for ever by design: what the back end has not taken yet, the key that tickets are signed with, the name of the data set. */
@@ -55,7 +49,6 @@ const LASTING = new Set(['ws:inbound', 'ws:resume-key', 'ws:control:data-set'])
 
 /** With every process ended in order. @param {import('./world.js').World} world */
 export async function checkNothingIsLeft ({ redis, tally }) {
-  const { client } = redis
-  await checkEventually(tally, NO_KEY, async () => (await ourKeys(client)).filter(({ key, ttlMs }) => ttlMs === -1 && !LASTING.has(key)))
-  await checkEventually(tally, NO_RECORD, async () => (await ourKeys(client)).filter(({ key }) => /^ws:node/.test(key)))
+  await checkEventually(tally, NO_KEY, async () => (await redis.readKeys()).filter(({ key, ttlMs }) => ttlMs === -1 && !LASTING.has(key)))
+  await checkEventually(tally, NO_RECORD, async () => (await redis.readKeys()).filter(({ key }) => /^ws:node/.test(key)))
 }

@@ -12,7 +12,13 @@ const RECORDS_TENDED_MS = 2 * (TERMS.upgradeDeadlineMs + 5000) + 3000
 /** Recovery is tried every now and then. */
 const RESTORE_MARGIN_MS = 1000
 
+/** What comes back without the records, or without the last of them. */
+const LOSES_RECORDS = new Set(['redis_restart_empty', 'redis_old_snapshot', 'redis_fail_over', 'redis_master_lost'])
+
 /** @typedef {import('./ledger.js').Connection} Connection */
+
+/** What comes back with records that were removed. */
+const OLD_DATA = new Set(['redis_old_snapshot', 'redis_fail_over', 'redis_master_lost'])
 
 const nodeOf = ({ accepted, closed, seen }) => accepted[0]?.node ?? seen?.node ?? closed[0]?.lost_node ?? closed[0]?.node
 
@@ -44,7 +50,7 @@ function excuseNoClose (connection, { killedAtMs }, { steadiness, ledger }) {
 /** @param {import('./steadiness.js').Interval} interval */
 function costsRecords ({ kind, fromMs, toMs }, node, killedAtMs) {
   // Emptied before anybody has claimed them.
-  if (kind === 'redis_restart_empty' && fromMs <= killedAtMs + 2 * CLAIM_MS && toMs >= killedAtMs) return true
+  if (LOSES_RECORDS.has(kind) && fromMs <= killedAtMs + 2 * CLAIM_MS && toMs >= killedAtMs) return true
   // Records that were lost, or never made, are made within a lease after an outage.
   const isOurs = !kind.startsWith('degraded') || kind === `degraded ${node}`
   return isOurs && fromMs <= killedAtMs && toMs + TERMS.leaseMs + RESTORE_MARGIN_MS >= killedAtMs
@@ -56,6 +62,9 @@ function excuseTwoCloses ({ closed }, { killedAtMs, drainedAtMs, exitedAtMs }, {
   if (lost.length !== 1 || own.length !== 1) return null
   const atMs = Date.parse(own[0].time)
   if (drainedAtMs <= atMs + 1000 && !steadiness.wasSteady(drainedAtMs, exitedAtMs)) return 'ended in order while Redis was away: node_lost follows'
+  const [firstMs, lastMs] = [atMs, Date.parse(lost[0].time)].toSorted((a, b) => a - b)
+  const hasComeBack = steadiness.intervals.some(one => OLD_DATA.has(one.kind) && one.fromMs <= lastMs && one.toMs >= firstMs - IN_FLIGHT_MS)
+  if (hasComeBack) return 'its record came back with old data: node_lost follows'
   const outages = steadiness.intervals.filter(one => one.fromMs <= atMs && one.toMs >= atMs - TERMS.redisCallMs)
   if (outages.length === 0) return null
   const isOverMs = Math.max(...outages.map(({ toMs }) => toMs))

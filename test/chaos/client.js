@@ -7,6 +7,8 @@ const NO_STRANGE_EVENT = 'no event reaches a client without the right to it'
 const EXPLAINED_END = 'no socket ends but by its client, a signal of ours, or a refusal that it earned'
 /** After a refresh that takes a right away, events may still be on their way for so long. */
 const WITHDRAWAL_MS = 1000
+/** The same by our own clock, where that of the gateway has been set: events may have waited while it stood still. */
+const LONG_WITHDRAWAL_MS = 15_000
 
 /** Closes that a client of ours can bring about: bad frames, too many messages, an operator's order, a token's end. */
 const EARNED = new Set([4400, 4429, 4403, 4401, 1012, 1000, 1005])
@@ -16,7 +18,7 @@ const EARNED = new Set([4400, 4429, 4403, 4401, 1012, 1000, 1005])
  * @typedef {object} Attempt
  * @property {string} url @property {string[]} protocols @property {Record<string, string>} headers @property {string} from
  * @property {string} userId @property {Set<string>} rights topics
- * @property {string} address @property {boolean} counts
+ * @property {string} address @property {boolean} counts @property {import('./relay.js').Relay} front
  *
  * @typedef {{ kind: 'open', connection: Open } | { kind: 'refused', status: number, retryAfterS: number } | { kind: 'failed' }} Outcome
  */
@@ -25,7 +27,7 @@ const EARNED = new Set([4400, 4429, 4403, 4401, 1012, 1000, 1005])
  * One open connection as its user sees it; checks every frame.
  * @typedef {ReturnType<typeof watch>} Open
  */
-function watch (socket, attempt, sentAtMs, { ledger, tally }) {
+function watch (socket, attempt, sentAtMs, { ledger, tally, gateways, sends }) {
   let rights = attempt.rights
   let narrowedAtMs = -Infinity
   let ownEnd = false
@@ -49,7 +51,8 @@ function watch (socket, attempt, sentAtMs, { ledger, tally }) {
     ledger.welcomed(state.id, state.seen)
   }
   function onEvent (frame) {
-    const isLate = Date.parse(frame.ts) > narrowedAtMs + WITHDRAWAL_MS
+    const isDatedLate = Date.parse(frame.ts) > narrowedAtMs + WITHDRAWAL_MS
+    const isLate = isDatedLate && (!gateways.some(gateway => gateway.hasJumped()) || Date.now() > narrowedAtMs + LONG_WITHDRAWAL_MS)
     const mayHear = frame.topic === `user:${attempt.userId}` || rights.has(frame.topic) || (!isLate && attempt.rights.has(frame.topic))
     const isItself = frame.data?.topic === frame.topic
     tally.count('operations', 'events received')
@@ -63,6 +66,7 @@ function watch (socket, attempt, sentAtMs, { ledger, tally }) {
     }
     tally.count('operations', `frames: ${frame.type}`)
     if (frame.type === 'event') onEvent(frame)
+    if (frame.type === 'sent') sends.acknowledge(frame.id)
     if (frame.type === 'refreshed') {
       rights = asked.get(frame.id) ?? rights
       narrowedAtMs = Date.now()
@@ -108,7 +112,8 @@ function watch (socket, attempt, sentAtMs, { ledger, tally }) {
       tally.count('operations', `closed: ${code}`)
       if (ownEnd || state.seen === null) return
       const { node, endAtMs } = state.seen
-      const explained = EARNED.has(code) || ledger.node(node).killedAtMs < Infinity
+      const wasDisturbed = attempt.front.wasDisturbed(state.seen.welcomeAtMs, endAtMs)
+      const explained = EARNED.has(code) || wasDisturbed || ledger.node(node).killedAtMs < Infinity
       tally.check(EXPLAINED_END, explained, () => ({
         text: `${state.id} of ${attempt.userId} on ${node} ended with ${code} at ${new Date(endAtMs).toISOString()}`,
         lines: ledger.connections.get(state.id)?.closed ?? []

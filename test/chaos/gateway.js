@@ -2,13 +2,18 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { findFreePort } from '../../scripts/free-port.js'
+import { createClock } from './clock.js'
 import { becomesTrue, endProcess, halt, hasEnded, resume, sleep, startProcess } from './processes.js'
+import { createRandom } from './random.js'
+import { startRelay } from './relay.js'
 import { TERMS } from './terms.js'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const START_MS = 30_000
 const EXIT_MARGIN_MS = 15_000
 const MAX_STDERR = 2000
+/** How far a wall clock jumps, to either side, in ms. */
+const JUMP_MS = [10_000, 120_000]
 
 const NO_DEATH = 'no process ends but by our signals, and then with the exit code that belongs to it'
 const NO_FAULT = 'nothing throws where nothing may, and nothing is written to standard error'
@@ -34,12 +39,14 @@ function readChildren (pid) {
  */
 export async function createGateway ({ name, settings, workers, ledger, steadiness, tally }) {
   const [port, adminPort] = [await findFreePort(), await findFreePort()]
+  const [front, clock, random] = [await startRelay(port), createClock(), createRandom(workers)]
   let launches = 0
   /** @type {Launch | null} */
   let current = null
   let busy = false
   /** @type {Array<{ fromMs: number, toMs: number }>} */
   const stops = []
+  const jumps = []
 
   /**
    * @typedef {object} Launch one life of the process
@@ -53,6 +60,7 @@ export async function createGateway ({ name, settings, workers, ledger, steadine
    */
   function readLine (launch, text) {
     const line = JSON.parse(text)
+    line.time = clock.correct(line.time)
     launch.nodes.add(line.node)
     if (launch.expected === 'SIGTERM') markDrained(launch, line.node)
     ledger.node(line.node)
@@ -78,7 +86,8 @@ export async function createGateway ({ name, settings, workers, ledger, steadine
   }
 
   function launchProcess () {
-    const env = { ...settings, PORT: String(port), ADMIN_PORT: String(adminPort), NODE_ID: `${name}${++launches}`, WORKERS: String(workers) }
+    const env = { ...settings, PORT: String(port), ADMIN_PORT: String(adminPort), NODE_ID: `${name}${++launches}`, WORKERS: String(workers), ...clock.settings }
+    clock.reset()
     const child = startProcess(process.execPath, [PROGRAM], env)
     const launch = {
       child,
@@ -138,6 +147,21 @@ export async function createGateway ({ name, settings, workers, ledger, steadine
       await sleep(forMs)
       for (const pid of pids) resume(pid)
       stop.toMs = Date.now()
+    },
+    async front_cut () { front.cut() },
+    // The gateway's side stays open and silent: nobody tells it that its peers have vanished.
+    async front_half_open (forMs) {
+      const end = front.swallow('far')
+      await sleep(forMs)
+      end()
+    },
+    async clock_jump (forMs) {
+      const pids = pidsOf(current)
+      clock.set(pids, random.between(...JUMP_MS) * (random.chance(0.5) ? 1 : -1))
+      jumps.push(Date.now())
+      await sleep(forMs)
+      clock.set(pids, 0)
+      jumps.push(Date.now())
     }
   }
 
@@ -157,7 +181,11 @@ export async function createGateway ({ name, settings, workers, ledger, steadine
 
   return {
     name,
-    port,
+    /** Where clients reach it. */
+    port: front.port,
+    front,
+    /** Its clock has been set at some time. */
+    hasJumped: () => jumps.length > 0,
     adminPort,
     workers,
     start,
@@ -184,6 +212,9 @@ export async function createGateway ({ name, settings, workers, ledger, steadine
         ...init, headers: { Authorization: `Bearer ${settings.ADMIN_TOKEN}` }, signal: AbortSignal.timeout(3000)
       })
     },
-    async kill () { if (current !== null) await endProcess(current.child) }
+    async kill () {
+      if (current !== null) await endProcess(current.child)
+      await front.stop()
+    }
   }
 }

@@ -17,7 +17,7 @@
  * @property {number} endAtMs the first sign that it is over, of either side; Infinity while it is open
  *
  * @typedef {object} NodeFate what was done to one process
- * @property {number} killedAtMs @property {number} drainedAtMs @property {number} exitedAtMs
+ * @property {number} startedAtMs its first line @property {number} killedAtMs @property {number} drainedAtMs @property {number} exitedAtMs
  * @property {Array<{ fromMs: number, toMs: number }>} stops
  */
 
@@ -50,7 +50,7 @@ export function createLedger () {
     node (name) {
       const known = nodes.get(name)
       if (known !== undefined) return known
-      const made = { killedAtMs: Infinity, drainedAtMs: Infinity, exitedAtMs: Infinity, stops: [] }
+      const made = { startedAtMs: Date.now(), killedAtMs: Infinity, drainedAtMs: Infinity, exitedAtMs: Infinity, stops: [] }
       nodes.set(name, made)
       return made
     },

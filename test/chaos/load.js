@@ -63,6 +63,7 @@ export function startLoad (world, actors, seed) {
       url: `ws://127.0.0.1:${gateway.port}/ws?${query.toString()}`,
       headers,
       protocols,
+      front: gateway.front,
       from: actor.from,
       userId: actor.userId,
       rights: topicsOf(actor.rights),
@@ -84,7 +85,7 @@ export function startLoad (world, actors, seed) {
     const deed = random.below(20)
     if (deed < 6 && some.length > 0) return connection.send({ type: 'subscribe', agent_ids: some })
     if (deed < 8) return connection.send({ type: 'unsubscribe', agent_ids: random.chance(0.5) ? ['*'] : AGENTS.slice(0, 4) })
-    if (deed < 11) return connection.send({ type: 'send', to: `agent:${random.pick(AGENTS)}`, data: { n: random.below(1e6) } })
+    if (deed < 11) return connection.send(world.sends.make(`agent:${random.pick(AGENTS)}`))
     if (deed < 13) return connection.send({ type: 'subscribe', task_ids: ['*'] })
     if (deed < 17) return connection.send({ type: 'ping' })
     if (deed === 17) return connection.ping()

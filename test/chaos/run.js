@@ -1,12 +1,14 @@
-// npm run test:chaos -- --minutes N [--seed S] [--workers W] [--clients C] [--json FILE]
+// npm run test:chaos -- --minutes N [--seed S] [--topology single|sentinel|cluster] [--workers W] [--clients C] [--json FILE]
 // Two gateways, Redis and an issuer under a mixed load, while faults strike; then every invariant is looked at.
 import { writeFileSync } from 'node:fs'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { createActors } from './actors.js'
 import { startBackEnd } from './back-end.js'
 import { checkNothingIsHeld, checkNothingIsLeft } from './check-leftovers.js'
 import { checkLimits } from './check-limits.js'
 import { checkLog, isLogComplete } from './check-log.js'
+import { checkOrders } from './check-orders.js'
+import { checkSends } from './check-sends.js'
 import { startLoad } from './load.js'
 import { watchMemory } from './memory.js'
 import { becomesTrue, sleep } from './processes.js'
@@ -14,6 +16,7 @@ import { createRandom } from './random.js'
 import { describeFault, planFaults } from './schedule.js'
 import { renderSummary } from './summary.js'
 import { STEADY_MS, TERMS } from './terms.js'
+import { TOPOLOGIES, topologyOf } from './topology.js'
 import { startWorld } from './world.js'
 import { startFaults } from './strike.js'
 
@@ -32,6 +35,7 @@ const numberBetween = (least, most, isWhole) => (text) => {
 const options = new Command('test:chaos')
   .option('--minutes <n>', 'how long faults strike', numberBetween(0.05, MAX_MINUTES, false), 2)
   .option('--seed <n>', 'repeats the faults and the choices of the clients', numberBetween(0, 2 ** 31, true), Date.now() % 2 ** 31)
+  .addOption(new Option('--topology <name>', 'what there is of Redis; without it the seed decides').choices(Object.keys(TOPOLOGIES)))
   .option('--workers <n>', 'processes of the second gateway', numberBetween(1, 4, true), 1)
   .option('--clients <n>', 'how many connect again and again', numberBetween(1, 500, true), 60)
   .option('--json <file>', 'writes the summary there as well')
@@ -51,6 +55,8 @@ async function checkRecovery ({ gateways, tally }) {
 async function endInOrder (world, load, backEnd) {
   await load.stop()
   await backEnd.stop()
+  checkSends(world)
+  await checkOrders(world)
   say('every client is gone')
   await checkNothingIsHeld(world)
   const connections = [...world.ledger.connections.values()]
@@ -62,10 +68,10 @@ async function endInOrder (world, load, backEnd) {
   checkLog(world)
 }
 
-async function run (world, { minutes, seed, workers, clients }) {
+async function run (world, { minutes, seed, topology, workers, clients }) {
   const durationMs = minutes * 60_000
-  const plan = planFaults(seed, durationMs)
-  say(`seed ${seed}: ${plan.length} faults in ${minutes} min\n${plan.map(describeFault).join('\n')}\n\nas they strike:`)
+  const plan = planFaults(seed, durationMs, world.redis.spans)
+  say(`seed ${seed}, ${topology}: ${plan.length} faults in ${minutes} min\n${plan.map(describeFault).join('\n')}\n\nas they strike:`)
   const startMs = Date.now()
   const memory = watchMemory(world.gateways)
   const load = startLoad(world, createActors(createRandom(seed + 1), clients), seed)
@@ -82,7 +88,7 @@ async function run (world, { minutes, seed, workers, clients }) {
   const { counts, invariants, violations, examples } = world.tally
   const steadyS = Math.round(world.steadiness.steadyMs(startMs, endMs) / 1000)
   const processes = memory.check(world.tally)
-  return { seed, minutes, workers, clients, steady_s: steadyS, ...counts, memory: processes, invariants, violations, examples }
+  return { seed, topology, minutes, workers, clients, steady_s: steadyS, ...counts, memory: processes, invariants, violations, examples }
 }
 
 async function stopWorld ({ gateways, redis, issuer }) {
@@ -91,7 +97,8 @@ async function stopWorld ({ gateways, redis, issuer }) {
 
 // A signal ends this process through 'exit', where every process that it started is ended.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => { process.exit(130) })
-const world = await startWorld(options.workers)
+options.topology ??= topologyOf(options.seed)
+const world = await startWorld(options.topology, options.workers)
 try {
   const summary = await run(world, options)
   process.stdout.write(`\n${renderSummary(summary)}`)

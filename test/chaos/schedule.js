@@ -5,18 +5,8 @@ import { createRandom } from './random.js'
  * @typedef {{ atMs: number, kind: string, gateway?: 'a' | 'b', forMs?: number }} Fault
  */
 
-/** How long each fault of Redis lasts, ms: from, to. */
-const REDIS_FAULTS = {
-  redis_hang: [800, 3500],
-  redis_restart_empty: [50, 1500],
-  redis_restart_with_data: [50, 1500],
-  redis_read_only: [800, 3000],
-  // For a moment each gateway is cut off, and says so: the limits are its own until it is back.
-  redis_client_kill: [0, 0]
-}
 /** Connections that are open do not notice, nor do the limits. */
 const OTHER_FAULTS = {
-  redis_script_flush: [0, 0],
   issuer_away: [1500, 5000],
   issuer_html: [1500, 5000],
   issuer_slow: [1500, 4000],
@@ -24,6 +14,8 @@ const OTHER_FAULTS = {
 }
 /** For how long the gateway is gone, or stands still: mostly longer than a lease. */
 const GATEWAY_FAULTS = { gateway_kill: [100, 1500], gateway_drain: [100, 1000], gateway_stop: [1500, 7000] }
+/** They end no process. */
+const RELAY_AND_CLOCK_FAULTS = { front_cut: [0, 0], front_half_open: [500, 4000], clock_jump: [500, 5000] }
 
 const LONGEST_CYCLE_MS = 26_000
 /** In each cycle Redis has so large a share of the time to itself: its data must stay long enough for the limits to hold again. */
@@ -37,18 +29,20 @@ function choose (random, atMs, kinds) {
 }
 
 function chooseOther (random, atMs, mayRestartB) {
-  const fault = choose(random, atMs, random.pick([OTHER_FAULTS, GATEWAY_FAULTS]))
-  if (!(fault.kind in GATEWAY_FAULTS)) return fault
-  const gateway = random.chance(0.6) || (!mayRestartB && fault.kind !== 'gateway_stop') ? 'a' : 'b'
+  const fault = choose(random, atMs, random.pick([OTHER_FAULTS, GATEWAY_FAULTS, RELAY_AND_CLOCK_FAULTS]))
+  if (fault.kind in OTHER_FAULTS) return fault
+  const restarts = fault.kind === 'gateway_kill' || fault.kind === 'gateway_drain'
+  const gateway = random.chance(0.6) || (!mayRestartB && restarts) ? 'a' : 'b'
   return { ...fault, gateway }
 }
 
 /**
  * The faults of a run, in order. In its second half the gateway `b` is not restarted, so that its memory can be followed.
  * @param {number} seed @param {number} durationMs
+ * @param {Record<string, number[]>} redisFaults those of the topology, with their spans in ms
  * @returns {Fault[]}
  */
-export function planFaults (seed, durationMs) {
+export function planFaults (seed, durationMs, redisFaults) {
   const random = createRandom(seed)
   const cycles = Math.max(1, Math.round(durationMs / LONGEST_CYCLE_MS))
   const cycleMs = durationMs / cycles
@@ -57,7 +51,7 @@ export function planFaults (seed, durationMs) {
   while (atMs < durationMs - 500) {
     const isRedisTime = (atMs % cycleMs) / cycleMs > 1 - REDIS_SHARE
     const redisFails = isRedisTime && random.chance(0.65)
-    faults.push(redisFails ? choose(random, atMs, REDIS_FAULTS) : chooseOther(random, atMs, atMs < durationMs / 2))
+    faults.push(redisFails ? choose(random, atMs, redisFaults) : chooseOther(random, atMs, atMs < durationMs / 2))
     atMs += random.between(...GAP_MS)
   }
   return faults

@@ -1,5 +1,8 @@
 import { STEADY_MS } from './terms.js'
 
+/** A replica that takes over lacks what the master took last. */
+const LOSSES = new Set(['redis_restart_empty', 'redis_old_snapshot', 'redis_fail_over', 'redis_master_lost'])
+
 /**
  * Remembers when Redis was not up with its data, or a gateway said that it could not use it.
  * @typedef {{ kind: string, fromMs: number, toMs: number }} Interval
@@ -17,6 +20,8 @@ export function createSteadiness () {
       intervals.push(interval)
       return (atMs = Date.now()) => { interval.toMs = Math.min(interval.toMs, atMs) }
     },
+    /** Redis came back without what it had been told last, or without anything. @param {number} fromMs @param {number} toMs */
+    lossesBetween: (fromMs, toMs) => intervals.filter(one => LOSSES.has(one.kind)).filter(overlaps(fromMs, toMs)),
     /** Nothing was wrong with Redis from `fromMs` to `toMs`. */
     wasSteady: (fromMs, toMs) => !intervals.some(overlaps(fromMs, toMs)),
     /** The limits must hold for what was decided between the two: Redis had been up for one window and one lease. */

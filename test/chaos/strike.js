@@ -21,7 +21,7 @@ export function startFaults ({ redis, issuer, gateways, tally }, plan, say) {
   const startMs = Date.now()
 
   async function apply ({ kind, gateway: name, forMs = 0 }) {
-    if (kind.startsWith('redis_')) await redis.fail(kind, forMs)
+    if (kind in redis.spans) await redis.fail(kind, forMs)
     else if (kind.startsWith('issuer_')) await failIssuer(issuer, kind, forMs)
     else return await gateways.find(one => one.name === name).fail(kind, forMs)
     return true

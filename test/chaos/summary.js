@@ -5,9 +5,9 @@ const section = (title, lines) => lines.length === 0 ? [] : ['', title, ...lines
 /** The summary as people read it. @param {object} summary as it is written as JSON */
 export function renderSummary (summary) {
   const { operations, faults, exceptions, invariants, memory, violations } = summary
-  const { seed, minutes, workers, steady_s: steadyS } = summary
+  const { seed, topology, minutes, workers, steady_s: steadyS } = summary
   return [
-    `seed ${seed}, ${minutes} min, workers of the second gateway: ${workers}; the limits had to hold without exception for ${steadyS} s`,
+    `seed ${seed}, ${topology}, ${minutes} min, workers of the second gateway: ${workers}; the limits had to hold without exception for ${steadyS} s`,
     ...section('Operations', columns(Object.entries(operations))),
     ...section('Faults', columns(Object.entries(faults))),
     ...section('Invariants: checks, violations', Object.entries(invariants).map(([name, { checks, violations: count }]) => `  ${String(checks).padStart(8)} ${String(count).padStart(4)}  ${name}`)),

@@ -24,9 +24,9 @@ export const TASKS = Array.from({ length: 8 }, (_, n) => `t${n}`)
 
 /**
  * The settings of every gateway.
- * @param {{ issuerUrl: string, jwksUrl: string, redisUrl: string, adminToken: string, publishKey: string }} world
+ * @param {{ issuerUrl: string, jwksUrl: string, redisSettings: Record<string, string>, adminToken: string, publishKey: string }} world
  */
-export function settingsFor ({ issuerUrl, jwksUrl, redisUrl, adminToken, publishKey }) {
+export function settingsFor ({ issuerUrl, jwksUrl, redisSettings, adminToken, publishKey }) {
   return {
     HOST: '127.0.0.1',
     JWT_ISSUER: issuerUrl,
@@ -35,7 +35,7 @@ export function settingsFor ({ issuerUrl, jwksUrl, redisUrl, adminToken, publish
     JWKS_MAX_AGE_S: '3',
     JWKS_COOLDOWN_S: '1',
     JWKS_TIMEOUT_MS: '1000',
-    REDIS_URL: redisUrl,
+    ...redisSettings,
     ADMIN_TOKEN: adminToken,
     PUBLISH_KEY: publishKey,
     TRUSTED_PROXIES: `${PROXY_ADDRESS}/32`,
@@ -46,6 +46,8 @@ export function settingsFor ({ issuerUrl, jwksUrl, redisUrl, adminToken, publish
     WS_USER_LEASE_S: String(TERMS.leaseMs / 1000),
     WS_IP_MESSAGES: String(TERMS.messages),
     WS_MESSAGE_WINDOW_S: String(TERMS.windowMs / 1000),
+    // A peer that has vanished is noticed within three of these.
+    WS_PING_INTERVAL_S: '4',
     WS_DRAIN_SECONDS: String(TERMS.drainMs / 1000),
     WS_UPGRADE_DEADLINE_MS: String(TERMS.upgradeDeadlineMs)
   }
