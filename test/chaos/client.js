@@ -112,7 +112,8 @@ function watch (socket, attempt, sentAtMs, { ledger, tally, gateways, sends }) {
       tally.count('operations', `closed: ${code}`)
       if (ownEnd || state.seen === null) return
       const { node, endAtMs } = state.seen
-      const wasDisturbed = attempt.front.wasDisturbed(state.seen.welcomeAtMs, endAtMs)
+      // A busy client may read its welcome after the disturbance.
+      const wasDisturbed = attempt.front.wasDisturbed(sentAtMs, endAtMs)
       const explained = EARNED.has(code) || wasDisturbed || ledger.node(node).killedAtMs < Infinity
       tally.check(EXPLAINED_END, explained, () => ({
         text: `${state.id} of ${attempt.userId} on ${node} ended with ${code} at ${new Date(endAtMs).toISOString()}`,

@@ -25,9 +25,12 @@ export async function startRelay (targetPort, port = 0) {
     for (const [socket, other] of [[near, far], [far, near]]) {
       socket.setNoDelay(true)
       socket.on('error', () => {})
-      socket.on('close', () => {
-        // Who has vanished tells nobody of an end.
-        if (isHeard()) other.destroy()
+      socket.on('close', (isReset) => {
+        // Who has vanished tells nobody of an end. An orderly one comes after all that was said before it.
+        if (isHeard()) {
+          if (isReset) other.destroy()
+          else other.end()
+        }
         if (near.destroyed && far.destroyed) pairs.delete(pair)
       })
     }
