@@ -46,6 +46,14 @@ export async function runGateway (env: Readonly<Record<string, string>>, program
   return { code, stderr }
 }
 
+function parseLine (line: string): LogLine | null {
+  try {
+    return JSON.parse(line) as LogLine
+  } catch {
+    return null
+  }
+}
+
 async function stop (child: ChildProcess, exited: Promise<unknown>): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
   await exited
@@ -67,13 +75,22 @@ export async function startGateway (t: Lifetime, env: Readonly<Record<string, st
   let ended = false
   const waiting = new Set<() => void>()
   const wake = (): void => { for (const check of [...waiting]) check() }
+  const unreadable: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {
-    log.push(JSON.parse(line) as LogLine)
+    const parsed = parseLine(line)
+    if (parsed === null) unreadable.push(line)
+    else log.push(parsed)
     wake()
   })
   child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text })
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
-  const exited = once(child, 'close').then(([code]) => { ended = true; wake(); return code as number | null })
+  const exited = once(child, 'close').then(([code, signal]) => {
+    ended = true
+    wake()
+    // Who is killed may be in the midst of its last line. Any other line is one that no operator's program could read.
+    if (unreadable.length > (signal === 'SIGKILL' ? 1 : 0)) throw new Error(`lines of the log that are no JSON: ${unreadable.join('\n')}`)
+    return code as number | null
+  })
   t.teardown(() => stop(child, exited))
 
   async function waitForLog (event: string, matches: (line: LogLine) => boolean = () => true, withinMs = 60_000): Promise<LogLine> {
