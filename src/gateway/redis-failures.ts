@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { Cluster } from '#ioredis'
+import { createSampledLines, type SampledLines, type WriteSample } from '../observe/sampled-lines.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import type { RedisClient } from '../redis/client.js'
@@ -31,7 +32,7 @@ export interface RedisFailuresDeps {
 /** Without Redis nothing is refused. */
 export const NO_REDIS_FAILURES: RedisFailures = { note () {}, async look () {}, cannotDecide: () => false, close () {} }
 
-/** A line at first, then one a minute for each command, and for each fault at the same keys. */
+/** A line at first, then one a minute at most for each command, and for each fault at the same keys. */
 const LINE_GAP_MS = 60_000
 /** What was found denied is asked again after this time: an operator may have mended it. */
 const LOOK_AGAIN_MS = 5000
@@ -41,14 +42,13 @@ const LOOK_GAP_MS = 1000
 const OTHER = 'other'
 const MAX_SAMPLES = 200
 
-interface Sample { writtenAtMs: number, count: number }
-
 /** Its public parts are bound: they are passed on one by one. */
 class FailureReport implements RedisFailures {
   private readonly now: () => number
   private readonly commands: ReadonlySet<string>
   private readonly seen = new WeakSet<object>()
-  private readonly samples = new Map<string, Sample>()
+  private readonly lines: SampledLines
+  private readonly kinds = new Set<string>()
   private denied: readonly Denied[] = []
   private scriptsDenied = false
   /** Denials in scripts that wait for the name of the command, by pattern. */
@@ -60,6 +60,7 @@ class FailureReport implements RedisFailures {
 
   constructor (private readonly deps: RedisFailuresDeps) {
     this.now = deps.now ?? (() => performance.now())
+    this.lines = createSampledLines({ periodMs: LINE_GAP_MS, mostInPeriod: 1, now: this.now })
     this.commands = new Set([...PLAIN_COMMANDS, 'client', 'cluster', ...deps.needs.flatMap(({ commands }) => commands)])
   }
 
@@ -87,6 +88,7 @@ class FailureReport implements RedisFailures {
   readonly close = (): void => {
     this.closed = true
     clearTimeout(this.next?.timer)
+    this.lines.close()
   }
 
   private async ask (): Promise<void> {
@@ -139,27 +141,18 @@ class FailureReport implements RedisFailures {
   private writeDenied (asked: string, names: readonly string[], times: number): void {
     const command = this.commands.has(asked) ? asked : OTHER
     this.deps.metrics.redisDenied(command, times)
-    const count = this.sample(`denied ${command}`, times)
-    if (count !== null) writeEvent(this.deps.log, { event: 'redis.denied', command, names, count })
+    this.sample(`denied ${command}`, times, (count) => { writeEvent(this.deps.log, { event: 'redis.denied', command, names, count }) })
   }
 
   private writeFault (command: string, code: string, names: readonly string[]): void {
     const where = `redis: ${this.commands.has(command) ? command : OTHER}`
-    const count = this.sample(`${where} ${code} ${names.join(' ')}`, 1)
-    if (count !== null) writeEvent(this.deps.log, { event: 'fault', where, error: code, names, count })
+    this.sample(`${where} ${code} ${names.join(' ')}`, 1, (count) => { writeEvent(this.deps.log, { event: 'fault', where, error: code, names, count }) })
   }
 
-  /** How many to write now, or null: held back until a minute is over. */
-  private sample (kind: string, times: number): number | null {
-    const key = this.samples.has(kind) || this.samples.size < MAX_SAMPLES ? kind : OTHER
-    const sample = this.samples.get(key) ?? { writtenAtMs: -Infinity, count: 0 }
-    this.samples.set(key, sample)
-    sample.count += times
-    if (this.now() - sample.writtenAtMs < LINE_GAP_MS) return null
-    const { count } = sample
-    sample.writtenAtMs = this.now()
-    sample.count = 0
-    return count
+  private sample (kind: string, times: number, write: WriteSample): void {
+    const key = this.kinds.has(kind) || this.kinds.size < MAX_SAMPLES ? kind : OTHER
+    this.kinds.add(key)
+    this.lines.note(key, times, write)
   }
 
   private patternsOf (names: readonly string[]): string[] {

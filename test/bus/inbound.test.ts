@@ -210,8 +210,10 @@ t.test('what one user may leave in the stream takes no more of Redis than her bo
 })
 
 t.test('in memory each message counts what it would in Redis', async (t) => {
-  const inbound = createMemoryInbound({ bounds: bounds(1000, { maxUserBytes: 4000 }), onMessage: async () => { await new Promise(() => {}) } })
-  const outcomes = await Promise.all(Array.from({ length: 20 }, async () => await Promise.race([inbound.append(message(1)), new Promise(setImmediate)])))
+  const onMessage = async (): Promise<void> => { await new Promise(() => {}) }
+  const inbound = createMemoryInbound({ bounds: bounds(1000, { maxUserBytes: 4000 }), onMessage })
+  const tried = Array.from({ length: 20 }, async () => await Promise.race([inbound.append(message(1)), new Promise(setImmediate)]))
+  const outcomes = await Promise.all(tried)
   t.ok(outcomes.filter(outcome => outcome === 'user_full').length >= 20 - 4000 / 256)
 })
 
