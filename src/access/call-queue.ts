@@ -24,9 +24,13 @@ interface Waiting {
   readonly admit: (groups: readonly Group[]) => void
 }
 
-/** Makes the queue. First come, first served, among those for whom there is a place. */
+/** Whose turn a call takes: a user's re-checks have turns of their own. */
+const turnOf = ({ userId, recheck }: Caller): string => `${recheck ? 'recheck of' : 'user'} ${userId}`
+
+/** Makes the queue: of those for whom there is a place each user has one call after the other user's, in the order of their coming. */
 export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): CallQueue {
-  const queue = new Set<Waiting>()
+  /** The user who was served longest ago stands first. */
+  const turns = new Map<string, Set<Waiting>>()
   const places = new Places()
   const seats = new Places()
 
@@ -39,7 +43,7 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
     if (!seats.take(seat)) throw new AccessError('too_busy', 'too many checks are waiting')
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        queue.delete(waiting)
+        leaveTurn(waiting)
         seats.giveBack(seat)
         signal.removeEventListener('abort', giveUp)
       }
@@ -55,17 +59,54 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
         }
       }
       signal.addEventListener('abort', giveUp, { once: true })
-      queue.add(waiting)
+      joinTurn(waiting)
     })
   }
 
-  /** Hands places to those who wait, in the same turn: no newcomer can take one in between. */
+  function joinTurn (waiting: Waiting): void {
+    const turn = turnOf(waiting.caller)
+    turns.set(turn, (turns.get(turn) ?? new Set()).add(waiting))
+  }
+
+  function leaveTurn (waiting: Waiting): void {
+    const turn = turnOf(waiting.caller)
+    const others = turns.get(turn)
+    others?.delete(waiting)
+    if (others?.size === 0) turns.delete(turn)
+  }
+
+  /** Admits the first of one user's calls for which there is a place; all lists of a user need the same, and so do all others. */
+  function admitOne (ofUser: ReadonlySet<Waiting>): boolean {
+    const tried = new Set<boolean>()
+    for (const { caller, admit } of ofUser) {
+      if (tried.has(caller.list)) continue
+      tried.add(caller.list)
+      const wanted = groups.running(caller)
+      if (!places.take(wanted)) continue
+      admit(wanted)
+      return true
+    }
+    return false
+  }
+
+  /** Admits one call of each user at most, and puts those users last. Whether there was one. */
+  function admitRound (): boolean {
+    const served = [...turns].filter(([, ofUser]) => admitOne(ofUser))
+    for (const [turn] of served) putLast(turn)
+    return served.length > 0
+  }
+
+  function putLast (turn: string): void {
+    const ofUser = turns.get(turn)
+    if (ofUser === undefined) return
+    turns.delete(turn)
+    turns.set(turn, ofUser)
+  }
+
+  /** Hands places to those who wait, in the same tick: no newcomer can take one in between. */
   function giveBack (taken: readonly Group[]): void {
     places.giveBack(taken)
-    for (const { caller, admit } of [...queue]) {
-      const wanted = groups.running(caller)
-      if (places.take(wanted)) admit(wanted)
-    }
+    while (admitRound()) { /* until there is no place for anybody who waits */ }
   }
 
   /** Nobody waits for the answer any more, and nothing says that the back end has stopped. */
@@ -83,6 +124,7 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
       } finally {
         groups.noteDuration(caller.userId, now() - startedMs)
         places.giveBack(taken)
+        putLast(turnOf(caller))
         if (signal.aborted) linger(caller)
         giveBack([])
       }

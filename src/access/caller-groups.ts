@@ -37,17 +37,24 @@ export interface CallerGroupsOptions {
 
 /**
  * Divides the places, so that nobody's questions take those of the others: a user holds two at once, all users whose
- * questions were slow hold a quarter together, lists hold a quarter, and re-checks have some that nobody else may take.
- * Of ten places: two for a user, two for slow users, two for lists, and four for re-checks, of which two are theirs alone.
+ * questions were slow hold a quarter together, lists hold a quarter and one user's lists one place, and re-checks have some that
+ * nobody else may take. Of ten places: two for a user, two for slow users, two for lists, and four for re-checks, of which two
+ * are theirs alone and two may be lists.
  * Nobody, and not all slow users together, takes more than half of the seats for those who wait.
  */
 export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions): CallerGroups {
   const slowUntilMs = new LRUCache<string, number>({ max: MAX_SLOW_USERS })
   const ofAsking = Math.max(1, places - Math.floor(places / 5))
   const ofRechecks = Math.max(1, Math.floor(places * 2 / 5))
+  const halfOfRechecks = Math.max(1, Math.floor(ofRechecks / 2))
   const quarter = Math.max(1, Math.floor(places / 4))
   const perUser = Math.min(2, quarter)
   const seats = places * WAITING_PER_PLACE
+
+  /** One user's lists hold one place, so that those of another never wait for all of them. Lists that are re-checks hold none of theirs. */
+  const boundsOfList = ({ userId, recheck }: Caller): Group[] => recheck
+    ? [{ name: 'lists of rechecks', most: halfOfRechecks }]
+    : [{ name: 'lists', most: quarter }, { name: `lists of ${userId}`, most: 1 }]
 
   const isSlow = (userId: string): boolean => now() < (slowUntilMs.get(userId) ?? -Infinity)
 
@@ -55,7 +62,7 @@ export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions
   function boundsOf ({ userId, recheck }: Caller): Group[] {
     const bounds = [{ name: `${recheck ? 'recheck of' : 'user'} ${userId}`, most: recheck ? 1 : perUser }]
     if (!isSlow(userId)) return bounds
-    bounds.push(recheck ? { name: 'slow rechecks', most: Math.max(1, Math.floor(ofRechecks / 2)) } : { name: 'slow', most: quarter })
+    bounds.push(recheck ? { name: 'slow rechecks', most: halfOfRechecks } : { name: 'slow', most: quarter })
     return bounds
   }
 
@@ -63,7 +70,7 @@ export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions
     running (caller) {
       const groups = [{ name: 'all', most: places }, ...boundsOf(caller)]
       groups.push(caller.recheck ? { name: 'rechecks', most: ofRechecks } : { name: 'asking', most: ofAsking })
-      if (caller.list) groups.push({ name: 'lists', most: quarter })
+      if (caller.list) groups.push(...boundsOfList(caller))
       return groups
     },
     waiting: ({ userId, recheck }) => recheck

@@ -1,24 +1,30 @@
+import { createSampledLines } from '../observe/sampled-lines.js'
+
 const REPORT_GAP_MS = 10_000
 
-/** Some messages were dropped: the reason of the latest, and how many since the last report. */
+/** Some messages were dropped: why, and how many since the last report of that reason. */
 export interface DropReport<Reason extends string> {
   readonly reason: Reason
   readonly dropped: number
 }
 
-/** Counts dropped messages and reports them at most every 10 s, so that a broken publisher cannot flood the log. `now` in ms. */
+export interface DropReporter<Reason extends string> {
+  /** Counts one message. */
+  note (reason: Reason): void
+  /** Reports what was not reported yet. */
+  close (): void
+}
+
+/**
+ * Counts dropped messages and reports those of a reason at once, then every 10 s while there are more, so that a broken
+ * publisher cannot flood the log. `now` in ms.
+ */
 export function createDropReporter<Reason extends string> (
-  report: (drops: DropReport<Reason>) => void,
-  now: () => number
-): (reason: Reason) => void {
-  let dropped = 0
-  let reportedAtMs = -Infinity
-  return (reason) => {
-    dropped++
-    if (now() - reportedAtMs < REPORT_GAP_MS) return
-    const drops = { reason, dropped }
-    reportedAtMs = now()
-    dropped = 0
-    report(drops)
+  report: (drops: DropReport<Reason>) => void, now: () => number
+): DropReporter<Reason> {
+  const lines = createSampledLines({ periodMs: REPORT_GAP_MS, mostInPeriod: 1, now })
+  return {
+    note (reason) { lines.note(reason, 1, (dropped) => { report({ reason, dropped }) }) },
+    close: lines.close
   }
 }

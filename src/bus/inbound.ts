@@ -15,7 +15,7 @@ export interface InboundMessage {
   readonly traceparent?: string | undefined
 }
 
-/** What of `data` may wait for the back end, in bytes of JSON. */
+/** What may wait for the back end, in bytes as `inboundCost` counts them. */
 export interface InboundBounds {
   /** Messages. */
   readonly maxEntries: number

@@ -1,4 +1,5 @@
 import type { Inbound, InboundBounds, InboundMessage } from './inbound.js'
+import { inboundCost } from './inbound-cost.js'
 
 export interface MemoryInboundOptions {
   /** Takes each message in order; there is room again when it is done with one. */
@@ -24,7 +25,8 @@ export function createMemoryInbound ({ onMessage, bounds }: MemoryInboundOptions
   return {
     async append (message) {
       if (closed) throw new Error('inbound is closed')
-      const { userId, data: { bytes: { length: size } } } = message
+      const { userId } = message
+      const size = inboundCost(message)
       if (entries >= bounds.maxEntries || bytes + size > bounds.maxBytes) return 'full'
       if ((userBytes.get(userId) ?? 0) + size > bounds.maxUserBytes) return 'user_full'
       entries++

@@ -4,7 +4,7 @@ import type { RedisClient } from '../redis/client.js'
 import type { Bus, BusEvent, OnBusEvent } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
 import type { Channels } from './channels.js'
-import { createDropReporter, type DropReport } from './drop-reporter.js'
+import { createDropReporter, type DropReport, type DropReporter } from './drop-reporter.js'
 import { createGapTracker, type GapHandlers } from './gap.js'
 import { createKeptTopics, type KeptTopics } from './kept-topics.js'
 import { ListenedTopic } from './listened-topic.js'
@@ -53,7 +53,7 @@ class RedisBus implements Bus {
   private readonly topics = new Map<string, ListenedTopic>()
   private readonly byChannel = new Map<string, ListenedTopic>()
   private readonly gap: ReturnType<typeof createGapTracker>
-  private readonly drop: (reason: InvalidMessage) => void
+  private readonly drops: DropReporter<InvalidMessage>
   private readonly publishText: PublishText
   private readonly channels: Channels
   private readonly linger: KeptTopics
@@ -65,7 +65,7 @@ class RedisBus implements Bus {
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
     this.onEvent = options.onEvent
     this.gap = createGapTracker(options, now)
-    this.drop = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
+    this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
     this.publishText = createPublisher(client, this.timeoutMs)
     this.channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], {
       onMessage: (channel, payload) => { this.hear(channel, payload) },
@@ -103,6 +103,7 @@ class RedisBus implements Bus {
     this.closed = true
     this.linger.close()
     this.channels.close()
+    this.drops.close()
     for (const entry of this.topics.values()) entry.rejectWaiters(new Error('the bus is closed'))
     this.topics.clear()
     this.byChannel.clear()
@@ -112,7 +113,7 @@ class RedisBus implements Bus {
     const entry = this.byChannel.get(channel)
     if (entry === undefined || entry.listeners === 0) return
     const message = parseBusMessage(payload)
-    if (typeof message === 'string') this.drop(message)
+    if (typeof message === 'string') this.drops.note(message)
     else this.onEvent(entry.name, message)
   }
 

@@ -3,6 +3,7 @@ import { inboundCounts, inboundStream } from '../redis/keys.js'
 import { UnexpectedReply } from '../redis/lua-reply.js'
 import { createScriptRunner, readLuaScript } from '../redis/lua-script.js'
 import type { Inbound, InboundBounds, InboundMessage } from './inbound.js'
+import { inboundCost } from './inbound-cost.js'
 
 export interface RedisInboundOptions {
   readonly client: RedisClient
@@ -22,9 +23,11 @@ const appendInbound = readLuaScript(new URL('./lua/', import.meta.url), 'append-
 const OUTCOMES: ReadonlyMap<unknown, Outcome> = new Map<number, Outcome>([[1, 'stored'], [2, 'stored'], [0, 'full'], [-1, 'user_full']])
 const UNCOUNTED = 2
 
-/** How long it is remembered what was added, after the last message: one list for all, and one for each user who sends. */
-const ALL_KEPT_MS = 86_400_000
-const USER_KEPT_MS = 3_600_000
+/**
+ * How long it is remembered what was added, after the last message of all or of the user: 30 days. Entries that wait longer than
+ * that count no more.
+ */
+const KEPT_MS = 30 * 86_400_000
 
 /** The fields of an entry: its names, each with its value. */
 function fieldsOf ({ connectionId, userId, to, data, ts, id, traceparent }: InboundMessage): Array<string | Buffer> {
@@ -43,7 +46,7 @@ export function createRedisInbound ({ client, prefix, bounds, onUncounted, timeo
     async append (message) {
       if (closed) throw new Error('inbound is closed')
       const keys = [stream, ...inboundCounts(prefix, message.userId)]
-      const limits = [bounds.maxEntries, bounds.maxBytes, bounds.maxUserBytes, message.data.bytes.length, ALL_KEPT_MS, USER_KEPT_MS]
+      const limits = [bounds.maxEntries, bounds.maxBytes, bounds.maxUserBytes, inboundCost(message), KEPT_MS]
       const reply = await run(appendInbound, keys, [...limits, ...fieldsOf(message)])
       const outcome = OUTCOMES.get(reply)
       if (outcome === undefined) throw new UnexpectedReply(appendInbound.name, '-1 to 2')

@@ -109,8 +109,8 @@ export const SETTINGS = {
   ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}, as \`schema.name\``, RELATION), relation)),
   WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),
   WS_INBOUND_MAX: limit('entries of the inbound stream before sending is refused', 100_000),
-  WS_INBOUND_MAX_BYTES: whole('bytes of `data` that may wait in it, of all users: then `overloaded`', 268_435_456, 1, MAX_INBOUND_BYTES),
-  WS_INBOUND_USER_BYTES: whole('bytes of `data` of one user that may wait in it: then `too_many_requests`', 4_194_304, 1, MAX_INBOUND_BYTES),
+  WS_INBOUND_MAX_BYTES: whole('bytes of data that may wait in it, of all users: then `overloaded`', 268_435_456, 1, MAX_INBOUND_BYTES),
+  WS_INBOUND_USER_BYTES: whole('bytes of data of one user that may wait in it: then `too_many_requests`', 4_194_304, 1, MAX_INBOUND_BYTES),
 
   ALLOW_INSECURE_WS: flag('break-glass: let connections in without a token'),
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),

@@ -1,3 +1,4 @@
+import { createSampledLines } from '../observe/sampled-lines.js'
 import type { ControlMessage } from './messages.js'
 
 /** An order that was heard on the control channel, as the log tells it. */
@@ -7,7 +8,7 @@ export interface HeardOrder {
   readonly address?: string
   /** `jti`, `sid` or `sub`, and the id. */
   readonly revocation?: string
-  /** Orders heard since the line before and not told. */
+  /** Orders of this kind that were heard since its line before and are not told one by one. */
   readonly dropped?: number
 }
 
@@ -25,16 +26,26 @@ function describe (message: ControlMessage): HeardOrder {
   }
 }
 
-/** Tells of orders that are heard: at most 50 in 10 s, so that a back end cannot flood the log. `now` in ms. */
-export function createOrderReports (report: (heard: HeardOrder) => void, now: () => number): (message: ControlMessage) => void {
-  let beganAtMs = -Infinity
-  let told = 0
-  let dropped = 0
-  return (message) => {
-    if (now() - beganAtMs >= PERIOD_MS) [beganAtMs, told] = [now(), 0]
-    if (told >= MOST_IN_PERIOD) { dropped++; return }
-    told++
-    report({ ...describe(message), ...(dropped > 0 && { dropped }) })
-    dropped = 0
+export interface OrderReports {
+  /** Tells of an order that was heard. */
+  note (message: ControlMessage): void
+  /** Tells how many were held back. */
+  close (): void
+}
+
+/**
+ * Tells of orders that are heard: at most 50 of each kind in 10 s, so that a back end cannot flood the log, nor hide one kind
+ * behind another. How many more there were is told when the 10 s are over. `now` in ms.
+ */
+export function createOrderReports (report: (heard: HeardOrder) => void, now: () => number): OrderReports {
+  const lines = createSampledLines({ periodMs: PERIOD_MS, mostInPeriod: MOST_IN_PERIOD, now })
+  return {
+    note (message) {
+      lines.note(message.type, 1, (count, isLatest) => {
+        if (!isLatest) report({ order: message.type, dropped: count })
+        else report({ ...describe(message), ...(count > 1 && { dropped: count - 1 }) })
+      })
+    },
+    close: lines.close
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster } from '#ioredis'
 import type { Channels } from '../bus/channels.js'
-import { createDropReporter, type DropReport } from '../bus/drop-reporter.js'
+import { createDropReporter, type DropReport, type DropReporter } from '../bus/drop-reporter.js'
 import { openChannels } from '../bus/open-channels.js'
 import { createPublisher, type PublishText } from '../bus/publisher.js'
 import { waitAtMost } from '../redis/bounded-wait.js'
@@ -19,7 +19,7 @@ import { createOrderLists } from './list-orders.js'
 import { parseControlMessage, type ControlMessage, type PassingOrder } from './messages.js'
 import { createOrderBook, type Given, type OrderBook } from './order-book.js'
 import { entriesOf, toMessage } from './order-messages.js'
-import { createOrderReports, type HeardOrder } from './order-reports.js'
+import { createOrderReports, type HeardOrder, type OrderReports } from './order-reports.js'
 import type { KeptOrder, LedgerName } from './order-record.js'
 import { createOrderStore, type OrderStore } from './order-store.js'
 
@@ -67,8 +67,8 @@ class RedisControl implements Control {
   private readonly from = randomUUID()
   private readonly channel: string
   private readonly timeoutMs: number
-  private readonly drop: (reason: Unreadable) => void
-  private readonly report: (message: ControlMessage) => void
+  private readonly drops: DropReporter<Unreadable>
+  private readonly reports: OrderReports
   private readonly state: ControlState
   private readonly stores: Readonly<Record<LedgerName, OrderStore>>
   private readonly book: OrderBook
@@ -87,23 +87,23 @@ class RedisControl implements Control {
     const keys = createControlKeys(prefix)
     this.channel = keys.channel
     this.timeoutMs = timeoutMs
-    this.drop = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
-    this.report = createOrderReports((heard) => options.onHeard?.(heard), now)
+    this.drops = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
+    this.reports = createOrderReports((heard) => options.onHeard?.(heard), now)
     // A clock that is set must not end an order of this process, nor bring one back.
     this.state = createControlState({ revocationMs: revocationLastsMs(maxTokenLifetimeMs), now: () => performance.now() })
     const openStore = (name: 'bans' | 'revocations', unreadable: Unreadable) => createOrderStore({
-      client, keys: keys[name], terms: this.state.terms[name], timeoutMs, onUnreadable: () => { this.drop(unreadable) }
+      client, keys: keys[name], terms: this.state.terms[name], timeoutMs, onUnreadable: () => { this.drops.note(unreadable) }
     })
     const stores = this.stores = { bans: openStore('bans', 'kept_ban'), revocations: openStore('revocations', 'kept_revocation') }
     this.book = createOrderBook({ state: this.state, stores, issuers, maxTokenLifetimeMs, now })
     this.lists = createOrderLists(stores, this.state.terms)
-    this.keptOrders = createKeptOrders({ client, prefix, timeoutMs, onUnreadable: () => { this.drop('kept_order') } })
+    this.keptOrders = createKeptOrders({ client, prefix, timeoutMs, onUnreadable: () => { this.drops.note('kept_order') } })
     this.reader = new KeptReader({
       state: this.state,
       stores,
       keptOrders: this.keptOrders,
       everyMs: options.reloadEveryMs ?? RELOAD_EVERY_MS,
-      onUnreadable: (name) => { this.drop(name === 'bans' ? 'kept_ban' : 'kept_revocation') },
+      onUnreadable: (name) => { this.drops.note(name === 'bans' ? 'kept_ban' : 'kept_revocation') },
       onWrittenBack: (name, orders) => {
         options.onWrittenBack?.(orders.length)
         this.announce(name, orders)
@@ -178,17 +178,19 @@ class RedisControl implements Control {
     this.state.stop()
     this.reader.close()
     this.channels.close()
+    this.drops.close()
+    this.reports.close()
   }
 
   private hear (payload: Buffer): void {
     const message = parseControlMessage(payload)
-    if (message === null) return this.drop('control_message')
+    if (message === null) return this.drops.note('control_message')
     if (message.from === this.from) return
     if (message.type === 'disconnect' || message.type === 'recheck') {
-      if (this.state.perform(message)) this.report(message)
+      if (this.state.perform(message)) this.reports.note(message)
       return
     }
-    this.report(message)
+    this.reports.note(message)
     const { ledger, entries } = entriesOf(message, this.state.lookup.issuersOf)
     for (const entry of entries) this.reader.readNamed(ledger, entry)
   }

@@ -90,10 +90,17 @@ function telling (inbound: Inbound, onInbound: OnInbound, onFault: OnFault): Inb
 function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps): Inbound {
   const { inbound: bounds } = config.access
   if (redis === null) return createMemoryInbound({ onMessage: message => onInbound?.(toClientMessage(message)), bounds })
-  const noteUncounted = createDropReporter<'uncounted'>(({ dropped: messages }) => { writeEvent(log, { event: 'inbound.uncounted', messages }) }, Date.now)
-  const onUncounted = (): void => { noteUncounted('uncounted') }
+  const uncounted = createDropReporter<'uncounted'>(({ dropped: messages }) => { writeEvent(log, { event: 'inbound.uncounted', messages }) }, Date.now)
+  const onUncounted = (): void => { uncounted.note('uncounted') }
   const stream = createRedisInbound({ client: redis.commands, prefix: config.redis?.prefix ?? '', bounds, onUncounted })
-  return onInbound === null ? stream : telling(stream, onInbound, onFault)
+  const closing: Inbound = {
+    ...stream,
+    close () {
+      stream.close()
+      uncounted.close()
+    }
+  }
+  return onInbound === null ? closing : telling(closing, onInbound, onFault)
 }
 
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */

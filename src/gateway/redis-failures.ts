@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import { Cluster } from '#ioredis'
+import { createMinuteLines } from '../observe/minute-lines.js'
+import type { SampledLines } from '../observe/sampled-lines.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
-import { MinuteSamples } from '../observe/minute-samples.js'
 import type { RedisClient } from '../redis/client.js'
 import { classifyFailure } from '../redis/failure.js'
 import { failedCommand } from '../redis/failed-command.js'
@@ -45,7 +46,7 @@ class FailureReport implements RedisFailures {
   private readonly commands: ReadonlySet<string>
   private readonly seen = new WeakSet<object>()
   /** For each command that is denied, and for each fault at the same keys. */
-  private readonly samples: MinuteSamples
+  private readonly lines: SampledLines
   private denied: readonly Denied[] = []
   private scriptsDenied = false
   /** Denials in scripts that wait for the name of the command, by pattern. */
@@ -57,7 +58,7 @@ class FailureReport implements RedisFailures {
 
   constructor (private readonly deps: RedisFailuresDeps) {
     this.now = deps.now ?? (() => performance.now())
-    this.samples = new MinuteSamples(this.now)
+    this.lines = createMinuteLines(this.now)
     this.commands = new Set([...PLAIN_COMMANDS, 'client', 'cluster', ...deps.needs.flatMap(({ commands }) => commands)])
   }
 
@@ -85,6 +86,7 @@ class FailureReport implements RedisFailures {
   readonly close = (): void => {
     this.closed = true
     clearTimeout(this.next?.timer)
+    this.lines.close()
   }
 
   private async ask (): Promise<void> {
@@ -137,14 +139,12 @@ class FailureReport implements RedisFailures {
   private writeDenied (asked: string, names: readonly string[], times: number): void {
     const command = this.commands.has(asked) ? asked : OTHER
     this.deps.metrics.redisDenied(command, times)
-    const count = this.samples.take(`denied ${command}`, times)
-    if (count !== null) writeEvent(this.deps.log, { event: 'redis.denied', command, names, count })
+    this.lines.note(`denied ${command}`, times, (count) => { writeEvent(this.deps.log, { event: 'redis.denied', command, names, count }) })
   }
 
   private writeFault (command: string, code: string, names: readonly string[]): void {
     const where = `redis: ${this.commands.has(command) ? command : OTHER}`
-    const count = this.samples.take(`${where} ${code} ${names.join(' ')}`)
-    if (count !== null) writeEvent(this.deps.log, { event: 'fault', where, error: code, names, count })
+    this.lines.note(`${where} ${code} ${names.join(' ')}`, 1, (count) => { writeEvent(this.deps.log, { event: 'fault', where, error: code, names, count }) })
   }
 
   private patternsOf (names: readonly string[]): string[] {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { describeAccessFault, formatAccessFault, type AccessFault } from '../access/access-fault.js'
 import type { Authorizer } from '../access/authorizer.js'
 import { writeEvent } from '../observe/log/log.js'
-import { MinuteSamples } from '../observe/minute-samples.js'
+import { createMinuteLines } from '../observe/minute-lines.js'
 
 const monotonic = (): number => performance.now()
 
@@ -16,13 +16,12 @@ export function accessFaultFields ({ reason, code }: AccessFault): { readonly re
  * once a minute. One that is unsafe, and one that is closing, are told of elsewhere. `now`: monotonic, in ms.
  */
 export function tellAccessFaults (authorizer: Authorizer, log: Logger, now = monotonic): Authorizer {
-  const samples = new MinuteSamples(now)
+  const lines = createMinuteLines(now)
 
   function tell (error: unknown): void {
     const fault = describeAccessFault(error)
     if (fault.reason === 'unsafe' || fault.reason === 'stopping') return
-    const count = samples.take(formatAccessFault(fault))
-    if (count !== null) writeEvent(log, { event: 'access.failed', ...accessFaultFields(fault), count })
+    lines.note(formatAccessFault(fault), 1, (count) => { writeEvent(log, { event: 'access.failed', ...accessFaultFields(fault), count }) })
   }
 
   return {
@@ -39,6 +38,9 @@ export function tellAccessFaults (authorizer: Authorizer, log: Logger, now = mon
     },
     forget: (userId) => { authorizer.forget(userId) },
     watchSafety: (onUnsafe) => { authorizer.watchSafety?.(onUnsafe) },
-    close: () => authorizer.close()
+    async close () {
+      lines.close()
+      await authorizer.close()
+    }
   }
 }

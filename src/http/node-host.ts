@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { parseAddress, type ClientAddress } from '../address/client-address.js'
 import { faultAnswer, methodAnswer, refusalAnswer, type Answer } from './answers.js'
 import { NodeSockets } from './node-sockets.js'
@@ -33,7 +33,7 @@ const KEEP_ALIVE_MS = 5_000
 const SILENT_SOCKET_MS = 30_000
 const TIMEOUT_CHECK_MS = 1_000
 const MAX_HEAD_BYTES = 8_192
-/** More than the kernel queues below, so that one that was just taken in is never the one to be ended. */
+/** More than the kernel queues below, so that those that are taken in together do not end each other. */
 const MAX_SOCKETS = 512
 const BACKLOG = 256
 /** No client of ours sends a request before the last one is answered; a flood of them in one read would hold up the process. */
@@ -47,7 +47,9 @@ const NO_ADDRESS: ClientAddress = { ip: 'unknown', key: 'unknown' }
 /** Serves routes with Node's own server. Rejects when it cannot listen. */
 export async function createNodeHost (options: NodeHostOptions): Promise<NodeHost> {
   const { host, port, onFault } = options
-  const sockets = new NodeSockets({ maxSockets: MAX_SOCKETS, maxPipelined: MAX_PIPELINED })
+  const sockets = new NodeSockets({
+    maxSockets: MAX_SOCKETS, maxPipelined: MAX_PIPELINED, keyOf: socket => readPeer(socket).key, now: () => performance.now()
+  })
   const server = createServer({
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -111,7 +113,7 @@ async function answerRequest (
   if (first === undefined) return refusalAnswer('not_found')
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const match = matches.find(({ route }) => route.method === method)
-  const [headers, address] = [readHeaders(request), readPeer(request)]
+  const [headers, address] = [readHeaders(request), readPeer(request.socket)]
   if (match === undefined) {
     // Behind a secret, not even what exists is told.
     return await judgeSecret(first.route.secret, headers, address) ?? methodAnswer(matches.map(({ route }) => route.method))
@@ -131,8 +133,8 @@ function readHeaders (request: IncomingMessage): RequestHeaders {
 }
 
 /** A link-local peer comes with the zone of its interface, which is no part of the address. */
-function readPeer ({ socket }: IncomingMessage): ClientAddress {
-  return parseAddress((socket.remoteAddress ?? '').replace(/%.*$/, '')) ?? NO_ADDRESS
+function readPeer ({ remoteAddress }: Socket): ClientAddress {
+  return parseAddress((remoteAddress ?? '').replace(/%.*$/, '')) ?? NO_ADDRESS
 }
 
 function send (response: ServerResponse, answer: Answer): void {

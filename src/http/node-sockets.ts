@@ -2,33 +2,43 @@ import type { Socket } from 'node:net'
 import type { ServerResponse } from 'node:http'
 
 export interface NodeSocketBounds {
-  /** Open sockets: 1 or more. */
+  /** Open sockets: 2 or more. */
   readonly maxSockets: number
   /** Requests of one socket that are not answered yet: 1 or more. */
   readonly maxPipelined: number
+  /** The key by which the client's address is counted. */
+  readonly keyOf: (socket: Socket) => string
+  /** Monotonic, in ms. */
+  readonly now: () => number
 }
 
 interface Activity {
+  readonly key: string
+  readonly takenInAtMs: number
   /** Requests under way. */
   requests: number
   /** It has sent a whole request head at some time. */
   hasAsked: boolean
 }
 
+/** So long a new socket has to send its request before it counts as inactive. */
+const GRACE_MS = 1_000
+
 /**
  * The open sockets of a Node server, longest inactive first. A full server that refused new sockets could be shut to
- * health probes by anybody who holds enough old ones, so it ends an old one instead.
+ * health probes by anybody who holds enough old ones, so it ends an old one instead: one of the address that holds most.
  */
 export class NodeSockets {
   private readonly open = new Map<Socket, Activity>()
 
   constructor (private readonly bounds: NodeSocketBounds) {}
 
-  /** Takes a new socket in; when that is one too many, ends the one that is least in use. */
+  /** Takes a new socket in; when that is one too many, ends another one. */
   add (socket: Socket): void {
-    this.open.set(socket, { requests: 0, hasAsked: false })
+    const { keyOf, now, maxSockets } = this.bounds
+    this.open.set(socket, { key: keyOf(socket), takenInAtMs: now(), requests: 0, hasAsked: false })
     socket.once('close', () => { this.open.delete(socket) })
-    if (this.open.size > this.bounds.maxSockets) this.evict()
+    if (this.open.size > maxSockets) this.evictFor(socket)
   }
 
   /** Notes a request, until its answer is out. False: its socket sent too many at once, and was ended. */
@@ -55,11 +65,25 @@ export class NodeSockets {
     this.open.set(socket, activity)
   }
 
-  /** First one that never asked for anything, then one that waits for its next request, then one that waits for an answer. */
-  private evict (): void {
-    const sockets = [...this.open]
-    const [least] = sockets.find(([, { hasAsked }]) => !hasAsked) ?? sockets.find(([, { requests }]) => requests === 0) ?? sockets[0] ?? []
+  /**
+   * Ends a socket of the address that holds most: one that waits for its next request, else one that waits for an answer,
+   * else one that is too new to have asked. It is never the newcomer, which had no turn yet in which to ask.
+   */
+  private evictFor (newcomer: Socket): void {
+    const others = this.ofBusiestAddress(newcomer)
+    const dueMs = this.bounds.now() - GRACE_MS
+    const old = others.filter(([, { hasAsked, takenInAtMs }]) => hasAsked || takenInAtMs <= dueMs)
+    const [least] = old.find(([, { requests }]) => requests === 0) ?? old[0] ?? others[0] ?? []
     if (least !== undefined) this.end(least)
+  }
+
+  /** Of addresses that hold as many, all count. */
+  private ofBusiestAddress (newcomer: Socket): Array<[Socket, Activity]> {
+    const held = new Map<string, number>()
+    for (const { key } of this.open.values()) held.set(key, (held.get(key) ?? 0) + 1)
+    const others = [...this.open].filter(([socket]) => socket !== newcomer)
+    const most = others.reduce((found, [, { key }]) => Math.max(found, held.get(key) ?? 0), 0)
+    return others.filter(([, { key }]) => held.get(key) === most)
   }
 
   private end (socket: Socket): void {

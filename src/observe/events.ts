@@ -161,17 +161,17 @@ export const EVENTS = {
     optional: []
   },
   'bus.restored': { level: 'warn', when: 'all of them are heard again; `duration_ms` is the whole time in which events may have been lost', fields: ['topics', 'duration_ms'], optional: [] },
-  'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line of a `reason` in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'inbound.uncounted': {
     level: 'warn',
     when: '`messages` messages of clients were stored without counting their bytes, as Redis refused its user the counts or the keys hold something else; at most one line in 10 s',
     fields: ['messages'],
     optional: []
   },
-  'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line of a `reason` in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'control.order': {
     level: 'info',
-    when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines in 10 s',
+    when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines of an `order` in 10 s, then one with `dropped` alone',
     fields: ['order'],
     optional: ['user_id', 'ip', 'revocation', 'dropped']
   },

@@ -100,6 +100,43 @@ t.test('lists hold a quarter', async (t) => {
   t.equal(await running(many(bench, 8, n => `other${n}`)), 6)
 })
 
+t.test('one user\'s lists hold one of these places, and another user\'s is next, however many of hers wait', async (t) => {
+  const bench = setUp()
+  const attacker = many(bench, 50, () => 'eve', { list: true })
+  t.equal(await running(attacker), 1)
+  const alice = bench.start('alice', { list: true })
+  t.ok(await runs(alice))
+  const bob = bench.start('bob', { list: true })
+  const carol = bench.start('carol', { list: true })
+  t.notOk(await runs(bob))
+  await alice.finish()
+  t.ok(await runs(bob))
+  await attacker[0]?.finish()
+  t.ok(await runs(carol))
+  t.equal(await running(attacker), 1, 'hers wait, and the one that ran')
+  await bob.finish()
+  t.ok(await runs(attacker[1]))
+  t.notOk(await runs(attacker[2]))
+})
+
+t.test('users who wait are served in turn, each in the order of her calls', async (t) => {
+  const bench = setUp(1)
+  const first = bench.start('first')
+  const attacker = many(bench, 20, () => 'eve')
+  const [alice, again, bob] = [bench.start('alice'), bench.start('alice'), bench.start('bob')]
+  const order = [first, attacker[0], alice, bob, attacker[1], again, attacker[2]]
+  for (const job of order) {
+    t.ok(await runs(job))
+    await job?.finish()
+  }
+})
+
+t.test('no lists of those who ask keep re-checks of lists waiting', async (t) => {
+  const bench = setUp()
+  t.equal(await running(many(bench, 5, n => `user${n}`, { list: true })), 2)
+  t.equal(await running(many(bench, 5, n => `user${n}`, { list: true, recheck: true })), 2)
+})
+
 t.test('re-checks have places that nobody else takes, and take no more than their own', async (t) => {
   const bench = setUp()
   t.equal(await running(many(bench, 20, n => `user${n}`)), 8)

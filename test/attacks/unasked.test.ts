@@ -3,7 +3,7 @@ import { connect, connectRefused, freshAddress } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { offenders } from '../support/offenders.js'
-import { exchange, openRaw, upgradeHead } from '../support/raw-socket.js'
+import { exchange, openRaw, readResponse, upgradeHead } from '../support/raw-socket.js'
 import { HANG_MS } from '../support/until.js'
 
 // Strangers without a token or a secret against one process, at the default limits, beside victims whose worst wait is told.
@@ -71,6 +71,23 @@ t.test('strangers at the ports', async (t) => {
     const open = silent.filter(({ socket }) => !socket.destroyed).length
     t.ok(open <= 512, `${open} of them are open`)
     for (const { socket } of silent) socket.destroy()
+  })
+
+  await t.test('sockets that each have asked, and go on asking, take the place of no probe', async (t) => {
+    const request = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
+    const holders = await Promise.all(Array.from({ length: 512 }, async () => {
+      const raw = await openRaw(t, gateway.adminPort)
+      raw.write(request)
+      return raw
+    }))
+    const unheard = await offenders(Array.from({ length: 20 }, (_, n) => `probe ${n}`), async () => {
+      for (const holder of holders) holder.write(request)
+      const raw = await openRaw(t, gateway.adminPort)
+      raw.write(request)
+      return (await readResponse(raw))?.status === 200
+    })
+    t.same(unheard, [])
+    for (const { socket } of holders) socket.destroy()
   })
 
   await t.test('requests without a secret, or with a wrong one, keep nobody from being heard with the right one', async (t) => {

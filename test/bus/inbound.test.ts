@@ -47,7 +47,7 @@ t.test('at its bound the stream refuses and nothing is trimmed; what the back en
   t.equal(await inbound.append(message('over')), 'full')
 })
 
-/** A message whose data has this many bytes. */
+/** A message whose data has this many bytes: 400 or more, so that they are what it counts. */
 const ofBytes = (bytes: number, userId?: string): InboundMessage => message('x'.repeat(bytes - 2), userId)
 
 interface Bounded {
@@ -69,34 +69,34 @@ async function openBounded (t: Test, more: Partial<InboundBounds>, onUncounted =
 }
 
 t.test('what waits is bounded in bytes, of one user and of all, to the byte', async (t) => {
-  const { append, waiting, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 400 })
-  t.same([await append(300, 'a'), await append(101, 'a'), await append(100, 'a'), await append(2, 'a')], ['stored', 'user_full', 'stored', 'user_full'])
-  t.same([await append(400, 'b'), await append(201, 'c'), await append(200, 'c'), await append(2, 'd')], ['stored', 'full', 'stored', 'full'])
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 10000, maxUserBytes: 4000 })
+  t.same([await append(3000, 'a'), await append(1001, 'a'), await append(1000, 'a'), await append(400, 'a')], ['stored', 'user_full', 'stored', 'user_full'])
+  t.same([await append(4000, 'b'), await append(2001, 'c'), await append(2000, 'c'), await append(400, 'd')], ['stored', 'full', 'stored', 'full'])
   t.equal((await waiting()).length, 4, 'what is refused leaves nothing')
   const keys = (await redis.client.keys('*')).filter(key => key !== 'p:ws:inbound')
   t.same(keys.sort(), ['', ':a', ':b', ':c'].map(user => `{p:ws:inbound}:bytes${user}`))
   const ends = await Promise.all(keys.map(async key => await redis.client.pttl(key)))
-  t.ok(ends.every(end => end > 3_000_000), 'each count has an end')
+  t.ok(ends.every(end => end > 29 * 86_400_000), 'each count has an end, which is later than that of any entry that is read')
 })
 
 t.test('what the back end has handled makes room at once; what it deletes out of order counts until the older ones are gone', async (t) => {
-  const { append, waiting, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 500 })
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 10000, maxUserBytes: 5000 })
   const remove = async (...ids: Array<string | undefined>): Promise<void> => { await redis.client.xdel('p:ws:inbound', ...ids.map(String)) }
-  for (const user of ['a', 'b', 'a', 'b']) t.equal(await append(250, user), 'stored')
-  t.equal(await append(2, 'c'), 'full')
+  for (const user of ['a', 'b', 'a', 'b']) t.equal(await append(2500, user), 'stored')
+  t.equal(await append(400, 'c'), 'full')
   const [first, second, third] = await waiting()
   await remove(second, third)
-  t.same([await append(2, 'c'), await append(2, 'a')], ['full', 'full'])
+  t.same([await append(400, 'c'), await append(400, 'a')], ['full', 'full'])
   await remove(first)
-  t.same([await append(500, 'a'), await append(251, 'b'), await append(250, 'b'), await append(2, 'c')], ['stored', 'full', 'stored', 'full'])
+  t.same([await append(5000, 'a'), await append(2501, 'b'), await append(2500, 'b'), await append(400, 'c')], ['stored', 'full', 'stored', 'full'])
   await redis.client.xtrim('p:ws:inbound', 'MAXLEN', 1)
-  t.same([await append(251, 'b'), await append(250, 'b'), await append(500, 'a')], ['user_full', 'stored', 'stored'], 'trimmed')
+  t.same([await append(2501, 'b'), await append(2500, 'b'), await append(5000, 'a')], ['user_full', 'stored', 'stored'], 'trimmed')
   await redis.client.xtrim('p:ws:inbound', 'MAXLEN', 0)
-  t.same([await append(500, 'b'), await append(500, 'a'), await append(2, 'c')], ['stored', 'stored', 'full'], 'emptied')
+  t.same([await append(5000, 'b'), await append(5000, 'a'), await append(400, 'c')], ['stored', 'stored', 'full'], 'emptied')
 })
 
 t.test('the counts follow the stream over any history of adding and deleting, and stay small', async (t) => {
-  const { append, waiting, redis } = await openBounded(t, { maxBytes: 5000, maxUserBytes: 2000 })
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 10_000, maxUserBytes: 4000 })
   const random = createRandom(5)
   // What is in the stream or was deleted behind an entry that still is: [id, user, bytes], oldest first.
   let model: Array<readonly [string, string, number]> = []
@@ -109,10 +109,10 @@ t.test('the counts follow the stream over any history of adding and deleting, an
     const alive = await waiting()
     const oldest = model.findIndex(([id]) => id === alive[0])
     model = oldest === -1 ? [] : model.slice(oldest)
-    const [user, bytes] = [random.pick(['a', 'b', 'c', 'd']), 2 + random.below(700)]
+    const [user, bytes] = [random.pick(['a', 'b', 'c', 'd']), 400 + random.below(700)]
     const sum = (of: (who: string) => boolean): number =>
       model.filter(([, who]) => of(who)).reduce((total, [, , more]) => total + more, bytes)
-    const expected = sum(() => true) > 5000 ? 'full' : sum(who => who === user) > 2000 ? 'user_full' : 'stored'
+    const expected = sum(() => true) > 10_000 ? 'full' : sum(who => who === user) > 4000 ? 'user_full' : 'stored'
     const outcome = await append(bytes, user)
     if (outcome !== expected) wrong.push(`${step}: ${outcome} in place of ${expected}`)
     if (outcome === 'stored') model.push([(await waiting()).at(-1) ?? '', user, bytes])
@@ -122,56 +122,56 @@ t.test('the counts follow the stream over any history of adding and deleting, an
 })
 
 t.test('a process of the build before, which counts nothing, changes no count', async (t) => {
-  const { append, waiting, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 300 })
+  const { append, waiting, redis } = await openBounded(t, { maxBytes: 10000, maxUserBytes: 3000 })
   const appendUncounted = async (): Promise<void> => { await redis.client.xadd('p:ws:inbound', '*', 'connection_id', 'c', 'user_id', 'a', 'to', 'agent:a', 'data', '"x"', 'ts', 't') }
   await appendUncounted()
-  t.same([await append(300, 'a'), await append(2, 'a')], ['stored', 'user_full'])
+  t.same([await append(3000, 'a'), await append(400, 'a')], ['stored', 'user_full'])
   await appendUncounted()
   const [first, second] = await waiting()
   await redis.client.xdel('p:ws:inbound', String(first), String(second))
-  t.same([await append(300, 'a'), await append(2, 'a')], ['stored', 'user_full'], 'its entry is the oldest now')
+  t.same([await append(3000, 'a'), await append(400, 'a')], ['stored', 'user_full'], 'its entry is the oldest now')
 })
 
 t.test('counts that hold something else, or that must not be used, cost no message, and are told', async (t) => {
   let uncounted = 0
-  const { append, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 300 }, () => { uncounted++ })
+  const { append, redis } = await openBounded(t, { maxBytes: 10000, maxUserBytes: 3000 }, () => { uncounted++ })
   await redis.client.set('{p:ws:inbound}:bytes:a', 'theirs')
   await redis.client.rpush('{p:ws:inbound}:bytes:b', 'theirs', 'too')
-  t.same([await append(400, 'a'), await append(400, 'b')], ['stored', 'stored'])
+  t.same([await append(4000, 'a'), await append(4000, 'b')], ['stored', 'stored'])
   t.equal(uncounted, 2)
-  t.equal(await append(300, 'c'), 'full', 'the other bound holds')
+  t.equal(await append(3000, 'c'), 'full', 'the other bound holds')
   t.same([await redis.client.get('{p:ws:inbound}:bytes:a'), await redis.client.lrange('{p:ws:inbound}:bytes:b', 0, -1)], ['theirs', ['theirs', 'too']])
   await redis.client.call('ACL', 'SETUSER', 'default', '-lindex', '-rpush', '-xrange')
-  for (let n = 0; n < 5; n++) t.equal(await append(400, 'd'), 'stored')
+  for (let n = 0; n < 5; n++) t.equal(await append(4000, 'd'), 'stored')
   t.equal(uncounted, 7)
 })
 
-/** What 100,000 messages of two bytes leave, without sending each. */
+/** What 100,000 messages of 20 bytes leave, without sending each. */
 const FILL = `for n = 0, 99999 do
-  local item = string.format('%s %d %d', redis.call('XADD', KEYS[1], '*', 'data', '""'), n * 2, n * 2 + 2)
+  local item = string.format('%s %d %d', redis.call('XADD', KEYS[1], '*', 'data', '""'), n * 20, n * 20 + 20)
   redis.call('RPUSH', KEYS[2], item)
   redis.call('RPUSH', KEYS[3], item)
 end`
 
 t.test('a flood of entries that were handled at once holds up nobody', async (t) => {
-  const { append, redis } = await openBounded(t, { maxEntries: 200_000, maxUserBytes: 200_000 })
+  const { append, redis } = await openBounded(t, { maxEntries: 200_000, maxUserBytes: 2_000_000 })
   await redis.client.eval(FILL, 3, 'p:ws:inbound', '{p:ws:inbound}:bytes', '{p:ws:inbound}:bytes:a')
-  t.equal(await append(2, 'a'), 'user_full')
+  t.equal(await append(400, 'a'), 'user_full')
   await redis.client.xtrim('p:ws:inbound', 'MAXLEN', 1)
   await redis.client.call('CONFIG', 'RESETSTAT')
-  t.equal(await append(199_998, 'a'), 'stored')
-  t.equal(await append(2, 'a'), 'user_full')
+  t.equal(await append(1_999_980, 'a'), 'stored')
+  t.equal(await append(400, 'a'), 'user_full')
   const calls = /cmdstat_lindex:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1]
   t.ok(Number(calls) < 200, `${calls ?? 'no'} items are looked at, not 100,000`)
 })
 
 t.test('while nothing is handled, what does not fit is refused without reading the oldest entry again', async (t) => {
-  const { append, redis } = await openBounded(t, { maxBytes: 1000, maxUserBytes: 300 })
+  const { append, redis } = await openBounded(t, { maxBytes: 10000, maxUserBytes: 3000 })
   const reads = async (): Promise<number> => Number(/cmdstat_xrange:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
-  t.equal(await append(300, 'a'), 'stored')
+  t.equal(await append(3000, 'a'), 'stored')
   const startedMs = performance.now()
   const before = await reads()
-  for (let n = 0; n < 100; n++) t.equal(await append(200, 'a'), 'user_full')
+  for (let n = 0; n < 100; n++) t.equal(await append(2000, 'a'), 'user_full')
   const atMost = 1 + Math.ceil((performance.now() - startedMs) / 1000)
   t.ok(await reads() - before <= atMost, `at most once a second: ${await reads() - before} of ${atMost}`)
 })
@@ -179,16 +179,42 @@ t.test('while nothing is handled, what does not fit is refused without reading t
 t.test('in memory the same bounds hold for what the taker is busy with', async (t) => {
   const releases: (() => void)[] = []
   const inbound = createMemoryInbound({
-    bounds: bounds(10, { maxBytes: 1000, maxUserBytes: 400 }),
+    bounds: bounds(10, { maxBytes: 10000, maxUserBytes: 4000 }),
     onMessage: async () => { await new Promise<void>((resolve) => { releases.push(resolve) }) }
   })
-  const held = [inbound.append(ofBytes(400, 'a')), inbound.append(ofBytes(400, 'b'))]
-  t.same([await inbound.append(ofBytes(2, 'a')), await inbound.append(ofBytes(201, 'c'))], ['user_full', 'full'])
+  const held = [inbound.append(ofBytes(4000, 'a')), inbound.append(ofBytes(4000, 'b'))]
+  t.same([await inbound.append(ofBytes(400, 'a')), await inbound.append(ofBytes(2001, 'c'))], ['user_full', 'full'])
   for (const release of releases.splice(0)) release()
   t.same(await Promise.all(held), ['stored', 'stored'])
-  const again = inbound.append(ofBytes(400, 'a'))
+  const again = inbound.append(ofBytes(4000, 'a'))
   for (const release of releases) release()
   t.equal(await again, 'stored')
+})
+
+t.test('what one user may leave in the stream takes at most twice her bound of Redis, however short her messages are', async (t) => {
+  const filled = async (data: string, more: Partial<InboundMessage>): Promise<number> => {
+    const bound = 262_144
+    const { inbound, redis } = await openBounded(t, { maxEntries: 1_000_000, maxUserBytes: bound })
+    while (await inbound.append({ ...message(data), ...more }) === 'stored') { /* until it is full */ }
+    const keys = await redis.client.keys('*')
+    const used = await Promise.all(keys.map(async key => Number(await redis.client.call('MEMORY', 'USAGE', key, 'SAMPLES', '0'))))
+    return used.reduce((sum, bytes) => sum + bytes, 0) / bound
+  }
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const long = { id: 'i'.repeat(64), to: `agent:${'a'.repeat(128)}`, traceparent }
+  const shares = [await filled('', {}), await filled('', long), await filled('x'.repeat(100), long), await filled('', { userId: 'u'.repeat(500) })]
+  t.ok(shares.every(share => share > 0.3 && share <= 1.1), shares.join())
+  const dearest = await filled('x'.repeat(500), long)
+  t.ok(dearest <= 2, `data as long as all the rest: ${dearest}`)
+  t.ok(await filled('x'.repeat(5000), {}) <= 1.25, 'memory is given out in steps')
+})
+
+t.test('in memory each message counts what it would in Redis', async (t) => {
+  const onMessage = async (): Promise<void> => { await new Promise(() => {}) }
+  const inbound = createMemoryInbound({ bounds: bounds(1000, { maxUserBytes: 4000 }), onMessage })
+  const tried = Array.from({ length: 20 }, async () => await Promise.race([inbound.append(message(1)), new Promise(setImmediate)]))
+  const outcomes = await Promise.all(tried)
+  t.ok(outcomes.filter(outcome => outcome === 'user_full').length >= 20 - 4000 / 256)
 })
 
 t.test('it works on a cluster', async (t) => {

@@ -92,11 +92,13 @@ t.test('what a broken back end publishes is dropped, counted and sampled, and th
   }
   await send('', 'x', '[]', '{"event":"e"}', Buffer.from([0xff, 0xfe, 0]), 'y'.repeat(1_048_577))
   await until('the good one arrived', () => heard.length === 1)
-  t.same(drops, [{ reason: 'not_json', dropped: 1 }])
+  t.same(drops, ['not_json', 'wrong_shape', 'not_utf8', 'too_large'].map(reason => ({ reason, dropped: 1 })), 'each reason has a line')
   nowMs += 10_000
   await send('{"event":"","data":1}')
   await until('the next arrived', () => heard.length === 2)
-  t.same(drops[1], { reason: 'wrong_shape', dropped: 6 })
+  t.same(drops.slice(4), [{ reason: 'wrong_shape', dropped: 2 }])
+  await bus.close()
+  t.same(drops.slice(5), [{ reason: 'not_json', dropped: 1 }], 'what was not told is told at close')
 })
 
 t.test('10,000 topics are subscribed in one go, by few commands, and left', async (t) => {

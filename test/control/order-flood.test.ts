@@ -109,19 +109,25 @@ t.test('a flood of messages about entries costs Redis a few calls, and the log a
   t.ok(heard.length <= 50 * (1 + (performance.now() - began) / 10_000), `${heard.length} lines`)
 })
 
-t.test('what is reported of orders is bounded in a period, and says how many were left out', (t) => {
+t.test('each kind of order has its own lines in a period, so none hides another, and says how many were left out', (t) => {
   let nowMs = 0
   const heard: HeardOrder[] = []
-  const report = createOrderReports((order) => { heard.push(order) }, () => nowMs)
-  for (let n = 0; n < 200; n++) report({ type: 'unban', address: `a${n}` })
+  const reports = createOrderReports((order) => { heard.push(order) }, () => nowMs)
+  for (let n = 0; n < 200; n++) reports.note({ type: 'unban', address: `a${n}` })
   t.equal(heard.length, 50)
+  reports.note({ type: 'disconnect', user_id: 'bob' })
+  t.same(heard.slice(50), [{ order: 'disconnect', userId: 'bob' }])
   nowMs = 10_000
-  report({ type: 'revoke', revocation: { kind: 'sid', id: 's', issuer: null, issuedBeforeMs: null }, duration_ms: 1 })
-  report({ type: 'unrevoke', target: { kind: 'sub', id: 'alice', issuer: 'main' } })
-  report({ type: 'recheck' })
-  report({ type: 'disconnect', user_id: 'bob' })
-  t.same(heard.slice(50), [
-    { order: 'revoke', revocation: 'sid s', dropped: 150 }, { order: 'unrevoke', revocation: 'sub alice' }, { order: 'recheck' }, { order: 'disconnect', userId: 'bob' }
+  reports.note({ type: 'revoke', revocation: { kind: 'sid', id: 's', issuer: null, issuedBeforeMs: null }, duration_ms: 1 })
+  reports.note({ type: 'unrevoke', target: { kind: 'sub', id: 'alice', issuer: 'main' } })
+  reports.note({ type: 'recheck' })
+  reports.note({ type: 'unban', address: 'b' })
+  t.same(heard.slice(51), [
+    { order: 'revoke', revocation: 'sid s' }, { order: 'unrevoke', revocation: 'sub alice' }, { order: 'recheck' },
+    { order: 'unban', address: 'b', dropped: 150 }
   ])
+  for (let n = 0; n < 60; n++) reports.note({ type: 'disconnect', user_id: 'bob' })
+  reports.close()
+  t.same(heard.slice(105), [{ order: 'disconnect', dropped: 10 }])
   t.end()
 })

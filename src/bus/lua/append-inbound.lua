@@ -4,7 +4,7 @@
 -- Beside the stream stand two lists of what was added, oldest first: `<id of the entry> <bytes added before it> <and with it>`,
 -- counted since the list began. So what waits is a difference of a list's ends, which cannot drift: there is no counter that
 -- somebody must take back. The id of the stream's oldest entry can be read only with all of its data. So items of entries that
--- the back end has handled stay until a message does not fit, or for 128 messages; and a list that is full all the same is
+-- the back end has handled stay until a message does not fit, or for 128 messages, 32 of one user; and a list that is full all the same is
 -- marked, by `<entries of the stream> <id of the newest> <time, ms>` behind its first item: while that is so, it is full for a
 -- second. (The time is for entries of the build before, which are in no list: they could hide that others have gone.)
 --
@@ -16,20 +16,18 @@
 -- ARGV[1]  most entries
 -- ARGV[2]  most bytes that may wait
 -- ARGV[3]  most bytes of one user that may wait
--- ARGV[4]  bytes of this message
--- ARGV[5]  how long the first list is kept after a message, ms
--- ARGV[6]  the same of the second list, ms
--- ARGV[7…] names and values of the entry's fields
+-- ARGV[4]  bytes that this message counts
+-- ARGV[5]  how long a list is kept after a message that it counts, ms
+-- ARGV[6…] names and values of the entry's fields
 -- returns  1 stored, 2 stored but not counted, 0 full, -1 full for this user
 local stream = KEYS[1]
 local max_entries = tonumber(ARGV[1])
 local size = tonumber(ARGV[4])
 local entries = redis.call('XLEN', stream)
 local lists = {
-  { key = KEYS[2], most = tonumber(ARGV[2]), kept = ARGV[5], full = 0 },
-  { key = KEYS[3], most = tonumber(ARGV[3]), kept = ARGV[6], full = -1 }
+  { key = KEYS[2], most = tonumber(ARGV[2]), trim_every = 128, full = 0 },
+  { key = KEYS[3], most = tonumber(ARGV[3]), trim_every = 32, full = -1 }
 }
-local TRIM_EVERY = 128
 local MARK_MS = 1000
 
 local function read_now ()
@@ -129,18 +127,18 @@ if entries == 0 or (full and not is_marked(full)) then
 end
 if full then return full.full end
 
-local id = redis.call('XADD', stream, '*', unpack(ARGV, 7))
-local is_counted = true
+local id = redis.call('XADD', stream, '*', unpack(ARGV, 6))
+local is_counted, is_due = true, false
 for _, list in ipairs(lists) do
   local before = list.last and list.last.after or 0
   local length = list.broken or redis.pcall('RPUSH', list.key, string.format('%s %.0f %.0f', id, before, before + size))
   if type(length) == 'number' then
-    redis.pcall('PEXPIRE', list.key, list.kept)
+    redis.pcall('PEXPIRE', list.key, ARGV[5])
     if length > max_entries then redis.pcall('LTRIM', list.key, -max_entries, -1) end
-    list.length = length
+    is_due = is_due or length % list.trim_every == 0
   else
     is_counted = false
   end
 end
-if (lists[1].length or 1) % TRIM_EVERY == 0 then drop_handled() end
+if is_due then drop_handled() end
 return is_counted and 1 or 2

@@ -1,0 +1,52 @@
+/** Writes a line; `count`: for how many events it stands; `isLatest`: it is written as the latest of them happens. */
+export type WriteSample = (count: number, isLatest: boolean) => void
+
+/** Lets some lines of each kind through in a period, and counts the rest: their count is told when the period ends, or at close. */
+export interface SampledLines {
+  /** Notes events of one kind: 0 or more. Kinds must be bounded in number. `write` is called now, or once for all held back. */
+  note (kind: string, times: number, write: WriteSample): void
+  /** Tells every count held back. */
+  close (): void
+}
+
+export interface SampledLinesOptions {
+  readonly periodMs: number
+  /** Lines of one kind: 1 or more. */
+  readonly mostInPeriod: number
+  /** In ms. */
+  readonly now: () => number
+}
+
+interface Sample { beganAtMs: number, written: number, held: number, write: WriteSample, timer: NodeJS.Timeout | null }
+
+/** Makes the sampling of lines that a flood must not multiply. Each kind has a budget of its own, so that none hides another. */
+export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLinesOptions): SampledLines {
+  const samples = new Map<string, Sample>()
+
+  function tellHeld (sample: Sample): void {
+    const { held, timer } = sample
+    if (timer !== null) clearTimeout(timer)
+    Object.assign(sample, { held: 0, timer: null })
+    if (held > 0) sample.write(held, false)
+  }
+
+  return {
+    note (kind, times, write) {
+      const sample = samples.get(kind) ?? { beganAtMs: -Infinity, written: 0, held: 0, write, timer: null }
+      samples.set(kind, sample)
+      const endsInMs = sample.beganAtMs + periodMs - now()
+      if (endsInMs <= 0) Object.assign(sample, { beganAtMs: now(), written: 0 })
+      sample.write = write
+      if (sample.written >= mostInPeriod) {
+        sample.held += times
+        sample.timer ??= setTimeout(() => { tellHeld(sample) }, endsInMs).unref()
+        return
+      }
+      const count = sample.held + times
+      sample.written++
+      sample.held = 0
+      write(count, true)
+    },
+    close () { for (const sample of samples.values()) tellHeld(sample) }
+  }
+}

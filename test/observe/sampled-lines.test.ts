@@ -1,0 +1,45 @@
+import t from 'tap'
+import { createSampledLines } from '../../src/observe/sampled-lines.js'
+import { until } from '../support/until.js'
+
+type Line = readonly [kind: string, count: number, isLatest: boolean]
+
+function setUp (periodMs: number) {
+  const state = { nowMs: 0 }
+  const written: Line[] = []
+  const lines = createSampledLines({ periodMs, mostInPeriod: 2, now: () => state.nowMs })
+  return {
+    state,
+    written,
+    lines,
+    note (kind: string, times = 1) { lines.note(kind, times, (...how) => { written.push([kind, ...how]) }) }
+  }
+}
+
+t.test('each kind has its own lines in a period, and the next one counts what was held back', (t) => {
+  const { note, written, state } = setUp(60_000)
+  for (let n = 0; n < 5; n++) note('a')
+  note('b', 7)
+  state.nowMs = 60_000
+  note('a')
+  t.same(written, [['a', 1, true], ['a', 1, true], ['b', 7, true], ['a', 4, true]])
+  t.end()
+})
+
+t.test('when nothing more comes, what was held back is told by a timer, once', async (t) => {
+  const { note, written, lines } = setUp(20)
+  for (let n = 0; n < 5; n++) note('a')
+  await until('the count', () => written.length > 2)
+  lines.close()
+  t.same(written, [['a', 1, true], ['a', 1, true], ['a', 3, false]])
+})
+
+t.test('what was held back is told at close, and no timer is left', (t) => {
+  const { note, written, lines } = setUp(60_000)
+  for (let n = 0; n < 5; n++) note('a')
+  for (let n = 0; n < 2; n++) note('b')
+  lines.close()
+  lines.close()
+  t.same(written.slice(4), [['a', 3, false]])
+  t.end()
+})
