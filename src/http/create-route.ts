@@ -4,6 +4,8 @@ import { judgeSecret } from './secrets.js'
 
 type Input<Body> = { readonly ok: true, readonly value: Body } | { readonly ok: false, readonly answer: Answer }
 
+/** Of a request with a secret: its query may name a user. */
+const PLAIN_PLUS = 'a + in the query can be read in two ways: write %2B for the sign, %20 for a space'
 export const NOT_JSON = 'the body is not valid JSON'
 
 /** Makes a route of its description and handler, for whichever hosts it is mounted on. */
@@ -30,6 +32,7 @@ async function serveRoute<Params, Query, Body> (
   // Nothing is awaited on the way of the right secret: on the native port a body is read at once or lost.
   if (denial !== null) return await denial
   if (!params.fits(request.params)) return refusalAnswer('bad_request', params.wanted)
+  if (secret !== null && request.hasPlainPlus) return refusalAnswer('bad_request', PLAIN_PLUS)
   if (!query.fits(request.query)) return refusalAnswer('bad_request', query.wanted)
   const input = await readInput(body, request)
   if (!input.ok) return input.answer

@@ -121,6 +121,7 @@ async function answerRequest (
   const incoming: IncomingRequest = {
     params: match.params,
     query: readQuery(query),
+    hasPlainPlus: query.includes('+'),
     headers,
     address,
     readBody: async (bounds) => await readNodeBody(request, bounds)

@@ -13,6 +13,8 @@ export interface IncomingRequest {
   readonly params: Readonly<Record<string, string>>
   /** Decoded; the first where one stands several times. */
   readonly query: Readonly<Record<string, string>>
+  /** A `+` stands in the query as it was sent: some write a space so, and others the sign itself. */
+  readonly hasPlainPlus: boolean
   readonly headers: RequestHeaders
   /** Where the client is, behind trusted proxies. */
   readonly address: ClientAddress

@@ -34,6 +34,15 @@ t.test('orders of operators reach every process', async (t) => {
     t.match(connections[0], { user_id: 'lister', ip: /^127\.77\./, path: '/ws', connection_id: /./, opened_at: /T/ })
   })
 
+  await t.test('a user whose id has a + is found by the one spelling that is heard, and the other is refused', async (t) => {
+    await open(there, issuer.sign({ sub: 'bob+x@y.z' }))
+    const list = await (await order('GET', '/v1/connections?user_id=bob%2Bx%40y.z')).json() as { connections: unknown[] }
+    t.equal(list.connections.length, 1)
+    const plain = await offenders([['GET', '/v1/connections'], ['POST', '/v1/recheck']] as const, async ([method, path]) =>
+      (await order(method, `${path}?user_id=bob+x@y.z`)).status === 400)
+    t.same(plain, [])
+  })
+
   await t.test('disconnecting a user ends its connections everywhere, and nobody else\'s', async (t) => {
     const [first, second, other] = [await open(here, issuer.sign({ sub: 'alice' })), await open(there, issuer.sign({ sub: 'alice' })), await open(there, issuer.sign({ sub: 'bob' }))]
     t.equal((await order('DELETE', '/v1/users/alice/connections')).status, 204)

@@ -31,6 +31,7 @@ function trace (): { ask: (more?: Partial<IncomingRequest> & { text?: string }) 
   const ask = async ({ text = '{"b":"3"}', ...more }: Partial<IncomingRequest> & { text?: string } = {}): Promise<Answer> => await route.serve({
     params: { p: '1' },
     query: { q: '2', other: 'x' },
+    hasPlainPlus: false,
     headers: new Map([['x-publish-key', SECRET]]),
     address: { ip: '192.0.2.1', key: '192.0.2.1' },
     async readBody ({ maxBytes }) {
@@ -63,4 +64,11 @@ t.test('a body that cannot be read, is no JSON or does not fit never reaches the
   t.match(await ask({ text: '{' }), { status: 400, body: { message: 'the body is not valid JSON' } })
   for (const text of ['null', '[]', '{"b":"1234"}', '{}']) t.match(await ask({ text }), { status: 400, body: { message: 'b: wanted at most 3 characters' } }, text)
   t.notOk(done.includes('handled'))
+})
+
+t.test('a + in the query of a request with a secret is 400 and says what to write, and nothing is read', async (t) => {
+  const { ask, done } = trace()
+  t.match(await ask({ hasPlainPlus: true }), { status: 400, body: { error: 'bad_request', message: /%2B.*%20/ } })
+  t.match(await ask({ hasPlainPlus: true, headers: new Map() }), { status: 401 }, 'nobody without the secret is told of it')
+  t.same(done, [])
 })

@@ -41,7 +41,7 @@ function parsePublication (text: string): ParsedBody {
   return { ok: true, value: Object.fromEntries(body) }
 }
 
-/** A percent-encoded octet, which an id of a topic never has here. */
+/** A percent-encoded octet: an id that really has one is told from a mistake in Redis only, where every id is encoded. */
 const ENCODED = /%[0-9A-Fa-f]{2}/
 
 /** The topic as it should have been written, when its id is percent-encoded. */
@@ -81,7 +81,7 @@ export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps
     },
     async handle ({ body: { topic, event, data } }) {
       const plain = findPlainForm(topic)
-      if (plain !== null) return refusalAnswer('bad_request', `the topic's id is not percent-encoded here: write ${plain}`)
+      if (plain !== null) return refusalAnswer('bad_request', `the topic's id is not percent-encoded here: if ${plain} is meant, write that; an id that itself holds % and two hex digits is published to by Redis only`)
       const fault = findFault({ event, data })
       if (fault !== null) return refusalAnswer('bad_request', fault)
       try {

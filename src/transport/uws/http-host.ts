@@ -49,6 +49,7 @@ async function ask (route: Route, res: HttpResponse, req: NativeRequest, deps: R
   return renderAnswer(await route.serve({
     params,
     query: readQuery(head.query),
+    hasPlainPlus: head.query.includes('+'),
     headers,
     address,
     readBody: async (bounds) => await beginBody(headers.get('content-length'), bounds).reading
