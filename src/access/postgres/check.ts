@@ -3,17 +3,11 @@ import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
+import { BEGIN } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
 import { readFacts, selectFacts } from './safeguard-facts.js'
 import type { Guarded, Inspection } from './safeguards.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
-
-/**
- * In this transaction nothing is in force that another program left on the connection of a pooler, or a default of a setting
- * that a policy could read: `reset all` comes first. The transaction always ends by a rollback, which gives the neighbours
- * theirs back.
- */
-const BEGIN = 'begin isolation level read committed read only; reset all'
 
 /**
  * How long a process that stands still may hold its place in a pooler. It bounds no question: the server cancels that before,
@@ -24,20 +18,15 @@ const IDLE_MS = 10_000
 /**
  * All that the check needs, for this transaction only. Supabase's `auth.jwt()` reads `request.jwt.claim` before
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
- * the defaults of role and database. Temporary tables of another program on the same connection come last on the path,
- * so that no helper of a policy reads them in the place of a real table. The path is otherwise the one that policies and
- * their helpers were made for: what is written here names the schema of every operator, function and type instead, as
- * others may have put theirs on that path. The driver reads UTF-8. The ids travel as
- * settings since the query that follows then needs no parameters, and costs one round trip with the rollback. The role
- * comes last.
+ * the defaults of role and database. The path is the one that policies and their helpers were made for: what is written here
+ * names the schema of every operator, function and type instead, as others may have put theirs on that path. The driver reads
+ * UTF-8. The ids travel as settings since the query that follows then needs no parameters, and costs one round trip with the
+ * rollback. The role comes last.
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
   pg_catalog.set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true),
   pg_catalog.set_config('client_encoding', 'UTF8', true),
-  pg_catalog.set_config('search_path',
-    pg_catalog.concat_ws(', ', case when pg_catalog.current_setting('search_path') operator(pg_catalog.<>) ''
-      then pg_catalog.current_setting('search_path') end, 'pg_temp'), true),
   pg_catalog.set_config('request.jwt.claim', '', true),
   pg_catalog.set_config('request.jwt.claims', $2, true),
   pg_catalog.set_config('request.jwt.claim.sub', $3, true),

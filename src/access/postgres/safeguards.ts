@@ -1,6 +1,7 @@
 import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
 import { AccessError, UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
+import { BEGIN } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
 import { readFacts, selectFacts } from './safeguard-facts.js'
 import { describeWriters } from './search-path.js'
@@ -94,7 +95,7 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
   const readRelations = async (): Promise<readonly Row[]> => await connection.run(RELATIONS, [role, ...names])
   const [, [session], , first] = await Promise.all([
-    connection.run('begin isolation level read committed read only; reset all'),
+    connection.run(BEGIN),
     connection.run('select session_user::pg_catalog.text as login, pg_catalog.current_setting(\'search_path\') as path'),
     connection.run(OWN_PATH), readRelations()
   ])

@@ -10,6 +10,7 @@ const server = await startPostgres(t)
 const database = await server.createSample('left')
 const owner = postgres(server.url('postgres', database), { max: 1, onnotice: () => {} })
 t.teardown(() => owner.end({ timeout: 1 }))
+const LOGIN = 'portcullis_login'
 const [MINE, BOBS] = ['10000000-0000-4000-8000-000000000001', '20000000-0000-4000-8000-000000000002']
 
 // `auth.jwt()` as Supabase has it; a tenant by a setting of its own; a helper that finds its table by the search path.
@@ -23,6 +24,10 @@ await owner.unsafe(`
   grant select on public.notes, public.friends to authenticated;
   create function auth.is_friend (of text) returns boolean language plpgsql stable as $$
     begin return exists (select from friends f where f.of = is_friend.of and f.friend = auth.jwt() ->> 'sub'); end $$;
+  create function auth.is_friend_by_definer (of text) returns boolean language plpgsql stable security definer set search_path = public as $$
+    begin return exists (select from friends f where f.of = is_friend_by_definer.of and f.friend = auth.jwt() ->> 'sub'); end $$;
+  create function auth.is_friend_by_invoker (of text) returns boolean language sql stable set search_path = public as $$
+    select exists (select from friends f where f.of = is_friend_by_invoker.of and f.friend = auth.jwt() ->> 'sub') $$;
   alter table public.notes enable row level security;
   create policy own on public.notes for select to authenticated using (
     owner = auth.jwt() ->> 'sub' or tenant = current_setting('app.tenant', true) or auth.is_friend(owner));
@@ -72,13 +77,44 @@ t.test('nothing that another program left on a pooled connection speaks for the 
   t.same(pids.map(row => row['pid'] as unknown), [pid], 'it was one connection all the time')
 })
 
+/** Helpers of a policy: each looks for `friends`, by the path of the session or by one of its own. */
+const HELPERS = ['is_friend', 'is_friend_by_definer', 'is_friend_by_invoker']
+/** What stands in the place of `friends` for everything on the neighbour's connection, and how it is taken away. */
+const TEMPORARY: ReadonlyArray<readonly [string, string]> = [
+  ["create temporary table friends (of text, friend text); insert into friends values ('bob', 'alice')", 'drop table pg_temp.friends'],
+  ["create temporary view friends as select 'bob'::text as of, 'alice'::text as friend", 'drop view pg_temp.friends']
+]
+
+t.test('a temporary table or view of another program is not there for a helper with a path of its own, and is there again afterwards', async (t) => {
+  const pooler = await startPgbouncer(t, server)
+  const neighbour = postgres(pooler.url(LOGIN, database), { max: 1, prepare: false, onnotice: () => {} })
+  t.teardown(() => neighbour.end({ timeout: 1 }))
+  const authorizer = createAuthorizer(t, pooler.url(LOGIN, database))
+  await authorizer.start()
+  t.teardown(() => owner.unsafe("alter policy own on public.notes using (owner = auth.jwt() ->> 'sub' or tenant = current_setting('app.tenant', true) or auth.is_friend(owner))"))
+  const wrong: unknown[] = []
+  for (const helper of HELPERS) {
+    await owner.unsafe(`alter policy own on public.notes using (owner = auth.jwt() ->> 'sub' or auth.${helper}(owner))`)
+    for (const [create, drop] of TEMPORARY) {
+      await neighbour.unsafe(`${create}; grant select on pg_temp.friends to public`)
+      // Postgres keeps the helper's plan for the session, made when the neighbour's object was there.
+      const ask = `begin; set local role authenticated; select set_config('request.jwt.claims', '{"sub": "alice"}', true)`
+      await neighbour.unsafe(`${ask}; select auth.${helper}('bob'); commit`)
+      const [seen, again] = [await seenBy(authorizer, 'alice'), await seenBy(authorizer, 'alice')]
+      const [left] = await neighbour.unsafe('select count(*)::int as friends from pg_temp.friends')
+      if (JSON.stringify([seen, again, left]) !== JSON.stringify([[MINE], [MINE], { friends: 1 }])) wrong.push([helper, create, seen, again, left])
+      await neighbour.unsafe(drop)
+    }
+  }
+  t.same(wrong, [])
+})
+
 t.test('nor does what the session began with', async (t) => {
   const options = encodeURIComponent(`-c request.jwt.claim=${BOBS_CLAIMS.replaceAll(' ', '')}`)
   const authorizer = createAuthorizer(t, `${server.url('portcullis_login', database)}?options=${options}`)
   t.same(await seenBy(authorizer, 'alice'), [MINE])
 })
 
-const LOGIN = 'portcullis_login'
 for (const [place, given] of [
   [`role ${LOGIN}`, `alter role ${LOGIN}`], [`database ${database}`, `alter database "${database}"`],
   [`role ${LOGIN} in database ${database}`, `alter role ${LOGIN} in database "${database}"`], ['every role', 'alter role all']
