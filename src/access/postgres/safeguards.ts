@@ -96,16 +96,15 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
   const readRelations = async (): Promise<readonly Row[]> => await connection.run(RELATIONS, [role, ...names])
   const [, [session], , first] = await Promise.all([
     connection.run(BEGIN),
-    connection.run('select session_user::pg_catalog.text as login, pg_catalog.current_setting(\'search_path\') as path'),
+    connection.run('select pg_catalog.current_setting(\'search_path\') as path'),
     connection.run(OWN_PATH), readRelations()
   ])
   const oids = oidsOf(first)
-  const path = String(session?.['path'])
   // The fingerprint is read before what is judged: a change in between makes the next check look again.
   const [fingerprint, roles, relations, defaults, writers] = await Promise.all([
     connection.run(selectFacts({ role: CHECKED_ROLE, oids }).join(' union all '), [role]).then(readFacts),
     connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection),
-    describeWriters(connection, path, [String(session?.['login']), role])
+    describeWriters(connection, { path: String(session?.['path']), role, oids })
   ])
   await connection.run('rollback')
   const reasons = new Set([
