@@ -20,13 +20,14 @@ const IDLE_MS = 10_000
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
  * the defaults of role and database. The path is the one that policies and their helpers were made for: what is written here
  * names the schema of every operator, function and type instead, as others may have put theirs on that path. The driver reads
- * UTF-8. The ids travel as settings since the query that follows then needs no parameters, and costs one round trip with the
+ * UTF-8. With `row_security` off, which role or database may give, policies are errors. The ids travel as settings since the query that follows then needs no parameters, and costs one round trip with the
  * rollback. The role comes last.
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
   pg_catalog.set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true),
   pg_catalog.set_config('client_encoding', 'UTF8', true),
+  pg_catalog.set_config('row_security', 'on', true),
   pg_catalog.set_config('request.jwt.claim', '', true),
   pg_catalog.set_config('request.jwt.claims', $2, true),
   pg_catalog.set_config('request.jwt.claim.sub', $3, true),

@@ -11,6 +11,8 @@ import type { QualifiedName } from '../qualified-name.js'
 export interface Guarded extends ByKind<QualifiedName> {
   /** The role that checks run as. */
   readonly role: string
+  /** Names of the settings with a dot that the address gives to each session. */
+  readonly startup: readonly string[]
 }
 
 /** The shape of each relation's ids. */
@@ -91,7 +93,7 @@ const SHAPES: Readonly<Record<string, IdShape>> = {
  * names every fault at once.
  */
 export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<Inspection> {
-  const { role } = guarded
+  const { role, startup } = guarded
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
   const readRelations = async (): Promise<readonly Row[]> => await connection.run(RELATIONS, [role, ...names])
   const [, [session], , first] = await Promise.all([
@@ -103,7 +105,7 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
   // The fingerprint is read before what is judged: a change in between makes the next check look again.
   const [fingerprint, roles, relations, defaults, writers] = await Promise.all([
     connection.run(selectFacts({ role: CHECKED_ROLE, oids }).join(' union all '), [role]).then(readFacts),
-    connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection),
+    connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection, startup),
     describeWriters(connection, { path: String(session?.['path']), role, oids })
   ])
   await connection.run('rollback')

@@ -1,9 +1,12 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { UnsafeDatabaseError } from '../../../src/access/access-error.js'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
 import { startPgbouncer } from '../../support/pgbouncer.js'
 import { startPostgres } from '../../support/postgres.js'
+import { until } from '../../support/until.js'
 import { identityOf } from '../identity-of.js'
 
 const server = await startPostgres(t)
@@ -109,10 +112,47 @@ t.test('a temporary table or view of another program is not there for a helper w
   t.same(wrong, [])
 })
 
-t.test('nor does what the session began with', async (t) => {
-  const options = encodeURIComponent(`-c request.jwt.claim=${BOBS_CLAIMS.replaceAll(' ', '')}`)
-  const authorizer = createAuthorizer(t, `${server.url('portcullis_login', database)}?options=${options}`)
-  t.same(await seenBy(authorizer, 'alice'), [MINE])
+/** `options` in which the address gives a setting, as Postgres reads them. */
+const spellings = (name: string, value: string): string[] => [`-c ${name}=${value}`, `-c${name}=${value}`, `-c statement_timeout=50s --${name.toUpperCase()}=${value}`]
+
+t.test('what the address gives to each session is refused or told as well', async (t) => {
+  const urlWith = (options: string): string => `${server.url(LOGIN, database)}?options=${encodeURIComponent(options)}`
+  for (const options of ['request.jwt.claim', 'request.jwt.claim.org'].flatMap(name => spellings(name, '{"sub":"bob"}'))) {
+    const authorizer = createAuthorizer(t, urlWith(options))
+    const refusal = await authorizer.start().catch((error: unknown) => error)
+    t.ok(refusal instanceof UnsafeDatabaseError, options)
+    t.match((refusal as UnsafeDatabaseError).reasons, [/^DATABASE_URL sets request\.jwt\.claim/i])
+    await t.rejects(seenBy(authorizer, 'alice'), UnsafeDatabaseError)
+  }
+  for (const options of spellings('app.tenant', 't\\ 2')) t.match(await createAuthorizer(t, urlWith(options)).start(), [/^DATABASE_URL sets app\.tenant for every session/i], options)
+  t.same(await createAuthorizer(t, urlWith('-c search_path=public')).start(), [])
+})
+
+t.test('so is what the configuration of the server gives, under each name that a policy or a function reads', async (t) => {
+  const [place] = await owner`show data_directory`
+  const file = join(String(place?.['data_directory']), 'postgresql.auto.conf')
+  const start = async (): Promise<readonly string[]> =>
+    await createAuthorizer(t, server.url(LOGIN, database)).start().catch((error: unknown) => { if (error instanceof UnsafeDatabaseError) return error.reasons; throw error })
+  const give = async (text: string): Promise<void> => {
+    await writeFile(file, text)
+    await owner`select pg_reload_conf()`
+    await until('the server has read it', async () => {
+      const fresh = postgres(server.url(LOGIN, database), { max: 1 })
+      const [row] = await fresh`select coalesce(current_setting('app.mark', true), '') as mark`
+      await fresh.end()
+      return row?.['mark'] === (text.match(/app\.mark = '(.*)'/)?.[1] ?? '')
+    })
+  }
+  t.teardown(() => give(''))
+  await give("app.mark = '1'\napp.tenant = 't2'\napp.nobody_reads_it = 'x'\n")
+  t.match(await start(), [/^the configuration of the server sets app\.tenant for every session/])
+  await owner.unsafe(`create function auth.org () returns text language sql stable begin atomic; select current_setting('Request.org', true); end`)
+  t.teardown(() => owner.unsafe('drop function auth.org'))
+  // A file of Postgres takes one dot in a name at most.
+  for (const name of ['request.org', 'request.headers']) {
+    await give(`app.mark = '${name}'\n${name} = '${BOBS_CLAIMS}'\n`)
+    t.match(await start(), [new RegExp(`^the configuration of the server sets ${name} for every session, and policies would take it`)])
+  }
 })
 
 for (const [place, given] of [
@@ -120,7 +160,7 @@ for (const [place, given] of [
   [`role ${LOGIN} in database ${database}`, `alter role ${LOGIN} in database "${database}"`], ['every role', 'alter role all']
 ] as const) {
   t.test(`a default that ${place} gives to every session`, async (t) => {
-    const where = place === 'every role' ? /^every role / : new RegExp(`^${place} sets `)
+    const where = place === 'every role' ? /^every role / : new RegExp(`^${place} (?:sets|turns) `)
     await t.test('is refused where it would be taken for the user\'s claims', async (t) => {
       for (const name of ['request.jwt.claim', 'Request.JWT.claims', 'request.headers']) {
         await owner.unsafe(`${given} set ${name} = '${BOBS_CLAIMS}'`)
@@ -133,11 +173,14 @@ for (const [place, given] of [
       }
     })
     await t.test('is told where it is another\'s', async (t) => {
-      await owner.unsafe(`${given} set app.tenant = 't0'; ${given} set statement_timeout = '50s'`)
+      await owner.unsafe(`${given} set app.tenant = 't0'; ${given} set statement_timeout = '50s'; ${given} set row_security = off`)
       const authorizer = createAuthorizer(t, server.url(LOGIN, database))
-      t.match(await authorizer.start(), [where])
+      const notes = await authorizer.start()
+      t.match(notes, [/ sets app\.tenant for every session/, / turns row_security off for every session/])
+      t.match(notes, [where, where])
+      t.equal(notes.length, 2)
       t.same(await seenBy(authorizer, 'alice'), [MINE])
-      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout`)
+      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout; ${given} reset row_security`)
     })
   })
 }
