@@ -5,7 +5,7 @@ import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
 import { BEGIN } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
-import { readFacts, selectFacts } from './safeguard-facts.js'
+import { readFacts, readFingerprint, selectFacts } from './safeguard-facts.js'
 import type { Guarded, Inspection } from './safeguards.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
 
@@ -20,8 +20,8 @@ const IDLE_MS = 10_000
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
  * the defaults of role and database. The path is the one that policies and their helpers were made for: what is written here
  * names the schema of every operator, function and type instead, as others may have put theirs on that path. The driver reads
- * UTF-8. With `row_security` off, which role or database may give, policies are errors. The ids travel as settings since the query that follows then needs no parameters, and costs one round trip with the
- * rollback. The role comes last.
+ * UTF-8. With `row_security` off, which role or database may give, a policy is an error. The ids travel as settings since the
+ * query that follows then needs no parameters, and costs one round trip with the rollback. The role comes last.
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
@@ -55,6 +55,8 @@ export interface CheckRequest {
   readonly timeoutMs: number
 }
 
+/** Class 42: a name, a type or an operator is not what the question takes it for. A policy may have a fault of this class as well. */
+const MISFIT = /^42/
 /** What was found on the connection no longer holds: nothing of the answer counts, and the connection is to be inspected anew. */
 export const CHANGED = Symbol('changed')
 
@@ -76,8 +78,15 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
   } catch (error) {
     if (!(error instanceof AccessError && error.answered)) throw error
     await connection.run('rollback')
-    return error
+    return MISFIT.test(error.code ?? '') && await hasChanged(connection, request) ? CHANGED : error
   }
+}
+
+/** Whether what was found on the connection no longer holds. */
+async function hasChanged (connection: PgConnection, { guarded: { role }, inspection }: CheckRequest): Promise<boolean> {
+  const { oids, fingerprint } = inspection
+  const [, current] = await Promise.all([connection.run(BEGIN), readFingerprint(connection, role, oids), connection.run('rollback')])
+  return current !== fingerprint
 }
 
 /** An id that the column cannot hold is no row, and would be an error for all ids of the query. */

@@ -3,7 +3,7 @@ import { AccessError, UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
 import { BEGIN } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
-import { readFacts, selectFacts } from './safeguard-facts.js'
+import { readFingerprint } from './safeguard-facts.js'
 import { describeWriters } from './search-path.js'
 import { describeDefaults, findDefaultFaults, readSessionDefaults } from './session-defaults.js'
 import type { QualifiedName } from '../qualified-name.js'
@@ -31,9 +31,6 @@ export interface Inspection {
 
 /** No operator, function or type but those of Postgres itself is found: what others define runs nowhere in an inspection. */
 const OWN_PATH = 'select pg_catalog.set_config(\'search_path\', \'pg_catalog, pg_temp\', true)'
-
-/** The name of the role that is asked about; null where there is no such role. */
-const CHECKED_ROLE = '(select r.rolname from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) $1)'
 
 const ROLES = `
 select r.rolname::text as name, r.rolname = session_user as login, r.rolname::text = $1 as checked, r.rolsuper as superuser,
@@ -104,8 +101,7 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
   const oids = oidsOf(first)
   // The fingerprint is read before what is judged: a change in between makes the next check look again.
   const [fingerprint, roles, relations, defaults, writers] = await Promise.all([
-    connection.run(selectFacts({ role: CHECKED_ROLE, oids }).join(' union all '), [role]).then(readFacts),
-    connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection, startup),
+    readFingerprint(connection, role, oids), connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection, startup),
     describeWriters(connection, { path: String(session?.['path']), role, oids })
   ])
   await connection.run('rollback')

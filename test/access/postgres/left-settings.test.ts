@@ -101,11 +101,12 @@ t.test('a temporary table or view of another program is not there for a helper w
     for (const [create, drop] of TEMPORARY) {
       await neighbour.unsafe(`${create}; grant select on pg_temp.friends to public`)
       // Postgres keeps the helper's plan for the session, made when the neighbour's object was there.
-      const ask = `begin; set local role authenticated; select set_config('request.jwt.claims', '{"sub": "alice"}', true)`
+      const ask = 'begin; set local role authenticated; select set_config(\'request.jwt.claims\', \'{"sub": "alice"}\', true)'
       await neighbour.unsafe(`${ask}; select auth.${helper}('bob'); commit`)
       const [seen, again] = [await seenBy(authorizer, 'alice'), await seenBy(authorizer, 'alice')]
       const [left] = await neighbour.unsafe('select count(*)::int as friends from pg_temp.friends')
-      if (JSON.stringify([seen, again, left]) !== JSON.stringify([[MINE], [MINE], { friends: 1 }])) wrong.push([helper, create, seen, again, left])
+      const found = [seen, again, left]
+      if (JSON.stringify(found) !== JSON.stringify([[MINE], [MINE], { friends: 1 }])) wrong.push([helper, create, ...found])
       await neighbour.unsafe(drop)
     }
   }
@@ -113,7 +114,8 @@ t.test('a temporary table or view of another program is not there for a helper w
 })
 
 /** `options` in which the address gives a setting, as Postgres reads them. */
-const spellings = (name: string, value: string): string[] => [`-c ${name}=${value}`, `-c${name}=${value}`, `-c statement_timeout=50s --${name.toUpperCase()}=${value}`]
+const spellings = (name: string, value: string): string[] =>
+  [`-c ${name}=${value}`, `-c${name}=${value}`, `-c statement_timeout=50s --${name.toUpperCase()}=${value}`]
 
 t.test('what the address gives to each session is refused or told as well', async (t) => {
   const urlWith = (options: string): string => `${server.url(LOGIN, database)}?options=${encodeURIComponent(options)}`
@@ -124,15 +126,22 @@ t.test('what the address gives to each session is refused or told as well', asyn
     t.match((refusal as UnsafeDatabaseError).reasons, [/^DATABASE_URL sets request\.jwt\.claim/i])
     await t.rejects(seenBy(authorizer, 'alice'), UnsafeDatabaseError)
   }
-  for (const options of spellings('app.tenant', 't\\ 2')) t.match(await createAuthorizer(t, urlWith(options)).start(), [/^DATABASE_URL sets app\.tenant for every session/i], options)
+  for (const options of spellings('app.tenant', 't\\ 2')) {
+    t.match(await createAuthorizer(t, urlWith(options)).start(), [/^DATABASE_URL sets app\.tenant for every session/i], options)
+  }
   t.same(await createAuthorizer(t, urlWith('-c search_path=public')).start(), [])
 })
 
 t.test('so is what the configuration of the server gives, under each name that a policy or a function reads', async (t) => {
   const [place] = await owner`show data_directory`
   const file = join(String(place?.['data_directory']), 'postgresql.auto.conf')
-  const start = async (): Promise<readonly string[]> =>
-    await createAuthorizer(t, server.url(LOGIN, database)).start().catch((error: unknown) => { if (error instanceof UnsafeDatabaseError) return error.reasons; throw error })
+  const start = async (): Promise<readonly string[]> => {
+    const authorizer = createAuthorizer(t, server.url(LOGIN, database))
+    return await authorizer.start().catch((error: unknown) => {
+      if (error instanceof UnsafeDatabaseError) return error.reasons
+      throw error
+    })
+  }
   const give = async (text: string): Promise<void> => {
     await writeFile(file, text)
     await owner`select pg_reload_conf()`
@@ -146,7 +155,7 @@ t.test('so is what the configuration of the server gives, under each name that a
   t.teardown(() => give(''))
   await give("app.mark = '1'\napp.tenant = 't2'\napp.nobody_reads_it = 'x'\n")
   t.match(await start(), [/^the configuration of the server sets app\.tenant for every session/])
-  await owner.unsafe(`create function auth.org () returns text language sql stable begin atomic; select current_setting('Request.org', true); end`)
+  await owner.unsafe('create function auth.org () returns text language sql stable begin atomic; select current_setting(\'Request.org\', true); end')
   t.teardown(() => owner.unsafe('drop function auth.org'))
   // A file of Postgres takes one dot in a name at most.
   for (const name of ['request.org', 'request.headers']) {
