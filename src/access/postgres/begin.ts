@@ -5,4 +5,4 @@
  * `discard temp` does nothing; where there are, it deletes their rows in the catalog. The transaction always ends by a
  * rollback, which gives the neighbours theirs back.
  */
-export const BEGIN = 'begin isolation level read committed read only; reset all; discard temp'
+export const begin = (isolation: 'read committed' | 'repeatable read'): string => `begin isolation level ${isolation} read only; reset all; discard temp`

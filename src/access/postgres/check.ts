@@ -3,7 +3,7 @@ import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
-import { BEGIN } from './begin.js'
+import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
 import { readFacts, readFingerprint, selectFacts } from './safeguard-facts.js'
 import type { Guarded, Inspection } from './safeguards.js'
@@ -55,6 +55,7 @@ export interface CheckRequest {
   readonly timeoutMs: number
 }
 
+const BEGIN = begin('read committed')
 /** Class 42: a name, a type or an operator is not what the question takes it for. A policy may have a fault of this class as well. */
 const MISFIT = /^42/
 /** What was found on the connection no longer holds: nothing of the answer counts, and the connection is to be inspected anew. */

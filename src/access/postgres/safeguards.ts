@@ -1,7 +1,7 @@
 import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
-import { AccessError, UnsafeDatabaseError } from '../access-error.js'
+import { UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
-import { BEGIN } from './begin.js'
+import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
 import { readFingerprint } from './safeguard-facts.js'
 import { describeWriters } from './search-path.js'
@@ -92,16 +92,15 @@ const SHAPES: Readonly<Record<string, IdShape>> = {
 export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<Inspection> {
   const { role, startup } = guarded
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
-  const readRelations = async (): Promise<readonly Row[]> => await connection.run(RELATIONS, [role, ...names])
-  const [, [session], , first] = await Promise.all([
-    connection.run(BEGIN),
+  const [, [session], , relations] = await Promise.all([
+    // One snapshot: the fingerprint is of what is judged, also where it is changed and changed back meanwhile.
+    connection.run(begin('repeatable read')),
     connection.run('select pg_catalog.current_setting(\'search_path\') as path'),
-    connection.run(OWN_PATH), readRelations()
+    connection.run(OWN_PATH), connection.run(RELATIONS, [role, ...names])
   ])
-  const oids = oidsOf(first)
-  // The fingerprint is read before what is judged: a change in between makes the next check look again.
-  const [fingerprint, roles, relations, defaults, writers] = await Promise.all([
-    readFingerprint(connection, role, oids), connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection, startup),
+  const oids = oidsOf(relations)
+  const [fingerprint, roles, defaults, writers] = await Promise.all([
+    readFingerprint(connection, role, oids), connection.run(ROLES, [role]), readSessionDefaults(connection, startup),
     describeWriters(connection, { path: String(session?.['path']), role, oids })
   ])
   await connection.run('rollback')
@@ -110,7 +109,6 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
     ...relations.flatMap(findRelationFaults), ...findDefaultFaults(defaults)
   ])
   if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
-  if (oidsOf(relations).join() !== oids.join()) throw new AccessError('changed', 'the database was changed during its inspection')
   const facts = mapKinds(({ claim }) => {
     const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
     const shape = SHAPES[String(named?.['id_type'])]

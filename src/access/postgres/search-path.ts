@@ -59,7 +59,7 @@ export interface PathQuestion {
 
 interface Writer {
   readonly schema: string
-  /** The schema does not exist: whoever makes it owns it. */
+  /** The schema does not exist: the role that makes it owns it. */
   readonly missing: boolean
   readonly owns: boolean
   readonly writer: string

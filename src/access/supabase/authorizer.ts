@@ -7,7 +7,7 @@ import type { Clocks } from '../positive-cache.js'
 import { describeIfExposed } from './exposed-tables.js'
 import { createExposure } from './exposure.js'
 import { createPacedLooks } from './paced-looks.js'
-import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
+import { createPostgrestClient, type PostgrestRequest, type PostgrestRows } from './postgrest-client.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
 import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
@@ -67,6 +67,19 @@ async function probe (
   await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
 }
 
+/** Null when one of the ids cannot be in the column. */
+async function pick (
+  readIds: PostgrestClient, table: QualifiedName, ids: readonly string[], { token, signal }: Pick<PostgrestRequest, 'token' | 'signal'>
+): Promise<readonly string[] | null> {
+  const found: string[] = []
+  for (const filter of describeChunks(ids)) {
+    const page = await readIds({ table, filter, token, counted: false, signal })
+    if (page === null) return null
+    found.push(...page.ids)
+  }
+  return found
+}
+
 /**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
@@ -75,19 +88,6 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   const { checkTimeoutMs, cacheMs, anonKey, lookEveryMs } = settings
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
-
-  /** Null when one of the ids cannot be in the column. */
-  async function pick (
-    table: QualifiedName, ids: readonly string[], token: string, signal: AbortSignal
-  ): Promise<readonly string[] | null> {
-    const found: string[] = []
-    for (const filter of describeChunks(ids)) {
-      const page = await readIds({ table, filter, token, counted: false, signal })
-      if (page === null) return null
-      found.push(...page.ids)
-    }
-    return found
-  }
 
   /**
    * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
@@ -101,7 +101,7 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
       // Each form of number is a part of the one before: as many are the same ones.
       if (fitting.length === 0 || fitting.length === tried) continue
       tried = fitting.length
-      const found = await pick(table, fitting, token, signal)
+      const found = await pick(readIds, table, fitting, { token, signal })
       if (found !== null) return found
     }
     return []
