@@ -21,6 +21,8 @@ export interface Access {
 
 const POOL_SIZE = 10
 const CACHE_MS = 5000
+/** Looks at a project are no more frequent than this, however often rights are checked, in ms. */
+const MIN_LOOK_EVERY_MS = 60_000
 const monotonic = (): number => performance.now()
 
 /**
@@ -63,7 +65,8 @@ export function composeAccess ({ access, upgrade }: Config, own: Authorizer | nu
       anonKey: access.supabase.anonKey,
       relations: access.relations,
       checkTimeoutMs,
-      cacheMs: CACHE_MS
+      cacheMs: CACHE_MS,
+      lookEveryMs: Math.max(MIN_LOOK_EVERY_MS, access.recheckMs)
     }, { now: monotonic })
     return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async (onAway) => await startUnlessUnsafe(supabase, onAway) }
   }

@@ -5,6 +5,7 @@ import type { Identity } from '../../tokens/identity.js'
 import type { Clocks } from '../positive-cache.js'
 import { CHANGED, checkRows } from './check.js'
 import { createPostgresPool } from './pool.js'
+import { readOptionNames } from './read-option-names.js'
 import { readDatabaseUrl } from './read-url.js'
 import { inspectSafeguards, type Inspection } from './safeguards.js'
 import { parseQualifiedName } from '../qualified-name.js'
@@ -47,9 +48,11 @@ const SHARE_OF_SERVER = 0.9
  */
 export function createPostgresAuthorizer (settings: PostgresAccessSettings, clocks: Clocks): PostgresAuthorizer {
   const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
-  const guarded = { role, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
+  const address = readDatabaseUrl(url)
+  const startup = readOptionNames(address.startup['options'] ?? '')
+  const guarded = { role, startup, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
   const pool = createPostgresPool<Inspection>({
-    address: readDatabaseUrl(url),
+    address,
     inspect: (connection) => inspectSafeguards(connection, guarded),
     maxAgeMs: MAX_AGE_MS,
     now: clocks.now

@@ -3,17 +3,11 @@ import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
+import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
-import { readFacts, selectFacts } from './safeguard-facts.js'
+import { readFacts, readFingerprint, selectFacts } from './safeguard-facts.js'
 import type { Guarded, Inspection } from './safeguards.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
-
-/**
- * In this transaction nothing is in force that another program left on the connection of a pooler, or a default of a setting
- * that a policy could read: `reset all` comes first. The transaction always ends by a rollback, which gives the neighbours
- * theirs back.
- */
-const BEGIN = 'begin isolation level read committed read only; reset all'
 
 /**
  * How long a process that stands still may hold its place in a pooler. It bounds no question: the server cancels that before,
@@ -24,20 +18,16 @@ const IDLE_MS = 10_000
 /**
  * All that the check needs, for this transaction only. Supabase's `auth.jwt()` reads `request.jwt.claim` before
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
- * the defaults of role and database. Temporary tables of another program on the same connection come last on the path,
- * so that no helper of a policy reads them in the place of a real table. The path is otherwise the one that policies and
- * their helpers were made for: what is written here names the schema of every operator, function and type instead, as
- * others may have put theirs on that path. The driver reads UTF-8. The ids travel as
- * settings since the query that follows then needs no parameters, and costs one round trip with the rollback. The role
- * comes last.
+ * the defaults of role and database. The path is the one that policies and their helpers were made for: what is written here
+ * names the schema of every operator, function and type instead, as others may have put theirs on that path. The driver reads
+ * UTF-8. With `row_security` off, which role or database may give, a policy is an error. The ids travel as settings since the
+ * query that follows then needs no parameters, and costs one round trip with the rollback. The role comes last.
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
   pg_catalog.set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true),
   pg_catalog.set_config('client_encoding', 'UTF8', true),
-  pg_catalog.set_config('search_path',
-    pg_catalog.concat_ws(', ', case when pg_catalog.current_setting('search_path') operator(pg_catalog.<>) ''
-      then pg_catalog.current_setting('search_path') end, 'pg_temp'), true),
+  pg_catalog.set_config('row_security', 'on', true),
   pg_catalog.set_config('request.jwt.claim', '', true),
   pg_catalog.set_config('request.jwt.claims', $2, true),
   pg_catalog.set_config('request.jwt.claim.sub', $3, true),
@@ -65,6 +55,9 @@ export interface CheckRequest {
   readonly timeoutMs: number
 }
 
+const BEGIN = begin('read committed')
+/** Class 42: a name, a type or an operator is not what the question takes it for. A policy may have a fault of this class as well. */
+const MISFIT = /^42/
 /** What was found on the connection no longer holds: nothing of the answer counts, and the connection is to be inspected anew. */
 export const CHANGED = Symbol('changed')
 
@@ -86,8 +79,15 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
   } catch (error) {
     if (!(error instanceof AccessError && error.answered)) throw error
     await connection.run('rollback')
-    return error
+    return MISFIT.test(error.code ?? '') && await hasChanged(connection, request) ? CHANGED : error
   }
+}
+
+/** Whether what was found on the connection no longer holds. */
+async function hasChanged (connection: PgConnection, { guarded: { role }, inspection }: CheckRequest): Promise<boolean> {
+  const { oids, fingerprint } = inspection
+  const [, current] = await Promise.all([connection.run(BEGIN), readFingerprint(connection, role, oids), connection.run('rollback')])
+  return current !== fingerprint
 }
 
 /** An id that the column cannot hold is no row, and would be an error for all ids of the query. */

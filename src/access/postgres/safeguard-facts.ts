@@ -1,4 +1,7 @@
-import type { Row } from './connection.js'
+import type { PgConnection, Row } from './connection.js'
+
+/** The name of the role that is asked about; null where there is no such role. */
+const CHECKED_ROLE = '(select r.rolname from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) $1)'
 
 /** What is read of the catalog, as one line for each thing that makes the database safe. */
 export interface FactsQuestion {
@@ -10,9 +13,9 @@ export interface FactsQuestion {
 
 /**
  * Parts of a query, each of which selects a kind and a text: whether row security is on, who owns what, what a view reads and
- * as whom, whether a role stands above it all, and which settings a session begins with. A check has them in its own
- * statement: that holds locks on its tables, so that what it saw of them is what it was answered under. All names are
- * qualified, as the path may have another's operators on it.
+ * as whom, of which type the ids are, whether a role stands above it all, and which settings a session begins with. A check
+ * has them in its own statement: that holds locks on its tables, so that what it saw of them is what it was answered under.
+ * All names are qualified, as the path may have another's operators on it.
  */
 export function selectFacts ({ role, oids }: FactsQuestion): string[] {
   const counted = `'{${oids.join(',')}}'::pg_catalog.oid[]`
@@ -24,6 +27,8 @@ export function selectFacts ({ role, oids }: FactsQuestion): string[] {
     where c.oid operator(pg_catalog.=) any (${counted})`,
     `select 'fact', pg_catalog.concat_ws(' ', r.rolname, r.rolsuper, r.rolbypassrls)
     from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) any (array[session_user, ${role}])`,
+    `select 'fact', pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid)
+    from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) any (${counted}) and a.attname operator(pg_catalog.=) 'id'`,
     // A view that is replaced has another row, by another transaction.
     `select 'fact', pg_catalog.concat_ws(' ', w.oid, w.xmin) from pg_catalog.pg_rewrite w where w.ev_class operator(pg_catalog.=) any (${counted})`,
     'select \'fact\', pg_catalog.concat_ws(\' \', s.setdatabase, s.setrole, s.setconfig) from pg_catalog.pg_db_role_setting s'
@@ -33,4 +38,9 @@ export function selectFacts ({ role, oids }: FactsQuestion): string[] {
 /** The facts among the rows of an answer, as one text that is the same as long as they are. */
 export function readFacts (rows: readonly Row[]): string {
   return rows.filter(({ kind }) => kind === 'fact').map(({ id }) => String(id)).toSorted().join('\n')
+}
+
+/** Reads the facts for a role in a statement of their own. */
+export async function readFingerprint (connection: Pick<PgConnection, 'run'>, role: string, oids: readonly string[]): Promise<string> {
+  return readFacts(await connection.run(selectFacts({ role: CHECKED_ROLE, oids }).join(' union all '), [role]))
 }

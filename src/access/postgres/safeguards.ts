@@ -1,8 +1,9 @@
 import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
-import { AccessError, UnsafeDatabaseError } from '../access-error.js'
+import { UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
+import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
-import { readFacts, selectFacts } from './safeguard-facts.js'
+import { readFingerprint } from './safeguard-facts.js'
 import { describeWriters } from './search-path.js'
 import { describeDefaults, findDefaultFaults, readSessionDefaults } from './session-defaults.js'
 import type { QualifiedName } from '../qualified-name.js'
@@ -10,6 +11,8 @@ import type { QualifiedName } from '../qualified-name.js'
 export interface Guarded extends ByKind<QualifiedName> {
   /** The role that checks run as. */
   readonly role: string
+  /** Names of the settings with a dot that the address gives to each session. */
+  readonly startup: readonly string[]
 }
 
 /** The shape of each relation's ids. */
@@ -28,9 +31,6 @@ export interface Inspection {
 
 /** No operator, function or type but those of Postgres itself is found: what others define runs nowhere in an inspection. */
 const OWN_PATH = 'select pg_catalog.set_config(\'search_path\', \'pg_catalog, pg_temp\', true)'
-
-/** The name of the role that is asked about; null where there is no such role. */
-const CHECKED_ROLE = '(select r.rolname from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) $1)'
 
 const ROLES = `
 select r.rolname::text as name, r.rolname = session_user as login, r.rolname::text = $1 as checked, r.rolsuper as superuser,
@@ -90,21 +90,18 @@ const SHAPES: Readonly<Record<string, IdShape>> = {
  * names every fault at once.
  */
 export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<Inspection> {
-  const { role } = guarded
+  const { role, startup } = guarded
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
-  const readRelations = async (): Promise<readonly Row[]> => await connection.run(RELATIONS, [role, ...names])
-  const [, [session], , first] = await Promise.all([
-    connection.run('begin isolation level read committed read only; reset all'),
-    connection.run('select session_user::pg_catalog.text as login, pg_catalog.current_setting(\'search_path\') as path'),
-    connection.run(OWN_PATH), readRelations()
+  const [, [session], , relations] = await Promise.all([
+    // One snapshot: the fingerprint is of what is judged, also where it is changed and changed back meanwhile.
+    connection.run(begin('repeatable read')),
+    connection.run('select pg_catalog.current_setting(\'search_path\') as path'),
+    connection.run(OWN_PATH), connection.run(RELATIONS, [role, ...names])
   ])
-  const oids = oidsOf(first)
-  const path = String(session?.['path'])
-  // The fingerprint is read before what is judged: a change in between makes the next check look again.
-  const [fingerprint, roles, relations, defaults, writers] = await Promise.all([
-    connection.run(selectFacts({ role: CHECKED_ROLE, oids }).join(' union all '), [role]).then(readFacts),
-    connection.run(ROLES, [role]), readRelations(), readSessionDefaults(connection),
-    describeWriters(connection, path, [String(session?.['login']), role])
+  const oids = oidsOf(relations)
+  const [fingerprint, roles, defaults, writers] = await Promise.all([
+    readFingerprint(connection, role, oids), connection.run(ROLES, [role]), readSessionDefaults(connection, startup),
+    describeWriters(connection, { path: String(session?.['path']), role, oids })
   ])
   await connection.run('rollback')
   const reasons = new Set([
@@ -112,7 +109,6 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
     ...relations.flatMap(findRelationFaults), ...findDefaultFaults(defaults)
   ])
   if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
-  if (oidsOf(relations).join() !== oids.join()) throw new AccessError('changed', 'the database was changed during its inspection')
   const facts = mapKinds(({ claim }) => {
     const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
     const shape = SHAPES[String(named?.['id_type'])]

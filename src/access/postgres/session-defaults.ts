@@ -1,8 +1,9 @@
 import type { PgConnection, Row } from './connection.js'
 
 /**
- * Settings with a dot in their name that the database gives to every session of the login role (`alter role … set`,
- * `alter database … set`). Policies read them as if they spoke for the user, and `reset all` brings them back.
+ * What role and database give to every session of the login role (`alter role … set`, `alter database … set`): settings with
+ * a dot in their name, which policies read as if they spoke for the user, and row security that is off. `reset all` brings
+ * them back.
  */
 const DEFAULTS = `
 select pg_catalog.split_part(e.entry, '=', 1) as name, r.rolname::text as role, d.datname::text as database
@@ -11,10 +12,31 @@ cross join lateral pg_catalog.unnest(s.setconfig) as e (entry)
 left join pg_catalog.pg_roles r on r.oid = s.setrole
 left join pg_catalog.pg_database d on d.oid = s.setdatabase
 where (s.setdatabase = 0 or d.datname = pg_catalog.current_database()) and (s.setrole = 0 or r.rolname = session_user)
-  and pg_catalog.strpos(pg_catalog.split_part(e.entry, '=', 1), '.') > 0
+  and (pg_catalog.strpos(pg_catalog.split_part(e.entry, '=', 1), '.') > 0 or e.entry = 'row_security=off')
 order by 1, 2, 3`
 
-/** One such setting, and where it was given. */
+/**
+ * Settings that the session began with, of any origin. Postgres lists no setting that no extension defined, so they are
+ * asked for by name: those of PostgREST, and all that a policy, or a function outside of Postgres itself, is written to read.
+ */
+const READ_BY_POLICIES = `
+with texts (text) as (
+  select coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) from pg_catalog.pg_proc p
+  where p.pronamespace <> all (array['pg_catalog', 'information_schema']::regnamespace[])
+  union all select pg_catalog.pg_get_expr(o.polqual, o.polrelid) from pg_catalog.pg_policy o
+), names (name) as (
+  select pg_catalog.lower(m.found[1]) from texts t
+  cross join lateral pg_catalog.regexp_matches(t.text, 'current_setting\\s*\\(\\s*''([^'']+\\.[^'']+)''', 'gi') as m (found)
+  union values ('request.jwt.claim'), ('request.jwt.claims'), ('request.jwt.claim.sub'), ('request.jwt.claim.role'), ('request.jwt.claim.email'),
+    ('request.headers'), ('request.cookies'), ('request.method'), ('request.path')
+)
+select n.name from names n
+where case
+  -- What an extension defined is another matter, and may be for superusers only.
+  when 'NO_SHOW_ALL' = any (pg_catalog.pg_settings_get_flags(n.name)) then pg_catalog.current_setting(n.name, true) <> '' else false end
+order by 1`
+
+/** A setting of every session, and where it was given. */
 export interface SessionDefault {
   readonly name: string
   /** For operators: `role portcullis_login in database app`. */
@@ -23,10 +45,18 @@ export interface SessionDefault {
 
 /** The names under which a request speaks for its user, for PostgREST and Supabase. Postgres compares names without case. */
 const SPEAKS_FOR_USER = /^request\./i
+const ROW_SECURITY = 'row_security'
 
-/** Reads the defaults of the login role in this database. */
-export async function readSessionDefaults (connection: Pick<PgConnection, 'run'>): Promise<SessionDefault[]> {
-  return (await connection.run(DEFAULTS)).map(row => ({ name: String(row['name']), givenBy: placeOf(row) }))
+/** Reads what every session of the login role begins with. `startup`: names that the address gives. */
+export async function readSessionDefaults (connection: Pick<PgConnection, 'run'>, startup: readonly string[]): Promise<SessionDefault[]> {
+  const [ofRoles, read] = await Promise.all([connection.run(DEFAULTS), connection.run(READ_BY_POLICIES)])
+  const known = [
+    ...ofRoles.map(row => ({ name: String(row['name']), givenBy: placeOf(row) })),
+    ...startup.map(name => ({ name, givenBy: 'DATABASE_URL' }))
+  ]
+  const named = new Set(known.map(({ name }) => name.toLowerCase()))
+  const others = read.map(({ name }) => String(name)).filter(name => !named.has(name))
+  return [...known, ...others.map(name => ({ name, givenBy: 'the configuration of the server' }))]
 }
 
 function placeOf ({ role, database }: Row): string {
@@ -42,6 +72,7 @@ export function findDefaultFaults (defaults: readonly SessionDefault[]): string[
 
 /** What an operator should look at: a policy that reads such a default sees the same value for every user. */
 export function describeDefaults (defaults: readonly SessionDefault[]): string[] {
-  return defaults.filter(({ name }) => !SPEAKS_FOR_USER.test(name))
-    .map(({ name, givenBy }) => `${givenBy} sets ${name} for every session: a policy that reads it sees one value for all users`)
+  return defaults.filter(({ name }) => !SPEAKS_FOR_USER.test(name)).map(({ name, givenBy }) => name === ROW_SECURITY
+    ? `${givenBy} turns row_security off for every session: checks turn it on for themselves, other programs get errors in the place of rows`
+    : `${givenBy} sets ${name} for every session: a policy that reads it sees one value for all users`)
 }

@@ -4,8 +4,10 @@ import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
-import { describeAllExposed } from './exposed-tables.js'
-import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
+import { describeIfExposed } from './exposed-tables.js'
+import { createExposure } from './exposure.js'
+import { createPacedLooks } from './paced-looks.js'
+import { createPostgrestClient, type PostgrestRequest, type PostgrestRows } from './postgrest-client.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
 import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
@@ -20,6 +22,8 @@ export interface SupabaseAccessSettings {
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
   readonly cacheMs: number
+  /** How often it is looked whether nobody in particular sees rows of a table, in ms; each table in its turn. */
+  readonly lookEveryMs: number
 }
 
 /** Checks that ask PostgREST at once; each has two requests open at most. */
@@ -30,9 +34,12 @@ const IDS_PER_REQUEST = 100
 const MAX_FILTER_CHARS = 6000
 const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smallint']
 
-/** An authorizer that can say what its project shows to nobody in particular. */
+/** An authorizer that looks what its project shows to nobody in particular, at the start and as long as it runs. */
 export interface SupabaseAuthorizer extends Authorizer {
-  /** Resolves with what operators should look at. Rejects with `AccessError` when the project does not answer. */
+  /**
+   * Resolves with what operators should look at; rows that are shown later and not now make the project unsafe. Rejects with
+   * `AccessError` when the project does not answer: then none may be shown later.
+   */
   start (): Promise<readonly string[]>
 }
 
@@ -60,27 +67,27 @@ async function probe (
   await readIds(request).catch((error: unknown) => { if (!(error instanceof AccessError && error.answered)) throw error })
 }
 
+/** Null when one of the ids cannot be in the column. */
+async function pick (
+  readIds: PostgrestClient, table: QualifiedName, ids: readonly string[], { token, signal }: Pick<PostgrestRequest, 'token' | 'signal'>
+): Promise<readonly string[] | null> {
+  const found: string[] = []
+  for (const filter of describeChunks(ids)) {
+    const page = await readIds({ table, filter, token, counted: false, signal })
+    if (page === null) return null
+    found.push(...page.ids)
+  }
+  return found
+}
+
 /**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
 export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): SupabaseAuthorizer {
-  const { checkTimeoutMs, cacheMs } = settings
+  const { checkTimeoutMs, cacheMs, anonKey, lookEveryMs } = settings
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
-
-  /** Null when one of the ids cannot be in the column. */
-  async function pick (
-    table: QualifiedName, ids: readonly string[], token: string, signal: AbortSignal
-  ): Promise<readonly string[] | null> {
-    const found: string[] = []
-    for (const filter of describeChunks(ids)) {
-      const page = await readIds({ table, filter, token, counted: false, signal })
-      if (page === null) return null
-      found.push(...page.ids)
-    }
-    return found
-  }
 
   /**
    * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
@@ -94,7 +101,7 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
       // Each form of number is a part of the one before: as many are the same ones.
       if (fitting.length === 0 || fitting.length === tried) continue
       tried = fitting.length
-      const found = await pick(table, fitting, token, signal)
+      const found = await pick(readIds, table, fitting, { token, signal })
       if (found !== null) return found
     }
     return []
@@ -109,19 +116,34 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
+  const closing = new AbortController()
+  const exposure = createExposure(KINDS.map(({ claim }) => tables[claim]), async (table) =>
+    await describeIfExposed(readIds, table, anonKey, AbortSignal.any([closing.signal, AbortSignal.timeout(checkTimeoutMs)])))
   const authorizer = createRemoteAuthorizer({
     ask,
-    probe: async () => { await probe(readIds, tables[KINDS[0].claim], settings) },
-    close: () => Promise.resolve(),
+    async probe () {
+      await probe(readIds, tables[KINDS[0].claim], settings)
+      await exposure.lookAgain()
+    },
+    close () {
+      looks.stop()
+      closing.abort()
+      return Promise.resolve()
+    },
     places: MAX_CHECKS,
     checkTimeoutMs,
     lingerMs: checkTimeoutMs,
     cacheMs,
     clocks
   })
-  const start = async (): Promise<readonly string[]> =>
-    await describeAllExposed(readIds, Object.values(tables), settings.anonKey, AbortSignal.timeout(checkTimeoutMs))
-  return { ...authorizer, start }
+  const looks = createPacedLooks(async () => { await authorizer.look(exposure.lookAtNext) }, lookEveryMs / KINDS.length)
+  return {
+    ...authorizer,
+    async start () {
+      looks.start()
+      return await exposure.start()
+    }
+  }
 }
 
 /** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */

@@ -15,17 +15,14 @@ export async function describeExposed (
   return `the anon key alone sees rows of ${table.schema}.${table.name}: row level security is off there, or a policy shows them to everybody`
 }
 
-/** The sentences about several tables. A table that the key may not ask is a good answer. */
-export async function describeAllExposed (
-  readIds: ReadIds, tables: readonly QualifiedName[], anonKey: string, signal: AbortSignal
-): Promise<string[]> {
-  const notes = await Promise.all(tables.map(async (table) => {
-    try {
-      return await describeExposed(readIds, table, anonKey, signal)
-    } catch (error) {
-      if (error instanceof AccessError && error.answered) return null
-      throw error
-    }
-  }))
-  return notes.filter((note) => note !== null)
+/** The same where a table that the key may not ask is a good answer. Rejects with `AccessError` when there is no answer. */
+export async function describeIfExposed (
+  readIds: ReadIds, table: QualifiedName, anonKey: string, signal: AbortSignal
+): Promise<string | null> {
+  try {
+    return await describeExposed(readIds, table, anonKey, signal)
+  } catch (error) {
+    if (error instanceof AccessError && error.answered) return null
+    throw error
+  }
 }

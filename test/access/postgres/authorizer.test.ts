@@ -216,9 +216,7 @@ t.test('an auth.uid() of Supabase\'s older form answers for the user of this che
     create policy own on public.own for select to authenticated using (owner = auth.uid());
     grant select on public.own to authenticated;
     insert into public.own values ('${ann}', '${ann}'), ('${ben}', '${ben}')`)
-  // What a session begins with, `reset all` brings back.
-  const url = `${server.url('portcullis_login', sample)}?options=${encodeURIComponent(`-c request.jwt.claim.sub=${ben}`)}`
-  const authorizer = createAuthorizer(t, { url, relations: { ...RELATIONS, agents: 'public.own' } })
+  const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.own' } })
   t.same((await ask(authorizer, identityOf(ann), { agents: [ann, ben], tasks: [] })).agents, [ann])
   t.same((await ask(authorizer, identityOf(ben), { agents: '*', tasks: [] })).agents, [ben])
 })

@@ -105,15 +105,49 @@ t.test('the helpers of policies keep the path that they had', async (t) => {
   t.same((await authorizer.visible(identityOf('alice'), 'unused', { agents: ['alices', 'bobs', 'zoes'], tasks: [] }, { fresh: true })).agents, ['alices', 'zoes'])
 })
 
+const notesOf = async (t: Test, path: string): Promise<readonly string[]> => {
+  const url = `${server.url('portcullis_login', database)}?options=${encodeURIComponent(`-c search_path=${path}`)}`
+  return await createAuthorizer(t, url, 'public.notes').start()
+}
+
 t.test('a schema on the path in which others may create is told, with who they are', async (t) => {
-  const notesOf = async (path: string): Promise<readonly string[]> => {
-    const url = `${server.url('portcullis_login', database)}?options=${encodeURIComponent(`-c search_path=${path}`)}`
-    return await createAuthorizer(t, url, 'public.notes').start()
-  }
-  t.match(await notesOf('"$user",public'), [/^every role may create in the schema public, which is on the search path/])
-  t.same(await notesOf('app'), [], 'public is not on it')
+  t.match(await notesOf(t, '"$user",public'), [/^every role may create in the schema public, which is on the search path/])
+  t.same(await notesOf(t, 'app'), [], 'public is not on it')
   await owner.unsafe('revoke create on schema public from public; grant create on schema public to mallory; create schema authenticated; grant create on schema authenticated to public')
-  t.match(await notesOf('"$user",public'), [/^every role may create in the schema authenticated/, /^mallory may create in the schema public/])
+  t.match(await notesOf(t, '"$user",public'), [/^every role may create in the schema authenticated/, /^mallory may create in the schema public/])
   await owner.unsafe('revoke create on schema public from mallory; drop schema authenticated; grant create on schema public to authenticated')
-  t.same(await notesOf('"$user",public'), [], 'the roles that are ours are no others')
+  t.same(await notesOf(t, '"$user",public'), [], 'the roles that are ours are no others')
+})
+
+/** How another role comes to write to the path `"$user",public,extra`, how that ends, and what is told meanwhile. */
+const WAYS: ReadonlyArray<readonly [string, string, readonly RegExp[]]> = [
+  [`grant create on database "${database}" to mallory`, `revoke create on database "${database}" from mallory`,
+    [/^mallory may create a schema authenticated, extra, portcullis_login, postgres, which does not exist .*revoke create on this database from mallory/]],
+  [`grant create on database "${database}" to public`, `revoke create on database "${database}" from public`,
+    [/^every role may create a schema authenticated, extra, .*revoke create on this database from public/]],
+  [`alter database "${database}" owner to mallory`, `alter database "${database}" owner to postgres`,
+    [/^mallory owns this database and may create a schema authenticated, extra/, /^mallory owns the schema public/]],
+  ['create schema extra authorization mallory', 'drop schema extra', [/^mallory owns the schema extra/]],
+  ['create schema extra authorization crowd', 'drop schema extra', [/^crowd owns the schema extra/]],
+  ['create schema extra; grant create on schema extra to crowd', 'drop schema extra', [/^crowd may create in the schema extra.*from crowd/]],
+  ['create schema portcullis_login authorization mallory', 'drop schema portcullis_login', [/^mallory owns the schema portcullis_login/]],
+  ['create schema authenticated authorization mallory', 'drop schema authenticated', [/^mallory owns the schema authenticated/]],
+  // A helper that runs as its owner has that owner's schema in the place of `$user`.
+  ['create function app.of_helper () returns int language sql security definer as \'select 1\'; alter function app.of_helper () owner to helper; create schema helper authorization mallory',
+    'drop function app.of_helper; drop schema helper', [/^mallory owns the schema helper/]]
+]
+
+t.test('so is every other way by which another role writes to the path, and what only our own write to is not', async (t) => {
+  await owner.unsafe('revoke create on schema public from public, authenticated; create role crowd; grant crowd to mallory; create role helper')
+  t.same(await notesOf(t, '"$user",public,extra'), [])
+  const wrong: unknown[] = []
+  for (const [way, end, expected] of WAYS) {
+    await owner.unsafe(way)
+    const notes = await notesOf(t, '"$user",public,extra')
+    if (notes.length !== expected.length || !expected.every((pattern, at) => pattern.test(notes[at] ?? ''))) wrong.push([way, notes])
+    await owner.unsafe(end)
+  }
+  t.same(wrong, [])
+  await owner.unsafe('create role tenant; create schema extra authorization tenant; alter table public.notes owner to tenant')
+  t.same(await notesOf(t, '"$user",public,extra'), [], 'the owner of a relation decides anyway')
 })

@@ -1,15 +1,19 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { UnsafeDatabaseError } from '../../../src/access/access-error.js'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
 import { startPgbouncer } from '../../support/pgbouncer.js'
 import { startPostgres } from '../../support/postgres.js'
+import { until } from '../../support/until.js'
 import { identityOf } from '../identity-of.js'
 
 const server = await startPostgres(t)
 const database = await server.createSample('left')
 const owner = postgres(server.url('postgres', database), { max: 1, onnotice: () => {} })
 t.teardown(() => owner.end({ timeout: 1 }))
+const LOGIN = 'portcullis_login'
 const [MINE, BOBS] = ['10000000-0000-4000-8000-000000000001', '20000000-0000-4000-8000-000000000002']
 
 // `auth.jwt()` as Supabase has it; a tenant by a setting of its own; a helper that finds its table by the search path.
@@ -23,6 +27,10 @@ await owner.unsafe(`
   grant select on public.notes, public.friends to authenticated;
   create function auth.is_friend (of text) returns boolean language plpgsql stable as $$
     begin return exists (select from friends f where f.of = is_friend.of and f.friend = auth.jwt() ->> 'sub'); end $$;
+  create function auth.is_friend_by_definer (of text) returns boolean language plpgsql stable security definer set search_path = public as $$
+    begin return exists (select from friends f where f.of = is_friend_by_definer.of and f.friend = auth.jwt() ->> 'sub'); end $$;
+  create function auth.is_friend_by_invoker (of text) returns boolean language sql stable set search_path = public as $$
+    select exists (select from friends f where f.of = is_friend_by_invoker.of and f.friend = auth.jwt() ->> 'sub') $$;
   alter table public.notes enable row level security;
   create policy own on public.notes for select to authenticated using (
     owner = auth.jwt() ->> 'sub' or tenant = current_setting('app.tenant', true) or auth.is_friend(owner));
@@ -72,19 +80,96 @@ t.test('nothing that another program left on a pooled connection speaks for the 
   t.same(pids.map(row => row['pid'] as unknown), [pid], 'it was one connection all the time')
 })
 
-t.test('nor does what the session began with', async (t) => {
-  const options = encodeURIComponent(`-c request.jwt.claim=${BOBS_CLAIMS.replaceAll(' ', '')}`)
-  const authorizer = createAuthorizer(t, `${server.url('portcullis_login', database)}?options=${options}`)
-  t.same(await seenBy(authorizer, 'alice'), [MINE])
+/** Helpers of a policy: each looks for `friends`, by the path of the session or by one of its own. */
+const HELPERS = ['is_friend', 'is_friend_by_definer', 'is_friend_by_invoker']
+/** What stands in the place of `friends` for everything on the neighbour's connection, and how it is taken away. */
+const TEMPORARY: ReadonlyArray<readonly [string, string]> = [
+  ["create temporary table friends (of text, friend text); insert into friends values ('bob', 'alice')", 'drop table pg_temp.friends'],
+  ["create temporary view friends as select 'bob'::text as of, 'alice'::text as friend", 'drop view pg_temp.friends']
+]
+
+t.test('a temporary table or view of another program is not there for a helper with a path of its own, and is there again afterwards', async (t) => {
+  const pooler = await startPgbouncer(t, server)
+  const neighbour = postgres(pooler.url(LOGIN, database), { max: 1, prepare: false, onnotice: () => {} })
+  t.teardown(() => neighbour.end({ timeout: 1 }))
+  const authorizer = createAuthorizer(t, pooler.url(LOGIN, database))
+  await authorizer.start()
+  t.teardown(() => owner.unsafe("alter policy own on public.notes using (owner = auth.jwt() ->> 'sub' or tenant = current_setting('app.tenant', true) or auth.is_friend(owner))"))
+  const wrong: unknown[] = []
+  for (const helper of HELPERS) {
+    await owner.unsafe(`alter policy own on public.notes using (owner = auth.jwt() ->> 'sub' or auth.${helper}(owner))`)
+    for (const [create, drop] of TEMPORARY) {
+      await neighbour.unsafe(`${create}; grant select on pg_temp.friends to public`)
+      // Postgres keeps the helper's plan for the session, made when the neighbour's object was there.
+      const ask = 'begin; set local role authenticated; select set_config(\'request.jwt.claims\', \'{"sub": "alice"}\', true)'
+      await neighbour.unsafe(`${ask}; select auth.${helper}('bob'); commit`)
+      const [seen, again] = [await seenBy(authorizer, 'alice'), await seenBy(authorizer, 'alice')]
+      const [left] = await neighbour.unsafe('select count(*)::int as friends from pg_temp.friends')
+      const found = [seen, again, left]
+      if (JSON.stringify(found) !== JSON.stringify([[MINE], [MINE], { friends: 1 }])) wrong.push([helper, create, ...found])
+      await neighbour.unsafe(drop)
+    }
+  }
+  t.same(wrong, [])
 })
 
-const LOGIN = 'portcullis_login'
+/** `options` in which the address gives a setting, as Postgres reads them. */
+const spellings = (name: string, value: string): string[] =>
+  [`-c ${name}=${value}`, `-c${name}=${value}`, `-c statement_timeout=50s --${name.toUpperCase()}=${value}`]
+
+t.test('what the address gives to each session is refused or told as well', async (t) => {
+  const urlWith = (options: string): string => `${server.url(LOGIN, database)}?options=${encodeURIComponent(options)}`
+  for (const options of ['request.jwt.claim', 'request.jwt.claim.org'].flatMap(name => spellings(name, '{"sub":"bob"}'))) {
+    const authorizer = createAuthorizer(t, urlWith(options))
+    const refusal = await authorizer.start().catch((error: unknown) => error)
+    t.ok(refusal instanceof UnsafeDatabaseError, options)
+    t.match((refusal as UnsafeDatabaseError).reasons, [/^DATABASE_URL sets request\.jwt\.claim/i])
+    await t.rejects(seenBy(authorizer, 'alice'), UnsafeDatabaseError)
+  }
+  for (const options of spellings('app.tenant', 't\\ 2')) {
+    t.match(await createAuthorizer(t, urlWith(options)).start(), [/^DATABASE_URL sets app\.tenant for every session/i], options)
+  }
+  t.same(await createAuthorizer(t, urlWith('-c search_path=public')).start(), [])
+})
+
+t.test('so is what the configuration of the server gives, under each name that a policy or a function reads', async (t) => {
+  const [place] = await owner`show data_directory`
+  const file = join(String(place?.['data_directory']), 'postgresql.auto.conf')
+  const start = async (): Promise<readonly string[]> => {
+    const authorizer = createAuthorizer(t, server.url(LOGIN, database))
+    return await authorizer.start().catch((error: unknown) => {
+      if (error instanceof UnsafeDatabaseError) return error.reasons
+      throw error
+    })
+  }
+  const give = async (text: string): Promise<void> => {
+    await writeFile(file, text)
+    await owner`select pg_reload_conf()`
+    await until('the server has read it', async () => {
+      const fresh = postgres(server.url(LOGIN, database), { max: 1 })
+      const [row] = await fresh`select coalesce(current_setting('app.mark', true), '') as mark`
+      await fresh.end()
+      return row?.['mark'] === (text.match(/app\.mark = '(.*)'/)?.[1] ?? '')
+    })
+  }
+  t.teardown(() => give(''))
+  await give("app.mark = '1'\napp.tenant = 't2'\napp.nobody_reads_it = 'x'\n")
+  t.match(await start(), [/^the configuration of the server sets app\.tenant for every session/])
+  await owner.unsafe('create function auth.org () returns text language sql stable begin atomic; select current_setting(\'Request.org\', true); end')
+  t.teardown(() => owner.unsafe('drop function auth.org'))
+  // A file of Postgres takes one dot in a name at most.
+  for (const name of ['request.org', 'request.headers']) {
+    await give(`app.mark = '${name}'\n${name} = '${BOBS_CLAIMS}'\n`)
+    t.match(await start(), [new RegExp(`^the configuration of the server sets ${name} for every session, and policies would take it`)])
+  }
+})
+
 for (const [place, given] of [
   [`role ${LOGIN}`, `alter role ${LOGIN}`], [`database ${database}`, `alter database "${database}"`],
   [`role ${LOGIN} in database ${database}`, `alter role ${LOGIN} in database "${database}"`], ['every role', 'alter role all']
 ] as const) {
   t.test(`a default that ${place} gives to every session`, async (t) => {
-    const where = place === 'every role' ? /^every role / : new RegExp(`^${place} sets `)
+    const where = place === 'every role' ? /^every role / : new RegExp(`^${place} (?:sets|turns) `)
     await t.test('is refused where it would be taken for the user\'s claims', async (t) => {
       for (const name of ['request.jwt.claim', 'Request.JWT.claims', 'request.headers']) {
         await owner.unsafe(`${given} set ${name} = '${BOBS_CLAIMS}'`)
@@ -97,11 +182,14 @@ for (const [place, given] of [
       }
     })
     await t.test('is told where it is another\'s', async (t) => {
-      await owner.unsafe(`${given} set app.tenant = 't0'; ${given} set statement_timeout = '50s'`)
+      await owner.unsafe(`${given} set app.tenant = 't0'; ${given} set statement_timeout = '50s'; ${given} set row_security = off`)
       const authorizer = createAuthorizer(t, server.url(LOGIN, database))
-      t.match(await authorizer.start(), [where])
+      const notes = await authorizer.start()
+      t.match(notes, [/ sets app\.tenant for every session/, / turns row_security off for every session/])
+      t.match(notes, [where, where])
+      t.equal(notes.length, 2)
       t.same(await seenBy(authorizer, 'alice'), [MINE])
-      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout`)
+      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout; ${given} reset row_security`)
     })
   })
 }

@@ -110,6 +110,46 @@ t.test('what does not make it unsafe is looked at and goes on, over the same con
   await owner.unsafe('alter table public.tasks owner to postgres; alter table public.agents no force row level security; alter role portcullis_login reset app.tenant')
 })
 
+t.test('a column of ids that becomes another type is looked at, and nobody is refused for it', async (t) => {
+  await owner.unsafe(`
+    create table public.numbered (id text primary key, owner text not null); grant select on public.numbered to authenticated;
+    alter table public.numbered enable row level security;
+    create policy own on public.numbered for select to authenticated using (owner = app.user_id());
+    insert into public.numbered values ('7', 'alice'), ('8', 'bob')`)
+  const { told, seen } = await watch(t, 'public.numbered')
+  const wrong: unknown[] = []
+  const ids = ['7', '8', 'x', MINE]
+  if ((await seen('alice', true, ids)).join() !== '7') wrong.push('before')
+  for (const type of ['bigint', 'text', 'integer', 'smallint', 'bigint', 'varchar']) {
+    await owner.unsafe(`alter table public.numbered alter column id type ${type} using id::${type}`)
+    const agents = await seen('alice', true, ids).catch((error: unknown) => [String(error)])
+    if (agents.join() !== '7') wrong.push([type, agents])
+  }
+  await owner.unsafe('alter table public.numbered alter column id type integer using id::integer')
+  await seen('alice', true, ids)
+  await owner.unsafe("alter table public.numbered alter column id type bigint; insert into public.numbered values (3000000000, 'alice')")
+  await seen('alice', true, ['7'])
+  if ((await seen('alice', true, ['3000000000'])).join() !== '3000000000') wrong.push('an id that the old type could not hold')
+  await owner.unsafe('alter table public.numbered alter column id type uuid using lpad(id::text, 32, \'0\')::uuid')
+  const agents = await seen('alice', true, ['00000000-0000-0000-0000-000000000007', '7'])
+  if (agents.join() !== '00000000-0000-0000-0000-000000000007') wrong.push(['uuid', agents])
+  t.same(wrong, [])
+  t.same(told, [])
+})
+
+t.test('a policy with a fault of the same kind is told by its SQLSTATE', async (t) => {
+  await owner.unsafe(`
+    create table public.faulty (id text primary key); grant select on public.faulty to authenticated;
+    alter table public.faulty enable row level security;
+    create function app.faulty () returns boolean language plpgsql stable as $$ begin return app.not_there(); end $$;
+    grant execute on function app.faulty to authenticated;
+    create policy own on public.faulty for select to authenticated using (app.faulty());
+    insert into public.faulty values ('7')`)
+  const { told, seen } = await watch(t, 'public.faulty')
+  await t.rejects(seen('alice', true, ['7']), { reason: 'missing', code: '42883', answered: true })
+  t.same(told, [])
+})
+
 t.test('it is seen to be safe again also while nobody asks', async (t) => {
   const { told, seen } = await watch(t)
   await owner.unsafe('alter table public.agents disable row level security')

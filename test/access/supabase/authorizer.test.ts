@@ -34,6 +34,7 @@ function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}):
     relations: RELATIONS,
     checkTimeoutMs: 60_000,
     cacheMs: 0,
+    lookEveryMs: 3_600_000,
     ...more
   }, { now: () => nowMs })
   t.teardown(async () => {
