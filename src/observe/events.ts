@@ -61,7 +61,7 @@ export const EVENTS = {
   },
   'admin.action': {
     level: 'info',
-    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 done, 503 not kept, so not done',
+    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 503 not known to be kept: `detail` says whether it may be',
     fields: ['action', 'target', 'ip', 'status'],
     optional: ['issuer', 'duration_ms', 'detail']
   },
@@ -174,6 +174,12 @@ export const EVENTS = {
     when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines in 10 s',
     fields: ['order'],
     optional: ['user_id', 'ip', 'revocation', 'dropped']
+  },
+  'control.untold': {
+    level: 'warn',
+    when: 'an order is kept, done here and answered 204, but Redis did not take the `message` to the other processes, which find it by reading within 30 s, or the `mark` of a ban, which nobody reads; the first time, then once a minute',
+    fields: ['reason', 'detail', 'count'],
+    optional: []
   },
   'control.restored': {
     level: 'warn',
