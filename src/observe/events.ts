@@ -90,6 +90,12 @@ export const EVENTS = {
     fields: ['reason'],
     optional: []
   },
+  'redis.sentinel': {
+    level: 'warn',
+    when: 'a Sentinel cannot be asked, or its connection failed: `detail` has its address and why; the others are asked. The first time, then once a minute',
+    fields: ['detail', 'count'],
+    optional: []
+  },
   'redis.renewed': {
     level: 'warn',
     when: 'calls to Redis go on failing, so all connections to it are made anew, with their names looked up again; at most one line a minute',

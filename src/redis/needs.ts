@@ -80,9 +80,13 @@ const ANY = '*'
 const key = (pattern: string, commands: readonly string[], decides: readonly string[] = []): Need =>
   ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides: decides.length === 0 ? [] : [...decides, ...RUNNERS] })
 
-/** What keeps connections, and the time, which each script of the limits asks. INFO is left out, as all works without it, and QUIT, which nobody can be denied. */
-const onServer = (isCluster: boolean): Need =>
-  ({ on: 'server', pattern: '', commands: ['time', 'ping', 'unsubscribe', ...(isCluster ? ['sunsubscribe'] : [])], decides: ['time'] })
+/**
+ * What keeps connections, and the time, which each script of the limits asks. INFO is left out, as all works without it, and QUIT,
+ * which nobody can be denied.
+ */
+const onServer = (isCluster: boolean): Need => ({
+  on: 'server', pattern: '', commands: ['time', 'ping', 'unsubscribe', ...(isCluster ? ['sunsubscribe'] : [])], decides: ['time']
+})
 
 /** All that the gateway asks of its Redis, by key and channel. `check` tries it, and the log names what is denied by it. */
 export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow }: NeedsOptions): Need[] {
