@@ -16,6 +16,8 @@ export interface ChannelHandlers {
   onConfirmed (channels: readonly string[]): void
   /** The user of Redis has no right to these channels. They are tried again from time to time; `error` names the command. */
   onRefused (channels: readonly string[], error: unknown): void
+  /** The user of Redis has no right to a command that keeps the connection (`PING`, `UNSUBSCRIBE`): channels are heard all the same. */
+  onDenied (error: unknown): void
   /**
    * Messages of these channels may have been missed since `sinceMs`, the last moment at which all were known to arrive (ms since
    * the epoch), and may be until they are confirmed again, which happens by itself.

@@ -93,6 +93,7 @@ export class ClusterChannels implements Channels {
       onMessage (channel, payload) { if (isHere(channel)) handlers.onMessage(channel, payload) },
       onConfirmed (channels) { handlers.onConfirmed(channels.filter(isHere)) },
       onRefused (channels, error) { handlers.onRefused(channels.filter(isHere), error) },
+      onDenied (error) { handlers.onDenied(error) },
       onLost (channels, sinceMs) { handlers.onLost(channels.filter(isHere), sinceMs) }
     }
   }

@@ -20,7 +20,7 @@ export interface RedisBusOptions extends GapHandlers {
   readonly onEvent: OnBusEvent
   /** Messages that were no events: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<InvalidMessage>) => void
-  /** The user of Redis has no right to some channels. */
+  /** The user of Redis has no right to some channels, or to a command that keeps their connection. */
   readonly onRefused?: (error: unknown) => void
   /** How long a subscription or a publication may take, in ms. */
   readonly timeoutMs?: number
@@ -74,6 +74,7 @@ class RedisBus implements Bus {
         options.onRefused?.(error)
         for (const channel of channels) this.byChannel.get(channel)?.rejectWaiters(REFUSED)
       },
+      onDenied: (error) => { options.onRefused?.(error) },
       onLost: (channels, sinceMs) => { this.lose(channels, sinceMs) }
     })
     this.linger = createKeptTopics({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })

@@ -117,7 +117,12 @@ export class Subscriber implements Channels {
 
   private beat (): void {
     const [sentOn, sentAtMs] = [this.connection, Date.now()]
-    this.options.redis.ping().then(() => { this.noteAnswered(sentOn, sentAtMs) }, () => { this.reconnect(sentOn) })
+    this.options.redis.ping().then(() => { this.noteAnswered(sentOn, sentAtMs) }, (error: unknown) => {
+      // An answer, be it an error, shows that the connection lives.
+      if (!(error instanceof ReplyError)) return this.reconnect(sentOn)
+      this.noteAnswered(sentOn, sentAtMs)
+      this.tellDenied(error)
+    })
   }
 
   private noteAnswered (sentOn: number, sentAtMs: number): void {
@@ -182,8 +187,15 @@ export class Subscriber implements Channels {
     const { redis, verbs } = this.options
     const sentOn = this.connection
     Promise.all(verbs.map(async (verb) => await redis[verb === 'subscribe' ? 'unsubscribe' : 'sunsubscribe'](...channels)))
-      // Refused means that the slot has moved, and with that the subscription ended.
-      .catch((error: unknown) => { if (!(error instanceof ReplyError)) this.reconnect(sentOn) })
+      .catch((error: unknown) => {
+        // Refused means that the slot has moved, and with that the subscription ended; or it is denied, and what comes is not heard.
+        if (error instanceof ReplyError) this.tellDenied(error)
+        else this.reconnect(sentOn)
+      })
+  }
+
+  private tellDenied (error: unknown): void {
+    if (classifyFailure(error).kind === 'denied') this.options.handlers.onDenied(error)
   }
 
   /** Whether Redis still holds a subscription is unknown: only a new connection starts clean. */

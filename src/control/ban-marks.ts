@@ -19,7 +19,7 @@ export function createBanMarks ({ client, markOf, timeoutMs }: BanMarksOptions) 
     await waitAtMost(client.set(markOf(address), '1', 'PX', Math.ceil(durationMs)), timeoutMs, 'marking a ban')
   }
   return {
-    /** Rejects when it cannot be marked, as the ban is then not said to be kept. */
+    /** Rejects when it cannot be marked; the ban counts all the same. */
     set: write,
     async clear (address: string): Promise<void> { await waitAtMost(client.del(markOf(address)), timeoutMs, 'marking a ban') },
     /** Marks a ban that was written back. Nothing reads the mark: where that fails the ban counts all the same. */

@@ -1,3 +1,4 @@
+import { OperationFault } from '../http/operation-fault.js'
 import type { RedisClient } from '../redis/client.js'
 import { createControlKeys } from '../redis/keys.js'
 import { readFlag, readTexts } from '../redis/lua-reply.js'
@@ -45,7 +46,7 @@ export function createKeptOrders ({ client, prefix, timeoutMs, onUnreadable }: K
     /** Keeps the text of an order. Rejects when there are too many: none may be forgotten before all had time to find it. */
     async keep (text: string): Promise<void> {
       const kept = readFlag(await run(keepScript, [key], [text, KEPT_MS, MAX_ORDERS, 'refuse']), keepScript.name)
-      if (!kept) throw new Error('there are too many orders')
+      if (!kept) throw new OperationFault('there are too many orders: try again in two minutes', 'undone')
     },
     /** Gives `perform` the orders of the last `ageMs`, the oldest first. Rejects when Redis does not answer. */
     async readSince (ageMs: number, perform: (order: PassingOrder) => void): Promise<void> {

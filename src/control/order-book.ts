@@ -1,3 +1,4 @@
+import { OperationFault } from '../http/operation-fault.js'
 import { split } from '../collections/split.js'
 import type { ControlState } from './control-state.js'
 import type { Revocation, RevocationTarget } from './control.js'
@@ -41,7 +42,9 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
     const kept: KeptOrder[] = []
     for (const part of split(asks, SETTLED_TOGETHER)) {
       const settled = await stores[ledger].settle(part, state.heardAtUs())
-      if (settled.some(({ refused }) => refused)) throw new Error(`there are too many ${ledger}`)
+      if (settled.some(({ refused }) => refused)) {
+        throw new OperationFault(`there are too many ${ledger}`, kept.length === 0 && settled.every(({ refused }) => refused) ? 'undone' : 'refused')
+      }
       kept.push(...settled.flatMap(({ order }) => order === null ? [] : [order]))
     }
     return kept

@@ -56,6 +56,13 @@ const FIELDS_OF_REPLY = 6
 const ROUNDED_DOWN_MS = 1
 const RECORD = /^(\d+) (\d+) ([+-]) \d+ \S+ (.*)$/s
 
+/** The end of the year 9999: another program's entry may say any time, `inf` too. */
+const LATEST_MS = 253_402_300_799_000
+const readEnd = (text: string): number => Math.min(text === 'inf' ? Infinity : Number(text), LATEST_MS)
+
+/** As settle-orders.lua reads it: what no clock says leaves room for what is later. */
+const readGiven = (text: string): number => Number(text) < Number.MAX_SAFE_INTEGER ? Number(text) : Math.floor(Number.MAX_SAFE_INTEGER / 2)
+
 /** Keeps one kind of orders in Redis, as settle-orders.lua says. All calls reject when Redis does not answer in time. */
 export function createOrderStore ({ client, keys, terms, timeoutMs, onUnreadable }: OrderStoreOptions) {
   const run = createScriptRunner(client, timeoutMs)
@@ -65,7 +72,8 @@ export function createOrderStore ({ client, keys, terms, timeoutMs, onUnreadable
     if (name === '') return []
     const [, given, end, state, member = ''] = RECORD.exec(value) ?? []
     if (given === undefined) { onUnreadable(); return [] }
-    return [{ name, givenAtUs: Number(given), lifted: state === '-', remainingMs: Number(end) - nowMs, keptUntilMs: Number(end), member }]
+    const keptUntilMs = readEnd(end ?? '')
+    return [{ name, givenAtUs: readGiven(given), lifted: state === '-', remainingMs: keptUntilMs - nowMs, keptUntilMs, member }]
   }
 
   async function settleAt (asks: readonly Ask[], heardAtUs: number): Promise<SettledAt> {
@@ -123,10 +131,10 @@ function readReply (reply: unknown, asks: readonly Ask[]): SettledAt {
 
 function sliceOf (flat: readonly string[], from: ScoreCursor, count: number): Slice<{ member: string, endsAtMs: number }, ScoreCursor> {
   const entries: Array<{ member: string, endsAtMs: number }> = []
-  for (let at = 0; at < flat.length; at += 2) entries.push({ member: flat[at] ?? '', endsAtMs: Number(flat[at + 1]) })
-  const score = flat.at(-1)
-  if (score === undefined || entries.length < count) return { entries, next: null }
-  const end = Number(score)
+  for (let at = 0; at < flat.length; at += 2) entries.push({ member: flat[at] ?? '', endsAtMs: readEnd(flat[at + 1] ?? '') })
+  const end = entries.at(-1)?.endsAtMs
+  if (end === undefined || entries.length < count) return { entries, next: null }
+  const score = String(end)
   const skip = entries.filter(({ endsAtMs }) => endsAtMs === end).length + (score === from.score ? from.skip : 0)
   return { entries, next: { score, skip } }
 }

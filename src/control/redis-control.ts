@@ -25,6 +25,9 @@ import { createOrderStore, type OrderStore } from './order-store.js'
 
 type Unreadable = 'control_message' | 'kept_ban' | 'kept_revocation' | 'kept_order'
 
+/** What stands beside a kept order: the message to the other processes, or a ban's mark. */
+export type Untold = 'message' | 'mark'
+
 export interface RedisControlOptions {
   /** Not closed by the control. */
   readonly client: RedisClient
@@ -41,6 +44,8 @@ export interface RedisControlOptions {
   readonly onHeard?: (heard: HeardOrder) => void
   /** Redis had lost orders that this process knew, and has them again. */
   readonly onWrittenBack?: (orders: number) => void
+  /** An order is kept, and `what` could not be written: the message to the other processes, or a ban's mark. */
+  readonly onUntold?: (what: Untold, error: unknown) => void
   /** Time between two readings of all that is kept, in ms. */
   readonly reloadEveryMs?: number
   /** How long one call may take, in ms. */
@@ -78,6 +83,7 @@ class RedisControl implements Control {
   private readonly marks: BanMarks
   private readonly publishText: PublishText
   private readonly channels: Channels
+  private readonly onUntold: (what: Untold, error: unknown) => void
   private listened = false
   private denied = false
   private closed = false
@@ -85,6 +91,7 @@ class RedisControl implements Control {
   constructor (options: RedisControlOptions) {
     const { client, prefix, timeoutMs = TIMEOUT_MS, now = Date.now, maxTokenLifetimeMs, issuers } = options
     const keys = createControlKeys(prefix)
+    this.onUntold = options.onUntold ?? (() => {})
     this.channel = keys.channel
     this.timeoutMs = timeoutMs
     this.drops = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
@@ -119,6 +126,7 @@ class RedisControl implements Control {
         this.denied = true
         options.onRefused?.(error)
       },
+      onDenied: (error) => { options.onRefused?.(error) },
       onLost: () => { /* comes back by itself */ }
     })
   }
@@ -150,19 +158,13 @@ class RedisControl implements Control {
   }
 
   readonly ban = async (address: string, durationMs: number): Promise<void> => {
-    await this.give(async () => {
-      const given = await this.book.ban(address, durationMs)
-      await this.marks.set(address, durationMs)
-      return given
-    })
+    await this.give(async () => await this.book.ban(address, durationMs))
+    await this.tell('mark', async () => { await this.marks.set(address, durationMs) })
   }
 
   readonly unban = async (address: string): Promise<void> => {
-    await this.give(async () => {
-      const given = await this.book.unban(address)
-      await this.marks.clear(address)
-      return given
-    })
+    await this.give(async () => await this.book.unban(address))
+    await this.tell('mark', async () => { await this.marks.clear(address) })
   }
 
   readonly disconnect = async (userId: string): Promise<void> => {
@@ -204,12 +206,15 @@ class RedisControl implements Control {
     this.reader.readSoon()
   }
 
-  /** Keeps it, does it here, and tells the others: in this order, so that nothing is done here that the others cannot find. */
+  /**
+   * Keeps it, does it here, and tells the others: in this order, so that nothing is done here that the others cannot find. Rejects
+   * unless it is known to be kept.
+   */
   private async give (keep: () => Promise<Given>): Promise<void> {
     if (this.closed) throw new Error('control is closed')
     const { ledger, kept, message } = await waitAtMost(keep(), this.timeoutMs, 'keeping an order')
     this.state.learn(ledger, kept)
-    await this.publish(message)
+    await this.tell('message', async () => { await this.publish(message) })
   }
 
   private async pass (order: PassingOrder): Promise<void> {
@@ -217,7 +222,12 @@ class RedisControl implements Control {
     const text = this.toText(order)
     await waitAtMost(this.keptOrders.keep(text), this.timeoutMs, 'keeping an order')
     this.state.perform(order)
-    await this.publishText(this.channel, text)
+    await this.tell('message', async () => { await this.publishText(this.channel, text) })
+  }
+
+  /** Tells of what is kept. Where that fails the order counts all the same: the others read it within 30 s, and nobody reads the mark. */
+  private async tell (what: Untold, telling: () => Promise<void>): Promise<void> {
+    await telling().catch((error: unknown) => { this.onUntold(what, error) })
   }
 
   /** Tells the others of what Redis had lost: a process that began meanwhile does not know it. */

@@ -131,6 +131,7 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
     },
     onConfirmed: () => {},
     onRefused: (_channels, error) => { options.onRefused?.(error) },
+    onDenied: (error) => { options.onRefused?.(error) },
     onLost: () => { /* comes back by itself */ }
   })
 

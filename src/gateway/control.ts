@@ -4,6 +4,8 @@ import type { Control } from '../control/control.js'
 import { createMemoryControl } from '../control/memory-control.js'
 import { createRedisControl } from '../control/redis-control.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { MinuteSamples } from '../observe/minute-samples.js'
+import { describeFailure } from '../redis/describe-failure.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { RedisFailures } from './redis-failures.js'
 
@@ -19,6 +21,7 @@ export function composeControl ({ config, redis, log, redisFailures }: ControlDe
   const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
   const issuers = config.tokens.issuers.map(({ name }) => name)
   if (redis === null) return createMemoryControl({ maxTokenLifetimeMs, issuers })
+  const samples = new MinuteSamples(() => performance.now())
   return createRedisControl({
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
@@ -28,6 +31,11 @@ export function composeControl ({ config, redis, log, redisFailures }: ControlDe
     onRefused: redisFailures.note,
     onHeard: ({ order, userId, address, revocation, dropped }) => {
       writeEvent(log, { event: 'control.order', order, user_id: userId, ip: address, revocation, dropped })
+    },
+    onUntold: (what, error) => {
+      const detail = describeFailure(error)
+      const count = samples.take(`${what} ${detail}`)
+      if (count !== null) writeEvent(log, { event: 'control.untold', reason: what, detail, count })
     },
     onWrittenBack: (orders) => { writeEvent(log, { event: 'control.restored', orders }) }
   })

@@ -6,6 +6,8 @@ import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createOperatorAudit, type OperatorAudit } from '../observe/operator-audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
+import { MinuteSamples } from '../observe/minute-samples.js'
+import { describeFailure } from '../redis/describe-failure.js'
 import { watchReplies } from '../redis/watch-replies.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
@@ -75,8 +77,14 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
 
 function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {
   if (redis === null) return null
+  const samples = new MinuteSamples(() => performance.now())
   return connectRedis({
     ...redis,
+    onSentinelError: (sentinel, error) => {
+      const detail = `${sentinel}: ${describeFailure(error)}`
+      const count = samples.take(detail)
+      if (count !== null) writeEvent(log, { event: 'redis.sentinel', detail, count })
+    },
     onWrongRedis: (reason) => { writeEvent(log, { event: 'redis.wrong', reason }) },
     onRenew: () => { writeEvent(log, { event: 'redis.renewed' }) }
   })

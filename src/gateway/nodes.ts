@@ -8,6 +8,7 @@ import { createNodeStore } from '../nodes/node-store.js'
 import { createOwnRecords } from '../nodes/own-records.js'
 import { createTakeover, type LostConnection } from '../nodes/takeover.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { isAway } from '../redis/failure.js'
 import type { OnFault } from './report.js'
 
 export interface Nodes {
@@ -64,8 +65,10 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
           redis.noteProbe(true)
           void records.tend()
         },
-        onTrouble: () => {
-          redis.noteProbe(false)
+        onTrouble: (error) => {
+          // A foreign value at a key, or a right that is missing, says nothing of the connections. Nor does a connection that
+          // broke, which a renewal does itself: counted as a probe, one renewal would bring on the next.
+          if (error !== null) redis.noteProbe(!isAway(error))
           records.distrust()
         }
       })

@@ -37,8 +37,13 @@ export const NO_REDIS_FAILURES: RedisFailures = { note () {}, async look () {}, 
 const LOOK_AGAIN_MS = 5000
 /** However many scripts are denied something, Redis is asked what it was no more often than this. */
 const LOOK_GAP_MS = 1000
+/** What scripts ask without a key. */
+const IN_SCRIPTS: ReadonlySet<string> = new Set(['time'])
 /** Beside the commands themselves; so labels and samples are bounded. */
 const OTHER = 'other'
+
+/** How often scripts with these keys met a denial. */
+interface Unnamed { readonly names: readonly string[], count: number }
 
 /** Its public parts are bound: they are passed on one by one. */
 class FailureReport implements RedisFailures {
@@ -49,8 +54,8 @@ class FailureReport implements RedisFailures {
   private readonly lines: SampledLines
   private denied: readonly Denied[] = []
   private scriptsDenied = false
-  /** Denials in scripts that wait for the name of the command, by pattern. */
-  private unnamed = new Map<string, number>()
+  /** Denials in scripts that wait for the name of the command, by the patterns of all keys of the script. */
+  private unnamed = new Map<string, Unnamed>()
   private looking: Promise<void> | null = null
   private lookedAtMs = -Infinity
   private next: { readonly atMs: number, readonly timer: NodeJS.Timeout } | null = null
@@ -81,7 +86,7 @@ class FailureReport implements RedisFailures {
     await this.looking
   }
 
-  readonly cannotDecide = (): boolean => this.scriptsDenied || this.denied.some(({ need }) => need.decides)
+  readonly cannotDecide = (): boolean => this.scriptsDenied || this.denied.some(({ command, need }) => need.decides.includes(command))
 
   readonly close = (): void => {
     this.closed = true
@@ -118,22 +123,31 @@ class FailureReport implements RedisFailures {
 
   /** Redis does not say which command of a script it denied: what this user may not do with these keys is asked. */
   private nameLater (names: readonly string[]): void {
-    for (const name of names) this.unnamed.set(name, (this.unnamed.get(name) ?? 0) + 1)
+    const key = names.join(' ')
+    const unnamed = this.unnamed.get(key) ?? { names, count: 0 }
+    unnamed.count++
+    this.unnamed.set(key, unnamed)
     this.lookIn(Math.max(0, this.lookedAtMs + LOOK_GAP_MS - this.now()))
   }
 
-  /** One line for each command, with all that it is denied on; how often, where scripts met it. */
+  /**
+   * One line for each command, with all that it is denied on; how often, where scripts met it. A script may have keys beside the one
+   * that it was denied: only what nothing found explains is told of the script as a whole.
+   */
   private writeFound (): void {
-    const unnamed = this.unnamed
+    const left = new Set(this.unnamed.values())
+    const all = [...left]
     this.unnamed = new Map()
     for (const command of new Set(this.denied.map(denied => denied.command))) {
-      const names = [...new Set(this.denied.filter(denied => denied.command === command).map(({ need }) => need.pattern))]
-      const met = names.map(name => unnamed.get(name) ?? 0)
-      this.writeDenied(command, names, Math.max(...met))
+      const found = this.denied.filter(denied => denied.command === command)
+      const isNameless = found.some(({ need }) => need.on === 'server')
+      const names = [...new Set(found.flatMap(({ need }) => need.pattern === '' ? [] : [need.pattern]))]
+      const met = all.filter(one => isNameless ? IN_SCRIPTS.has(command) : one.names.some(name => names.includes(name)))
+      for (const one of met) left.delete(one)
+      this.writeDenied(command, names, met.reduce((sum, { count }) => sum + count, 0))
     }
-    const named = new Set(this.denied.map(({ need }) => need.pattern))
-    const rest = [...unnamed].filter(([name]) => !named.has(name))
-    if (rest.length > 0) this.writeDenied('evalsha', rest.map(([name]) => name), rest.reduce((sum, [, count]) => sum + count, 0))
+    const rest = [...left]
+    if (rest.length > 0) this.writeDenied('evalsha', [...new Set(rest.flatMap(({ names }) => names))], rest.reduce((sum, { count }) => sum + count, 0))
   }
 
   private writeDenied (asked: string, names: readonly string[], times: number): void {

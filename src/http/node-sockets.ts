@@ -21,7 +21,7 @@ interface Activity {
   hasAsked: boolean
 }
 
-/** So long a new socket has to send its request before it counts as inactive. */
+/** A new socket has this time to send its request before it counts as inactive. */
 const GRACE_MS = 1_000
 
 /**

@@ -1,8 +1,19 @@
+import { outcomeOf, type CallOutcome } from '../redis/call-outcome.js'
 import { describeFailure } from '../redis/describe-failure.js'
 
 /** An operation could not be done, for a reason that is known: the message is for operators, in our own words. */
 export class OperationFault extends Error {
   override readonly name = 'OperationFault'
+
+  /** `outcome`: what is known of what was done all the same. */
+  constructor (message: string, readonly outcome: CallOutcome = 'unknown') {
+    super(message)
+  }
+}
+
+/** What an operation that failed has done all the same, as far as is known. */
+export function outcomeOfOperation (error: unknown): CallOutcome {
+  return error instanceof OperationFault ? error.outcome : outcomeOf(error)
 }
 
 /** Faults of programs, which say nothing about Redis. */

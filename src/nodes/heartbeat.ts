@@ -1,3 +1,4 @@
+import { RedisTimeout } from '../redis/bounded-wait.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { BeatState } from './beat-state.js'
 import type { NodeStore } from './node-store.js'
@@ -17,8 +18,8 @@ export interface HeartbeatHandlers {
   readonly onReturn: () => Promise<void>
   /** A heartbeat was answered, and `onReturn`, where it was needed, has resolved. */
   readonly onBeat: () => void
-  /** Redis did not answer, or the connection to it broke: what was sent lately may be lost. */
-  readonly onTrouble: () => void
+  /** A heartbeat failed with this, or the connection broke (null): what was sent lately may be lost. */
+  readonly onTrouble: (error: unknown) => void
 }
 
 /** Tells the other processes that this one is alive, and this one whether they can have taken it for lost. */
@@ -61,7 +62,7 @@ export function createHeartbeat (options: HeartbeatOptions): Heartbeat {
       beats.handlers = handlers
       unwatch = redis.onChange((up) => {
         if (up) void beats.beat()
-        else handlers.onTrouble()
+        else handlers.onTrouble(null)
       })
     },
     beat: async () => { await beats.beat() },
@@ -126,8 +127,8 @@ class BeatLoop {
       await this.exchange()
       this.handlers.onBeat()
       return true
-    } catch {
-      this.handlers.onTrouble()
+    } catch (error) {
+      this.handlers.onTrouble(error)
       const stalled = now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
       if (!stalled) this.state.cutOff()
       return !stalled
@@ -136,7 +137,7 @@ class BeatLoop {
 
   private async exchange (): Promise<void> {
     const { store, redis, timeoutMs, now } = this.options
-    if (!await redis.waitUntilUp(timeoutMs)) throw new Error('Redis is away')
+    if (!await redis.waitUntilUp(timeoutMs)) throw new RedisTimeout(`Redis was not reached within ${timeoutMs} ms`)
     // Measured from before it is sent: a process that is stopped while the answer travels is not alive when it reads it.
     const sentAtMs = now()
     const beat = await store.beat()

@@ -61,7 +61,7 @@ export const EVENTS = {
   },
   'admin.action': {
     level: 'info',
-    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 done, 503 not kept, so not done',
+    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 503 not known to be kept: `detail` says whether it may be',
     fields: ['action', 'target', 'ip', 'status'],
     optional: ['issuer', 'duration_ms', 'detail']
   },
@@ -88,6 +88,12 @@ export const EVENTS = {
     level: 'error',
     when: 'a server was reached that cannot serve by these settings, such as a Sentinel in REDIS_URL: `reason` names the setting',
     fields: ['reason'],
+    optional: []
+  },
+  'redis.sentinel': {
+    level: 'warn',
+    when: 'a Sentinel cannot be asked, or its connection failed: `detail` has its address and why; the others are asked. The first time, then once a minute',
+    fields: ['detail', 'count'],
     optional: []
   },
   'redis.renewed': {
@@ -174,6 +180,12 @@ export const EVENTS = {
     when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines of an `order` in 10 s, then one with `dropped` alone',
     fields: ['order'],
     optional: ['user_id', 'ip', 'revocation', 'dropped']
+  },
+  'control.untold': {
+    level: 'warn',
+    when: 'an order is kept, done here and answered 204, but Redis did not take the `message` to the other processes, which find it by reading within 30 s, or the `mark` of a ban, which nobody reads; the first time, then once a minute',
+    fields: ['reason', 'detail', 'count'],
+    optional: []
   },
   'control.restored': {
     level: 'warn',

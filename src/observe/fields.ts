@@ -30,7 +30,7 @@ export const FIELDS = {
   target: text('in `admin.action` whom: a user id, an address, `jti:`, `sid:` or `sub:` and what it is, `*` for everybody'),
   secret: text('which one was guessed at: `admin` (ADMIN_TOKEN) or `publish` (PUBLISH_KEY)'),
   insecure: flag('`true`: let in by break-glass, without a token'),
-  reason: text('why: a name from the table of refusals; `connection_lost` for a peer that vanished, `node_lost` for one whose process did; or a word of the event\'s own'),
+  reason: text('why: a name from the table of refusals; `connection_lost` for a peer that vanished, or closed with a code from 1012 to 3999, which the native layer hides; `node_lost` for one whose process did; or a word of the event\'s own'),
   detail: text('more exactly why, for operators only: a word of ours, or the code at hand (an HTTP status, `ENOTFOUND`, an SQLSTATE)'),
   status: number('HTTP status that was answered'),
   code: { types: ['number', 'null'], meaning: 'WebSocket close code; in `worker.exited` the exit code' },

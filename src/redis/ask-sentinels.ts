@@ -1,7 +1,7 @@
 import { Redis } from '#ioredis'
 import { waitAtMost } from './bounded-wait.js'
 import { nameServer, type SentinelTarget } from './open-client.js'
-import type { ServerAddress } from './read-url.js'
+import { formatAddress } from './read-url.js'
 
 /** What one Sentinel says. `master`: where it is, `host:port`; null: it watches none of this name. */
 export type SentinelAnswer = { readonly sentinel: string } & ({ readonly master: string | null } | { readonly error: Error })
@@ -38,8 +38,4 @@ function readMaster (answer: unknown): string | null {
   if (!Array.isArray(answer)) return null
   const [host, port] = answer.map(String)
   return formatAddress({ host: host ?? '', port: Number(port) })
-}
-
-function formatAddress ({ host, port }: ServerAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

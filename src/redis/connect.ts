@@ -4,12 +4,14 @@ import { findMisuse, nameMisuse, WrongRedis } from './find-misuse.js'
 import { openClient, type RedisPlace } from './open-client.js'
 import { createRenewal } from './renewal.js'
 import { revive } from './revive.js'
+import type { OnSentinelError } from './telling-sentinels.js'
 
 export interface RedisTarget extends RedisPlace {
   /** How long one command may take, 1 or more; longer rejects. */
   readonly commandTimeoutMs?: number
   /** A server was reached that the settings are wrong for: once, until one is up. `reason` names the setting. */
   readonly onWrongRedis?: (reason: string) => void
+  readonly onSentinelError?: OnSentinelError
   /** All connections are made anew, because probes fail on those that there are: at most once a minute. */
   readonly onRenew?: () => void
 }
@@ -43,7 +45,7 @@ const monotonic = (): number => performance.now()
  */
 export function connectRedis (target: RedisTarget): RedisConnection {
   const renewal = createRenewal((target.clusterUrls ?? []).length > 0, monotonic)
-  const commands = openClient(target, target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS, renewal.isWrongServer)
+  const commands = openClient(target, target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS, renewal.isWrongServer, target.onSentinelError)
   const stopReviving = revive(commands)
   let toldAtMs = -Infinity
   return {

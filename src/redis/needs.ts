@@ -4,15 +4,18 @@ import {
   type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
-/** What the gateway's user of Redis must be allowed to do with one name, or with all names of one form. */
+/** What the gateway's user of Redis must be allowed to do with one name, with all names of one form, or without any. */
 export interface Need {
-  readonly on: 'key' | 'channel'
-  /** As rules of an ACL write it: `*` stands for an id. */
+  readonly on: 'key' | 'channel' | 'server'
+  /** As rules of an ACL write it: `*` stands for an id. Empty where the commands take no name. */
   readonly pattern: string
   /** Commands in lower case. */
   readonly commands: readonly string[]
-  /** The limits are asked there, for each upgrade: without it nobody is let in. */
-  readonly decides: boolean
+  /**
+   * Those of them without which nobody, or no address that comes again and again, is let in. The others serve few attempts: of a user
+   * who has all of her slots, or at a key that is kept in another way than before.
+   */
+  readonly decides: readonly string[]
 }
 
 export interface NeedsOptions {
@@ -43,6 +46,12 @@ const ON_LIMITS = {
   strikes: COUNTERS
 } as const satisfies Record<keyof LimitKeys, readonly string[] | Record<WindowKind, readonly string[]>>
 
+/** Of these, what letting in takes. */
+const LETTING_IN = {
+  address: { times: ['lindex', 'rpush', 'ltrim', 'pexpire'], counters: ['hmget', 'hgetall', 'hset', 'hdel', 'hincrby', 'pexpire'] },
+  user: ['zremrangebyscore', 'zcard', 'zadd', 'pexpire']
+} as const
+
 const ON_NODES = {
   index: ['zadd', 'pexpire', 'zrangebyscore', 'zscore', 'zrem'],
   records: ['hset', 'hget', 'hmget', 'hdel', 'hscan', 'hlen', 'pexpire', 'del'],
@@ -68,8 +77,16 @@ export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info'
 const RUNNERS = ['evalsha', 'eval'] as const
 const ANY = '*'
 
-const key = (pattern: string, commands: readonly string[], decides = false): Need =>
-  ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides })
+const key = (pattern: string, commands: readonly string[], decides: readonly string[] = []): Need =>
+  ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides: decides.length === 0 ? [] : [...decides, ...RUNNERS] })
+
+/**
+ * What keeps connections, and the time, which each script of the limits asks. INFO is left out, as all works without it, and QUIT,
+ * which nobody can be denied.
+ */
+const onServer = (isCluster: boolean): Need => ({
+  on: 'server', pattern: '', commands: ['time', 'ping', 'unsubscribe', ...(isCluster ? ['sunsubscribe'] : [])], decides: ['time']
+})
 
 /** All that the gateway asks of its Redis, by key and channel. `check` tries it, and the log names what is denied by it. */
 export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow }: NeedsOptions): Need[] {
@@ -78,9 +95,10 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
   const control = createControlKeys(prefix)
   const ledgerNeeds = ({ orders, records }: LedgerKeys): Need[] => [key(orders, ON_LEDGER.orders), key(records, ON_LEDGER.records)]
   return [
-    key(limits.address(ANY), ON_LIMITS.address[addressWindow], true),
+    onServer(isCluster),
+    key(limits.address(ANY), ON_LIMITS.address[addressWindow], LETTING_IN.address[addressWindow]),
     key(`${limits.resume(ANY, '')}${ANY}`, ON_LIMITS.resume),
-    key(`${limits.user('')}${ANY}`, ON_LIMITS.user, true),
+    key(`${limits.user('')}${ANY}`, ON_LIMITS.user, LETTING_IN.user),
     key(limits.messages(ANY), ON_LIMITS.messages[messageWindow]),
     key(limits.strikes(ANY), ON_LIMITS.strikes),
     key(nodes.index, ON_NODES.index),
@@ -104,7 +122,7 @@ function channelNeeds (prefix: string, isCluster: boolean): Need[] {
   const all = [channel, ask, answers + ANY, ...topics]
   return all.flatMap((pattern): Need[] => [
     // On a cluster back ends may publish orders either way.
-    { on: 'channel', pattern, commands: isCluster && pattern === channel ? ['subscribe', ...own] : own, decides: false },
+    { on: 'channel', pattern, commands: isCluster && pattern === channel ? ['subscribe', ...own] : own, decides: [] },
     // Publishing is a script that a replica refuses: it deletes a key of the channel's name, which nobody has.
     key(pattern, ['del'])
   ])

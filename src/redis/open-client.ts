@@ -1,8 +1,9 @@
 import { isIP } from 'node:net'
-import { Redis, type Cluster } from '#ioredis'
+import { Redis, type Cluster, type RedisOptions } from '#ioredis'
 import type { RedisClient } from './client.js'
 import { OnceCluster, refreshOnLoss, SENT_ONCE } from './once-cluster.js'
 import { readRedisUrl, type RedisNode, type ServerAddress } from './read-url.js'
+import { tellingConnector, type OnSentinelError } from './telling-sentinels.js'
 
 /** Sentinels that watch a master, and know at any time where it is. */
 export interface SentinelTarget {
@@ -56,19 +57,25 @@ function createOptions (commandTimeout: number, reconnectOnError: IsWrongServer)
 
 /**
  * Opens a client which sends each command once, at once or not at all. `isWrongServer` is asked about each error that Redis
- * answers with: true has that connection made anew. Throws, without the URL in the message, when a URL cannot be read.
+ * answers with: true has that connection made anew. `onSentinelError`: a Sentinel failed; the others are asked. Throws, without
+ * the URL in the message, when a URL cannot be read.
  */
-export function openClient (place: RedisPlace, commandTimeoutMs: number, isWrongServer: IsWrongServer): RedisClient {
+export function openClient (
+  place: RedisPlace, commandTimeoutMs: number, isWrongServer: IsWrongServer, onSentinelError: OnSentinelError = () => {}
+): RedisClient {
   const options = createOptions(commandTimeoutMs, isWrongServer)
   const { sentinel = null, clusterUrls = [], url = null } = place
   if (clusterUrls.length > 0) return openCluster(clusterUrls.map(readRedisUrl), options)
-  if (sentinel !== null) return openBySentinels(sentinel, url === null ? null : readRedisUrl(url), options)
+  if (sentinel !== null) {
+    const Connector = tellingConnector(onSentinelError)
+    return openBySentinels(sentinel, url === null ? null : readRedisUrl(url), { ...options, Connector })
+  }
   const { address, access, tls } = readRedisUrl(url ?? '')
   return new Redis({ ...options, ...SINGLE, ...address, ...access, ...(tls && { tls: nameServer(address.host) }) })
 }
 
 /** The sentinels are asked again at each connection; a fail-over that they tell of ends the present one. */
-function openBySentinels ({ sentinels, master, password }: SentinelTarget, node: RedisNode | null, options: Options): Redis {
+function openBySentinels ({ sentinels, master, password }: SentinelTarget, node: RedisNode | null, options: Options & Pick<RedisOptions, 'Connector'>): Redis {
   const withTls = node?.tls === true
   // The master is verified by the name or address under which the sentinels know it.
   const nameMaster = (key: string) => {

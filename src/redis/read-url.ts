@@ -62,3 +62,8 @@ function readDatabase (text: string): number {
   if (!/^\d{1,5}$/.test(text)) throw new Error('the path of a Redis URL must be the number of a database')
   return Number(text)
 }
+
+/** `host:port`, an IPv6 address in brackets. */
+export function formatAddress ({ host, port }: ServerAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

@@ -1,13 +1,14 @@
-import { describeOperationFault, OperationFault } from '../http/operation-fault.js'
+import { describeOperationFault, OperationFault, outcomeOfOperation } from '../http/operation-fault.js'
+import type { CallOutcome } from '../redis/call-outcome.js'
 
 /**
  * Calls between the supervisor and a worker, over the channel that the operating system gives a forked process.
  * Both ends are our own code, so messages are trusted; answers are matched by number and bounded in time.
- * Of a failure its cause travels, in words for operators.
+ * Of a failure its cause travels, in words for operators, and what it has done all the same.
  */
 
 interface Call { readonly call: number, readonly method: string, readonly args: readonly unknown[] }
-interface Answer { readonly answer: number, readonly value?: unknown, readonly failed?: string }
+interface Answer { readonly answer: number, readonly value?: unknown, readonly failed?: string, readonly outcome?: CallOutcome }
 type Message = Call | Answer
 
 /** The sending half of a channel, and how to hear the other end. */
@@ -35,19 +36,19 @@ export function openIpcPeer (channel: Channel, methods: Methods): IpcPeer {
 
   async function perform ({ call, method, args }: Call): Promise<Answer> {
     const run = methods[method] as ((...args: readonly unknown[]) => unknown) | undefined
-    if (run === undefined) return { answer: call, failed: 'no such call' }
+    if (run === undefined) return { answer: call, failed: 'no such call', outcome: 'undone' }
     try {
       return { answer: call, value: await run(...args) }
     } catch (error) {
-      return { answer: call, failed: describeOperationFault(error) }
+      return { answer: call, failed: describeOperationFault(error), outcome: outcomeOfOperation(error) }
     }
   }
-  function settle ({ answer, value, failed }: Answer): void {
+  function settle ({ answer, value, failed, outcome }: Answer): void {
     const entry = waiting.get(answer)
     if (entry === undefined) return
     waiting.delete(answer)
     clearTimeout(entry.timer)
-    if (failed !== undefined) entry.reject(new OperationFault(failed))
+    if (failed !== undefined) entry.reject(new OperationFault(failed, outcome))
     else entry.resolve(value)
   }
   channel.onMessage((raw) => {

@@ -10,7 +10,8 @@ export const SUBPROTOCOL = 'portcullis.v1'
 /** The kind that examples are about. */
 const [FIRST] = KINDS
 const Strict = { additionalProperties: false }
-const FrameId = Type.Optional(Type.String({ maxLength: 64, description: 'what you call this frame; comes back in the answer' }))
+const frameId = (description: string) => Type.Optional(Type.String({ maxLength: 64, description }))
+const FrameId = frameId('what you call this frame; comes back in the answer')
 const Ids = Type.Array(Type.String({ pattern: ID_PATTERN }), { minItems: 1, maxItems: 10_000 })
 /** A list of ids, or everything that this user may see now. */
 const idsOrAll = (description: string) => Type.Optional(Type.Union([Ids, Type.Tuple([Type.Literal('*')]), Type.Literal('*')], { description }))
@@ -32,7 +33,7 @@ export const UnsubscribeFrameSchema = Type.Object({
 }, { ...Strict, description: 'Stop listening.', examples: [{ type: 'unsubscribe', id: '2', [FIRST.list]: FIRST.samples.slice(-1) }] })
 export const SendFrameSchema = Type.Object({
   type: Type.Literal('send'),
-  id: FrameId,
+  id: frameId('what you call this message; comes back in the answer, and reaches the back end, which knows a repeated message by it: no other message of this user ever has the same'),
   to: Type.String({ pattern: TARGET_PATTERN, description: `the ${ANY_KIND} that it is for: ${orList(TARGET_FORMS)}` }),
   data: Type.Unknown({ description: 'any JSON; it reaches the back end byte for byte' }),
   traceparent: Type.Optional(Type.String({
@@ -42,7 +43,7 @@ export const SendFrameSchema = Type.Object({
 }, {
   ...Strict,
   description: 'A message for the back end. Needs read access to the target and the scope `ws:send` in the token.',
-  examples: [{ type: 'send', id: '3', to: SAMPLE_TARGET, data: { text: 'hello' } }]
+  examples: [{ type: 'send', id: 'k7Xw2mPq-3', to: SAMPLE_TARGET, data: { text: 'hello' } }]
 })
 export const RefreshFrameSchema = Type.Object({
   type: Type.Literal('refresh'),

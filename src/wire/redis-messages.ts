@@ -22,7 +22,7 @@ export const InboundEntrySchema = Type.Object({
   traceparent: Type.Optional(Type.String({ description: 'the frame\'s `traceparent`, where it had one' }))
 }, {
   description: 'What a client sent, checked: it may read the target and has the scope `ws:send`.',
-  examples: [{ connection_id: '290dcfb65e-1', user_id: 'alice', to: SAMPLE_TARGET, data: '{"text":"hello"}', ts: '2026-11-21T22:21:05.030Z', id: '3' }]
+  examples: [{ connection_id: '290dcfb65e-1', user_id: 'alice', to: SAMPLE_TARGET, data: '{"text":"hello"}', ts: '2026-11-21T22:21:05.030Z', id: 'k7Xw2mPq-3' }]
 })
 
 /** On `ws:control`: ends a user's connections. */

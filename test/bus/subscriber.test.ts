@@ -1,6 +1,7 @@
 import { Redis } from '#ioredis'
 import t from 'tap'
 import { Subscriber, SUBSCRIBER_OPTIONS } from '../../src/bus/subscriber.js'
+import { failedCommand } from '../../src/redis/failed-command.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
@@ -18,6 +19,7 @@ t.test('what is lost is said to be lost since the connection last answered, whic
       onMessage: () => {},
       onConfirmed: () => { confirmed++ },
       onRefused: () => {},
+      onDenied: () => {},
       onLost: (channels, sinceMs) => { lost.push([channels, sinceMs]) }
     }
   })
@@ -39,4 +41,36 @@ t.test('what is lost is said to be lost since the connection last answered, whic
   t.same(channels, ['channel'])
   t.ok(sinceMs >= subscribedAtMs, 'an answered heartbeat moves it on')
   t.ok(sinceMs <= pausedAtMs, 'and one that is not answered does not')
+})
+
+t.test('a right that is missing to PING or UNSUBSCRIBE is told, and the connection goes on', async (t) => {
+  const server = await startRedis(t)
+  await server.client.call('ACL', 'SETUSER', 'gate', 'on', '>pass', '~*', '&*', '+@all', '-ping', '-unsubscribe')
+  const denied: string[] = []
+  const lost: unknown[] = []
+  let [confirmed, heard] = [0, 0]
+  const subscriber = new Subscriber({
+    redis: new Redis(server.url.replace('//', '//gate:pass@'), SUBSCRIBER_OPTIONS),
+    verbs: ['subscribe'],
+    commands: () => null,
+    onMisplaced: () => {},
+    heartbeatMs: 20,
+    handlers: {
+      onMessage: () => { heard++ },
+      onConfirmed: () => { confirmed++ },
+      onRefused: () => {},
+      onDenied: (error) => { denied.push(failedCommand(error)?.command ?? '') },
+      onLost: (channels) => { lost.push(channels) }
+    }
+  })
+  t.teardown(() => { subscriber.close() })
+  subscriber.want('channel')
+  subscriber.want('other')
+  await until('both are subscribed', () => confirmed === 1)
+  await until('it was asked again and again', () => denied.filter(command => command === 'ping').length >= 3)
+  subscriber.drop('other')
+  await until('it is told', () => denied.includes('unsubscribe'))
+  await server.client.publish('channel', 'message')
+  await until('it is heard', () => heard === 1)
+  t.same(lost, [])
 })

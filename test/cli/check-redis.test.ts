@@ -67,6 +67,8 @@ t.test('each right that is missing is named, by command and by key or channel, t
     'rights: the user may not SUBSCRIBE, PUBLISH on the channel ws:control:ask',
     'rights: the user may not SUBSCRIBE, PUBLISH on the channel ws:control:answer:*'
   ])
+  t.match(await reasonsWith('~ws:*', '~{ws:*', '&ws:*', '+@all', '-ping', '-unsubscribe'), ['rights: the user may not PING, UNSUBSCRIBE'])
+  t.match((await reasonsWith('~ws:*', '~{ws:*', '&ws:*', '+@all', '-time')).filter(reason => reason.startsWith('rights')), ['rights: the user may not TIME'])
   t.match(await reasonsWith('~ws:*', '&ws:*', '+@all'), [/^rights: the user may not .*SADD.* on the key \{ws:node:\*\}:claimed$/])
   t.same(await redis.client.keys('*'), [], 'nothing is left')
 })

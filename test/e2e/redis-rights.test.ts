@@ -105,6 +105,32 @@ t.test('single commands: what needs them is refused and named, and all else work
   t.equal(countLines(gateway, 'limits.degraded'), 0)
 })
 
+t.test('each right by itself: without what letting in takes nobody gets in and the process is not ready; without others it is', async (t) => {
+  const stage = await setStage(t, ...KEYS, '&*', '+@all')
+  const { gateway } = stage
+  const isReady = async (): Promise<boolean> => (await gateway.admin('/readyz')).status === 200
+  for (const command of ['time', 'lindex', 'rpush', 'pexpire', 'zremrangebyscore', 'zcard', 'zadd']) {
+    await stage.allow(...KEYS, '&*', '+@all', `-${command}`)
+    t.match(await stage.open(t).then(() => 'in', (error: unknown) => String(error)), 'refused: 503', command)
+    await until(`not ready without ${command}`, async () => !await isReady())
+    t.ok(denialOf(stage, command), command)
+    await stage.allow(...KEYS, '&*', '+@all')
+    await until('ready again', isReady)
+  }
+  for (const command of ['ping', 'unsubscribe', 'type', 'del', 'zscore', 'zrangebyscore']) {
+    await stage.allow(...KEYS, '&*', '+@all', `-${command}`)
+    // Another denial has the rights looked at again.
+    await stage.redis.client.call('ACL', 'SETUSER', 'gate', '-xadd')
+    const client = await stage.open(t, '/ws?agent_ids=a1')
+    await client.nextOf('subscribed')
+    client.send({ type: 'send', id: '1', to: 'agent:a1', data: 1 })
+    t.match(await client.nextOf('error'), { id: '1' })
+    await until(`${command} is told`, () => denialOf(stage, command) !== undefined)
+    t.ok(await isReady(), command)
+  }
+  t.same(gateway.log.filter(({ event }) => ['limits.degraded', 'bus.lost', 'redis.renewed'].includes(event)), [])
+})
+
 t.test('a wrong password has its own name in the log', async (t) => {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
   await redis.client.config('SET', 'requirepass', 'password-of-the-test')

@@ -96,4 +96,17 @@ t.test('a Redis behind three Sentinels', async (t) => {
     await goesOnAt(first)
     t.equal(gateway.log.filter(line => line.event === 'fault').length, 0)
   })
+
+  await t.test('a Sentinel ends: a line says which and why, check too, nothing else is written, and it goes on', async (t) => {
+    const [address = ''] = sentinels.addresses
+    await sentinels.end(0)
+    const line = await gateway.waitForLog('redis.sentinel', ({ detail }) => String(detail).includes('ECONNREFUSED'))
+    t.match(line, { level: 'warn', detail: `${address}: it cannot be reached: host, port, TLS or firewall (ECONNREFUSED)` })
+    await goesOnAt(first)
+    const { code, find } = await runBuiltCheck(settings)
+    t.equal(code, 0)
+    t.match(find('redis', `sentinel ${address}`), { verdict: 'warn', reason: 'ECONNREFUSED' })
+    t.notMatch(gateway.stderr(), 'ioredis')
+    t.ok(gateway.log.filter(({ event }) => event === 'redis.sentinel').length <= 3, 'sampled')
+  })
 })

@@ -111,3 +111,19 @@ t.test('labels and samples are bounded, whatever fails', async (t) => {
   t.ok(lines.length <= 202, `${lines.length}`)
   t.notMatch(JSON.stringify(lines), 'key-', 'no name that is not ours')
 })
+
+t.test('a script that has several keys is told of those alone that it is denied, and a command without a key by its name', async (t) => {
+  const { failures, lines, counted, commands, allow, advance } = await start(t, redis, ...ALL, '-xadd')
+  const add = 'redis.call("LINDEX", KEYS[2], 0) return redis.call("XADD", KEYS[1], "*", "a", "b")'
+  await t.rejects(commands.eval(add, 2, 'ws:inbound', '{ws:inbound}:bytes'))
+  await until('the line is there', () => lines.length > 0)
+  t.match(lines, [{ command: 'xadd', names: ['ws:inbound'], count: 1 }])
+  t.notOk(failures.cannotDecide())
+  await allow(...ALL, '-time')
+  advance(60_000)
+  await t.rejects(commands.eval('return redis.call("TIME")', 1, 'ws:inbound'))
+  await until('the next line is there', () => lines.length > 1)
+  t.match(lines.slice(1), [{ command: 'time', names: [], count: 1 }])
+  t.ok(failures.cannotDecide(), 'the limits ask the time')
+  t.same([...counted], [['xadd', 1], ['time', 1]])
+})

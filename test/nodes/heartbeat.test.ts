@@ -40,7 +40,7 @@ function start (t: Lifetime): World {
   heartbeat.start({
     onReturn: async () => { calls.push('return') },
     onBeat: () => { calls.push('beaten') },
-    onTrouble: () => { calls.push('trouble') }
+    onTrouble: (error) => { calls.push(error === null ? 'broken' : 'trouble') }
   })
   t.teardown(async () => { await heartbeat.stop() })
   return Object.assign(world, { heartbeat })
@@ -141,7 +141,7 @@ t.test('it beats as soon as Redis is back, one beat at a time, and no more once 
   await Promise.all([world.heartbeat.beat(), world.heartbeat.beat()])
   t.same(world.calls.splice(0), ['beat', 'return', 'enlist', 'beaten'])
   world.change(false)
-  t.same(world.calls.splice(0), ['trouble'])
+  t.same(world.calls.splice(0), ['broken'], 'no heartbeat has failed')
   await world.heartbeat.stop()
   await world.heartbeat.verify()
   t.same(world.calls, ['unwatched'])

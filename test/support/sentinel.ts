@@ -18,6 +18,8 @@ export interface TestSentinels {
   readonly clients: readonly Redis[]
   /** Makes the replica the master as an operator does; resolves when the Sentinels have begun to. */
   failOver (): Promise<void>
+  /** Ends the one at this place for good, as a crash would. */
+  end (place: number): Promise<void>
   /** Resolves when all name this port as the master's. */
   untilMasterIs (port: number): Promise<void>
 }
@@ -53,11 +55,7 @@ export async function startSentinels (t: Test, masterPort: number, password: str
   const clients = ports.map(port => new Redis({ host: '127.0.0.1', port, password, enableReadyCheck: false }))
   t.teardown(async () => {
     for (const client of clients) client.disconnect()
-    for (const child of children) {
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-    }
+    for (const child of children) await end(child)
     await rm(folder, { recursive: true, force: true })
   })
   await untilAllKnow(clients)
@@ -68,6 +66,10 @@ export async function startSentinels (t: Test, masterPort: number, password: str
       await untilAllKnow(clients)
       await until('a fail-over is accepted', async () => await clients[0]?.call('SENTINEL', 'FAILOVER', MASTER).then(() => true, () => false) ?? false)
     },
+    async end (place) {
+      const child = children[place]
+      if (child !== undefined) await end(child)
+    },
     async untilMasterIs (port) {
       await until(`the master is at ${port}`, async () => {
         const named = await Promise.all(clients.map(async client => await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER) as string[]))
@@ -75,6 +77,13 @@ export async function startSentinels (t: Test, masterPort: number, password: str
       })
     }
   }
+}
+
+async function end (child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
 }
 
 async function untilAllKnow (clients: readonly Redis[]): Promise<void> {

@@ -8,7 +8,7 @@ import { RequestError } from './request-error.js'
 import { createRequests } from './requests.js'
 import type { Denied } from './resubscribe.js'
 import { subscribeAll } from './subscribe-all.js'
-import { checkLists, checkTarget, toFilterLists, toTopics, type Filters } from './topics.js'
+import { checkLists, checkMessage, toFilterLists, toTopics, type Filters } from './topics.js'
 import { createWanted } from './wanted.js'
 
 /** What a client tells: its state, topics that it lost the right to, and every frame of the gateway by its type. */
@@ -24,8 +24,11 @@ export interface Client<Events extends object = Record<string, unknown>> {
   /** Resolves once every later event will arrive, on this connection and all after it. `eventTypes` counts for all topics. */
   subscribe (filters: Filters & { readonly eventTypes?: Ids }): Promise<SubscribedFrame>
   unsubscribe (filters: Filters): Promise<UnsubscribedFrame>
-  /** Resolves once the gateway has stored the message for the back end. Never repeated by itself. */
-  send (to: `agent:${string}` | `task:${string}`, data: unknown): Promise<void>
+  /**
+   * Resolves once the gateway has stored the message for the back end. Never repeated by itself. To repeat one whose end is not
+   * known give both the same `id`, which no other message of this user ever had: 1 to 64 characters.
+   */
+  send (to: `agent:${string}` | `task:${string}`, data: unknown, options?: { readonly id?: string }): Promise<void>
   /** Final. What waits for an answer is rejected. */
   close (): void
 }
@@ -99,10 +102,9 @@ export function connect<Events extends object = Record<string, unknown>> (option
       wanted.remove(filters)
       return answer
     },
-    async send (to, data) {
-      checkTarget(to)
-      if (['undefined', 'function', 'symbol'].includes(typeof data)) throw new RequestError('bad_request', 'data: no JSON')
-      await requests.ask({ type: 'send', to, data }, 'once')
+    async send (to, data, { id } = {}) {
+      checkMessage(to, data, id)
+      await requests.ask({ type: 'send', to, data }, 'once', id)
     },
     close
   }

@@ -33,6 +33,8 @@ export class PendingRequests {
   /** In the order in which they were asked; stands still while they are failed or sent. */
   all (): PendingRequest[] { return [...this.byId.values()] }
 
+  has (id: string): boolean { return this.byId.has(id) }
+
   /** No room for `chars` characters more. */
   isFullFor (chars: number): boolean {
     return this.byId.size >= this.limits.maxPending || (this.chars > 0 && this.chars + chars > MAX_PENDING_CHARS)

@@ -1,5 +1,6 @@
 import type { ClientFrame, ErrorFrame, ServerFrame } from './frames.js'
 import { PendingRequests, type PendingRequest, type RequestKind } from './pending-requests.js'
+import { createIds } from './request-ids.js'
 import { RequestError } from './request-error.js'
 
 /** A connection that can be written to. */
@@ -11,7 +12,8 @@ export interface Outlet {
 
 /** Requests and their answers, by id. Everything asked is settled by the answer, the time limit or the end. */
 export interface Requests {
-  ask (frame: ClientFrame, kind: RequestKind): Promise<ServerFrame>
+  /** `id`: 1 to 64 characters of the application's own; without it one that no other client of this user has. */
+  ask (frame: ClientFrame, kind: RequestKind, id?: string): Promise<ServerFrame>
   /** A connection is there, for `now` only. */
   attach (outlet: Outlet): void
   /** The connection is as the application left it: what waited goes out, in the order in which it was asked. */
@@ -37,7 +39,7 @@ const toError = (frame: ErrorFrame): RequestError =>
 /** Makes the requests of one client, over all its connections. */
 export function createRequests (options: RequestsOptions): Requests {
   const pending = new PendingRequests(options)
-  let lastId = 0
+  const nextId = createIds()
   let outlet: Outlet | null = null
   let isReleased = false
   let isEnded = false
@@ -59,8 +61,8 @@ export function createRequests (options: RequestsOptions): Requests {
   }
 
   return {
-    async ask (frame, kind) {
-      const id = String(++lastId)
+    async ask (frame, kind, id = nextId()) {
+      if (pending.has(id)) throw new RequestError('bad_request', 'id: a request with it waits for its answer')
       const text = JSON.stringify({ ...frame, id })
       const refused = refusal(kind, text.length)
       if (refused !== null) throw refused

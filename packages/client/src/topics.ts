@@ -8,6 +8,7 @@ export interface Filters {
 }
 
 const ID = /^[A-Za-z0-9._:-]{1,128}$/
+const MAX_ID_LENGTH = 64
 const TARGET = /^(agent|task):[A-Za-z0-9._:-]{1,128}$/
 
 const bad = (message: string): RequestError => new RequestError('bad_request', message)
@@ -25,9 +26,11 @@ export function checkLists (lists: Readonly<Record<string, Ids | undefined>>): v
   for (const [name, ids] of Object.entries(lists)) checkIds(name, ids)
 }
 
-/** The same for the target of a `send`. */
-export function checkTarget (to: unknown): void {
+/** The same for a message: its target, its data, and its id, which may be left out. */
+export function checkMessage (to: unknown, data: unknown, id: unknown): void {
   if (typeof to !== 'string' || !TARGET.test(to)) throw bad('to: agent:<id> or task:<id>')
+  if (['undefined', 'function', 'symbol'].includes(typeof data)) throw bad('data: no JSON')
+  if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > MAX_ID_LENGTH)) throw bad(`id: 1 to ${MAX_ID_LENGTH} characters`)
 }
 
 /** Topics are written `agent:<id>`, `task:<id>`; no id is `*`, which stands for all. */

@@ -36,6 +36,10 @@ where case
   when 'NO_SHOW_ALL' = any (pg_catalog.pg_settings_get_flags(n.name)) then pg_catalog.current_setting(n.name, true) <> '' else false end
 order by 1`
 
+const SERVER_VERSION = 'select pg_catalog.current_setting(\'server_version_num\') as version'
+/** An older Postgres cannot say of a setting whether an extension defined it: what its configuration gives to every session is not told there. */
+const FIRST_WITH_FLAGS = 150_000
+
 /** A setting of every session, and where it was given. */
 export interface SessionDefault {
   readonly name: string
@@ -49,7 +53,8 @@ const ROW_SECURITY = 'row_security'
 
 /** Reads what every session of the login role begins with. `startup`: names that the address gives. */
 export async function readSessionDefaults (connection: Pick<PgConnection, 'run'>, startup: readonly string[]): Promise<SessionDefault[]> {
-  const [ofRoles, read] = await Promise.all([connection.run(DEFAULTS), connection.run(READ_BY_POLICIES)])
+  const [ofRoles, [server]] = await Promise.all([connection.run(DEFAULTS), connection.run(SERVER_VERSION)])
+  const read = Number(server?.['version']) >= FIRST_WITH_FLAGS ? await connection.run(READ_BY_POLICIES) : []
   const known = [
     ...ofRoles.map(row => ({ name: String(row['name']), givenBy: placeOf(row) })),
     ...startup.map(name => ({ name, givenBy: 'DATABASE_URL' }))

@@ -1,4 +1,5 @@
 import type { Redis } from '#ioredis'
+import { classifyFailure } from '../../redis/failure.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
 const PINGS = 5
@@ -11,7 +12,8 @@ async function measureLatencyMs (node: Redis): Promise<number> {
   const times: number[] = []
   for (let n = 0; n < PINGS; n++) {
     const startMs = performance.now()
-    await node.ping()
+    // An answer that denies it takes as long; that it is denied is found with the other rights.
+    await node.ping().catch((error: unknown) => { if (classifyFailure(error).kind !== 'denied') throw error })
     times.push(performance.now() - startMs)
   }
   return times.sort((a, b) => a - b)[Math.floor(PINGS / 2)] ?? 0

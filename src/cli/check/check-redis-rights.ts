@@ -11,7 +11,7 @@ const PART = 'redis'
 function describeDenied (denied: readonly Denied[]): Verdict[] {
   return [...new Set(denied.map(({ need }) => need))].map((need) => {
     const commands = new Set(denied.filter(one => one.need === need).map(({ command }) => command.toUpperCase()))
-    return fail(PART, `rights: the user may not ${[...commands].join(', ')} on the ${need.on} ${need.pattern}`)
+    return fail(PART, `rights: the user may not ${[...commands].join(', ')}${need.on === 'server' ? '' : ` on the ${need.on} ${need.pattern}`}`)
   })
 }
 
@@ -22,7 +22,7 @@ export async function checkRedisRights (nodes: readonly Redis[], config: Config)
     const found = await Promise.all(nodes.map(async node => await findDenied(node, needs)))
     if (found.includes(null)) return [warn(PART, 'rights: a Redis before 7 cannot say what its user may do: look at its ACL LOG')]
     const denied = found.flatMap(each => each ?? [])
-    return denied.length > 0 ? describeDenied(denied) : [ok(PART, `rights: the user may do all that is asked on ${needs.length} kinds of keys and channels`)]
+    return denied.length > 0 ? describeDenied(denied) : [ok(PART, `rights: the user may do all that is asked on ${needs.filter(({ on }) => on !== 'server').length} kinds of keys and channels`)]
   } catch (error) {
     const isDenied = classifyFailure(error).kind === 'denied'
     return [isDenied ? fail(PART, 'rights: the user may not EVAL and EVALSHA') : warn(PART, 'rights: they could not be asked about')]

@@ -17,5 +17,6 @@ if full and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
 end
 redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last[2]))
+-- A member of another program's may have any score: the end of the year 9999 at most.
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', math.min(tonumber(last[2]), 253402300799000)))
 return 1

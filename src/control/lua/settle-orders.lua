@@ -15,7 +15,8 @@
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
-local LARGEST = 9007199254740991
+-- Another program's entry may say any time, 'inf' too: the end of the year 9999 in ms, and what a number holds exactly in µs.
+local LATEST, LARGEST = 253402300799000, 9007199254740991
 local orders, records = KEYS[1], KEYS[2]
 local most, heard, unknown_ms = tonumber(ARGV[1]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local function text (number) return string.format('%.0f', number) end
@@ -25,7 +26,7 @@ local head = redis.call('HGET', records, '') or ''
 local incarnation, last_end = string.match(head, '^(%d+) (%d+)$')
 -- When the witness ends, or false: KEYS[1] is not the one that the records were written beside. It was evicted, or deleted.
 local witness_end = incarnation and redis.call('ZSCORE', orders, witness_of(incarnation)) or false
-last_end = tonumber(last_end or 0)
+last_end = math.min(tonumber(last_end or 0), LATEST)
 
 local function read_record (name)
   local value = redis.call('HGET', records, name)
@@ -35,7 +36,16 @@ local function read_record (name)
     redis.call('HDEL', records, name)
     return nil
   end
-  return {given = tonumber(given), ends = tonumber(ends), lifted = state == '-', beside = beside, reach = reach, member = member}
+  given = tonumber(given)
+  -- No clock says so: it leaves room for what is later.
+  if given >= LARGEST then given = math.floor(LARGEST / 2) end
+  return {given = given, ends = math.min(tonumber(ends), LATEST), lifted = state == '-', beside = beside, reach = reach, member = member}
+end
+
+-- When a member of the sorted set ends; nil: it is not there.
+local function read_end (member)
+  local score = tonumber(redis.call('ZSCORE', orders, member) or nil)
+  return score and math.min(score, LATEST)
 end
 
 local function widen (order, other)
@@ -49,7 +59,7 @@ end
 local function read_kept (name, reach, member)
   local kept, changed = read_record(name), false
   if kept and not kept.lifted then
-    local score = tonumber(redis.call('ZSCORE', orders, kept.member) or nil)
+    local score = read_end(kept.member)
     if not score then
       changed = true
       -- The set is whole, so the order was taken out of it; otherwise the set was lost, and the order stands.
@@ -61,11 +71,11 @@ local function read_kept (name, reach, member)
     end
   end
   if member ~= '' and (not kept or kept.lifted or kept.member ~= member) then
-    local score = tonumber(redis.call('ZSCORE', orders, member) or nil)
+    local score = read_end(member)
     if score and score > now then
       -- When it was given is not known: just after what it stands beside, and before anything else. A process
       -- that takes back takes all of this name out of the set (find-standing.ts): what stands beside that came later.
-      local found = {given = (kept and kept.given or 0) + 1, ends = math.min(score, LARGEST), lifted = false, reach = reach, member = member}
+      local found = {given = (kept and kept.given or 0) + 1, ends = score, lifted = false, reach = reach, member = member}
       if kept and not kept.lifted then
         if kept.member ~= member then redis.call('ZREM', orders, kept.member, member) end
         widen(found, kept)
@@ -129,7 +139,7 @@ local reply, wrote = {now}, false
 for i = 7, #ARGV, 6 do
   local name, want, reach, member = ARGV[i], ARGV[i + 1], ARGV[i + 4], ARGV[i + 5]
   local known = {
-    given = tonumber(ARGV[i + 2]), ends = math.min(now + tonumber(ARGV[i + 3]), LARGEST), lifted = want == '-' or want == 'lift', reach = reach, member = member
+    given = tonumber(ARGV[i + 2]), ends = math.min(now + tonumber(ARGV[i + 3]), LATEST), lifted = want == '-' or want == 'lift', reach = reach, member = member
   }
   local kept, changed = read_kept(name, reach, member)
   local order = choose(kept, known, want)
@@ -160,6 +170,6 @@ if wrote then
   redis.call('HSET', records, '', (incarnation or '0') .. ' ' .. text(last_end))
   redis.call('PEXPIREAT', records, text(last_end))
   local last = redis.call('ZRANGE', orders, -1, -1, 'WITHSCORES')
-  if last[2] then redis.call('PEXPIREAT', orders, string.format('%.0f', last[2])) end
+  if last[2] then redis.call('PEXPIREAT', orders, text(math.min(tonumber(last[2]), LATEST))) end
 end
 return reply

@@ -7,7 +7,7 @@ import { refusalAnswer, unavailableAnswer } from '../answers.js'
 import type { BodyBounds } from '../collect-body.js'
 import { createRoute, NOT_JSON } from '../create-route.js'
 import { describeRefusal } from '../describe-answer.js'
-import { describeOperationFault } from '../operation-fault.js'
+import { describeOperationFault, outcomeOfOperation } from '../operation-fault.js'
 import { PublishBodySchema } from '../request-schemas.js'
 import { NO_INPUT, type ParsedBody, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
@@ -31,7 +31,14 @@ const FIELDS: ReadonlySet<string> = new Set(Object.keys(PublishBodySchema.proper
 const FAULTS: Readonly<Record<NoMembers, string>> = {
   not_utf8: NOT_JSON, not_json: NOT_JSON, wrong_shape: PUBLISH_BODY.wanted, too_deep: 'the event is nested too deeply'
 }
-const BUS_AWAY = unavailableAnswer('Redis cannot do it now: it does not answer in time')
+const NOT_DELIVERED = 'the event was not delivered'
+const MAY_BE_DELIVERED = 'the event may have been delivered, and publishing it again may deliver it twice'
+const BUS_AWAY = unavailableAnswer(`Redis cannot do it now: it does not answer in time; ${MAY_BE_DELIVERED}`)
+
+/** Why an event was not taken, and whether clients may have it all the same. */
+function describeUnpublished (error: unknown): string {
+  return `${describeOperationFault(error)}; ${outcomeOfOperation(error) === 'unknown' ? MAY_BE_DELIVERED : NOT_DELIVERED}`
+}
 
 /** Reads what is to be published: its data stays as it was written. Of duplicate names the last counts, as with `JSON.parse`. */
 function parsePublication (text: string): ParsedBody {
@@ -77,7 +84,10 @@ export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps
     description: 'On the main and on the admin port. The key is checked before the body is read; the body may have 1 MiB. `data` reaches the clients byte for byte. The topic\'s id is written as it is: one that is percent-encoded is refused.',
     answers: {
       202: { description: 'The bus has it.', schema: PublishedSchema },
-      503: describeRefusal('It could not be published, and the message says why: try again. It may have arrived although the answer was lost.', BUS_AWAY)
+      503: describeRefusal(
+        `Redis did not say that it has it, and the message says why. It ends with \`${NOT_DELIVERED}\`: try again; or, where the answer was lost, with \`${MAY_BE_DELIVERED}\`: try again where that does no harm, or with an id in \`data\` by which clients know it again.`,
+        BUS_AWAY
+      )
     },
     async handle ({ body: { topic, event, data } }) {
       const plain = findPlainForm(topic)
@@ -87,7 +97,7 @@ export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps
       try {
         await publishEvent(topic, { event, data })
       } catch (error) {
-        return unavailableAnswer(describeOperationFault(error))
+        return unavailableAnswer(describeUnpublished(error))
       }
       return { status: 202, body: { accepted: true } }
     }

@@ -1,6 +1,6 @@
 -- Tells what the user of this connection may not do, without doing it. From Redis 7 on.
 -- KEYS     none: the names are asked about, and not touched
--- ARGV     of each question a command in lower case and a key or channel
+-- ARGV     of each question a command in lower case and a key or channel, or '' for a command that takes none
 -- returns  the places of the questions that are denied, from 1 on; nothing where Redis cannot say
 if not redis.acl_check_cmd then return false end
 -- Redis 8 takes a question with as many arguments as the command has at least, and Redis 7 takes any number: the first that fits.
@@ -20,6 +20,8 @@ for at = 1, #ARGV, 2 do
   local may
   if command == 'eval' or command == 'evalsha' then
     may = may_do(command, '', '1', name)
+  elseif name == '' then
+    may = may_do(command)
   else
     may = may_do(command, name)
   end
