@@ -52,6 +52,8 @@ export class Subscriber implements Channels {
   private readonly ledger = new ChannelLedger()
   /** Counts connections: what was sent on an earlier one says nothing of the present one. */
   private connection = 0
+  /** The last one that was given up. */
+  private leftConnection = -1
   /**
    * When the last command was sent that was answered, in ms since the epoch: what was published before it has arrived. Not when
    * something last came: a process that stood still finds messages waiting, long after the connection has died.
@@ -201,7 +203,10 @@ export class Subscriber implements Channels {
   /** Whether Redis still holds a subscription is unknown: only a new connection starts clean. */
   private reconnect (sentOn: number): void {
     const { redis } = this.options
-    if (sentOn === this.connection && redis.status === 'ready') redis.disconnect(true)
+    if (sentOn !== this.connection || sentOn === this.leftConnection || redis.status !== 'ready') return
+    // It takes up to two seconds to end where the peer says nothing, and each of many unanswered commands would end it again.
+    this.leftConnection = sentOn
+    redis.disconnect(true)
   }
 
   private sendUnsettled (): void {

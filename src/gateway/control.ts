@@ -4,9 +4,10 @@ import type { Control } from '../control/control.js'
 import { createMemoryControl } from '../control/memory-control.js'
 import { createRedisControl } from '../control/redis-control.js'
 import type { RedisConnection } from '../redis/connect.js'
-import { MinuteSamples } from '../observe/minute-samples.js'
+import { createMinuteLines } from '../observe/minute-lines.js'
 import { describeFailure } from '../redis/describe-failure.js'
 import { writeEvent } from '../observe/log/log.js'
+import type { Exits } from './exits.js'
 import type { RedisFailures } from './redis-failures.js'
 
 export interface ControlDeps {
@@ -17,11 +18,12 @@ export interface ControlDeps {
 }
 
 /** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
-export function composeControl ({ config, redis, log, redisFailures }: ControlDeps): Control {
+export function composeControl ({ config, redis, log, redisFailures }: ControlDeps, exits: Pick<Exits, 'add'>): Control {
   const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
   const issuers = config.tokens.issuers.map(({ name }) => name)
   if (redis === null) return createMemoryControl({ maxTokenLifetimeMs, issuers })
-  const samples = new MinuteSamples(() => performance.now())
+  const untold = createMinuteLines(() => performance.now())
+  exits.add(untold.close)
   return createRedisControl({
     client: redis.commands,
     prefix: config.redis?.prefix ?? '',
@@ -34,8 +36,7 @@ export function composeControl ({ config, redis, log, redisFailures }: ControlDe
     },
     onUntold: (what, error) => {
       const detail = describeFailure(error)
-      const count = samples.take(`${what} ${detail}`)
-      if (count !== null) writeEvent(log, { event: 'control.untold', reason: what, detail, count })
+      untold.note(`${what} ${detail}`, 1, (count) => { writeEvent(log, { event: 'control.untold', reason: what, detail, count }) })
     },
     onWrittenBack: (orders) => { writeEvent(log, { event: 'control.restored', orders }) }
   })

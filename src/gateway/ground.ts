@@ -6,7 +6,7 @@ import { createRegistry, type Registry } from '../connection/registry.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createOperatorAudit, type OperatorAudit } from '../observe/operator-audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
-import { MinuteSamples } from '../observe/minute-samples.js'
+import { createMinuteLines } from '../observe/minute-lines.js'
 import { describeFailure } from '../redis/describe-failure.js'
 import { watchReplies } from '../redis/watch-replies.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
@@ -62,7 +62,7 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   exits.add(eventLoop.stop)
   const metrics = createMetrics()
   exits.add(metrics.close)
-  const redis = openRedis(config, log)
+  const redis = openRedis(config, log, exits)
   const redisFailures = redis === null ? NO_REDIS_FAILURES : composeRedisFailures(config, redis, log, metrics)
   exits.add(async () => {
     redisFailures.close()
@@ -75,15 +75,15 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   }
 }
 
-function openRedis ({ redis }: Config, log: Logger): RedisConnection | null {
+function openRedis ({ redis }: Config, log: Logger, exits: Exits): RedisConnection | null {
   if (redis === null) return null
-  const samples = new MinuteSamples(() => performance.now())
+  const sentinels = createMinuteLines(() => performance.now())
+  exits.add(sentinels.close)
   return connectRedis({
     ...redis,
     onSentinelError: (sentinel, error) => {
       const detail = `${sentinel}: ${describeFailure(error)}`
-      const count = samples.take(detail)
-      if (count !== null) writeEvent(log, { event: 'redis.sentinel', detail, count })
+      sentinels.note(detail, 1, (count) => { writeEvent(log, { event: 'redis.sentinel', detail, count }) })
     },
     onWrongRedis: (reason) => { writeEvent(log, { event: 'redis.wrong', reason }) },
     onRenew: () => { writeEvent(log, { event: 'redis.renewed' }) }

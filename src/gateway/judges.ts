@@ -54,7 +54,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   exits.add(accessSafety.close)
   const tokens = parts.tokens ?? composeTokens(config, audit)
   exits.add(() => { tokens.close() })
-  const control = composeControl({ config, redis, log, redisFailures })
+  const control = composeControl({ config, redis, log, redisFailures }, exits)
   addExit(control.close)
   const endings = createEndings(registry)
   const strikes = composeStrikes({ config, redis, redisFailures, audit, onFault, control, endings })

@@ -7,6 +7,10 @@ import { until } from '../support/until.js'
 
 t.test('what is lost is said to be lost since the connection last answered, which it is asked again and again', async (t) => {
   const server = await startRedis(t)
+  const warnings: string[] = []
+  const warn = ({ name, message }: Error): void => { warnings.push(`${name}: ${message}`) }
+  process.on('warning', warn)
+  t.teardown(() => { process.off('warning', warn) })
   const lost: Array<readonly [readonly string[], number]> = []
   let confirmed = 0
   const subscriber = new Subscriber({
@@ -41,6 +45,7 @@ t.test('what is lost is said to be lost since the connection last answered, whic
   t.same(channels, ['channel'])
   t.ok(sinceMs >= subscribedAtMs, 'an answered heartbeat moves it on')
   t.ok(sinceMs <= pausedAtMs, 'and one that is not answered does not')
+  t.same(warnings, [], 'the connection is left once, however many heartbeats go unanswered')
 })
 
 t.test('a right that is missing to PING or UNSUBSCRIBE is told, and the connection goes on', async (t) => {

@@ -37,7 +37,7 @@ where case
 order by 1`
 
 const SERVER_VERSION = 'select pg_catalog.current_setting(\'server_version_num\') as version'
-/** An older Postgres cannot say of a setting whether an extension defined it: what its configuration gives to every session is not told there. */
+/** An older one cannot say whether an extension defined a setting: what its configuration gives to every session is not told. */
 const FIRST_WITH_FLAGS = 150_000
 
 /** A setting of every session, and where it was given. */
