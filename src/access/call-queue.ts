@@ -1,6 +1,7 @@
 import { Places, type Group } from '../collections/places.js'
 import { AccessError } from './access-error.js'
 import type { Caller, CallerGroups } from './caller-groups.js'
+import { UserTurns } from './user-turns.js'
 
 /** Lets a bounded number of calls run, and a bounded number wait. */
 export interface CallQueue {
@@ -24,13 +25,9 @@ interface Waiting {
   readonly admit: (groups: readonly Group[]) => void
 }
 
-/** Whose turn a call takes: a user's re-checks have turns of their own. */
-const turnOf = ({ userId, recheck }: Caller): string => `${recheck ? 'recheck of' : 'user'} ${userId}`
-
 /** Makes the queue: of those for whom there is a place each user has one call after the other user's, in the order of their coming. */
 export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): CallQueue {
-  /** The user who was served longest ago stands first. */
-  const turns = new Map<string, Set<Waiting>>()
+  const turns = new UserTurns<Waiting>()
   const places = new Places()
   const seats = new Places()
 
@@ -41,42 +38,11 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
     if (places.take(wanted)) return wanted
     const seat = groups.waiting(caller)
     if (!seats.take(seat)) throw new AccessError('too_busy', 'too many checks are waiting')
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        leaveTurn(waiting)
-        seats.giveBack(seat)
-        signal.removeEventListener('abort', giveUp)
-      }
-      const giveUp = (): void => {
-        leave()
-        reject(new AccessError('too_busy', 'no place came free in time'))
-      }
-      const waiting = {
-        caller,
-        admit (taken: readonly Group[]) {
-          leave()
-          resolve(taken)
-        }
-      }
-      signal.addEventListener('abort', giveUp, { once: true })
-      joinTurn(waiting)
-    })
-  }
-
-  function joinTurn (waiting: Waiting): void {
-    const turn = turnOf(waiting.caller)
-    turns.set(turn, (turns.get(turn) ?? new Set()).add(waiting))
-  }
-
-  function leaveTurn (waiting: Waiting): void {
-    const turn = turnOf(waiting.caller)
-    const others = turns.get(turn)
-    others?.delete(waiting)
-    if (others?.size === 0) turns.delete(turn)
+    return waitForTurn(turns, signal, caller, () => { seats.giveBack(seat) })
   }
 
   /** Admits the first of one user's calls for which there is a place; all lists of a user need the same, and so do all others. */
-  function admitOne (ofUser: ReadonlySet<Waiting>): boolean {
+  function admitOne (ofUser: ReadonlySet<Waiting>): Caller | null {
     const tried = new Set<boolean>()
     for (const { caller, admit } of ofUser) {
       if (tried.has(caller.list)) continue
@@ -84,29 +50,15 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
       const wanted = groups.running(caller)
       if (!places.take(wanted)) continue
       admit(wanted)
-      return true
+      return caller
     }
-    return false
-  }
-
-  /** Admits one call of each user at most, and puts those users last. Whether there was one. */
-  function admitRound (): boolean {
-    const served = [...turns].filter(([, ofUser]) => admitOne(ofUser))
-    for (const [turn] of served) putLast(turn)
-    return served.length > 0
-  }
-
-  function putLast (turn: string): void {
-    const ofUser = turns.get(turn)
-    if (ofUser === undefined) return
-    turns.delete(turn)
-    turns.set(turn, ofUser)
+    return null
   }
 
   /** Hands places to those who wait, in the same tick: no newcomer can take one in between. */
   function giveBack (taken: readonly Group[]): void {
     places.giveBack(taken)
-    while (admitRound()) { /* until there is no place for anybody who waits */ }
+    while (turns.serveRound(admitOne)) { /* until there is no place for anybody who waits */ }
   }
 
   /** Nobody waits for the answer any more, and nothing says that the back end has stopped. */
@@ -124,10 +76,36 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
       } finally {
         groups.noteDuration(caller.userId, now() - startedMs)
         places.giveBack(taken)
-        putLast(turnOf(caller))
+        turns.putLast(caller)
         if (signal.aborted) linger(caller)
         giveBack([])
       }
     }
   }
+}
+
+/** Waits until the call is admitted, or its signal ends the wait. `onLeave`: it waits no more, for either reason. */
+async function waitForTurn (
+  turns: UserTurns<Waiting>, signal: AbortSignal, caller: Caller, onLeave: () => void
+): Promise<readonly Group[]> {
+  return await new Promise((resolve, reject) => {
+    const leave = (): void => {
+      turns.leave(waiting)
+      onLeave()
+      signal.removeEventListener('abort', giveUp)
+    }
+    const giveUp = (): void => {
+      leave()
+      reject(new AccessError('too_busy', 'no place came free in time'))
+    }
+    const waiting: Waiting = {
+      caller,
+      admit (taken) {
+        leave()
+        resolve(taken)
+      }
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+    turns.join(waiting)
+  })
 }
