@@ -15,14 +15,17 @@ export async function describeExposed (
   return `the anon key alone sees rows of ${table.schema}.${table.name}: row level security is off there, or a policy shows them to everybody`
 }
 
-/** The same where a table that the key may not ask is a good answer. Rejects with `AccessError` when there is no answer. */
+/**
+ * The same where a table that the key may not ask is a good answer. Rejects with `AccessError` when there is no answer: a
+ * question that the database gave up, such as one that took too long, says nothing of what is exposed.
+ */
 export async function describeIfExposed (
   readIds: ReadIds, table: QualifiedName, anonKey: string, signal: AbortSignal
 ): Promise<string | null> {
   try {
     return await describeExposed(readIds, table, anonKey, signal)
   } catch (error) {
-    if (error instanceof AccessError && error.answered) return null
+    if (error instanceof AccessError && error.reason === 'denied') return null
     throw error
   }
 }
