@@ -48,7 +48,10 @@ for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
 process.on('SIGTERM', () => { void end('signal', 'SIGTERM') })
 // Without its supervisor nobody would restart it or read its log: lines that say how connections ended would go nowhere. So
 // it dies at once, like a process that was killed, and a survivor writes them.
-process.on('disconnect', () => { process.kill(process.pid, 'SIGKILL') })
+const dieAlone = (): void => { process.kill(process.pid, 'SIGKILL') }
+process.on('disconnect', dieAlone)
+// It may have gone while this program was loaded, when nobody listened yet.
+if (!process.connected) dieAlone()
 
 gateway.start().then(
   ({ port }) => { link.call('started', [port]).catch(() => {}) },
