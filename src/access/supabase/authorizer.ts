@@ -140,8 +140,12 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   return {
     ...authorizer,
     async start () {
-      looks.start()
-      return await exposure.start()
+      try {
+        return await exposure.start()
+      } finally {
+        // Not before: what a look saw while the first was still asked for would count as a change.
+        if (!closing.signal.aborted) looks.start()
+      }
     }
   }
 }

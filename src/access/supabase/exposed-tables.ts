@@ -1,4 +1,5 @@
 import { AccessError } from '../access-error.js'
+import type { AccessCause } from '../causes.js'
 import type { QualifiedName } from '../qualified-name.js'
 import type { ReadIds } from './postgrest-client.js'
 
@@ -15,17 +16,17 @@ export async function describeExposed (
   return `the anon key alone sees rows of ${table.schema}.${table.name}: row level security is off there, or a policy shows them to everybody`
 }
 
-/**
- * The same where a table that the key may not ask is a good answer. Rejects with `AccessError` when there is no answer: a
- * question that the database gave up, such as one that took too long, says nothing of what is exposed.
- */
+/** Answers by which the key was not let ask at all. Any other error is of a question that was given up, and says nothing of the rows. */
+const MAY_NOT_ASK: ReadonlySet<AccessCause> = new Set<AccessCause>(['denied', 'missing', 'token_refused', 'http_status'])
+
+/** The same where a table that the key may not ask is a good answer. Rejects with `AccessError` when there is no answer. */
 export async function describeIfExposed (
   readIds: ReadIds, table: QualifiedName, anonKey: string, signal: AbortSignal
 ): Promise<string | null> {
   try {
     return await describeExposed(readIds, table, anonKey, signal)
   } catch (error) {
-    if (error instanceof AccessError && error.reason === 'denied') return null
+    if (error instanceof AccessError && error.answered && MAY_NOT_ASK.has(error.reason)) return null
     throw error
   }
 }

@@ -78,6 +78,42 @@ t.test('what was so at the start is told then, and ends nothing; once it was men
   await until('it was told', () => told.length > 0)
 })
 
+t.test('a look that the database gave up says nothing: what was so at the start is not forgotten by it', async (t) => {
+  await owner.unsafe('alter table public.agents disable row level security')
+  const { authorizer, told } = watch(t)
+  t.equal((await authorizer.start()).length, 1)
+  const looks = async (count: number): Promise<void> => {
+    const before = api.requests.length
+    await until('it was looked again', () => api.requests.length >= before + count)
+  }
+  for (const code of ['57014', 'P0001', '40P01']) {
+    api.answerWith({ status: code === '57014' ? 500 : 400, body: JSON.stringify({ code, message: 'words', details: null, hint: null }) })
+    await looks(3)
+    api.answerWith(null)
+    await looks(3)
+    t.same(told, [], code)
+  }
+})
+
+t.test('nothing is looked at before the first look has ended, nor after a close in its midst', async (t) => {
+  api.answerWith('hang')
+  const { authorizer } = watch(t, 1)
+  const before = api.requests.length
+  const starting = authorizer.start()
+  await until('both tables are asked for', () => api.requests.length === before + 2)
+  const aWhile = async (): Promise<void> => {
+    const beganMs = performance.now()
+    await until('a hundred looks could have come', () => performance.now() - beganMs > 100)
+  }
+  await aWhile()
+  t.equal(api.requests.length, before + 2)
+  await authorizer.close()
+  await t.rejects(starting)
+  api.answerWith(null)
+  await aWhile()
+  t.equal(api.requests.length, before + 2)
+})
+
 t.test('what could not be looked at as the gateway started may show no rows later', async (t) => {
   await owner.unsafe('alter table public.agents disable row level security')
   api.answerWith({ status: 503, body: '{}' })
