@@ -1,4 +1,4 @@
-import { OperationFault } from '../http/operation-fault.js'
+import { OperationFault } from '../operation-fault.js'
 import type { RedisClient } from '../redis/client.js'
 import { createControlKeys } from '../redis/keys.js'
 import { readFlag, readTexts } from '../redis/lua-reply.js'

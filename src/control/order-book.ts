@@ -1,4 +1,4 @@
-import { OperationFault } from '../http/operation-fault.js'
+import { OperationFault } from '../operation-fault.js'
 import { split } from '../collections/split.js'
 import type { ControlState } from './control-state.js'
 import type { Revocation, RevocationTarget } from './control.js'

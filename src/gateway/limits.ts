@@ -8,7 +8,7 @@ import { createMessageLimit, type MessageLimit } from '../limits/messages/messag
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
-import { findErrorCode } from '../tokens/error-code.js'
+import { findErrorCode } from '../error-code.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { limitPrefix } from './limit-prefix.js'
 import type { RedisFailures } from './redis-failures.js'

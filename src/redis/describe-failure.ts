@@ -1,5 +1,5 @@
 import { classifyFailure, type AwayCause } from './failure.js'
-import { findErrorCode } from '../tokens/error-code.js'
+import { findErrorCode } from '../error-code.js'
 import { nameMisuse, WrongRedis } from './find-misuse.js'
 
 /** Each cause in words for an operator; `it` is Redis, or a Sentinel. */

@@ -1,4 +1,4 @@
-import { describeOperationFault, OperationFault, outcomeOfOperation } from '../http/operation-fault.js'
+import { describeOperationFault, OperationFault, outcomeOfOperation } from '../operation-fault.js'
 import type { CallOutcome } from '../redis/call-outcome.js'
 
 /**

@@ -1,4 +1,4 @@
-import { findErrorCode } from './error-code.js'
+import { findErrorCode } from '../error-code.js'
 import { readText } from './read-text.js'
 import { parseJsonObject } from './token-format.js'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { causeOfNetworkError } from '../../src/access/network-cause.js'
 import { causeOfSqlstate } from '../../src/access/sqlstate.js'
-import { findErrorCode } from '../../src/tokens/error-code.js'
+import { findErrorCode } from '../../src/error-code.js'
 
 const withCode = (code: unknown, cause?: unknown): Error => Object.assign(new Error('text of a peer', { cause }), code === undefined ? {} : { code })
 

@@ -1,5 +1,5 @@
 import { readText } from '../../tokens/read-text.js'
-import { findErrorCode } from '../../tokens/error-code.js'
+import { findErrorCode } from '../../error-code.js'
 import { AccessError } from '../access-error.js'
 import type { AccessCause } from '../causes.js'
 import { causeOfNetworkError } from '../network-cause.js'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Config } from '../../config/config.js'
-import { findErrorCode } from '../../tokens/error-code.js'
+import { findErrorCode } from '../../error-code.js'
 import { isGatewayAt } from './is-gateway-at.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 

@@ -3,7 +3,7 @@ import type { ClientAddress } from '../../address/client-address.js'
 import { unavailableAnswer, type Answer } from '../answers.js'
 import type { BodyBounds } from '../collect-body.js'
 import { describeRefusal } from '../describe-answer.js'
-import { describeOperationFault, outcomeOfOperation } from '../operation-fault.js'
+import { describeOperationFault, outcomeOfOperation } from '../../operation-fault.js'
 import type { RouteDescription } from '../route.js'
 
 /** Of the body of an order. */

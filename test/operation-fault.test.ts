@@ -1,7 +1,7 @@
 import { ReplyError } from '#ioredis'
 import t from 'tap'
-import { describeOperationFault, OperationFault } from '../../src/http/operation-fault.js'
-import { RedisTimeout } from '../../src/redis/bounded-wait.js'
+import { describeOperationFault, OperationFault } from '../src/operation-fault.js'
+import { RedisTimeout } from '../src/redis/bounded-wait.js'
 
 t.test('each fault has its own cause, and nothing of what Redis said is repeated', async (t) => {
   const said = (text: string): string => describeOperationFault(new ReplyError(text))

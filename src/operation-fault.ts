@@ -1,5 +1,5 @@
-import { outcomeOf, type CallOutcome } from '../redis/call-outcome.js'
-import { describeFailure } from '../redis/describe-failure.js'
+import { outcomeOf, type CallOutcome } from './redis/call-outcome.js'
+import { describeFailure } from './redis/describe-failure.js'
 
 /** An operation could not be done, for a reason that is known: the message is for operators, in our own words. */
 export class OperationFault extends Error {
