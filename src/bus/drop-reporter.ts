@@ -17,7 +17,7 @@ export interface DropReporter<Reason extends string> {
 
 /**
  * Counts dropped messages and reports those of a reason at once, then every 10 s while there are more, so that a broken
- * publisher cannot flood the log. `now` in ms.
+ * publisher cannot flood the log. `now`: monotonic, in ms.
  */
 export function createDropReporter<Reason extends string> (
   report: (drops: DropReport<Reason>) => void, now: () => number

@@ -204,7 +204,7 @@ export class Subscriber implements Channels {
   private reconnect (sentOn: number): void {
     const { redis } = this.options
     if (sentOn !== this.connection || sentOn === this.leftConnection || redis.status !== 'ready') return
-    // It takes up to two seconds to end where the peer says nothing, and each of many unanswered commands would end it again.
+    // It ends later where the peer says nothing, and each of many unanswered commands would end it again.
     this.leftConnection = sentOn
     redis.disconnect(true)
   }

@@ -35,7 +35,7 @@ export interface OrderReports {
 
 /**
  * Tells of orders that are heard: at most 50 of each kind in 10 s, so that a back end cannot flood the log, nor hide one kind
- * behind another. How many more there were is told when the 10 s are over. `now` in ms.
+ * behind another. How many more there were is told when the 10 s are over. `now`: monotonic, in ms.
  */
 export function createOrderReports (report: (heard: HeardOrder) => void, now: () => number): OrderReports {
   const lines = createSampledLines({ periodMs: PERIOD_MS, mostInPeriod: MOST_IN_PERIOD, now })

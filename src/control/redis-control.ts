@@ -57,6 +57,7 @@ export interface RedisControlOptions {
 /** Orders written back that others are told of; they find more by themselves. */
 const MAX_ANNOUNCED = 100
 const RELOAD_EVERY_MS = 30_000
+const monotonic = (): number => performance.now()
 const TIMEOUT_MS = 1000
 
 /**
@@ -94,10 +95,10 @@ class RedisControl implements Control {
     this.onUntold = options.onUntold ?? (() => {})
     this.channel = keys.channel
     this.timeoutMs = timeoutMs
-    this.drops = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), now)
-    this.reports = createOrderReports((heard) => options.onHeard?.(heard), now)
+    this.drops = createDropReporter<Unreadable>((drops) => options.onInvalid?.(drops), monotonic)
+    this.reports = createOrderReports((heard) => options.onHeard?.(heard), monotonic)
     // A clock that is set must not end an order of this process, nor bring one back.
-    this.state = createControlState({ revocationMs: revocationLastsMs(maxTokenLifetimeMs), now: () => performance.now() })
+    this.state = createControlState({ revocationMs: revocationLastsMs(maxTokenLifetimeMs), now: monotonic })
     const openStore = (name: 'bans' | 'revocations', unreadable: Unreadable) => createOrderStore({
       client, keys: keys[name], terms: this.state.terms[name], timeoutMs, onUnreadable: () => { this.drops.note(unreadable) }
     })

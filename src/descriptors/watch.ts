@@ -5,8 +5,8 @@ export interface DescriptorWatchOptions {
   readonly budget: DescriptorBudget
   /** Hardly any is left: called before anything else fails for want of one. Takes what makes more go, such as a listening socket. */
   readonly onFull: () => void
-  /** There is room again, after `fullMs`. False: what was taken away cannot be had back yet, and is asked for again. */
-  readonly onFree: (fullMs: number) => boolean
+  /** There is room again. False: what was taken away cannot be had back yet, and is asked for again. */
+  readonly onFree: () => boolean
   /** Takes the lowest free descriptor, as the system does; throws when there is none. */
   readonly take?: () => number
   readonly give?: (descriptor: number) => void
@@ -76,7 +76,7 @@ export function createDescriptorWatch (options: DescriptorWatchOptions): Descrip
     if (taken === null) return
     held = taken.slice(0, reserve)
     giveAll(taken.slice(reserve))
-    if (onFree(fullMs)) {
+    if (onFree()) {
       fullSinceMs = null
       return
     }

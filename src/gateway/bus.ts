@@ -90,7 +90,7 @@ function telling (inbound: Inbound, onInbound: OnInbound, onFault: OnFault): Inb
 function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps): Inbound {
   const { inbound: bounds } = config.access
   if (redis === null) return createMemoryInbound({ onMessage: message => onInbound?.(toClientMessage(message)), bounds })
-  const uncounted = createDropReporter<'uncounted'>(({ dropped: messages }) => { writeEvent(log, { event: 'inbound.uncounted', messages }) }, Date.now)
+  const uncounted = createDropReporter<'uncounted'>(({ dropped: messages }) => { writeEvent(log, { event: 'inbound.uncounted', messages }) }, () => performance.now())
   const onUncounted = (): void => { uncounted.note('uncounted') }
   const stream = createRedisInbound({ client: redis.commands, prefix: config.redis?.prefix ?? '', bounds, onUncounted })
   const closing: Inbound = {

@@ -3,9 +3,7 @@ import { createDescriptorWatch, type DescriptorWatch } from '../descriptors/watc
 import { writeEvent } from '../observe/log/log.js'
 import type { Server } from '../transport/uws/server.js'
 import type { Ground } from './ground.js'
-
-/** At most one line in this time says that descriptors have run out. */
-const SAMPLE_MS = 10_000
+import { createShortageLines } from './shortage-lines.js'
 
 /** Says at the start that the limit is too low for what is configured. */
 export function warnOfFewDescriptors ({ descriptors, log, options }: Ground): void {
@@ -16,25 +14,28 @@ export function warnOfFewDescriptors ({ descriptors, log, options }: Ground): vo
 
 /** Shuts the door for as long as descriptors are short: what is open goes on, and so do the admin port, the log and Redis. */
 export function composeDescriptorWatch ({ descriptors, log, metrics, registry }: Ground, server: Pick<Server, 'pause' | 'resume'>): DescriptorWatch {
-  let toldAtMs = -Infinity
-  let untold = 0
-  return createDescriptorWatch({
+  const lines = createShortageLines({
+    onBegin () { writeEvent(log, { event: 'descriptors.short', limit: descriptors.limit ?? 0, connections: registry.size }) },
+    onEnd (durationMs, count) { writeEvent(log, { event: 'descriptors.enough', duration_ms: Math.round(durationMs), count }) }
+  })
+  const watch = createDescriptorWatch({
     budget: descriptors,
     onFull () {
       server.pause()
       metrics.descriptorsShort()
-      if (performance.now() - toldAtMs < SAMPLE_MS) {
-        untold++
-        return
-      }
-      toldAtMs = performance.now()
-      writeEvent(log, { event: 'descriptors.short', limit: descriptors.limit ?? 0, connections: registry.size, ...(untold > 0 ? { suppressed: untold } : {}) })
-      untold = 0
+      lines.begin()
     },
-    onFree (fullMs) {
+    onFree () {
       if (!server.resume()) return false
-      if (untold === 0) writeEvent(log, { event: 'descriptors.enough', duration_ms: Math.round(fullMs) })
+      lines.end()
       return true
     }
   })
+  return {
+    ...watch,
+    stop () {
+      watch.stop()
+      lines.close()
+    }
+  }
 }

@@ -133,11 +133,16 @@ export const EVENTS = {
   },
   'descriptors.short': {
     level: 'error',
-    when: 'nearly all descriptors are taken: the main port is closed until there are some again; at most one line in 10 s',
+    when: 'nearly all descriptors are taken: the main port is closed until there are some again',
     fields: ['limit', 'connections'],
-    optional: ['suppressed']
+    optional: []
   },
-  'descriptors.enough': { level: 'info', when: 'the main port is open again', fields: ['duration_ms'], optional: [] },
+  'descriptors.enough': {
+    level: 'info',
+    when: 'the main port has been open again for 10 s: it was closed `count` times, for `duration_ms` from the first closing to the last opening',
+    fields: ['duration_ms', 'count'],
+    optional: []
+  },
   'server.draining': {
     level: 'info',
     when: 'the process ends: `connections` are open, and `duration_ms` is the time for closing them',

@@ -5,7 +5,7 @@ export type WriteSample = (count: number, isLatest: boolean) => void
 export interface SampledLines {
   /** Notes events of one kind: 0 or more. Kinds must be bounded in number. `write` is called now, or once for all held back. */
   note (kind: string, times: number, write: WriteSample): void
-  /** Tells every count held back. */
+  /** Tells every count held back, and holds nothing back any more: what is beyond the budget is not told. */
   close (): void
 }
 
@@ -13,7 +13,7 @@ export interface SampledLinesOptions {
   readonly periodMs: number
   /** Lines of one kind: 1 or more. */
   readonly mostInPeriod: number
-  /** In ms. */
+  /** Monotonic, in ms: a clock that is set back would hold lines back for as long. */
   readonly now: () => number
 }
 
@@ -22,6 +22,7 @@ interface Sample { beganAtMs: number, written: number, held: number, write: Writ
 /** Makes the sampling of lines that a flood must not multiply. Each kind has a budget of its own, so that none hides another. */
 export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLinesOptions): SampledLines {
   const samples = new Map<string, Sample>()
+  let closed = false
 
   function tellHeld (sample: Sample): void {
     const { held, timer } = sample
@@ -38,6 +39,8 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
       if (endsInMs <= 0) Object.assign(sample, { beganAtMs: now(), written: 0 })
       sample.write = write
       if (sample.written >= mostInPeriod) {
+        // The log may end before a timer would.
+        if (closed) return
         sample.held += times
         sample.timer ??= setTimeout(() => { tellHeld(sample) }, endsInMs).unref()
         return
@@ -47,6 +50,9 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
       sample.held = 0
       write(count, true)
     },
-    close () { for (const sample of samples.values()) tellHeld(sample) }
+    close () {
+      closed = true
+      for (const sample of samples.values()) tellHeld(sample)
+    }
   }
 }

@@ -13,9 +13,10 @@ import { until } from '../support/until.js'
 
 const RAISED = { WS_IP_CONNECTIONS: '100000', WS_USER_CONNECTIONS: '1000', WS_USER_LEASE_S: '3' }
 const SECRETS = { ADMIN_TOKEN: 'admin-token-of-a-test-32-bytes-long' }
-const LIMIT = 128
+/** Node opens a hundred modules at once as it loads the program. */
+const LIMIT = 256
 /** What the limit leaves for connections. */
-const ROOM = 64
+const ROOM = 176
 
 /** Sockets that are connected and say nothing. */
 async function openSilent (t: Lifetime, port: number, count: number): Promise<Socket[]> {
