@@ -1,3 +1,13 @@
+import type { Position } from '../history/position.js'
+
+/** Where an event stands in its topic, as the store has numbered it. */
+export interface Place extends Position {
+  /** When it was published, in ms since the epoch by the store's clock. */
+  readonly atMs: number
+  /** The publisher's own; null: it gave none. */
+  readonly id: string | null
+}
+
 /** An event on its way to subscribers. */
 export interface BusEvent {
   readonly event: string
@@ -23,5 +33,18 @@ export interface Bus {
   close (): Promise<void>
 }
 
-/** Receives each validated event of a subscribed topic, in the topic's order. */
-export type OnBusEvent = (topic: string, event: BusEvent) => void
+/** Receives each validated event of a subscribed topic, in the topic's order; `place`: where the store has numbered it. */
+export type OnBusEvent = (topic: string, event: BusEvent, place?: Place | null) => void
+
+/** What a bus tells of the topics that it is asked for. A bus that never misses anything may leave out all but the first. */
+export interface BusHandlers {
+  readonly onEvent: OnBusEvent
+  /** Something that is no event has taken a place. */
+  readonly onBlank?: (topic: string, place: Place) => void
+  /** From now on every message of this topic arrives: for the first time, or again. */
+  readonly onHeard?: (topic: string) => void
+  /** Messages of these topics may have been missed, and may be until `onHeard`. */
+  readonly onUnheard?: (topics: readonly string[]) => void
+  /** Nobody listens any more: what is published from now on is missed. */
+  readonly onLeft?: (topic: string) => void
+}

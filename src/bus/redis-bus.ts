@@ -1,7 +1,7 @@
 import { Cluster } from '#ioredis'
 import { steadyNow } from '../clocks.js'
 import type { RedisClient } from '../redis/client.js'
-import type { Bus, BusEvent, OnBusEvent } from './bus.js'
+import type { Bus, BusEvent, BusHandlers } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
 import type { Channels } from './channels.js'
 import { createDropReporter, type DropReport, type DropReporter } from './drop-reporter.js'
@@ -12,12 +12,11 @@ import { openChannels } from './open-channels.js'
 import { createPublisher, type PublishText } from './publisher.js'
 import { channelsOf } from './topics.js'
 
-export interface RedisBusOptions extends GapHandlers {
+export interface RedisBusOptions extends GapHandlers, BusHandlers {
   /** For publishing; subscriptions get connections of their own, with the same options. Not closed by the bus. */
   readonly client: RedisClient
   /** Of every channel. */
   readonly prefix: string
-  readonly onEvent: OnBusEvent
   /** Messages that were no events: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<InvalidMessage>) => void
   /** The user of Redis has no right to some channels, or to a command that keeps their connection. */
@@ -49,7 +48,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
 class RedisBus implements Bus {
   private readonly prefix: string
   private readonly timeoutMs: number
-  private readonly onEvent: OnBusEvent
+  private readonly handlers: BusHandlers
   private readonly topics = new Map<string, ListenedTopic>()
   private readonly byChannel = new Map<string, ListenedTopic>()
   private readonly gap: ReturnType<typeof createGapTracker>
@@ -63,7 +62,7 @@ class RedisBus implements Bus {
     const { client, now = steadyNow } = options
     this.prefix = options.prefix
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
-    this.onEvent = options.onEvent
+    this.handlers = options
     this.gap = createGapTracker(options, now)
     this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
     this.publishText = createPublisher(client, this.timeoutMs)
@@ -112,18 +111,23 @@ class RedisBus implements Bus {
 
   private hear (channel: string, payload: Buffer): void {
     const entry = this.byChannel.get(channel)
-    if (entry === undefined || entry.listeners === 0) return
-    const message = parseBusMessage(payload)
-    if (typeof message === 'string') this.drops.note(message)
-    else this.onEvent(entry.name, message)
+    if (entry === undefined) return
+    const { event, place } = parseBusMessage(payload)
+    if (typeof event !== 'string') return this.handlers.onEvent(entry.name, event, place)
+    // What is published to begin a new epoch holds no event, and is none that is missing.
+    if (place === null || place.offset > 0) this.drops.note(event)
+    if (place !== null) this.handlers.onBlank?.(entry.name, place)
   }
 
   private confirm (channels: readonly string[]): void {
     for (const channel of channels) {
       const entry = this.byChannel.get(channel)
       if (entry === undefined) continue
+      const wasHeard = entry.isHeard
       entry.confirm(channel)
-      if (entry.isHeard) this.gap.regain(entry.name)
+      if (!entry.isHeard) continue
+      this.gap.regain(entry.name)
+      if (!wasHeard) this.handlers.onHeard?.(entry.name)
     }
   }
 
@@ -141,6 +145,7 @@ class RedisBus implements Bus {
       entry.lose(channel)
     }
     this.gap.lose(unheard, sinceMs)
+    if (unheard.length > 0) this.handlers.onUnheard?.(unheard)
   }
 
   private listen (topic: string): ListenedTopic {
@@ -163,5 +168,6 @@ class RedisBus implements Bus {
       this.byChannel.delete(channel)
       this.channels.drop(channel)
     }
+    this.handlers.onLeft?.(topic)
   }
 }

@@ -1,10 +1,14 @@
 import type { BusEvent } from '../bus/bus.js'
+import { SweptMap } from '../collections/swept-map.js'
+import type { Position } from '../history/position.js'
+import type { LogEntry } from '../topic-log/log-entry.js'
 import { encodeEvent } from '../wire/event-frame.js'
+import { Cursor } from './cursor.js'
+import { createGapFrames } from './gap-frames.js'
 import { endIfSlow, sendText } from './send-end-close.js'
 import type { Session } from './session.js'
 import { SessionGroup } from './session-group.js'
 import { isPersonal } from './topics.js'
-import { SweptMap } from '../collections/swept-map.js'
 
 /**
  * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to
@@ -18,16 +22,30 @@ const KEEP = 'keep'
  */
 const joinsNatively = (session: Session, topic: string): boolean => session.eventTypes === null && !isPersonal(topic)
 
-/** Carries events from the bus to the sockets of this process. */
+/** Its live events are held back: its cursor gives it what comes before them. */
+const isHeld = (session: Session, topic: string): boolean => session.held !== null && session.held.has(topic)
+
+/** Null: what is no event only moves positions. */
+const isWanted = ({ eventTypes }: Session, event: string | null): boolean => event !== null && eventTypes?.has(event) !== false
+
+/** Carries events from the logs to the sockets of this process. */
 export interface Delivery {
-  /** Starts the events of a topic for a connection; false when it listens already. */
+  /** Makes a connection listen to a topic, whose live events are held back until `goLive`; false when it listens already. */
   attach (session: Session, topic: string): boolean
-  /** Ends them; false when it did not listen. */
+  /** Gives it the live events from this turn on. */
+  goLive (session: Session, topic: string): void
+  /** Ends the events of a topic; false when it did not listen. */
   detach (session: Session, topic: string): boolean
   /** Changes which event types a connection gets, on all its topics. */
   narrow (session: Session, eventTypes: ReadonlySet<string> | null): void
-  /** Delivers one event to all that listen to its topic, in order. */
-  deliver (topic: string, event: BusEvent): void
+  /** Delivers one event to all that get the topic's live events, in order; true: some are held back. */
+  deliver (topic: string, entry: LogEntry): boolean
+  /** The same for one without a place: also to those who are being given what came before. */
+  deliverPlain (topic: string, event: BusEvent): void
+  /** Tells them that events may be missing. The next one comes after `position`. */
+  tellGap (topic: string, position: Position): void
+  /** Those whose live events are held back. */
+  heldOf (topic: string): Iterable<Session>
 }
 
 /**
@@ -36,7 +54,38 @@ export interface Delivery {
  */
 export function createDelivery (sendToTopic: (topic: string, frame: Uint8Array) => void, maxBufferedBytes: number): Delivery {
   const listeners = new SweptMap(topic => new SessionGroup(topic))
-  const noteShared = watchSlowReaders(topic => listeners.get(topic)?.members() ?? [], maxBufferedBytes)
+  const membersOf = (topic: string): Iterable<Session> => listeners.get(topic)?.members() ?? []
+  const noteShared = watchSlowReaders(membersOf, maxBufferedBytes)
+  const gaps = createGapFrames(maxBufferedBytes)
+
+  /** True: some are held back. */
+  function send (topic: string, event: string | null, frame: Uint8Array, isPlain: boolean): boolean {
+    let [shared, someAreHeld] = [false, false]
+    // A copy is not needed: ending a session removes it from the group, which is allowed.
+    for (const session of membersOf(topic)) {
+      if (isHeld(session, topic)) {
+        someAreHeld = true
+        // What has no place is not found again by its cursor.
+        if (isPlain && session.held?.get(topic)?.isRunning === true && isWanted(session, event)) sendText(session, frame, maxBufferedBytes)
+      } else if (event === null) {
+        passOver(session, topic)
+      } else if (joinsNatively(session, topic)) {
+        shared = true
+        session.messagesOut++
+        session.passedOver?.delete(topic)
+      } else if (isWanted(session, event)) {
+        session.passedOver?.delete(topic)
+        sendText(session, frame, maxBufferedBytes)
+      } else if (!isPlain) {
+        passOver(session, topic)
+      }
+    }
+    if (shared) {
+      sendToTopic(topic, frame)
+      noteShared(topic)
+    }
+    return someAreHeld
+  }
 
   return {
     attach (session, topic) {
@@ -44,15 +93,24 @@ export function createDelivery (sendToTopic: (topic: string, frame: Uint8Array) 
       const group = listeners.open(topic)
       group.add(session)
       session.topics.add(group.name)
-      if (joinsNatively(session, topic)) session.socket.subscribe(topic)
+      session.held ??= new Map()
+      session.held.set(group.name, new Cursor())
       return true
+    },
+    goLive (session, topic) {
+      if (session.held?.delete(topic) !== true) return
+      if (session.held.size === 0) session.held = null
+      if (joinsNatively(session, topic)) session.socket.subscribe(topic)
     },
     detach (session, topic) {
       if (!session.topics.delete(topic)) return false
       const group = listeners.get(topic)
       group?.remove(session)
       if (group?.size === 0) listeners.noteEmpty()
-      if (joinsNatively(session, topic)) {
+      session.passedOver?.delete(topic)
+      if (session.held?.delete(topic) === true) {
+        if (session.held.size === 0) session.held = null
+      } else if (joinsNatively(session, topic)) {
         // One that has ended hears nothing more, and its native subscriber is gone.
         if (session.ending === null) session.socket.subscribe(KEEP)
         session.socket.unsubscribe(topic)
@@ -65,30 +123,30 @@ export function createDelivery (sendToTopic: (topic: string, frame: Uint8Array) 
       if (wasShared === (eventTypes === null)) return
       if (wasShared) session.socket.subscribe(KEEP)
       for (const topic of session.topics) {
-        if (isPersonal(topic)) continue
+        if (isPersonal(topic) || isHeld(session, topic)) continue
         if (wasShared) session.socket.unsubscribe(topic)
         else session.socket.subscribe(topic)
       }
     },
-    deliver (topic, { event, data }) {
-      const group = listeners.get(topic)
-      if (group === undefined) return
-      const frame = encodeEvent({ topic, event, data, ts: new Date() })
-      let shared = false
-      // A copy is not needed: ending a session removes it from the group, which is allowed.
-      for (const session of group.members()) {
-        if (joinsNatively(session, topic)) {
-          shared = true
-          session.messagesOut++
-        } else if (session.eventTypes?.has(event) !== false) {
-          sendText(session, frame, maxBufferedBytes)
-        }
-      }
-      if (!shared) return
-      sendToTopic(topic, frame)
-      noteShared(topic)
-    }
+    deliver (topic, { event, frame }) {
+      gaps.flushBefore(topic)
+      return send(topic, event, frame, false)
+    },
+    deliverPlain (topic, { event, data }) {
+      gaps.flushBefore(topic)
+      if (listeners.get(topic) !== undefined) send(topic, event, encodeEvent({ topic, event, data, ts: new Date() }), true)
+    },
+    tellGap (topic, position) {
+      for (const session of membersOf(topic)) if (!isHeld(session, topic)) gaps.note(session, topic, position)
+    },
+    heldOf: (topic) => [...membersOf(topic)].filter(session => isHeld(session, topic))
   }
+}
+
+/** Notes that a connection has passed over an event: its position has moved all the same. */
+export function passOver (session: Session, topic: string): void {
+  session.passedOver ??= new Set()
+  session.passedOver.add(topic)
 }
 
 /**

@@ -1,15 +1,19 @@
 import { steadyNow } from '../clocks.js'
-import { mapKinds } from '../kinds.js'
+import { parseTopic } from '../bus/topics.js'
+import { KINDS, mapKinds } from '../kinds.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { SubscribeFrame } from '../wire/frames.js'
 import { checkFilter, isFilterError, type Filter } from './parse-filter.js'
 import { PATHS, type ReadFilters } from './read-request.js'
+import type { Wish } from './recover.js'
 import type { Session } from './session.js'
 
 export interface SubscribeLimits {
   readonly maxFilterIds: number
   /** `subscribe` frames a second, per connection. */
   readonly subscribesPerS: number
+  /** Highest `last`: 0 or more. */
+  readonly maxLast: number
 }
 
 const SECOND_MS = 1000
@@ -34,6 +38,20 @@ export function readSubscribe (session: Session, frame: SubscribeFrame, limits: 
     frame[list] === undefined || takes.includes(list) ? read(list, frame[list]) : refuseList(`${session.path} takes no ${list}`))
   const filters = { ...ids, eventTypes: read('event_types', frame.event_types) }
   return wrong ?? filters
+}
+
+/** Reads what a `subscribe` frame wants of what came before, for the lists that it names. */
+export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFilters, { maxLast }: SubscribeLimits): Wish | Refusal {
+  const isNamed = (text: string): boolean => {
+    const topic = parseTopic(text)
+    const filter = KINDS.find(({ kind }) => kind === topic?.kind)
+    const named = filter === undefined ? null : filters[filter.claim]
+    return topic !== null && named !== null && (named === '*' || named.includes(topic.id))
+  }
+  const stranger = Object.keys(since).find(text => !isNamed(text))
+  if (stranger !== undefined) return refuse('bad_request', { message: 'since: a topic that this frame does not name' })
+  if (last !== undefined && last > maxLast) return refuse('bad_request', { message: maxLast === 0 ? 'last: no events are kept here' : `last: at most ${maxLast}` })
+  return { since: new Map(Object.entries(since)), last: last ?? null }
 }
 
 /** Counts one frame; how long until the next is allowed, in ms, when this one was too many, else 0. */

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { Compile } from '#typebox/compile'
 import type { Config } from '../config/config.js'
 import { createRollCall, type Part, type Question } from '../control/roll-call.js'
-import type { Bus, OnBusEvent } from '../bus/bus.js'
+import type { Bus, BusHandlers } from '../bus/bus.js'
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
@@ -21,12 +21,14 @@ import type { ListedConnection, Operations } from './operations.js'
 import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 import { writeEvent } from '../observe/log/log.js'
+import { SYSTEM_TIMERS } from '../timers.js'
+import { createTopicLogs, type TopicLogs } from '../topic-log/topic-logs.js'
 
 const listed = Compile(ListedConnectionSchema)
 const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
 
 export interface Fanout {
-  readonly bus: Bus
+  readonly logs: TopicLogs
   readonly inbound: Inbound
   readonly publishEvent: PublishEvent
   /** The open connections of all processes. */
@@ -45,7 +47,6 @@ export interface FanoutDeps {
   readonly onFault: OnFault
   readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly operatorAudit: OperatorAudit
-  readonly onEvent: OnBusEvent
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
@@ -54,18 +55,52 @@ export interface FanoutDeps {
   readonly ownBus: GatewayParts['bus'] | null
 }
 
-function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: FanoutDeps): Bus {
-  if (ownBus !== undefined && ownBus !== null) return ownBus(onEvent)
-  if (redis === null) return createMemoryBus({ onEvent })
+/** The program's own bus says of a topic only that it subscribed to it. */
+function openOwnBus (open: NonNullable<GatewayParts['bus']>, handlers: BusHandlers): Bus {
+  const bus = open(handlers.onEvent)
+  const listeners = new Map<string, number>()
+  return {
+    ...bus,
+    async subscribe (topic) {
+      listeners.set(topic, (listeners.get(topic) ?? 0) + 1)
+      await bus.subscribe(topic)
+      handlers.onHeard?.(topic)
+    },
+    unsubscribe (topic) {
+      const left = (listeners.get(topic) ?? 0) - 1
+      bus.unsubscribe(topic)
+      if (left > 0) listeners.set(topic, left)
+      else if (listeners.delete(topic)) handlers.onLeft?.(topic)
+    }
+  }
+}
+
+function openRedisBus ({ config, redisFailures, log }: FanoutDeps, { commands }: RedisConnection, handlers: BusHandlers): Bus {
   return createRedisBus({
-    client: redis.commands,
+    ...handlers,
+    client: commands,
     prefix: config.redis?.prefix ?? '',
-    onEvent,
     onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
     onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
     onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
     onRefused: redisFailures.note
   })
+}
+
+/** What carries events, and what remembers them; the program's own bus remembers nothing. */
+function composeTopics (deps: FanoutDeps): { readonly logs: TopicLogs, readonly publishEvent: PublishEvent } {
+  const { redis, ownBus } = deps
+  let bus: Bus | null = null
+  const logs = createTopicLogs({
+    history: null,
+    timers: SYSTEM_TIMERS,
+    openBus (handlers) {
+      if (ownBus !== undefined && ownBus !== null) bus = openOwnBus(ownBus, handlers)
+      else bus = redis === null ? createMemoryBus(handlers) : openRedisBus(deps, redis, handlers)
+      return bus
+    }
+  })
+  return { logs, publishEvent: async (topic, event) => { await bus?.publish(topic, event) } }
 }
 
 /** A message as the program gets it: its data parsed, and as it was written. */
@@ -106,16 +141,15 @@ function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps)
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
 export function composeFanout (deps: FanoutDeps): Fanout {
   const { config, redis, listLocal, operatorAudit } = deps
-  const bus = composeBus(deps)
+  const { logs, publishEvent } = composeTopics(deps)
   const inbound = composeInbound(deps)
   const rollCall = redis === null
     ? null
     : createRollCall({
       client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection, onRefused: deps.redisFailures.note
     })
-  const publishEvent: PublishEvent = async (topic, event) => { await bus.publish(topic, event) }
   return {
-    bus,
+    logs,
     inbound,
     publishEvent,
     async listConnections ({ userId, after, limit }) {
@@ -129,7 +163,7 @@ export function composeFanout (deps: FanoutDeps): Fanout {
     async close () {
       inbound.close()
       rollCall?.close()
-      await bus.close()
+      await logs.close()
     }
   }
 }

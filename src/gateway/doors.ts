@@ -42,7 +42,6 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     onFault,
     redisFailures,
     operatorAudit,
-    onEvent: delivery.deliver,
     onInbound: options.onInbound ?? null,
     listLocal: question => listLocalConnections(registry, node, question),
     ownBus: options.parts?.bus ?? null

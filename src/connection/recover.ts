@@ -1,0 +1,86 @@
+import type { HeadAnswer } from '../history/history.js'
+import { formatPosition, parsePosition, type Position } from '../history/position.js'
+import type { TopicLogs } from '../topic-log/topic-logs.js'
+
+/** What a client wants of what came before, of topics that it begins to listen to. */
+export interface Wish {
+  /** The position that it names for a topic, as it wrote it. */
+  readonly since: ReadonlyMap<string, string>
+  /** How many of the newest events of each other topic it wants; null: none. */
+  readonly last: number | null
+}
+
+export const NO_WISH: Wish = { since: new Map(), last: null }
+
+/** Where a connection begins in a topic: after `from`; null: with the live events. */
+type Beginnings = ReadonlyMap<string, Position | null>
+
+/** What `subscribed` says of positions and recoveries. */
+export interface Told {
+  readonly positions: Readonly<Record<string, string>>
+  readonly recovered: Readonly<Record<string, boolean>>
+}
+
+/**
+ * Finds where a connection begins in each of some topics, which it listens to, and has read what it needs for that. Rejects when
+ * the store does not answer.
+ */
+export async function findBeginnings (
+  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last }: Wish
+): Promise<Beginnings> {
+  return new Map(await Promise.all(topics.map(async (topic): Promise<[string, Position | null]> => {
+    const text = since.get(topic)
+    if (text === undefined) return [topic, last === null ? null : await logs.reachLast(topic, last)]
+    const from = parsePosition(text)
+    return [topic, from !== null && await logs.reach(topic, from) ? from : null]
+  })))
+}
+
+/**
+ * What is told of what was found, in the turn in which it begins: a numbering that has ended since makes it worthless, and
+ * what was withdrawn, or `*` no longer shows, is not to be had.
+ */
+export function tellBeginnings (
+  logs: Pick<TopicLogs, 'positionOf'>, found: Beginnings, { since }: Wish, isHeld: (topic: string) => boolean
+): { readonly told: Told, readonly beginnings: Beginnings } {
+  const [positions, recovered]: [Record<string, string>, Record<string, boolean>] = [{}, {}]
+  const beginnings = new Map<string, Position | null>()
+  for (const topic of since.keys()) recovered[topic] = false
+  for (const [topic, from] of found) {
+    if (!isHeld(topic)) continue
+    const live = logs.positionOf(topic)
+    const isGood = from !== null && from.epoch === live?.epoch
+    beginnings.set(topic, isGood ? from : null)
+    if (live !== null) positions[topic] = formatPosition(live)
+    if (since.has(topic)) recovered[topic] = isGood
+  }
+  return { told: { positions, recovered }, beginnings }
+}
+
+/** Where a connection begins in its user's own topic, and what `welcome` says of it. */
+export interface OwnBeginning {
+  /** From where on events are live; null: not known. */
+  readonly position: Position | null
+  /** What it has had; null: not known. */
+  readonly from: Position | null
+  /** Null: it named no position. */
+  readonly recovered: boolean | null
+}
+
+/**
+ * Decides at once, as `welcome` leaves with the handshake: by what this process has heard, and by the head that the store gave
+ * while it let the connection in (null: it did not).
+ */
+export function findOwnBeginning (
+  logs: Pick<TopicLogs, 'positionOf' | 'holdsAfter'>, topic: string, head: HeadAnswer | null, since: string | null
+): OwnBeginning {
+  const heard = logs.positionOf(topic)
+  const read = head === null ? null : { epoch: head.epoch, offset: head.top }
+  // The store's word is the newer one where the numbering has changed.
+  const position = heard === null || (read !== null && read.epoch !== heard.epoch) ? read : heard
+  if (since === null) return { position, from: position, recovered: null }
+  const from = parsePosition(since)
+  const isThere = from !== null && from.epoch === position?.epoch &&
+    (logs.holdsAfter(topic, from) || (head !== null && head.epoch === from.epoch && from.offset <= head.top && head.isKept))
+  return isThere ? { position, from, recovered: true } : { position, from: position, recovered: false }
+}

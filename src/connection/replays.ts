@@ -1,0 +1,108 @@
+import { formatPosition, type Position } from '../history/position.js'
+import { replayOf, type LogEntry } from '../topic-log/log-entry.js'
+import type { TopicLogs } from '../topic-log/topic-logs.js'
+import type { Cursor } from './cursor.js'
+import { passOver, type Delivery } from './deliver.js'
+import type { Report } from './report.js'
+import { sendFrame, sendText } from './send-end-close.js'
+import type { Session } from './session.js'
+
+export interface ReplaysDeps {
+  readonly logs: Pick<TopicLogs, 'isOpen' | 'positionOf' | 'after' | 'reach'>
+  readonly delivery: Pick<Delivery, 'goLive' | 'heldOf'>
+  readonly report: Pick<Report, 'fault'>
+  readonly maxBufferedBytes: number
+}
+
+/** Moves connections through the logs of their topics, from where each stands to the live events. */
+export interface Replays {
+  /** Begins: all after `from` is owed to the connection. Up to `replayedTo` it is marked as replayed. `from` null: nothing before now. */
+  start (session: Session, topic: string, from: Position | null, replayedTo: number): void
+  /** A connection can take more. */
+  resume (session: Session): void
+  /** Something has changed in a topic's log: it is open, it goes on elsewhere, there is more. */
+  moveOn (topic: string): void
+}
+
+export function createReplays ({ logs, delivery, report, maxBufferedBytes }: ReplaysDeps): Replays {
+  /** Gives what a connection can take now. The turn in which it stands where the live events begin makes it live. */
+  function run (session: Session, topic: string): void {
+    const cursor = session.held?.get(topic)
+    if (cursor === undefined || !cursor.isRunning || cursor.isLoading || session.ending !== null || !logs.isOpen(topic)) return
+    for (;;) {
+      const live = logs.positionOf(topic)
+      const { position } = cursor
+      if (live === null || position === null) return delivery.goLive(session, topic)
+      if (position.epoch !== live.epoch) return skip(session, topic, live)
+      if (position.offset === live.offset) return delivery.goLive(session, topic)
+      // It has had more than was heard here, which is on its way.
+      if (position.offset > live.offset) return
+      const entry = logs.after(topic, position)
+      if (entry === undefined) return void load(session, topic, cursor, position)
+      if (!hasRoom(session, entry)) return
+      give(session, topic, cursor, entry)
+      cursor.position = { epoch: position.epoch, offset: entry.offset }
+      // Who reads too slowly has been ended by what it was given.
+      if (session.held?.get(topic) !== cursor) return
+    }
+  }
+
+  function hasRoom ({ socket }: Session, { frame }: LogEntry): boolean {
+    const buffered = socket.bufferedBytes()
+    return buffered === 0 || buffered + frame.length <= maxBufferedBytes / 2
+  }
+
+  function give (session: Session, topic: string, { replayedTo }: Cursor, entry: LogEntry): void {
+    if (entry.event === null || session.eventTypes?.has(entry.event) === false) return passOver(session, topic)
+    session.passedOver?.delete(topic)
+    sendText(session, entry.offset <= replayedTo ? replayOf(entry) : entry.frame, maxBufferedBytes)
+  }
+
+  /** Reads what it needs; where that is not there any more, it goes on with the live events. */
+  async function load (session: Session, topic: string, cursor: Cursor, position: Position): Promise<void> {
+    cursor.isLoading = true
+    let isThere
+    try {
+      isThere = await logs.reach(topic, position)
+    } catch {
+      // The store is away: what it has is not known, and must not be waited for.
+      isThere = false
+    }
+    cursor.isLoading = false
+    if (session.held?.get(topic) !== cursor) return
+    const live = logs.positionOf(topic)
+    if (!isThere && live !== null) return skip(session, topic, live)
+    run(session, topic)
+  }
+
+  function skip (session: Session, topic: string, live: Position): void {
+    sendFrame(session, { type: 'gap', topics: { [topic]: formatPosition(live) } }, maxBufferedBytes)
+    delivery.goLive(session, topic)
+  }
+
+  function guarded (session: Session, topic: string): void {
+    try {
+      run(session, topic)
+    } catch (error) {
+      report.fault(error, 'replay')
+    }
+  }
+
+  return {
+    start (session, topic, from, replayedTo) {
+      const cursor = session.held?.get(topic)
+      if (cursor === undefined) return
+      cursor.position = from
+      cursor.replayedTo = replayedTo
+      cursor.isRunning = true
+      run(session, topic)
+    },
+    resume (session) {
+      if (session.held === null) return
+      for (const topic of [...session.held.keys()]) guarded(session, topic)
+    },
+    moveOn (topic) {
+      for (const session of delivery.heldOf(topic)) guarded(session, topic)
+    }
+  }
+}
