@@ -27,7 +27,7 @@ export interface BusMessage {
  * The beginning of what the publish script publishes. A back end's own message cannot begin so by chance, and one that is
  * made to begin so comes from somebody who may run the script.
  */
-const PLACE = /^\{"pos":"(\d{16}[0-9a-f]{8}):(0|[1-9]\d{0,14})","ts":(\d{1,15})(?=[,}])/
+const PLACE = /^\{"pos":"([0-9a-f]{22,47}):(0|[1-9]\d{0,14})","ts":(\d{1,15})(?=[,}])/
 const MAX_PLACE_LENGTH = 96
 const [ID, EVENT, DATA, CLOSE] = ['"id":', '"event":', '"data":', '}'].map(text => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer]
 const COMMA = 0x2c

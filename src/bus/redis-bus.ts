@@ -113,6 +113,8 @@ class RedisBus implements Bus {
     const entry = this.byChannel.get(channel)
     if (entry === undefined) return
     const { event, place } = parseBusMessage(payload)
+    // What has a place is told also for the moment in which the topic lingers: who comes back must find no hole.
+    if (place === null && entry.listeners === 0) return
     if (typeof event !== 'string') return this.handlers.onEvent(entry.name, event, place)
     // What is published to begin a new epoch holds no event, and is none that is missing.
     if (place === null || place.offset > 0) this.drops.note(event)

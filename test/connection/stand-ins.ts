@@ -191,6 +191,8 @@ export function createTestWheel (): DeadlineWheel & { readonly due: Map<Session,
 /** Subscriptions that keep the names of what they are asked. */
 export function createTestSubscriptions (asked: string[] = []): Subscriptions {
   return {
+    ownBeginning: () => ({ position: null, from: null, recovered: null }),
+    resume: () => { asked.push('resume') },
     open: () => { asked.push('open') },
     subscribe: () => { asked.push('subscribe') },
     unsubscribe: () => { asked.push('unsubscribe') },
