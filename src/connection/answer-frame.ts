@@ -17,7 +17,9 @@ export function sendError (session: Session, id: string | undefined, refusal: Re
  * Names what the connection listens to by now: what was withdrawn while the bus confirmed is left out. What is told of positions
  * is left out where nothing is remembered.
  */
-export function sendSubscribed (session: Session, id: string | undefined, granted: Granted, { positions, recovered }: Told, maxBufferedBytes: number): void {
+export function sendSubscribed (
+  session: Session, id: string | undefined, granted: Granted, { positions, recovered }: Told, maxBufferedBytes: number
+): void {
   const held = mapKindsBy('list', ({ kind, claim }) => granted[claim].filter(one => session.topics.has(formatTopic(kind, one))))
   const asked = Object.keys(recovered).length > 0
   sendFrame(session, { type: 'subscribed', id, ...held, positions, ...(asked ? { recovered } : {}) }, maxBufferedBytes)

@@ -38,7 +38,7 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
       // It has had more than was heard here, which is on its way.
       if (position.offset > live.offset) return
       const entry = logs.after(topic, position)
-      if (entry === undefined) return void load(session, topic, cursor, position)
+      if (entry === undefined) return load(session, topic, cursor, position)
       if (!hasRoom(session, entry)) return
       give(session, topic, cursor, entry)
       cursor.position = { epoch: position.epoch, offset: entry.offset }
@@ -59,16 +59,16 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
   }
 
   /** Reads what it needs; where that is not there any more, it goes on with the live events. */
-  async function load (session: Session, topic: string, cursor: Cursor, position: Position): Promise<void> {
+  function load (session: Session, topic: string, cursor: Cursor, position: Position): void {
     cursor.isLoading = true
-    let isThere
-    try {
-      isThere = await logs.reach(topic, position)
-    } catch {
-      // The store is away: what it has is not known, and must not be waited for.
-      isThere = false
-    }
-    cursor.isLoading = false
+    // A store that is away does not say what it has, and must not be waited for.
+    logs.reach(topic, position).catch(() => false).then((isThere) => {
+      cursor.isLoading = false
+      takeLoaded(session, topic, cursor, isThere)
+    }).catch((error: unknown) => { report.fault(error, 'replay') })
+  }
+
+  function takeLoaded (session: Session, topic: string, cursor: Cursor, isThere: boolean): void {
     if (session.held?.get(topic) !== cursor) return
     const live = logs.positionOf(topic)
     if (!isThere && live !== null) return skip(session, topic, live)

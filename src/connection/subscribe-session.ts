@@ -39,7 +39,8 @@ export async function subscribeSession (deps: SubscribeDeps, session: Session, {
     if (granted.name === 'forbidden') report.accessDenied(session, namedTopics(filters))
     return sendError(session, id, granted, maxBufferedBytes)
   }
-  const topics = topicsOf(granted)
+  const seen = granted
+  const topics = topicsOf(seen)
   const added = topics.filter(topic => !session.topics.has(topic))
   if (added.length < topics.length && topics.some(topic => session.topics.has(topic) && wishes(wish, topic))) {
     return sendError(session, id, HELD_ALREADY, maxBufferedBytes)
@@ -56,7 +57,7 @@ export async function subscribeSession (deps: SubscribeDeps, session: Session, {
   /** False: what came before cannot be read, and nothing is subscribed. */
   async function begins (): Promise<boolean> {
     try {
-      await listening.begin(session, topics, wish, (told) => { if (isGranted(granted)) sendSubscribed(session, id, granted, told, maxBufferedBytes) })
+      await listening.begin(session, topics, wish, (told) => { sendSubscribed(session, id, seen, told, maxBufferedBytes) })
       return true
     } catch {
       listening.stopListening(session, added)

@@ -70,7 +70,9 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   const subscribeDeps = { ...deps, listening }
 
   async function begin (session: Session, granted: Granted): Promise<void> {
-    await listening.begin(session, topicsOf(granted), NO_WISH, (told) => { sendSubscribed(session, undefined, granted, told, maxBufferedBytes) })
+    await listening.begin(session, topicsOf(granted), NO_WISH, (told) => {
+      sendSubscribed(session, undefined, granted, told, maxBufferedBytes)
+    })
   }
 
   /** `subscribed` comes when the bus confirms, in its order with the answers to frames. */

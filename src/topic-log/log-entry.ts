@@ -15,7 +15,8 @@ export interface LogEntry {
 
 /** The frame of an event for who asked for what came before. */
 export function replayOf (entry: LogEntry): Uint8Array {
-  return entry.replay ??= markReplayed(entry.frame)
+  entry.replay ??= markReplayed(entry.frame)
+  return entry.replay
 }
 
 /** What takes an offset and is delivered to nobody. */

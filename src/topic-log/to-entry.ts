@@ -8,7 +8,8 @@ import { NO_FRAME, type LogEntry } from './log-entry.js'
 /** An event as its connections get it. */
 export function toEntry (topic: string, { event, data }: BusEvent, place: Place): LogEntry {
   const { offset, atMs, id } = place
-  return { offset, atMs, event, frame: encodeEvent({ topic, event, data, ts: new Date(atMs), pos: formatPosition(place), id }), replay: null }
+  const frame = encodeEvent({ topic, event, data, ts: new Date(atMs), pos: formatPosition(place), id })
+  return { offset, atMs, event, frame, replay: null }
 }
 
 /** What only takes an offset. */

@@ -1,5 +1,6 @@
 import type { Head } from '../history/history.js'
 import type { Position } from '../history/position.js'
+import { HeldEntries, type HeldBytes } from './held-entries.js'
 import type { LogEntry } from './log-entry.js'
 import { WaitingEntries } from './waiting-entries.js'
 
@@ -11,9 +12,6 @@ export interface Asked {
   /** How much had come to wait by then. */
   readonly heard: number
 }
-
-/** Bytes of frames that all logs of a process hold together. */
-export interface HeldBytes { bytes: number }
 
 /** What a log makes others do. It never waits for them. */
 export interface LogOutput {
@@ -43,8 +41,8 @@ export class TopicLog {
   /** Offset of the event that was given to the live connections last. */
   last = 0
   private lastAtMs = 0
-  /** Consecutive, up to `last`. */
-  private entries: LogEntry[] = []
+  /** Up to `last`. */
+  private readonly entries: HeldEntries
   private readonly waiting = new WaitingEntries()
   /** Up to this offset events are known to exist, and are to be read. */
   private dueTo = 0
@@ -55,20 +53,20 @@ export class TopicLog {
   private sawTwice = false
   /** An answer of the store was taken at least once. */
   private wasOpened = false
-  /** What had been given when `age` was called last. */
-  private agedTo = 0
 
-  constructor (readonly topic: string, private readonly output: LogOutput, private readonly held: HeldBytes) {}
+  constructor (readonly topic: string, private readonly output: LogOutput, held: HeldBytes) {
+    this.entries = new HeldEntries(held)
+  }
 
   /** Offset of the first event that is held; `last + 1`: none is. */
-  get first (): number { return this.last - this.entries.length + 1 }
+  get first (): number { return this.entries.first(this.last) }
 
   /** Where live events begin; null: the numbering is not known. */
   get position (): Position | null {
     return this.epoch === null ? null : { epoch: this.epoch, offset: this.last }
   }
 
-  get size (): number { return this.entries.length }
+  get size (): number { return this.entries.size }
 
   /** Whether every event after a position is held. */
   holdsAfter ({ epoch, offset }: Position): boolean {
@@ -76,7 +74,7 @@ export class TopicLog {
   }
 
   /** An event that is held. */
-  at (offset: number): LogEntry | undefined { return this.entries[offset - this.first] }
+  at (offset: number): LogEntry | undefined { return this.entries.at(offset, this.last) }
 
   /** To be called when the store is asked; to be given back with its answer. */
   ask (): Asked {
@@ -177,33 +175,19 @@ export class TopicLog {
 
   /** Puts older events in front; false where they do not reach up to what is held. */
   prepend (epoch: string, events: readonly LogEntry[]): boolean {
-    const fitting = events.filter(({ offset }) => offset < this.first)
-    if (epoch !== this.epoch || fitting.at(-1)?.offset !== this.first - 1) return false
-    this.entries = [...fitting, ...this.entries]
-    for (const { frame } of fitting) this.held.bytes += frame.length
-    return true
+    return epoch === this.epoch && this.entries.prepend(events, this.last)
   }
 
   /** Forgets the events that were held when it was called last: they can be read again. */
-  age (): void {
-    this.forgetBefore(this.agedTo + 1)
-    this.agedTo = this.last
-  }
+  age (): void { this.entries.age(this.last) }
 
   /** Forgets all events. */
-  forget (): void { this.forgetBefore(this.last + 1) }
-
-  private forgetBefore (offset: number): void {
-    const count = Math.min(offset - this.first, this.entries.length)
-    if (count <= 0) return
-    for (const { frame } of this.entries.splice(0, count)) this.held.bytes -= frame.length
-  }
+  forget (): void { this.entries.forget() }
 
   private append (entry: LogEntry): void {
     this.last = entry.offset
     this.lastAtMs = entry.atMs
-    this.entries.push(entry)
-    this.held.bytes += entry.frame.length
+    this.entries.append(entry)
     this.output.deliver(this, entry)
   }
 
@@ -226,8 +210,7 @@ export class TopicLog {
     // What waits of the new epoch need not be lost: it was heard.
     const heard = tellsGap ? this.waiting.lowest(head.epoch) : null
     const last = heard === null ? head.top : Math.min(head.top, Math.max(0, heard - 1))
-    this.forget()
-    this.agedTo = 0
+    this.entries.restart()
     this.epoch = this.begin(head.epoch, last)
     if (last === head.top) this.lastAtMs = head.topAtMs
     this.dueTo = head.top

@@ -1,15 +1,16 @@
 import type { Bus, BusEvent, BusHandlers } from '../bus/bus.js'
-import { SLICE_EVENTS, type Head, type History } from '../history/history.js'
+import type { Head, History } from '../history/history.js'
 import type { Position } from '../history/position.js'
 import { isAway } from '../redis/failure.js'
 import type { Timers } from '../timers.js'
 import { HeadQuestions } from './head-questions.js'
+import type { HeldBytes } from './held-entries.js'
 import type { LogEntry } from './log-entry.js'
 import { createComparisons, type Comparisons } from './comparisons.js'
 import { createOpenings } from './openings.js'
-import { readRange } from './read-range.js'
+import { LogReader } from './log-reader.js'
 import { toBlank, toEntry } from './to-entry.js'
-import { TopicLog, type HeldBytes, type LogOutput } from './topic-log.js'
+import { TopicLog, type LogOutput } from './topic-log.js'
 
 export interface TopicLogsOptions {
   /** Null: nothing is remembered, and events have no places. */
@@ -80,10 +81,7 @@ class ProcessLogs implements TopicLogs {
   private readonly questions: HeadQuestions | null
   private readonly comparisons: Comparisons
   private readonly openings = createOpenings<TopicLog>()
-  /** Holes that are being filled. */
-  private readonly filling = new Map<TopicLog, Promise<void>>()
-  /** Slices of what came before that are being read; true: there was one. */
-  private readonly loading = new Map<TopicLog, Promise<boolean>>()
+  private readonly reader: LogReader | null
   private handlers = NOBODY
   private closed = false
 
@@ -94,7 +92,7 @@ class ProcessLogs implements TopicLogs {
     },
     tellGap: ({ topic, position }) => { if (position !== null) this.handlers.onGap(topic, position) },
     askHead: (log) => { this.questions?.ask(log, { heals: true }) },
-    askEvents: (log, from, to) => { this.fill(log, from, to) },
+    askEvents: (log, from, to) => { this.reader?.fill(log, from, to) },
     renew: (log, head) => { void this.renew(log, head) },
     lookAgain: (log) => { this.options.timers.after(ON_ITS_WAY_MS, () => { log.healIfBehind() }) }
   }
@@ -112,6 +110,15 @@ class ProcessLogs implements TopicLogs {
           this.opened(log)
         },
         onFailure: (log, error) => { this.failHead(log, error) }
+      })
+    this.reader = history === null
+      ? null
+      : new LogReader({
+        history,
+        timers,
+        isKept: log => this.logs.get(log.topic) === log,
+        onLoaded: (log) => { this.shrink(log) },
+        onRead: () => { options.onRead?.() }
       })
     this.comparisons = createComparisons({
       timers,
@@ -158,7 +165,7 @@ class ProcessLogs implements TopicLogs {
     // Another process may have heard more, or of a new epoch.
     if (since.epoch !== log.epoch || since.offset > log.last) await this.refresh(log)
     if (since.epoch !== log.epoch || since.offset > log.last) return false
-    return await this.load(log, since.epoch, since.offset + 1)
+    return await this.reader?.load(log, since.epoch, since.offset + 1) ?? false
   }
 
   async reachLast (topic: string, count: number): Promise<Position | null> {
@@ -166,7 +173,7 @@ class ProcessLogs implements TopicLogs {
     const position = log?.position ?? null
     if (log === undefined || position === null) return null
     const wanted = Math.max(1, position.offset - count + 1)
-    await this.load(log, position.epoch, wanted)
+    await this.reader?.load(log, position.epoch, wanted)
     return log.epoch === position.epoch ? { epoch: position.epoch, offset: Math.max(wanted, log.first) - 1 } : log.position
   }
 
@@ -218,32 +225,6 @@ class ProcessLogs implements TopicLogs {
     if (log.state !== 'open') this.options.timers.after(RETRY_MS, () => { if (this.logs.get(log.topic) === log) this.questions?.ask(log) })
   }
 
-  /** Reads what is missing. The store that is away is asked again; what it has not got is a gap. */
-  private fill (log: TopicLog, from: number, to: number): void {
-    const { history, timers } = this.options
-    const asked = log.ask()
-    const { epoch } = asked
-    if (history === null || epoch === null) return log.takeNoEvents()
-    const work = readRange(this.counted(history), log.topic, { epoch, from, to }).then(
-      ({ head, events }) => { log.takeEvents(head, events, to, asked) },
-      (error: unknown) => {
-        if (!isAway(error)) return log.takeEvents(null, [], to, asked)
-        log.takeNoEvents()
-        timers.after(RETRY_MS, () => { if (this.logs.get(log.topic) === log) log.drain() })
-      }
-    ).finally(() => { if (this.filling.get(log) === work) this.filling.delete(log) })
-    this.filling.set(log, work)
-  }
-
-  private counted (history: History): Pick<History, 'readEvents'> {
-    return {
-      readEvents: async (topic, range) => {
-        this.options.onRead?.()
-        return await history.readEvents(topic, range)
-      }
-    }
-  }
-
   private async renew (log: TopicLog, seen: Head): Promise<void> {
     const asked = log.ask()
     try {
@@ -261,32 +242,7 @@ class ProcessLogs implements TopicLogs {
     const answered = this.openings.wait(log)
     this.questions.ask(log, { heals: true })
     await answered
-    for (let hole = this.filling.get(log); hole !== undefined; hole = this.filling.get(log)) await hole
-  }
-
-  /** Holds every event from an offset on; false: they are not all there. */
-  private async load (log: TopicLog, epoch: string, from: number): Promise<boolean> {
-    while (log.epoch === epoch && log.first > from) {
-      const slice = this.loading.get(log) ?? this.loadSlice(log, epoch)
-      if (!await slice) return false
-    }
-    return log.epoch === epoch
-  }
-
-  /** One reader a log: all who wait for older events wait for the same slice. */
-  private async loadSlice (log: TopicLog, epoch: string): Promise<boolean> {
-    const { history } = this.options
-    const to = log.first - 1
-    if (history === null) return false
-    const slice = (async () => {
-      const { events } = await readRange(this.counted(history), log.topic, { epoch, from: Math.max(1, to - SLICE_EVENTS + 1), to })
-      if (events.length > 0) log.prepend(epoch, events)
-      this.shrink(log)
-      return events.length > 0
-    })()
-    const work = slice.finally(() => { if (this.loading.get(log) === work) this.loading.delete(log) })
-    this.loading.set(log, work)
-    return await work
+    await this.reader?.untilFilled(log)
   }
 
   /** Where too much is held, all but one log forget: who needs it reads it again. */
