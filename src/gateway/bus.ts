@@ -2,12 +2,9 @@ import type { Logger } from 'pino'
 import { Compile } from '#typebox/compile'
 import type { Config } from '../config/config.js'
 import { createRollCall, type Part, type Question } from '../control/roll-call.js'
-import type { Bus, BusHandlers } from '../bus/bus.js'
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
-import { createMemoryBus } from '../bus/memory-bus.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
-import { createRedisBus } from '../bus/redis-bus.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { ListedConnectionSchema } from '../http/answer-schemas.js'
@@ -21,8 +18,8 @@ import type { ListedConnection, Operations } from './operations.js'
 import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 import { writeEvent } from '../observe/log/log.js'
-import { SYSTEM_TIMERS } from '../timers.js'
-import { createTopicLogs, type TopicLogs } from '../topic-log/topic-logs.js'
+import type { TopicLogs } from '../topic-log/topic-logs.js'
+import { composeTopics } from './topics.js'
 
 const listed = Compile(ListedConnectionSchema)
 const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
@@ -53,54 +50,6 @@ export interface FanoutDeps {
   readonly listLocal: (question: Question) => Part<ListedConnection>
   /** The program's own bus; null: the configured one. */
   readonly ownBus: GatewayParts['bus'] | null
-}
-
-/** The program's own bus says of a topic only that it subscribed to it. */
-function openOwnBus (open: NonNullable<GatewayParts['bus']>, handlers: BusHandlers): Bus {
-  const bus = open(handlers.onEvent)
-  const listeners = new Map<string, number>()
-  return {
-    ...bus,
-    async subscribe (topic) {
-      listeners.set(topic, (listeners.get(topic) ?? 0) + 1)
-      await bus.subscribe(topic)
-      handlers.onHeard?.(topic)
-    },
-    unsubscribe (topic) {
-      const left = (listeners.get(topic) ?? 0) - 1
-      bus.unsubscribe(topic)
-      if (left > 0) listeners.set(topic, left)
-      else if (listeners.delete(topic)) handlers.onLeft?.(topic)
-    }
-  }
-}
-
-function openRedisBus ({ config, redisFailures, log }: FanoutDeps, { commands }: RedisConnection, handlers: BusHandlers): Bus {
-  return createRedisBus({
-    ...handlers,
-    client: commands,
-    prefix: config.redis?.prefix ?? '',
-    onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
-    onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
-    onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
-    onRefused: redisFailures.note
-  })
-}
-
-/** What carries events, and what remembers them; the program's own bus remembers nothing. */
-function composeTopics (deps: FanoutDeps): { readonly logs: TopicLogs, readonly publishEvent: PublishEvent } {
-  const { redis, ownBus } = deps
-  let bus: Bus | null = null
-  const logs = createTopicLogs({
-    history: null,
-    timers: SYSTEM_TIMERS,
-    openBus (handlers) {
-      if (ownBus !== undefined && ownBus !== null) bus = openOwnBus(ownBus, handlers)
-      else bus = redis === null ? createMemoryBus(handlers) : openRedisBus(deps, redis, handlers)
-      return bus
-    }
-  })
-  return { logs, publishEvent: async (topic, event) => { await bus?.publish(topic, event) } }
 }
 
 /** A message as the program gets it: its data parsed, and as it was written. */

@@ -126,7 +126,7 @@ function composeSubscriptions (
     inbound,
     delivery,
     replays,
-    maxLast: 0,
+    maxLast: 200,
     rights,
     report,
     maxBufferedBytes: config.server.maxBufferedBytes,

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import type { Bus, BusHandlers } from '../bus/bus.js'
+import { createMemoryBus } from '../bus/memory-bus.js'
+import { createRedisBus } from '../bus/redis-bus.js'
+import type { History, HistorySettings } from '../history/history.js'
+import { createMemoryHistory } from '../history/memory-history.js'
+import { createRedisHistory } from '../history/redis-history.js'
+import type { PublishEvent } from '../http/routes/publish.js'
+import { writeEvent } from '../observe/log/log.js'
+import type { RedisConnection } from '../redis/connect.js'
+import { SYSTEM_TIMERS } from '../timers.js'
+import { createTopicLogs, type TopicLogs } from '../topic-log/topic-logs.js'
+import { JsonText } from '../wire/json-text.js'
+import type { FanoutDeps } from './bus.js'
+import type { GatewayParts } from './gateway-options.js'
+
+/** What carries events, and what remembers them. */
+export interface Topics {
+  readonly logs: TopicLogs
+  readonly publishEvent: PublishEvent
+}
+
+const DEFAULTS: HistorySettings = {
+  events: new Map(['agent', 'task', 'user'].map(kind => [kind, 200])), keepMs: 300_000, maxBytes: 1_048_576, metaMs: 86_400_000
+}
+
+/** Where events go, and what has come before: the two are one step, so they are made together. */
+interface Carrier {
+  readonly openBus: (handlers: BusHandlers) => Bus
+  readonly history: History
+}
+
+/** Puts together what carries events and remembers them. The program's own bus remembers nothing. */
+export function composeTopics (deps: FanoutDeps): Topics {
+  const { redis, ownBus } = deps
+  if (ownBus !== undefined && ownBus !== null) return composeOwn(ownBus)
+  const settings = DEFAULTS
+  const { openBus, history } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
+  const logs = createTopicLogs({ history, openBus, timers: SYSTEM_TIMERS, onUnreadable: deps.redisFailures.note })
+  return {
+    logs,
+    async publishEvent (topic, { event, data }) {
+      const [outcome] = await history.publish([{ topic, event, data: JsonText.from(data), id: null }])
+      if (outcome?.status === 'rejected') throw outcome.reason
+    }
+  }
+}
+
+function composeMemory (settings: HistorySettings): Carrier {
+  let carry = (_topic: string, _payload: Buffer): void => { /* before there is a bus nobody publishes */ }
+  return {
+    history: createMemoryHistory({
+      settings,
+      onPublished: (topic, payload) => { carry(topic, payload) },
+      // As long as Redis's are: a bus knows by its form what has a place.
+      nameEpoch: () => randomBytes(12).toString('hex')
+    }),
+    openBus (handlers) {
+      const bus = createMemoryBus(handlers)
+      carry = bus.carry
+      return bus
+    }
+  }
+}
+
+function composeRedis ({ config, redisFailures, log }: FanoutDeps, { commands }: RedisConnection, settings: HistorySettings): Carrier {
+  const prefix = config.redis?.prefix ?? ''
+  return {
+    history: createRedisHistory({ client: commands, prefix, settings }),
+    openBus: handlers => createRedisBus({
+      ...handlers,
+      client: commands,
+      prefix,
+      onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
+      onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
+      onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
+      onRefused: redisFailures.note
+    })
+  }
+}
+
+function composeOwn (openOwn: NonNullable<GatewayParts['bus']>): Topics {
+  let publish: PublishEvent = async () => { throw new Error('the bus is not open') }
+  const openBus = (handlers: BusHandlers): Bus => {
+    const bus = openOwn(handlers.onEvent)
+    publish = async (topic, event) => { await bus.publish(topic, event) }
+    return tellingOfTopics(bus, handlers)
+  }
+  const logs = createTopicLogs({ history: null, openBus, timers: SYSTEM_TIMERS })
+  return { logs, publishEvent: async (topic, event) => { await publish(topic, event) } }
+}
+
+/** A program's bus says of a topic only that it subscribed to it. */
+function tellingOfTopics (bus: Bus, { onHeard, onLeft }: BusHandlers): Bus {
+  const listeners = new Map<string, number>()
+  return {
+    async subscribe (topic) {
+      listeners.set(topic, (listeners.get(topic) ?? 0) + 1)
+      await bus.subscribe(topic)
+      onHeard?.(topic)
+    },
+    unsubscribe (topic) {
+      bus.unsubscribe(topic)
+      const left = (listeners.get(topic) ?? 0) - 1
+      if (left > 0) listeners.set(topic, left)
+      else if (listeners.delete(topic)) onLeft?.(topic)
+    },
+    publish: async (topic, event) => { await bus.publish(topic, event) },
+    close: async () => { await bus.close() }
+  }
+}
