@@ -72,14 +72,15 @@ export interface OwnBeginning {
  * while it let the connection in (null: it did not).
  */
 export function findOwnBeginning (
-  logs: Pick<TopicLogs, 'positionOf' | 'holdsAfter'>, topic: string, head: HeadAnswer | null, since: string | null
+  logs: Pick<TopicLogs, 'positionOf' | 'holdsAfter' | 'headOf'>, topic: string, given: HeadAnswer | null, since: string | null
 ): OwnBeginning {
+  const from = since === null ? null : parsePosition(since)
   const heard = logs.positionOf(topic)
+  const head = given ?? logs.headOf(topic, from)
   const read = head === null ? null : { epoch: head.epoch, offset: head.top }
   // The store's word is the newer one where the numbering has changed.
   const position = heard === null || (read !== null && read.epoch !== heard.epoch) ? read : heard
   if (since === null) return { position, from: position, recovered: null }
-  const from = parsePosition(since)
   const isThere = from !== null && from.epoch === position?.epoch &&
     (logs.holdsAfter(topic, from) || (head !== null && head.epoch === from.epoch && from.offset <= head.top && head.isKept))
   return isThere ? { position, from, recovered: true } : { position, from: position, recovered: false }

@@ -1,5 +1,5 @@
 import type { Inbound } from '../bus/inbound.js'
-import { formatTopic } from '../bus/topics.js'
+import { formatTopic, parseTopic } from '../bus/topics.js'
 import type { HeadAnswer } from '../history/history.js'
 import { mapKinds, mapKindsBy, type Kind } from '../kinds.js'
 import { refuse } from '../refusals.js'
@@ -91,8 +91,10 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   }
 
   return {
-    ownBeginning: ({ userId, insecure }, head, since) =>
-      insecure ? NOTHING_OWN : findOwnBeginning(logs, formatTopic('user', userId), head, since),
+    ownBeginning ({ userId, insecure }, head, since) {
+      const topic = formatTopic('user', userId)
+      return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
+    },
     open (session, granted, wasAsked, own) {
       rights.add(session)
       if (!session.identity.insecure) openOwn(session, own)

@@ -45,7 +45,9 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
   exits.add(nodes.close)
   const keepRecords = { node, mayRestore: nodes.mayRestore }
-  const limits = composeLimits({ config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null })
+  const limits = composeLimits({
+    config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null, readsTopics: parts.bus === undefined
+  })
   addExit(limits.close)
   const chosen = composeAccess(config, parts.authorizer ?? null)
   const access = { ...chosen, authorizer: tellAccessFaults(chosen.authorizer, log) }

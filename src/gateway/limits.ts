@@ -5,6 +5,7 @@ import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
 import { LimitUndecided, type Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory/limiter.js'
 import { createMessageLimit, type MessageLimit } from '../limits/messages/message-limit.js'
+import { HISTORY_DEFAULTS } from './topics.js'
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
@@ -121,9 +122,11 @@ export interface LimitsDeps {
   readonly keepRecords: KeepRecords
   /** The program's own limiter; null: the configured one. */
   readonly ownLimiter?: Limiter | null
+  /** Users' own topics are remembered in Redis: where they stand is read beside the limits. */
+  readonly readsTopics: boolean
 }
 
-function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null }: LimitsDeps): Store {
+function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics }: LimitsDeps): Store {
   const settings = config.limits
   if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })
@@ -134,7 +137,11 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
   const onFailure = redisFailures.note
   const shared = createRedisLimiter(redis.commands, settings, {
-    prefix: limitPrefix(config), callTimeoutMs, records: { ...keepRecords, prefix: basePrefix }, onFailure
+    prefix: limitPrefix(config),
+    callTimeoutMs,
+    records: { ...keepRecords, prefix: basePrefix },
+    history: readsTopics ? { prefix: basePrefix, settings: HISTORY_DEFAULTS } : null,
+    onFailure
   })
   const guarded = createGuardedLimiter({
     shared: tellProbes(shared, redis.noteProbe),

@@ -9,7 +9,8 @@ import type { PublishEvent } from '../http/routes/publish.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { SYSTEM_TIMERS } from '../timers.js'
-import { createTopicLogs, type TopicLogs } from '../topic-log/topic-logs.js'
+import { createTopicLogs } from '../topic-log/process-logs.js'
+import type { TopicLogs, TopicLogsOptions } from '../topic-log/topic-logs.js'
 import { JsonText } from '../wire/json-text.js'
 import type { FanoutDeps } from './bus.js'
 import type { GatewayParts } from './gateway-options.js'
@@ -20,7 +21,7 @@ export interface Topics {
   readonly publishEvent: PublishEvent
 }
 
-const DEFAULTS: HistorySettings = {
+export const HISTORY_DEFAULTS: HistorySettings = {
   events: new Map(['agent', 'task', 'user'].map(kind => [kind, 200])), keepMs: 300_000, maxBytes: 1_048_576, metaMs: 86_400_000
 }
 
@@ -28,15 +29,17 @@ const DEFAULTS: HistorySettings = {
 interface Carrier {
   readonly openBus: (handlers: BusHandlers) => Bus
   readonly history: History
+  /** Reads a head without waiting; null: that cannot be. */
+  readonly readHead: TopicLogsOptions['readHead']
 }
 
 /** Puts together what carries events and remembers them. The program's own bus remembers nothing. */
 export function composeTopics (deps: FanoutDeps): Topics {
   const { redis, ownBus } = deps
   if (ownBus !== undefined && ownBus !== null) return composeOwn(ownBus)
-  const settings = DEFAULTS
-  const { openBus, history } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
-  const logs = createTopicLogs({ history, openBus, timers: SYSTEM_TIMERS, onUnreadable: deps.redisFailures.note })
+  const settings = HISTORY_DEFAULTS
+  const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
+  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: deps.redisFailures.note })
   return {
     logs,
     async publishEvent (topic, { event, data }) {
@@ -48,13 +51,15 @@ export function composeTopics (deps: FanoutDeps): Topics {
 
 function composeMemory (settings: HistorySettings): Carrier {
   let carry = (_topic: string, _payload: Buffer): void => { /* before there is a bus nobody publishes */ }
+  const history = createMemoryHistory({
+    settings,
+    onPublished: (topic, payload) => { carry(topic, payload) },
+    // As long as Redis's are: a bus knows by its form what has a place.
+    nameEpoch: () => randomBytes(12).toString('hex')
+  })
   return {
-    history: createMemoryHistory({
-      settings,
-      onPublished: (topic, payload) => { carry(topic, payload) },
-      // As long as Redis's are: a bus knows by its form what has a place.
-      nameEpoch: () => randomBytes(12).toString('hex')
-    }),
+    history,
+    readHead: history.readHead,
     openBus (handlers) {
       const bus = createMemoryBus(handlers)
       carry = bus.carry
@@ -67,6 +72,7 @@ function composeRedis ({ config, redisFailures, log }: FanoutDeps, { commands }:
   const prefix = config.redis?.prefix ?? ''
   return {
     history: createRedisHistory({ client: commands, prefix, settings }),
+    readHead: null,
     openBus: handlers => createRedisBus({
       ...handlers,
       client: commands,
@@ -86,7 +92,7 @@ function composeOwn (openOwn: NonNullable<GatewayParts['bus']>): Topics {
     publish = async (topic, event) => { await bus.publish(topic, event) }
     return tellingOfTopics(bus, handlers)
   }
-  const logs = createTopicLogs({ history: null, openBus, timers: SYSTEM_TIMERS })
+  const logs = createTopicLogs({ history: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
   return { logs, publishEvent: async (topic, event) => { await publish(topic, event) } }
 }
 

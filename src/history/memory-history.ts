@@ -30,12 +30,18 @@ const LEAST_SWEEP_GAP = 1000
  * The history of a single process without Redis. It does what the scripts in lua/ do, step by step, so that a simulator has it in
  * Redis's place.
  */
-export function createMemoryHistory (options: MemoryHistoryOptions): History {
-  return new MemoryHistory(options)
+export function createMemoryHistory (options: MemoryHistoryOptions): MemoryHistory {
+  return new MemoryStore(options)
+}
+
+/** Of a store that need not be waited for. */
+export interface MemoryHistory extends History {
+  /** As `readHeads` for one topic; throws where that rejects. */
+  readHead (question: HeadQuestion): HeadAnswer
 }
 
 /** Its public parts are bound: they may be passed on one by one. */
-class MemoryHistory implements History {
+class MemoryStore implements MemoryHistory {
   private readonly settings: HistorySettings
   private readonly onPublished: MemoryHistoryOptions['onPublished']
   private readonly topics: MemoryTopics
@@ -145,7 +151,7 @@ class MemoryHistory implements History {
     trimItems(hash, removals)
   }
 
-  private readHead ({ topic, since, touch }: HeadQuestion): HeadAnswer {
+  readonly readHead = ({ topic, since, touch }: HeadQuestion): HeadAnswer => {
     const nowMs = this.begin(topic)
     const [head, isNew] = this.openHead(topic, nowMs)
     if (isNew || touch) this.write(topic, head, nowMs)

@@ -7,7 +7,11 @@ const PLACE = '-- settings\n'
 
 /** A script of the history with the settings filled in: all who publish to a topic must do so by the same ones. */
 export function loadHistoryScript (name: 'publish-event' | 'read-heads' | 'read-events' | 'renew', settings: HistorySettings): LuaScript {
-  const { text } = readLuaScript(FOLDER, name)
+  return fillSettings(readLuaScript(FOLDER, name), settings)
+}
+
+/** A script that includes parts of the history's, with the settings filled in. */
+export function fillSettings ({ name, text }: LuaScript, settings: HistorySettings): LuaScript {
   if (!text.includes(PLACE)) throw new Error(`${name}.lua has no place for the settings`)
   return createLuaScript(name, text.replace(PLACE, formatSettings(settings)))
 }

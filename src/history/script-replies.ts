@@ -28,12 +28,18 @@ export function readHeadAnswers (reply: unknown, keys: readonly string[]): Array
   if (answers.length !== keys.length) throw new UnexpectedReply(script, 'an answer for each topic')
   return answers.map((answer, place) => {
     if (typeof answer !== 'string') throw new UnexpectedReply(script, 'texts')
-    const [, text = '', kept] = HEAD_ANSWER.exec(answer) ?? []
-    const head = parseHead(text)
-    return head === null
+    const value = readHeadAnswer(answer)
+    return value === null
       ? { status: 'rejected', reason: new ScriptItemError(script, answer, keys.slice(place, place + 1)) }
-      : { status: 'fulfilled', value: { ...head, isKept: kept === '1' } }
+      : { status: 'fulfilled', value }
   })
+}
+
+/** Reads what answers for one topic; null where it is the text of what went wrong. */
+export function readHeadAnswer (answer: unknown): HeadAnswer | null {
+  const [, text = '', kept] = HEAD_ANSWER.exec(typeof answer === 'string' ? answer : '') ?? []
+  const head = parseHead(text)
+  return head === null ? null : { ...head, isKept: kept === '1' }
 }
 
 /** Reads the answer of read-events.lua, in bytes. */

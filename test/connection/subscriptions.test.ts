@@ -12,7 +12,7 @@ import { createSubscriptions } from '../../src/connection/subscriptions.js'
 import type { Bus, BusHandlers } from '../../src/bus/bus.js'
 import type { Inbound, InboundMessage } from '../../src/bus/inbound.js'
 import { SYSTEM_TIMERS } from '../../src/timers.js'
-import { createTopicLogs } from '../../src/topic-log/topic-logs.js'
+import { createTopicLogs } from '../../src/topic-log/process-logs.js'
 import type { SubscribeFrame } from '../../src/wire/frames.js'
 import { identityOf } from '../access/identity-of.js'
 import { until } from '../support/until.js'
@@ -67,7 +67,7 @@ function setUp (options: BenchOptions = {}): Bench {
     publish: async () => {},
     close: async () => {}
   })
-  const logs = createTopicLogs({ history: null, openBus, timers: SYSTEM_TIMERS })
+  const logs = createTopicLogs({ history: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
   const [stored, rights] = [[] as InboundMessage[], [] as string[]]
   const kept: Rights = {
     start: () => {},

@@ -134,7 +134,8 @@ async function testReceiving (t: Test, env: Readonly<Record<string, string>>): P
     const start = positionsOf(first.welcome)[topic] ?? ''
     t.equal(offsetOf(start), 0)
     for (let n = 1; n <= 3; n++) await publish(topic, n)
-    t.same([await first.next(), await first.next(), await first.next()].map(({ data, replayed }) => [data, replayed]), [[1, undefined], [2, undefined], [3, undefined]])
+    const live = [await first.next(), await first.next(), await first.next()]
+    t.same(live.map(({ data, replayed }) => [data, replayed]), [[1, undefined], [2, undefined], [3, undefined]])
     first.socket.close()
     await first.closed
     await publish(topic, 4)

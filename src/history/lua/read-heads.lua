@@ -11,19 +11,9 @@
 -- include: topic.lua
 -- include: head.lua
 -- include: visible.lua
+-- include: answer-head.lua
 
 if #KEYS == 0 or #ARGV ~= 3 * #KEYS then return redis.error_reply('ERR wanted are keys, and 3 arguments for each') end
-
-local function read_head (key, epoch, offset, has_listener)
-  local topic, wrong_key = read_topic(key)
-  if not topic then error(wrong_key, 0) end
-  local head = open_head(key)
-  if head.is_new then write_begun(key, head)
-  elseif has_listener then redis.call('PEXPIRE', key, META_MS) end
-  local is_kept = false
-  if epoch == head.epoch and offset <= head.top then is_kept = offset == head.top or offset + 1 >= find_first(key, topic, head) end
-  return string.format('%s %.0f %.0f %d', head.epoch, head.top, head.stamp, is_kept and 1 or 0)
-end
 
 -- Changes nothing, and is refused where writes are: what a replica knows may be old.
 redis.call('DEL', KEYS[1] .. ':')
