@@ -182,12 +182,9 @@ class Recoverer implements Recovery {
 
   private subscribed (frame: SubscribedFrame): void {
     const { positions = {}, recovered = {} } = frame
-    const visible = new Set(listed(frame))
-    const unheard = [...visible].filter(topic => !this.live.has(topic))
-    const begun = [...new Set([...unheard, ...Object.keys(positions), ...Object.keys(recovered)])]
-    this.begin(begun, positions, recovered)
+    const unheard = listed(frame).filter(topic => !this.live.has(topic))
     // With `*`, what is no longer visible has an answer and no position.
-    this.forget(begun.filter(topic => !visible.has(topic)))
+    this.begin(new Set([...unheard, ...Object.keys(positions), ...Object.keys(recovered)]), positions, recovered)
     for (const star of [...this.asked.keys()].filter(topic => topic === starOf(topic))) {
       this.asked.set(star, 0)
       this.positions.begin(star, null, 0)
@@ -195,7 +192,7 @@ class Recoverer implements Recovery {
   }
 
   /** The connection has these from now on. Tells those of them that the application may have had before. */
-  private begin (topics: readonly string[], positions: PositionsByTopic = {}, recovered: Readonly<Record<string, boolean>>): void {
+  private begin (topics: Iterable<string>, positions: PositionsByTopic = {}, recovered: Readonly<Record<string, boolean>>): void {
     const told: Record<string, boolean> = {}
     for (const topic of topics) {
       const at = parsePosition(positions[topic])
