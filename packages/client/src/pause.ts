@@ -1,9 +1,14 @@
-/** Waits `ms`, or until `ended` aborts. */
-export function pause (ms: number, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms)
+import type { Clock } from './clock.js'
+
+/** Waits `ms`, or until what it was made for ends. */
+export type Pause = (ms: number) => Promise<void>
+
+/** Makes pauses that end at once when `ended` aborts. */
+export function createPause ({ after }: Clock, ended: AbortSignal): Pause {
+  return ms => new Promise((resolve) => {
+    const cancel = after(ms, done)
     function done (): void {
-      clearTimeout(timer)
+      cancel()
       ended.removeEventListener('abort', done)
       resolve()
     }

@@ -1,4 +1,5 @@
-import type { ClientFrame, ErrorFrame, ServerFrame } from './frames.js'
+import type { Clock } from './clock.js'
+import { MAX_FRAME_BYTES, type ClientFrame, type ErrorFrame, type ServerFrame } from './frames.js'
 import { PendingRequests, type PendingRequest, type RequestKind } from './pending-requests.js'
 import { createIds } from './request-ids.js'
 import { RequestError } from './request-error.js'
@@ -12,8 +13,11 @@ export interface Outlet {
 
 /** Requests and their answers, by id. Everything asked is settled by the answer, the time limit or the end. */
 export interface Requests {
-  /** `id`: 1 to 64 characters of the application's own; without it one that no other client of this user has. */
-  ask (frame: ClientFrame, kind: RequestKind, id?: string): Promise<ServerFrame>
+  /**
+   * `id`: 1 to 64 characters of the application's own; without it one that no other client of this user has. `more`: what the frame holds
+   * beside, as it is when the frame is sent, or sent again on another connection.
+   */
+  ask (frame: ClientFrame, kind: RequestKind, id?: string, more?: () => object): Promise<ServerFrame>
   /** A connection is there, for `now` only. */
   attach (outlet: Outlet): void
   /** The connection is as the application left it: what waited goes out, in the order in which it was asked. */
@@ -30,9 +34,11 @@ export interface RequestsOptions {
   /** Requests that may be unanswered at once. */
   readonly maxPending: number
   readonly timeoutMs: number
+  readonly clock: Clock
 }
 
-const idOf = (frame: ServerFrame): string | undefined => 'id' in frame ? frame.id : undefined
+/** That of the request which the frame answers; the `id` of an event is its publisher's. */
+const idOf = (frame: ServerFrame): string | undefined => frame.type !== 'event' && 'id' in frame ? frame.id : undefined
 const toError = (frame: ErrorFrame): RequestError =>
   new RequestError(frame.error, 'message' in frame ? frame.message : frame.error, frame.retry_after_ms ?? null)
 
@@ -52,21 +58,24 @@ export function createRequests (options: RequestsOptions): Requests {
 
   function write (request: PendingRequest): void {
     if (outlet === null) return
+    const text = request.write()
+    const maxBytes = request.kind === 'once' ? outlet.maxFrameBytes : Math.min(outlet.maxFrameBytes, MAX_FRAME_BYTES)
     // The gateway would end the connection for good: a request too large fails alone.
-    if (request.text.length > outlet.maxFrameBytes || new TextEncoder().encode(request.text).length > outlet.maxFrameBytes) {
-      return pending.fail(request.id, 'frame_too_large', `the gateway takes ${outlet.maxFrameBytes} bytes`)
+    if (text.length > maxBytes || new TextEncoder().encode(text).length > maxBytes) {
+      return pending.fail(request.id, 'frame_too_large', `the gateway takes ${maxBytes} bytes`)
     }
     request.sent = true
-    outlet.send(request.text)
+    outlet.send(text)
   }
 
   return {
-    async ask (frame, kind, id = nextId()) {
+    async ask (frame, kind, id = nextId(), more) {
       if (pending.has(id)) throw new RequestError('bad_request', 'id: a request with it waits for its answer')
       const text = JSON.stringify({ ...frame, id })
       const refused = refusal(kind, text.length)
       if (refused !== null) throw refused
-      return await pending.add(id, text, kind, (request) => { if (kind === 'now' || isReleased) write(request) })
+      const written = (): string => more === undefined ? text : JSON.stringify({ ...frame, ...more(), id })
+      return await pending.add({ id, text, write: written, kind }, (request) => { if (kind === 'now' || isReleased) write(request) })
     },
     attach (to) { outlet = to },
     release () {

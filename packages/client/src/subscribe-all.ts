@@ -1,20 +1,24 @@
-import type { ClientFrame, Ids, SubscribedFrame, UnsubscribedFrame } from './frames.js'
-import { pause } from './pause.js'
+import type { ClientFrame, Ids, PositionsByTopic, SubscribedFrame, UnsubscribedFrame } from './frames.js'
+import type { Pause } from './pause.js'
+import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
-import { longestList, toChunks, toFilterLists } from './topics.js'
+import { halve, longestList, toChunks, toFilterLists } from './topics.js'
 import type { Wanted } from './wanted.js'
 
 export interface SubscribeAllOptions {
   readonly topics: readonly string[]
   /** Undefined: they stay as they are. */
   readonly eventTypes: Ids | undefined
+  /** How many of the newest events are asked for; undefined: none. */
+  readonly last: number | undefined
   readonly wanted: Wanted
+  readonly recovery: Recovery
   /** Ids that a list may hold, as far as it is known now. */
   readonly maxIds: () => number
-  /** Sends it on this connection or the next. */
-  readonly ask: (frame: ClientFrame) => Promise<SubscribedFrame | UnsubscribedFrame>
-  /** Aborts when the client ends. */
-  readonly ended: AbortSignal
+  /** Sends it on this connection or the next, with what `more` holds. */
+  readonly ask: (frame: ClientFrame, more?: () => object) => Promise<SubscribedFrame | UnsubscribedFrame>
+  /** Waits, at most until the client ends. */
+  readonly pause: Pause
 }
 
 /** Waits that the gateway may ask for before a list of several frames is given up. */
@@ -25,9 +29,11 @@ const MAX_WAITS = 10
  * what a later frame's refusal undoes is not. Rejects with the `RequestError` of that refusal.
  */
 export async function subscribeAll (options: SubscribeAllOptions): Promise<SubscribedFrame> {
-  const { topics, eventTypes, wanted, maxIds, ask, ended } = options
+  const { topics, eventTypes, last, wanted, recovery, maxIds, ask, pause } = options
   const before = new Set(topics.filter(topic => wanted.has(topic)))
-  const chunks = topics.length === 0 ? [[]] : toChunks(topics, maxIds())
+  // The gateway gives the last events of topics that the connection has not, and refuses a frame that asks for those of others.
+  const parts = last === undefined ? [topics] : [topics.filter(topic => !before.has(topic)), [...before]]
+  const chunks = topics.length === 0 ? [[]] : parts.flatMap(part => toChunks(part, maxIds()))
   const answers: SubscribedFrame[] = []
   const done: string[] = []
   let [isSplit, waits] = [chunks.length > 1, 0]
@@ -35,6 +41,8 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
   /** What becomes of a chunk that was refused: it is asked for again later, or all is undone. */
   async function settle (chunk: string[], error: unknown): Promise<void> {
     const { reason, retryAfterMs } = error instanceof RequestError ? error : { reason: '', retryAfterMs: null }
+    // Without an answer it may be subscribed yet.
+    if (reason !== 'timeout') recovery.refused(chunk)
     // The gateway takes less than was known when this was asked.
     if (reason === 'bad_request' && longestList(chunk) > maxIds()) {
       isSplit = true
@@ -43,10 +51,16 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
     }
     if (isSplit && reason === 'too_many_requests' && retryAfterMs !== null && waits++ < MAX_WAITS) {
       chunks.unshift(chunk)
-      return await pause(retryAfterMs, ended)
+      return await pause(retryAfterMs)
+    }
+    if (reason === 'frame_too_large' && chunk.length > 1) {
+      isSplit = true
+      chunks.unshift(...halve(chunk))
+      return
     }
     const undone = done.filter(topic => !before.has(topic))
     wanted.drop(undone)
+    recovery.forget(undone)
     for (const part of toChunks(undone, maxIds())) await ask({ type: 'unsubscribe', ...toFilterLists(part) }).catch(() => {})
     throw error
   }
@@ -54,7 +68,7 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
   for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
     const narrowed = answers.length === 0 && eventTypes !== undefined ? { event_types: eventTypes } : {}
     try {
-      const answer = await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }) as SubscribedFrame
+      const answer = await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }, () => recovery.recall(chunk, last)) as SubscribedFrame
       answers.push(answer)
       done.push(...chunk)
       wanted.add(chunk)
@@ -70,5 +84,10 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
 function join (answers: readonly SubscribedFrame[]): SubscribedFrame {
   const [first] = answers
   if (first !== undefined && answers.length === 1) return first
-  return { type: 'subscribed', agent_ids: answers.flatMap(one => one.agent_ids), task_ids: answers.flatMap(one => one.task_ids) }
+  return {
+    type: 'subscribed',
+    agent_ids: answers.flatMap(one => one.agent_ids),
+    task_ids: answers.flatMap(one => one.task_ids),
+    positions: first?.positions && Object.assign({}, ...answers.map(one => one.positions)) as PositionsByTopic
+  }
 }

@@ -1,0 +1,30 @@
+/** Most ids that are remembered; the oldest go first. */
+const MAX_IDS = 10_000
+
+/** Ids that publishers gave to events. */
+export interface SeenIds {
+  /** False: the topic had an event of this id. `ts`: when it was published, ISO 8601. */
+  isNew (topic: string, id: string, ts: string): boolean
+}
+
+/**
+ * Remembers ids for `keepMs` by the publisher's clock, as a gateway does: a retry of a publication whose first copy the gateway has lost
+ * comes within that time, and later the same id may be another event's.
+ */
+export function createSeenIds (keepMs: number): SeenIds {
+  const seen = new Map<string, number>()
+  return {
+    isNew (topic, id, ts) {
+      const atMs = Date.parse(ts)
+      const key = JSON.stringify([topic, id])
+      if (Math.abs(atMs - (seen.get(key) ?? NaN)) <= keepMs) return false
+      seen.delete(key)
+      seen.set(key, atMs)
+      for (const [oldest, oldestAtMs] of seen) {
+        if (seen.size <= MAX_IDS && !(atMs - oldestAtMs > keepMs)) break
+        seen.delete(oldest)
+      }
+      return true
+    }
+  }
+}
