@@ -7,6 +7,7 @@ import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
+import { publishOnBus, type Publishing } from '../bus/publishing.js'
 import { createRedisBus } from '../bus/redis-bus.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
@@ -14,7 +15,6 @@ import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
-import type { PublishEvent } from '../http/routes/publish.js'
 import type { ClientMessage, GatewayParts, OnInbound } from './gateway-options.js'
 import { joinParts } from './list-connections.js'
 import type { ListedConnection, Operations } from './operations.js'
@@ -28,7 +28,7 @@ const isListedConnection = (entry: unknown): entry is ListedConnection => listed
 export interface Fanout {
   readonly bus: Bus
   readonly inbound: Inbound
-  readonly publishEvent: PublishEvent
+  readonly publishing: Publishing
   /** The open connections of all processes. */
   readonly listConnections: Operations['listConnections']
   /** Begins to answer the other processes' questions. */
@@ -113,18 +113,18 @@ export function composeFanout (deps: FanoutDeps): Fanout {
     : createRollCall({
       client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection, onRefused: deps.redisFailures.note
     })
-  const publishEvent: PublishEvent = async (topic, event) => { await bus.publish(topic, event) }
+  const publishing = publishOnBus(bus)
   return {
     bus,
     inbound,
-    publishEvent,
+    publishing,
     async listConnections ({ userId, after, limit }) {
       const question: Question = { subject: userId, after, limit }
       return joinParts(rollCall === null ? { parts: [listLocal(question)], missing: 0 } : await rollCall.ask(question), question)
     },
     start () { rollCall?.start() },
     routes: createMainRoutes({
-      publishKeys: config.admin.publishKeys, publishEvent, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
+      publishKeys: config.admin.publishKeys, publishing, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
     }),
     async close () {
       inbound.close()
