@@ -88,6 +88,11 @@ export function topicChannelPrefix (prefix: string, kind: string): string {
   return `${prefix}ws:topic:${kind}:`
 }
 
+/** Where a topic is numbered; its other keys have this name and more after it. The hash tag, its channel, puts all in one slot. */
+export function historyKey (prefix: string, channel: string): string {
+  return `${prefix}ws:history:{${channel}}`
+}
+
 /** Stream of what clients send. */
 export function inboundStream (prefix: string): string {
   return `${prefix}ws:inbound`

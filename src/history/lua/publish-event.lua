@@ -1,0 +1,188 @@
+-- Publishes an event of a topic: gives it its position, keeps it with those before it, and publishes it, in one step. An event that
+-- cannot be numbered, because Redis takes no writes now, is not published either.
+--
+-- KEYS  [1] <prefix>ws:history:{<prefix>ws:topic:<topic>}: where the topic is numbered. Its id is percent-encoded outside
+--           A-Za-z0-9._- (upper-case hex). All other keys have this name and more after it, and so are in its slot
+-- ARGV  [1] the event's name: text of 1 to 128 characters
+--       [2] its data: JSON, which reaches the clients byte for byte
+--       [3] id, of 1 to 64 characters, by which the same event is known again when it is published twice; or ''
+--       [4] optional: `tell`
+-- Returns the event's position, `<epoch>:<offset>`; with `tell` {position, 1 if it had been published before, else 0}.
+--
+-- settings
+-- include: ../../../limits/redis/lua/include/clock.lua
+-- include: topic.lua
+-- include: head.lua
+-- include: announce.lua
+
+-- No publication removes more than so many that are too old, or too many by a setting that has changed: it does not pay for a pause.
+local MOST_TRIMMED = 5
+
+local function has_most_characters (text, most)
+  return #text <= most or (#text <= 4 * most and select(2, string.gsub(text, '[^\128-\191]', '')) <= most)
+end
+
+local function escape (text)
+  return (string.gsub(text, '[%c"\\]', function (character) return string.format('\\u%04x', string.byte(character)) end))
+end
+
+if #KEYS ~= 1 or #ARGV < 3 or #ARGV > 4 or (ARGV[4] or 'tell') ~= 'tell' then
+  return redis.error_reply('ERR wanted is 1 key and 3 arguments: event, data, id or an empty text')
+end
+local key, event, data, id = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local topic, wrong_key = read_topic(key)
+if not topic then return redis.error_reply(wrong_key) end
+if event == '' or not has_most_characters(event, 128) then return redis.error_reply('ERR the event must have a name of 1 to 128 characters') end
+if not has_most_characters(id, 64) then return redis.error_reply('ERR the id must have at most 64 characters') end
+event = escape(event)
+id = id ~= '' and escape(id) or nil
+if #event + #data + 20 > MOST_EVENT_BYTES then return redis.error_reply('ERR the event is larger than ' .. MOST_EVENT_BYTES .. ' bytes') end
+
+local function answer (head, offset, is_duplicate)
+  local position = string.format('%s:%.0f', head.epoch, offset)
+  if not ARGV[4] then return position end
+  return { position, is_duplicate and 1 or 0 }
+end
+
+-- The offset that the id got within the time for which ids count.
+local function find_published (hash, head)
+  if not id or is_bare(head) then return nil end
+  local offset, stamp = string.match(redis.call('HGET', hash, '=' .. id) or '', '^(%d+) (%d+)$')
+  return offset and math.abs(math.max(now, head.stamp) - stamp) < KEEP_MS and offset or nil
+end
+
+-- Looks for what is to be removed at the front of the hash, without removing it: what is too old, then, of the events, what is too
+-- much beside one of `size` bytes; all where that one is not `kept`. Brings the head up to date. Returns the list; nil: the hash is lost.
+local function plan_trimming (hash, head, size, kept)
+  local removals, newest = {}, math.max(now, head.stamp)
+  local function remove (offset, stamp, item_id, as_event)
+    -- Its id counts longer than an event that is removed for others' sake.
+    local remembered = as_event and item_id and math.abs(newest - stamp) < KEEP_MS
+    removals[#removals + 1] = { offset, item_id, remembered and string.format('%.0f %s', stamp, item_id) }
+    if head.oldest == offset and not remembered then
+      head.oldest = offset + 1
+      head.oldest_at = stamp
+    end
+  end
+  for _ = 1, MOST_TRIMMED do
+    if head.oldest > head.top or math.abs(newest - head.oldest_at) < KEEP_MS then break end
+    local offset = head.oldest
+    local item = redis.call('HGET', hash, offset)
+    if item then
+      local stamp, item_id = read_item(item)
+      local is_old = newest - stamp >= KEEP_MS
+      -- An id that is ahead by so much is of a clock that was set back: it would hold up all behind it.
+      if offset < head.first then is_old = math.abs(newest - stamp) >= KEEP_MS end
+      if not is_old then
+        head.oldest_at = stamp
+        break
+      end
+      remove(offset, stamp, item_id)
+      if offset == head.first then
+        head.first = offset + 1
+        head.bytes = head.bytes - #item
+      end
+    elseif offset < head.first then
+      head.oldest = offset + 1
+    else
+      return nil
+    end
+  end
+  local too_many = 0
+  while head.first <= head.top do
+    if head.top + 2 - head.first > topic.most then too_many = too_many + 1 end
+    if kept and head.bytes + size <= MOST_BYTES and (too_many == 0 or too_many > MOST_TRIMMED) then break end
+    local item = redis.call('HGET', hash, head.first)
+    if not item then return nil end
+    local stamp, item_id = read_item(item)
+    head.bytes = head.bytes - #item
+    head.first = head.first + 1
+    remove(head.first - 1, stamp, item_id, true)
+  end
+  return removals
+end
+
+-- Removes what was planned. The id of an event may have been given to a later one since, when it was too old.
+local function trim (hash, removals)
+  for _, removal in ipairs(removals) do
+    local offset, item_id, as_id = removal[1], removal[2], removal[3]
+    if as_id then
+      redis.call('HSET', hash, offset, as_id)
+    elseif item_id and string.match(redis.call('HGET', hash, '=' .. item_id) or '', '^%d+') == string.format('%.0f', offset) then
+      redis.call('HDEL', hash, offset, '=' .. item_id)
+    else
+      redis.call('HDEL', hash, offset)
+    end
+  end
+end
+
+-- Begins a hash of this epoch.
+local function begin_hash (head, offset, kept)
+  head.hash, head.oldest, head.oldest_at, head.bytes = offset, offset, now, 0
+  head.first = kept and offset or offset + 1
+end
+
+-- Writes the event, or its id alone; true: into a hash that was not there.
+local function write_item (hash, offset, item)
+  if id then return redis.call('HSET', hash, '', '', offset, item, '=' .. id, string.format('%.0f %.0f', offset, now)) == 3 end
+  return redis.call('HSET', hash, '', '', offset, item) == 2
+end
+
+local head, text_before = open_head(key)
+local hash = name_hash(key, head)
+local published = find_published(hash, head)
+if published then
+  -- A write all the same: a replica must not answer.
+  redis.call('PEXPIRE', key, META_MS)
+  return answer(head, published, true)
+end
+
+local processes = read_processes(key, topic, head)
+local offset = head.top + 1
+local message = string.format('{"pos":"%s:%.0f","ts":%.0f%s,"event":"', head.epoch, offset, now, id and ',"id":"' .. id .. '"' or '')
+  .. event .. '","data":' .. data .. '}'
+local size = #message
+local kept = topic.most > 0 and size <= MOST_BYTES
+local removals, past = nil, head.past
+if not is_bare(head) then removals = plan_trimming(hash, head, size, kept) end
+if not removals then
+  if head.hash > 0 then past = hash end
+  removals = {}
+  head.hash, head.oldest, head.first, head.bytes = 0, offset, offset, 0
+end
+
+-- The first command that changes anything is one that a full Redis refuses, as does one that takes no writes.
+if kept or id then
+  local item = kept and message or string.format('%.0f %s', now, id)
+  if head.hash == 0 then begin_hash(head, offset, kept) end
+  hash = name_hash(key, head)
+  if write_item(hash, offset, item) and head.hash ~= offset then
+    -- It was evicted, or has gone ahead to the slot's next master.
+    redis.call('DEL', hash)
+    removals = {}
+    begin_hash(head, offset, kept)
+    hash = name_hash(key, head)
+    write_item(hash, offset, item)
+  end
+  redis.call('PEXPIRE', hash, KEEP_MS)
+  if head.oldest > head.top then head.oldest_at = now end
+end
+if not kept then head.first = offset + 1 end
+if not kept and not id and head.oldest == offset then head.oldest = offset + 1 end
+if kept then head.bytes = head.bytes + size end
+head.top = offset
+head.stamp = now
+write_head(key, head)
+
+local denied = publish_on_channel(topic, head, message)
+if denied then
+  -- Nobody has heard it.
+  if text_before then redis.call('SET', key, text_before, 'PX', META_MS) else redis.call('DEL', key) end
+  if head.hash == offset then redis.call('DEL', hash)
+  elseif kept or id then redis.call('HDEL', hash, offset, id and '=' .. id or offset) end
+  return denied
+end
+publish_to_processes(key, topic, processes, message)
+if past then redis.call('DEL', past) end
+trim(hash, removals)
+return answer(head, offset, false)
