@@ -5,13 +5,13 @@ import { createRollCall, type Part, type Question } from '../control/roll-call.j
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
+import type { Publishing } from '../bus/publishing.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
-import type { PublishEvent } from '../http/routes/publish.js'
 import type { ClientMessage, GatewayParts, OnInbound } from './gateway-options.js'
 import { joinParts } from './list-connections.js'
 import type { ListedConnection, Operations } from './operations.js'
@@ -27,7 +27,7 @@ const isListedConnection = (entry: unknown): entry is ListedConnection => listed
 export interface Fanout {
   readonly logs: TopicLogs
   readonly inbound: Inbound
-  readonly publishEvent: PublishEvent
+  readonly publishing: Publishing
   /** The open connections of all processes. */
   readonly listConnections: Operations['listConnections']
   /** Begins to answer the other processes' questions. */
@@ -90,7 +90,7 @@ function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps)
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
 export function composeFanout (deps: FanoutDeps): Fanout {
   const { config, redis, listLocal, operatorAudit } = deps
-  const { logs, publishEvent } = composeTopics(deps)
+  const { logs, publishing } = composeTopics(deps)
   const inbound = composeInbound(deps)
   const rollCall = redis === null
     ? null
@@ -100,14 +100,14 @@ export function composeFanout (deps: FanoutDeps): Fanout {
   return {
     logs,
     inbound,
-    publishEvent,
+    publishing,
     async listConnections ({ userId, after, limit }) {
       const question: Question = { subject: userId, after, limit }
       return joinParts(rollCall === null ? { parts: [listLocal(question)], missing: 0 } : await rollCall.ask(question), question)
     },
     start () { rollCall?.start() },
     routes: createMainRoutes({
-      publishKeys: config.admin.publishKeys, publishEvent, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
+      publishKeys: config.admin.publishKeys, publishing, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
     }),
     async close () {
       inbound.close()

@@ -57,6 +57,6 @@ export function composeProcessOperations ({ ground, judges, fanout }: ProcessOpe
     listConnections: fanout.listConnections,
     orders: control,
     lists: control,
-    publishEvent: fanout.publishEvent
+    publishing: fanout.publishing
   }
 }

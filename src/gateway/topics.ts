@@ -1,24 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import type { Bus, BusHandlers } from '../bus/bus.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
+import { publishOnBus, publishThroughHistory, type Publishing } from '../bus/publishing.js'
 import { createRedisBus } from '../bus/redis-bus.js'
 import type { History, HistorySettings } from '../history/history.js'
 import { createMemoryHistory } from '../history/memory-history.js'
 import { createRedisHistory } from '../history/redis-history.js'
-import type { PublishEvent } from '../http/routes/publish.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { SYSTEM_TIMERS } from '../timers.js'
 import { createTopicLogs } from '../topic-log/process-logs.js'
 import type { TopicLogs, TopicLogsOptions } from '../topic-log/topic-logs.js'
-import { JsonText } from '../wire/json-text.js'
 import type { FanoutDeps } from './bus.js'
 import type { GatewayParts } from './gateway-options.js'
 
 /** What carries events, and what remembers them. */
 export interface Topics {
   readonly logs: TopicLogs
-  readonly publishEvent: PublishEvent
+  readonly publishing: Publishing
 }
 
 export const HISTORY_DEFAULTS: HistorySettings = {
@@ -40,13 +39,7 @@ export function composeTopics (deps: FanoutDeps): Topics {
   const settings = HISTORY_DEFAULTS
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: deps.redisFailures.note })
-  return {
-    logs,
-    async publishEvent (topic, { event, data }) {
-      const [outcome] = await history.publish([{ topic, event, data: JsonText.from(data), id: null }])
-      if (outcome?.status === 'rejected') throw outcome.reason
-    }
-  }
+  return { logs, publishing: publishThroughHistory(history) }
 }
 
 function composeMemory (settings: HistorySettings): Carrier {
@@ -86,14 +79,14 @@ function composeRedis ({ config, redisFailures, log }: FanoutDeps, { commands }:
 }
 
 function composeOwn (openOwn: NonNullable<GatewayParts['bus']>): Topics {
-  let publish: PublishEvent = async () => { throw new Error('the bus is not open') }
+  let bus: Pick<Bus, 'publish'> = { publish: async () => { throw new Error('the bus is not open') } }
   const openBus = (handlers: BusHandlers): Bus => {
-    const bus = openOwn(handlers.onEvent)
-    publish = async (topic, event) => { await bus.publish(topic, event) }
-    return tellingOfTopics(bus, handlers)
+    const own = openOwn(handlers.onEvent)
+    bus = own
+    return tellingOfTopics(own, handlers)
   }
   const logs = createTopicLogs({ history: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
-  return { logs, publishEvent: async (topic, event) => { await publish(topic, event) } }
+  return { logs, publishing: publishOnBus({ publish: async (topic, event) => { await bus.publish(topic, event) } }) }
 }
 
 /** A program's bus says of a topic only that it subscribed to it. */
