@@ -36,7 +36,7 @@ export const WelcomeFrameSchema = Type.Object({
   expires_at: expiresAt,
   time: Type.String({ format: 'date-time', description: 'the server\'s clock as it sent this: with your own time since then it tells how long until `expires_at`, however wrong your clock is' }),
   limits: WelcomeLimitsSchema,
-  positions: Type.Optional(Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description: 'the position of the topic that is about you, from which its events come; empty while it is not known' })),
+  positions: Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description: 'the position of the topic that is about you, from which its events come; empty while it is not known' }),
   recovered: Type.Optional(Type.Boolean({ description: 'the answer to `?since=`: `true`: every event of that topic after it follows; `false`: they are not all there any more, or the position is not known' }))
 }, {
   description: 'First of all frames, once.',
@@ -56,7 +56,7 @@ export const SubscribedFrameSchema = Type.Object({
   type: Type.Literal('subscribed'),
   id: FrameId,
   ...idLists,
-  positions: Type.Optional(Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description: 'the position of each topic that begins with this frame: its live events come after it' })),
+  positions: Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description: 'the position of each topic that begins with this frame: its live events come after it' }),
   recovered: Type.Optional(Type.Record(Type.String(), Type.Boolean(), { description: 'the answer to `since`, by topic. `true`: every event after that position follows, and then the live ones. `false`: they are not all there any more; fetch the state anew' }))
 }, {
   description: 'Answers `subscribe`, and filters in the URL. Every event published after it arrives.',

@@ -17,17 +17,17 @@ export interface Welcomed {
 
 /** Makes the encoder of one process's `welcome` frames, in UTF-8: what they share is encoded once. `node`: not empty. */
 export function createWelcomeEncoder (node: string, limits: WelcomeLimits): (welcomed: Welcomed) => Uint8Array {
-  const frame = encodeFrame({ type: 'welcome', connection_id: '', user_id: '', node, expires_at: '', time: '', limits })
+  const frame = encodeFrame({ type: 'welcome', connection_id: '', user_id: '', node, expires_at: '', time: '', limits, positions: {} })
   // The first two stand before the node's name, which may hold anything, and only numbers after the last two.
   const [first, last] = [frame.indexOf('""'), frame.lastIndexOf('""')]
   const [second, third] = [frame.indexOf('""', first + 2), frame.lastIndexOf('""', last - 1)]
   const [head, toUser] = [frame.slice(0, first), frame.slice(first + 2, second)]
-  const [toEnd, toTime, tail] = [frame.slice(second + 2, third), frame.slice(third + 2, last), frame.slice(last + 2, -1)]
+  const [toEnd, toTime, tail] = [frame.slice(second + 2, third), frame.slice(third + 2, last), frame.slice(last + 2, -3)]
   return ({ connectionId, userId, expiresAt, time, own, recovered }) => {
     const positions = own === null ? '{}' : `{${quote(own.topic)}:"${own.position}"}`
     const answer = recovered === null ? '' : `,"recovered":${recovered}`
     return Buffer.from(
-      `${head}${quote(connectionId)}${toUser}${quote(userId)}${toEnd}"${expiresAt.toISOString()}"${toTime}"${time.toISOString()}"${tail},"positions":${positions}${answer}}`
+      `${head}${quote(connectionId)}${toUser}${quote(userId)}${toEnd}"${expiresAt.toISOString()}"${toTime}"${time.toISOString()}"${tail}${positions}${answer}}`
     )
   }
 }

@@ -96,7 +96,7 @@ export type EventFrame<Events extends object = Record<string, unknown>> = {
     /** The publisher's own. */
     readonly id?: string | undefined
     /** It had been published before this connection listened. */
-    readonly replayed?: boolean | undefined
+    readonly replayed?: true | undefined
   }
 }[keyof Events & string]
 
