@@ -126,7 +126,7 @@ function composeSubscriptions (
     inbound,
     delivery,
     replays,
-    maxLast: 200,
+    maxLast: Math.max(...config.history.events.values()),
     rights,
     report,
     maxBufferedBytes: config.server.maxBufferedBytes,

@@ -5,7 +5,6 @@ import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
 import { LimitUndecided, type Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory/limiter.js'
 import { createMessageLimit, type MessageLimit } from '../limits/messages/message-limit.js'
-import { HISTORY_DEFAULTS } from './topics.js'
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
@@ -140,7 +139,7 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
     prefix: limitPrefix(config),
     callTimeoutMs,
     records: { ...keepRecords, prefix: basePrefix },
-    history: readsTopics ? { prefix: basePrefix, settings: HISTORY_DEFAULTS } : null,
+    history: readsTopics ? { prefix: basePrefix, settings: config.history } : null,
     onFailure
   })
   const guarded = createGuardedLimiter({

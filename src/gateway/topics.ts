@@ -20,10 +20,6 @@ export interface Topics {
   readonly publishing: Publishing
 }
 
-export const HISTORY_DEFAULTS: HistorySettings = {
-  events: new Map(['agent', 'task', 'user'].map(kind => [kind, 200])), keepMs: 300_000, maxBytes: 1_048_576, metaMs: 86_400_000
-}
-
 /** Where events go, and what has come before: the two are one step, so they are made together. */
 interface Carrier {
   readonly openBus: (handlers: BusHandlers) => Bus
@@ -36,7 +32,7 @@ interface Carrier {
 export function composeTopics (deps: FanoutDeps): Topics {
   const { redis, ownBus } = deps
   if (ownBus !== undefined && ownBus !== null) return composeOwn(ownBus)
-  const settings = HISTORY_DEFAULTS
+  const settings = deps.config.history
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: deps.redisFailures.note })
   return { logs, publishing: publishThroughHistory(history) }
