@@ -28,6 +28,14 @@ const isHeld = (session: Session, topic: string): boolean => session.held !== nu
 /** Null: what is no event only moves positions. */
 const isWanted = ({ eventTypes }: Session, event: string | null): boolean => event !== null && eventTypes?.has(event) !== false
 
+export interface DeliveryOptions {
+  /** The native `publish`. */
+  readonly sendToTopic: (topic: string, frame: Uint8Array) => void
+  readonly maxBufferedBytes: number
+  /** A connection was told that events of so many topics may be missing. */
+  readonly onGap: (topics: number) => void
+}
+
 /** Carries events from the logs to the sockets of this process. */
 export interface Delivery {
   /** Makes a connection listen to a topic, whose live events are held back until `goLive`; false when it listens already. */
@@ -44,6 +52,8 @@ export interface Delivery {
   deliverPlain (topic: string, event: BusEvent): void
   /** Tells them that events may be missing. The next one comes after `position`. */
   tellGap (topic: string, position: Position): void
+  /** The same for one connection alone, whose live events are held back. */
+  tellGapTo (session: Session, topic: string, position: Position): void
   /** Those whose live events are held back. */
   heldOf (topic: string): Iterable<Session>
 }
@@ -52,11 +62,11 @@ export interface Delivery {
  * Events go out by the native `publish`, which shares one frame among all subscribers; a connection that narrows its
  * event types gets them one by one instead. A connection uses one way only for a topic, so its order is the topic's.
  */
-export function createDelivery (sendToTopic: (topic: string, frame: Uint8Array) => void, maxBufferedBytes: number): Delivery {
+export function createDelivery ({ sendToTopic, maxBufferedBytes, onGap }: DeliveryOptions): Delivery {
   const listeners = new SweptMap(topic => new SessionGroup(topic))
   const membersOf = (topic: string): Iterable<Session> => listeners.get(topic)?.members() ?? []
   const noteShared = watchSlowReaders(membersOf, maxBufferedBytes)
-  const gaps = createGapFrames(maxBufferedBytes)
+  const gaps = createGapFrames(maxBufferedBytes, onGap)
 
   /** True: some are held back. */
   function send (topic: string, event: string | null, frame: Uint8Array, isPlain: boolean): boolean {
@@ -139,6 +149,7 @@ export function createDelivery (sendToTopic: (topic: string, frame: Uint8Array) 
     tellGap (topic, position) {
       for (const session of membersOf(topic)) if (!isHeld(session, topic)) gaps.note(session, topic, position)
     },
+    tellGapTo: gaps.note,
     heldOf: (topic) => [...membersOf(topic)].filter(session => isHeld(session, topic))
   }
 }

@@ -9,7 +9,8 @@ export interface GapFrames {
   flushBefore (topic: string): void
 }
 
-export function createGapFrames (maxBufferedBytes: number): GapFrames {
+/** `onTold`: a connection was told of so many topics. */
+export function createGapFrames (maxBufferedBytes: number, onTold: (topics: number) => void): GapFrames {
   let noted = new Map<Session, Record<string, string>>()
   let topics = new Set<string>()
 
@@ -20,7 +21,9 @@ export function createGapFrames (maxBufferedBytes: number): GapFrames {
     for (const [session, gaps] of telling) {
       // What was left since is nothing to it any more.
       const held = Object.entries(gaps).filter(([topic]) => session.topics.has(topic))
-      if (held.length > 0) sendFrame(session, { type: 'gap', topics: Object.fromEntries(held) }, maxBufferedBytes)
+      if (held.length === 0) continue
+      onTold(held.length)
+      sendFrame(session, { type: 'gap', topics: Object.fromEntries(held) }, maxBufferedBytes)
     }
   }
 

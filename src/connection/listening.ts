@@ -2,6 +2,7 @@ import type { TopicLogs } from '../topic-log/topic-logs.js'
 import type { Delivery } from './deliver.js'
 import { findBeginnings, tellBeginnings, type Told, type Wish } from './recover.js'
 import type { Replays } from './replays.js'
+import type { Report } from './report.js'
 import type { Session } from './session.js'
 
 /** Attaches connections to topics, and holds their subscriptions of the logs. */
@@ -30,11 +31,12 @@ export interface ListeningDeps {
   readonly logs: Pick<TopicLogs, 'subscribe' | 'unsubscribe' | 'reach' | 'reachLast' | 'positionOf'>
   readonly delivery: Pick<Delivery, 'attach' | 'detach'>
   readonly replays: Pick<Replays, 'start'>
+  readonly report: Pick<Report, 'recovery'>
 }
 
 const RETRY_MS = 200
 
-export function createListening ({ logs, delivery, replays }: ListeningDeps): Listening {
+export function createListening ({ logs, delivery, replays, report }: ListeningDeps): Listening {
   /**
    * Attaches before the bus confirms, so that what is withdrawn meanwhile is found. A topic that the connection holds
    * already is confirmed anew, as the bus may have lost it.
@@ -79,6 +81,7 @@ export function createListening ({ logs, delivery, replays }: ListeningDeps): Li
       if (session.ending !== null) return
       const { told, beginnings } = tellBeginnings(logs, found, wish, isNew)
       tell(told)
+      for (const isRecovered of Object.values(told.recovered)) report.recovery(isRecovered)
       for (const [topic, from] of beginnings) replays.start(session, topic, from, logs.positionOf(topic)?.offset ?? 0)
     },
     stopListening

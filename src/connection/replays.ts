@@ -1,15 +1,15 @@
-import { formatPosition, type Position } from '../history/position.js'
+import type { Position } from '../history/position.js'
 import { replayOf, type LogEntry } from '../topic-log/log-entry.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
 import type { Cursor } from './cursor.js'
 import { passOver, type Delivery } from './deliver.js'
 import type { Report } from './report.js'
-import { sendFrame, sendText } from './send-end-close.js'
+import { sendText } from './send-end-close.js'
 import type { Session } from './session.js'
 
 export interface ReplaysDeps {
   readonly logs: Pick<TopicLogs, 'isOpen' | 'positionOf' | 'after' | 'reach'>
-  readonly delivery: Pick<Delivery, 'goLive' | 'heldOf'>
+  readonly delivery: Pick<Delivery, 'goLive' | 'heldOf' | 'tellGapTo'>
   readonly report: Pick<Report, 'fault'>
   readonly maxBufferedBytes: number
 }
@@ -76,7 +76,7 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
   }
 
   function skip (session: Session, topic: string, live: Position): void {
-    sendFrame(session, { type: 'gap', topics: { [topic]: formatPosition(live) } }, maxBufferedBytes)
+    delivery.tellGapTo(session, topic, live)
     delivery.goLive(session, topic)
   }
 

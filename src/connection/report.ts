@@ -27,6 +27,8 @@ export interface Report {
   closed (session: Session, code: number, reason: string): void
   /** One frame passed the message limit. */
   messageAllowed (): void
+  /** A client named a position: whether all that came after it is given. */
+  recovery (isRecovered: boolean): void
   messageLimited (session: Session): void
   accessDenied (session: Session, topics: readonly string[]): void
   untrustedForwardedFor (peer: ClientAddress): void

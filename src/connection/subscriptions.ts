@@ -66,7 +66,7 @@ const NO_DATA = Buffer.alloc(0)
 /** Makes the subscriptions of one process. */
 export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   const { logs, delivery, replays, report, rights, maxBufferedBytes } = deps
-  const listening = createListening({ logs, delivery, replays })
+  const listening = createListening({ logs, delivery, replays, report })
   const subscribeDeps = { ...deps, listening }
 
   async function begin (session: Session, granted: Granted): Promise<void> {
@@ -83,10 +83,11 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   }
 
   /** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
-  function openOwn (session: Session, { position, from }: OwnBeginning): void {
+  function openOwn (session: Session, { position, from, recovered }: OwnBeginning): void {
     const topic = formatTopic('user', session.identity.userId)
     if (!delivery.attach(session, topic)) return
     logs.subscribe(topic).catch(() => {})
+    if (recovered !== null) report.recovery(recovered)
     replays.start(session, topic, from, position?.offset ?? 0)
   }
 

@@ -44,6 +44,8 @@ export interface FanoutDeps {
   readonly onFault: OnFault
   readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly operatorAudit: OperatorAudit
+  /** Events that came before were read in one call. */
+  readonly onRead: () => void
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */

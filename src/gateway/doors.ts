@@ -34,7 +34,9 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
   const { config, options, log, node, registry, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
   const binding = loadBinding()
   const server = createUwsServer(binding, toServerSettings(config))
-  const delivery = createDelivery(server.sendToTopic, config.server.maxBufferedBytes)
+  const delivery = createDelivery({
+    sendToTopic: server.sendToTopic, maxBufferedBytes: config.server.maxBufferedBytes, onGap: metrics.gap
+  })
   const fanout = composeFanout({
     config,
     redis,
@@ -42,6 +44,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     onFault,
     redisFailures,
     operatorAudit,
+    onRead: metrics.historyRead,
     onInbound: options.onInbound ?? null,
     listLocal: question => listLocalConnections(registry, node, question),
     ownBus: options.parts?.bus ?? null

@@ -15,10 +15,14 @@ interface TestDelivery extends Omit<Delivery, 'deliver'> {
 
 function deliverTo (sockets: readonly TestSocket[], maxBufferedBytes = 1000): TestDelivery {
   const published: string[] = []
-  const delivery = createDelivery((topic, text) => {
-    published.push(topic)
-    for (const socket of sockets) if (socket.topics.has(topic)) socket.send(text)
-  }, maxBufferedBytes)
+  const delivery = createDelivery({
+    sendToTopic (topic, text) {
+      published.push(topic)
+      for (const socket of sockets) if (socket.topics.has(topic)) socket.send(text)
+    },
+    maxBufferedBytes,
+    onGap: () => {}
+  })
   let offset = 0
   return {
     ...delivery,

@@ -154,6 +154,7 @@ export function createTestReport (): TestReport {
     aborted: () => { lines.push('aborted') },
     closed: (session, code, reason) => { lines.push(`closed ${session.connectionId} ${code} ${reason}`) },
     messageAllowed: () => { lines.push('message allowed') },
+    recovery: (isRecovered) => { lines.push(`recovered ${isRecovered}`) },
     messageLimited: () => { lines.push('message limited') },
     accessDenied: (_session, topics) => { lines.push(`denied ${topics.join(' ')}`) },
     untrustedForwardedFor: (peer) => { lines.push(`forwarded ${peer.ip}`) },

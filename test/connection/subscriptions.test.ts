@@ -81,7 +81,7 @@ function setUp (options: BenchOptions = {}): Bench {
   }
   const report = createTestReport()
   const { session, socket } = openTestSession(identity)
-  const delivery = createDelivery(() => {}, 65_536)
+  const delivery = createDelivery({ sendToTopic: () => {}, maxBufferedBytes: 65_536, onGap: () => {} })
   const replays = createReplays({ logs, delivery, report, maxBufferedBytes: 65_536 })
   logs.start({ onEntry: delivery.deliver, onPlain: delivery.deliverPlain, onGap: delivery.tellGap, onOpen: replays.moveOn })
   const subscriptions = createSubscriptions({
