@@ -34,7 +34,8 @@ export function composeTopics (deps: FanoutDeps): Topics {
   if (ownBus !== undefined && ownBus !== null) return composeOwn(ownBus)
   const settings = deps.config.history
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
-  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: deps.redisFailures.note, onRead: deps.onRead })
+  const { redisFailures, onRead } = deps
+  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.note, onRead })
   return { logs, publishing: publishThroughHistory(history) }
 }
 

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { connect, freshAddress, type Frame, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
-import { startRedis } from '../support/redis.js'
+import { startRedis, startRedisCluster } from '../support/redis.js'
 
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
 
@@ -151,10 +151,55 @@ async function testReceiving (t: Test, env: Readonly<Record<string, string>>): P
       t.equal(offsetOf(positionsOf(lost.welcome)[topic]), 5)
     }
   })
+
+  await t.test('a replay waits for its client to read, and goes on from there', async (t) => {
+    const topic = 'task:t5'
+    const start = await open('task_ids=t5')
+    const pos = positionsOf(await start.nextOf('subscribed'))[topic]
+    const data = 'x'.repeat(8000)
+    for (let n = 1; n <= 100; n++) await publish(topic, `${n} ${data}`)
+    const slow = await open()
+    slow.socket.pause()
+    slow.send({ type: 'subscribe', task_ids: ['t5'], since: { [topic]: pos } })
+    const other = await open()
+    other.send({ type: 'subscribe', task_ids: ['t5'], since: { [topic]: pos } })
+    await other.nextOf('subscribed')
+    for (let n = 1; n <= 100; n++) await other.nextOf('event')
+    await publish(topic, '101')
+    slow.socket.resume()
+    t.match(await slow.nextOf('subscribed'), { recovered: { [topic]: true } })
+    const numbers = []
+    for (let n = 1; n <= 101; n++) numbers.push(Number(String((await slow.next())['data']).split(' ')[0]))
+    t.same(numbers, Array.from({ length: 101 }, (_, n) => n + 1), 'it was not ended as too slow, and has missed nothing')
+  })
+
+  await t.test('event types narrow what is replayed', async (t) => {
+    for (let n = 1; n <= 6; n++) await publish('task:t6', n, n % 2 === 0 ? 'even' : 'odd')
+    const client = await open('event_types=even')
+    client.send({ type: 'subscribe', task_ids: ['t6'], last: 5 })
+    await client.nextOf('subscribed')
+    t.same([(await client.next())['data'], (await client.next())['data'], (await client.next())['data']], [2, 4, 6])
+    await publish('task:t6', 8, 'even')
+    t.equal((await client.next())['data'], 8)
+  })
+
+  await t.test('who leaves gets nothing more of what was being replayed', async (t) => {
+    const client = await open()
+    client.send({ type: 'subscribe', task_ids: ['t5'], last: 100 })
+    client.send({ type: 'unsubscribe', task_ids: ['t5'] })
+    await client.nextOf('unsubscribed')
+    client.send({ type: 'ping', id: 'p' })
+    t.match(await client.next(), { type: 'pong', id: 'p' })
+  })
 }
 
-t.test('in one process without Redis', async (t) => { await testReceiving(t, {}) })
+t.test('in one process without Redis', async (t) => { await testReceiving(t, { WS_MAX_BUFFERED_BYTES: '65536' }) })
 t.test('on one Redis', async (t) => {
   const redis = await startRedis(t)
-  await testReceiving(t, { REDIS_URL: redis.url })
+  await testReceiving(t, { REDIS_URL: redis.url, WS_MAX_BUFFERED_BYTES: '65536' })
+})
+
+t.test('on a cluster', async (t) => {
+  const cluster = await startRedisCluster(t)
+  await testReceiving(t, { REDIS_CLUSTER_URLS: cluster.urls.join() })
 })
