@@ -192,6 +192,19 @@ function testTrimming (t: Test, make: MakeSubject): void {
     t.same(await keptOffsets(history, 'user:u1'), [61])
     t.same(await keptAfter(history, 'user:u1', [59, 60]), [false, true])
   })
+
+  t.test('a clock that is set back makes nothing young again, and numbers go on', async (t) => {
+    const { history, pass } = await make(t, SETTINGS)
+    await fill(history, 'user:u1', 12)
+    await pass(200_000)
+    await fill(history, 'user:u1', 1)
+    await pass(150_000)
+    await fill(history, 'user:u1', 1)
+    await pass(-100_000)
+    t.same(await keptOffsets(history, 'user:u1'), [13, 14])
+    await fill(history, 'user:u1', 1)
+    t.match(await readOne(history, 'user:u1', 13), { top: 15, isKept: true })
+  })
 }
 
 async function keptAfter (history: History, topic: string, offsets: readonly number[]): Promise<boolean[]> {
