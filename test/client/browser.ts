@@ -56,6 +56,7 @@ export async function servePage (t: Lifetime): Promise<PageServer> {
 export interface Seen {
   readonly states: ReadonlyArray<{ readonly status: string, readonly because?: { readonly name: string, readonly code: number | null } }>
   readonly events: ReadonlyArray<{ readonly topic: string, readonly data: unknown }>
+  readonly recovered: ReadonlyArray<Readonly<Record<string, boolean>>>
   readonly faults: readonly string[]
 }
 

@@ -68,24 +68,31 @@ t.test('where `*` has more than fits, what fits is asked for', async (t) => {
 })
 
 t.test('a list that is too long with its positions goes in parts, and every position is asked for', async (t) => {
-  const ids = longIds(1000)
-  const asked: string[] = []
-  let longest = 0
-  const server = await startScriptedServer(t, (peer) => {
-    peer.welcome({ limits: { ...LIMITS, filter_ids: 1000 }, positions: { 'user:alice': 'u1:0' } })
-  }, (peer, frame) => {
-    longest = Math.max(longest, JSON.stringify(frame).length)
-    if (server.peers.length === 2) asked.push(...Object.keys(frame['since'] as object))
-    const positions = Object.fromEntries((frame['agent_ids'] as string[]).map(id => [`agent:${id}`, `${LONGEST_EPOCH}:123456789012345`]))
-    peer.send({ type: 'subscribed', id: frame['id'], agent_ids: frame['agent_ids'], task_ids: [], positions })
-  })
-  const { reached } = observe(t, { url: server.url, token: () => 'a.b.c', agents: ids })
-  await reached('open')
-  server.peers[0]?.socket.terminate()
-  await reached('open', 2)
-  t.equal(asked.length, 1000)
-  t.equal(new Set(asked).size, 1000)
-  t.ok(longest <= MAX_BYTES, `${longest} bytes`)
+  for (const [count, frameBytes] of [[1000, LIMITS.frame_bytes], [50, 1500]] as const) {
+    const ids = longIds(count)
+    const asked: string[] = []
+    let longest = 0
+    const server = await startScriptedServer(t, (peer) => {
+      // The first takes long frames, so that the second has all to ask for.
+      const limits = { ...LIMITS, filter_ids: count, ...(server.peers.length === 1 ? {} : { frame_bytes: frameBytes }) }
+      peer.welcome({ limits, positions: { 'user:alice': 'u1:0' } })
+    }, (peer, frame) => {
+      const text = JSON.stringify(frame)
+      if (server.peers.length === 2) {
+        asked.push(...Object.keys(frame['since'] as object))
+        longest = Math.max(longest, text.length)
+      }
+      const positions = Object.fromEntries((frame['agent_ids'] as string[]).map(id => [`agent:${id}`, `${LONGEST_EPOCH}:123456789012345`]))
+      peer.send({ type: 'subscribed', id: frame['id'], agent_ids: frame['agent_ids'], task_ids: [], positions })
+    })
+    const { reached } = observe(t, { url: server.url, token: () => 'a.b.c', agents: ids })
+    await reached('open')
+    server.peers[0]?.socket.terminate()
+    await reached('open', 2)
+    t.equal(asked.length, count)
+    t.equal(new Set(asked).size, count)
+    t.ok(longest <= Math.min(frameBytes, MAX_BYTES), `${longest} bytes`)
+  }
 })
 
 t.test('storage has one value for each gateway, with the 2,000 topics that moved last', async (t) => {

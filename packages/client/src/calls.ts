@@ -44,7 +44,7 @@ export function createCalls ({ requests, wanted, recovery, eventTypes, maxIds, p
       if (topics.length === 0 && narrowed === undefined) throw new RequestError('bad_request', 'nothing to subscribe to')
       const answer = await subscribeAll({
         ...{ topics, wanted, recovery, last, eventTypes: narrowed, maxIds, pause },
-        ask: async (frame, more) => await requests.ask(frame, 'repeatable', undefined, more) as SubscribedFrame | UnsubscribedFrame
+        ask: async (frame, options) => await requests.ask(frame, 'repeatable', options) as SubscribedFrame | UnsubscribedFrame
       })
       if (narrowed !== undefined) eventTypes.confirm(narrowed)
       return answer
@@ -54,14 +54,13 @@ export function createCalls ({ requests, wanted, recovery, eventTypes, maxIds, p
       const topics = toTopics(filters)
       wanted.remove(filters)
       recovery.forget(topics)
-      const answer = await requests.ask({ type: 'unsubscribe', ...toFilterLists(topics) }, 'repeatable') as UnsubscribedFrame
       // A subscribe that was asked for earlier has been confirmed meanwhile.
-      wanted.remove(filters)
-      return answer
+      const onAnswer = (): void => { wanted.remove(filters) }
+      return await requests.ask({ type: 'unsubscribe', ...toFilterLists(topics) }, 'repeatable', { onAnswer }) as UnsubscribedFrame
     },
     async send (to, data, { id } = {}) {
       checkMessage(to, data, id)
-      await requests.ask({ type: 'send', to, data }, 'once', id)
+      await requests.ask({ type: 'send', to, data }, 'once', { id })
     }
   }
 }

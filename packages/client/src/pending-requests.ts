@@ -18,6 +18,7 @@ export interface PendingRequest {
   /** What is sent of it now. */
   readonly write: () => string
   readonly kind: RequestKind
+  readonly onAnswer: (answer: ServerFrame) => void
   /** Calls off its time limit. */
   readonly cancel: () => void
   readonly resolve: (answer: ServerFrame) => void
@@ -45,7 +46,7 @@ export class PendingRequests {
   }
 
   /** Waits for the answer; `onAdded` is told before this returns. */
-  add (asked: Pick<PendingRequest, 'id' | 'text' | 'write' | 'kind'>, onAdded: (request: PendingRequest) => void): Promise<ServerFrame> {
+  add (asked: Pick<PendingRequest, 'id' | 'text' | 'write' | 'kind' | 'onAnswer'>, onAdded: (request: PendingRequest) => void): Promise<ServerFrame> {
     const { timeoutMs, clock } = this.limits
     const { id, text } = asked
     return new Promise((resolve, reject) => {

@@ -11,13 +11,18 @@ export interface Outlet {
   readonly maxFrameBytes: number
 }
 
+export interface AskOptions {
+  /** 1 to 64 characters of the application's own; without it one that no other client of this user has. */
+  readonly id?: string | undefined
+  /** What the frame holds beside, as it is when the frame is sent, or sent again on another connection. */
+  readonly more?: () => object
+  /** Told of the answer in the turn in which it comes, before the next frame; not of a refusal. */
+  readonly onAnswer?: (answer: ServerFrame) => void
+}
+
 /** Requests and their answers, by id. Everything asked is settled by the answer, the time limit or the end. */
 export interface Requests {
-  /**
-   * `id`: 1 to 64 characters of the application's own; without it one that no other client of this user has. `more`: what the frame holds
-   * beside, as it is when the frame is sent, or sent again on another connection.
-   */
-  ask (frame: ClientFrame, kind: RequestKind, id?: string, more?: () => object): Promise<ServerFrame>
+  ask (frame: ClientFrame, kind: RequestKind, options?: AskOptions): Promise<ServerFrame>
   /** A connection is there, for `now` only. */
   attach (outlet: Outlet): void
   /** The connection is as the application left it: what waited goes out, in the order in which it was asked. */
@@ -69,13 +74,13 @@ export function createRequests (options: RequestsOptions): Requests {
   }
 
   return {
-    async ask (frame, kind, id = nextId(), more) {
+    async ask (frame, kind, { id = nextId(), more, onAnswer = () => {} } = {}) {
       if (pending.has(id)) throw new RequestError('bad_request', 'id: a request with it waits for its answer')
       const text = JSON.stringify({ ...frame, id })
       const refused = refusal(kind, text.length)
       if (refused !== null) throw refused
       const written = (): string => more === undefined ? text : JSON.stringify({ ...frame, ...more(), id })
-      return await pending.add({ id, text, write: written, kind }, (request) => { if (kind === 'now' || isReleased) write(request) })
+      return await pending.add({ id, text, write: written, kind, onAnswer }, (request) => { if (kind === 'now' || isReleased) write(request) })
     },
     attach (to) { outlet = to },
     release () {
@@ -95,7 +100,10 @@ export function createRequests (options: RequestsOptions): Requests {
       const request = id === undefined ? undefined : pending.take(id)
       if (request === undefined) return false
       if (frame.type === 'error') request.reject(toError(frame))
-      else request.resolve(frame)
+      else {
+        request.onAnswer(frame)
+        request.resolve(frame)
+      }
       return true
     },
     end () {

@@ -4,6 +4,7 @@ import type { Pause } from './pause.js'
 import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
 import { halve, toFilterLists } from './topics.js'
+import type { AskOptions } from './requests.js'
 import type { Wanted } from './wanted.js'
 
 /** Topics that the gateway no longer lets this user see. */
@@ -20,8 +21,7 @@ export interface ResubscribeOptions {
   readonly recovery: Recovery
   /** What is asked for on the first visit; undefined: nothing. */
   readonly last: number | undefined
-  /** Sends a frame with what more holds. */
-  readonly ask: (frame: ClientFrame, more: () => object) => Promise<ServerFrame>
+  readonly ask: (frame: ClientFrame, options: AskOptions) => Promise<ServerFrame>
   readonly onDenied: (denied: Denied) => void
   /** Waits, at most until the connection has ended. */
   readonly pause: Pause
@@ -62,8 +62,10 @@ export async function resubscribe ({ wanted, recovery, last, maxIds, ask, onDeni
     const topics = chunk.filter(topic => wanted.has(topic))
     if (topics.length === 0) continue
     try {
-      const answer = await ask({ type: 'subscribe', ...toFilterLists(topics) }, () => recovery.recall(topics, last))
-      if (answer.type === 'subscribed') wanted.confirm(answer)
+      await ask({ type: 'subscribe', ...toFilterLists(topics) }, {
+        more: () => recovery.recall(topics, last),
+        onAnswer: (answer) => { if (answer.type === 'subscribed') wanted.confirm(answer) }
+      })
     } catch (error) {
       await settle(topics, error)
     }

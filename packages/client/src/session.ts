@@ -73,7 +73,7 @@ export function startSession (options: SessionOptions): Session {
       recovery,
       last: settings.last,
       maxIds: welcome.limits.filter_ids,
-      ask: async (frame, more) => await requests.ask(frame, 'now', undefined, more),
+      ask: async (frame, asked) => await requests.ask(frame, 'now', asked),
       onDenied: options.onDenied,
       pause: createPause(settings.clock, ended.signal)
     })

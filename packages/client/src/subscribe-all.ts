@@ -2,6 +2,7 @@ import type { ClientFrame, Ids, PositionsByTopic, SubscribedFrame, UnsubscribedF
 import type { Pause } from './pause.js'
 import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
+import type { AskOptions } from './requests.js'
 import { halve, longestList, toChunks, toFilterLists } from './topics.js'
 import type { Wanted } from './wanted.js'
 
@@ -15,8 +16,8 @@ export interface SubscribeAllOptions {
   readonly recovery: Recovery
   /** Ids that a list may hold, as far as it is known now. */
   readonly maxIds: () => number
-  /** Sends it on this connection or the next, with what `more` holds. */
-  readonly ask: (frame: ClientFrame, more?: () => object) => Promise<SubscribedFrame | UnsubscribedFrame>
+  /** Sends it on this connection or the next. */
+  readonly ask: (frame: ClientFrame, options?: AskOptions) => Promise<SubscribedFrame | UnsubscribedFrame>
   /** Waits, at most until the client ends. */
   readonly pause: Pause
 }
@@ -68,11 +69,15 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
   for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
     const narrowed = answers.length === 0 && eventTypes !== undefined ? { event_types: eventTypes } : {}
     try {
-      const answer = await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }, () => recovery.recall(chunk, last)) as SubscribedFrame
-      answers.push(answer)
-      done.push(...chunk)
-      wanted.add(chunk)
-      wanted.confirm(answer)
+      await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }, {
+        more: () => recovery.recall(chunk, last),
+        onAnswer (answer) {
+          answers.push(answer as SubscribedFrame)
+          done.push(...chunk)
+          wanted.add(chunk)
+          wanted.confirm(answer as SubscribedFrame)
+        }
+      })
     } catch (error) {
       await settle(chunk, error)
     }
