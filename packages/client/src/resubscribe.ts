@@ -38,11 +38,17 @@ const MAX_WAITS = 10
  */
 export async function resubscribe ({ wanted, recovery, last, maxIds, ask, onDenied, pause }: ResubscribeOptions): Promise<void> {
   const chunks = wanted.chunks(maxIds)
-  let [halvings, waits] = [0, 0]
+  let [halvings, waits, asksLast] = [0, 0, last !== undefined]
 
   async function settle (topics: string[], error: unknown): Promise<void> {
     if (!(error instanceof RequestError)) throw error
     recovery.refused(topics)
+    // Perhaps the gateway keeps less than that, or nothing: better the topics without their last events than no topics.
+    if (error.reason === 'bad_request' && asksLast) {
+      asksLast = false
+      chunks.unshift(topics)
+      return
+    }
     if (isFinal(error.reason)) {
       if (topics.length > 1 && (error.reason === 'frame_too_large' || halvings++ < MAX_HALVINGS)) {
         chunks.unshift(...halve(topics))
@@ -63,7 +69,7 @@ export async function resubscribe ({ wanted, recovery, last, maxIds, ask, onDeni
     if (topics.length === 0) continue
     try {
       await ask({ type: 'subscribe', ...toFilterLists(topics) }, {
-        more: () => recovery.recall(topics, last),
+        more: () => recovery.recall(topics, asksLast ? last : undefined),
         onAnswer: (answer) => { if (answer.type === 'subscribed') wanted.confirm(answer) }
       })
     } catch (error) {
