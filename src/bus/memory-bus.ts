@@ -1,14 +1,27 @@
 import type { Bus, OnBusEvent } from './bus.js'
-import { formatBusMessage } from './bus-message.js'
-import { JsonText } from '../wire/json-text.js'
+import { formatBusMessage, parseBusMessage } from './bus-message.js'
 import { parseTopic } from './topics.js'
 
+export interface MemoryBus extends Bus {
+  /** Brings a message to who listens to a topic, as Redis would on its channel. */
+  carry (topic: string, payload: Buffer): void
+}
+
 /** The bus of a single process without Redis. Publishing what is no event or topic rejects, as with Redis. */
-export function createMemoryBus ({ onEvent }: { readonly onEvent: OnBusEvent }): Bus {
+export function createMemoryBus ({ onEvent }: { readonly onEvent: OnBusEvent }): MemoryBus {
   const listeners = new Map<string, number>()
   let closed = false
 
+  // Never within the publisher's own call, so that an event cannot overtake the frame that its listener is writing.
+  const carry = (topic: string, payload: Buffer): void => {
+    setImmediate(() => {
+      const event = listeners.has(topic) ? parseBusMessage(payload) : 'wrong_shape'
+      if (typeof event !== 'string') onEvent(topic, event)
+    })
+  }
+
   return {
+    carry,
     async subscribe (topic) {
       if (closed) throw new Error('the bus is closed')
       if (parseTopic(topic) === null) throw new TypeError('not a topic')
@@ -22,12 +35,7 @@ export function createMemoryBus ({ onEvent }: { readonly onEvent: OnBusEvent }):
     async publish (topic, event) {
       if (closed) throw new Error('the bus is closed')
       if (parseTopic(topic) === null) throw new TypeError('not a topic')
-      formatBusMessage(event)
-      // As it is now: the publisher's object may change before it is delivered.
-      const { event: name, data } = event
-      const carried = { event: name, data: JsonText.from(data) }
-      // Never within the publisher's own call, so that an event cannot overtake the frame that its listener is writing.
-      setImmediate(() => { if (listeners.has(topic)) onEvent(topic, carried) })
+      carry(topic, formatBusMessage(event))
     },
     async close () {
       closed = true

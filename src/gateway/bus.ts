@@ -6,8 +6,10 @@ import type { Bus, OnBusEvent } from '../bus/bus.js'
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
+import { createMemoryHistory } from '../history/memory-history.js'
+import { createRedisHistory } from '../history/redis-history.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
-import { publishOnBus, type Publishing } from '../bus/publishing.js'
+import { publishOnBus, publishThroughHistory, type Publishing } from '../bus/publishing.js'
 import { createRedisBus } from '../bus/redis-bus.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
 import type { RedisConnection } from '../redis/connect.js'
@@ -54,18 +56,29 @@ export interface FanoutDeps {
   readonly ownBus: GatewayParts['bus'] | null
 }
 
-function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: FanoutDeps): Bus {
-  if (ownBus !== undefined && ownBus !== null) return ownBus(onEvent)
-  if (redis === null) return createMemoryBus({ onEvent })
-  return createRedisBus({
+/** What carries events, and by which they are published: with positions, unless the program has a bus of its own. */
+function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: FanoutDeps): Pick<Fanout, 'bus' | 'publishing'> {
+  if (ownBus !== undefined && ownBus !== null) {
+    const bus = ownBus(onEvent)
+    return { bus, publishing: publishOnBus(bus) }
+  }
+  const { history: settings } = config
+  if (redis === null) {
+    const bus = createMemoryBus({ onEvent })
+    return { bus, publishing: publishThroughHistory(createMemoryHistory({ settings, onPublished: bus.carry })) }
+  }
+  const prefix = config.redis?.prefix ?? ''
+  const publishing = publishThroughHistory(createRedisHistory({ client: redis.commands, prefix, settings }))
+  const bus = createRedisBus({
     client: redis.commands,
-    prefix: config.redis?.prefix ?? '',
+    prefix,
     onEvent,
     onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
     onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
     onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
     onRefused: redisFailures.note
   })
+  return { bus, publishing }
 }
 
 /** A message as the program gets it: its data parsed, and as it was written. */
@@ -106,14 +119,13 @@ function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps)
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
 export function composeFanout (deps: FanoutDeps): Fanout {
   const { config, redis, listLocal, operatorAudit } = deps
-  const bus = composeBus(deps)
+  const { bus, publishing } = composeBus(deps)
   const inbound = composeInbound(deps)
   const rollCall = redis === null
     ? null
     : createRollCall({
       client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection, onRefused: deps.redisFailures.note
     })
-  const publishing = publishOnBus(bus)
   return {
     bus,
     inbound,
