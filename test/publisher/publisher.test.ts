@@ -57,7 +57,10 @@ async function expectEachOnce (t: Test, publisher: Publisher, { client }: Stage,
     const frame = await client.nextOf('event')
     if (frame['event'] === 'e') heard.push([frame['topic'], frame['data']])
   }
-  for (const topic of topics) t.same(heard.filter(([of]) => of === topic).map(([, data]) => data), sent.filter(({ topic: of }) => of === topic).map(({ data }) => data))
+  for (const topic of topics) {
+    const wanted = sent.filter(({ topic: of }) => of === topic).map(({ data }) => data)
+    t.same(heard.filter(([of]) => of === topic).map(([, data]) => data), wanted)
+  }
 }
 
 t.test('over a Redis whose answers are lost each event comes once, in the order of its topic', async (t) => {
