@@ -95,7 +95,8 @@ async function expectPromises (t: Test, stage: Stage, ports: readonly number[]):
       t.same(offsets, offsets.map((_, n) => (offsets[n % topics.length] ?? 0) + Math.floor(n / topics.length)), 'offsets of each topic go up by one')
       const got = await Promise.all(many.map(heard)) as Array<[string, number]>
       for (const [at, topic] of topics.entries()) {
-        t.same(got.filter(([of]) => of === topic).map(([, data]) => data), Array.from({ length: 100 }, (_, n) => at + n * topics.length), topic)
+        const wanted = Array.from({ length: 100 }, (_, n) => at + n * topics.length)
+        t.same(got.filter(([of]) => of === topic).map(([, data]) => data), wanted, topic)
       }
     }
   })
