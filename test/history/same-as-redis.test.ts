@@ -17,6 +17,8 @@ import { hearAll, runHistoryByClock } from './subjects.js'
 
 const KEEP_MS = 300_000
 const MAX_BYTES = 1500
+/** Sequences, of 20 to 80 calls each. */
+const RUNS = 150
 const START_MS = 1_800_000_000_000
 
 type Step =
@@ -230,5 +232,5 @@ async function check (t: Test, settings: HistorySettings, numRuns: number): Prom
 
 t.test('the history in memory answers and publishes what Redis does, in any sequence of calls and mishaps', async (t) => {
   const events = new Map([['agent', 3], ['task', 0], ['user', 8]])
-  await check(t, { events, keepMs: KEEP_MS, maxBytes: MAX_BYTES, metaMs: 1e12 }, Number(process.env['RUNS'] ?? 60))
+  await check(t, { events, keepMs: KEEP_MS, maxBytes: MAX_BYTES, metaMs: 1e12 }, RUNS)
 })

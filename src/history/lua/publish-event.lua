@@ -15,7 +15,7 @@
 -- include: head.lua
 -- include: announce.lua
 
--- No publication removes more than so many that are too old, or too many by a setting that has changed: it does not pay for a pause.
+-- Most that a publication removes of what is too old, and most by number: it does not pay for a pause, nor for a changed setting.
 local MOST_TRIMMED = 5
 
 local function has_most_characters (text, most)
@@ -23,6 +23,7 @@ local function has_most_characters (text, most)
 end
 
 local function escape (text)
+  if not string.find(text, '[%c"\\]') then return text end
   return (string.gsub(text, '[%c"\\]', function (character) return string.format('\\u%04x', string.byte(character)) end))
 end
 
@@ -38,8 +39,7 @@ event = escape(event)
 id = id ~= '' and escape(id) or nil
 if #event + #data + 20 > MOST_EVENT_BYTES then return redis.error_reply('ERR the event is larger than ' .. MOST_EVENT_BYTES .. ' bytes') end
 
-local function answer (head, offset, is_duplicate)
-  local position = string.format('%s:%.0f', head.epoch, offset)
+local function answer (position, is_duplicate)
   if not ARGV[4] then return position end
   return { position, is_duplicate and 1 or 0 }
 end
@@ -58,7 +58,7 @@ local function plan_trimming (hash, head, size, kept)
   local function remove (offset, stamp, item_id, as_event)
     -- Its id counts longer than an event that is removed for others' sake.
     local remembered = as_event and item_id and math.abs(newest - stamp) < KEEP_MS
-    removals[#removals + 1] = { offset, item_id, remembered and string.format('%.0f %s', stamp, item_id) }
+    removals[#removals + 1] = { offset, item_id, remembered and string.format('%d %s', stamp, item_id) }
     if head.oldest == offset and not remembered then
       head.oldest = offset + 1
       head.oldest_at = stamp
@@ -88,10 +88,11 @@ local function plan_trimming (hash, head, size, kept)
       return nil
     end
   end
-  local too_many = 0
+  local removed = 0
   while head.first <= head.top do
-    if head.top + 2 - head.first > topic.most then too_many = too_many + 1 end
-    if kept and head.bytes + size <= MOST_BYTES and (too_many == 0 or too_many > MOST_TRIMMED) then break end
+    local is_one_too_many = head.top + 2 - head.first > topic.most and removed < MOST_TRIMMED
+    if kept and head.bytes + size <= MOST_BYTES and not is_one_too_many then break end
+    removed = removed + 1
     local item = redis.call('HGET', hash, head.first)
     if not item then return nil end
     local stamp, item_id = read_item(item)
@@ -108,7 +109,7 @@ local function trim (hash, removals)
     local offset, item_id, as_id = removal[1], removal[2], removal[3]
     if as_id then
       redis.call('HSET', hash, offset, as_id)
-    elseif item_id and string.match(redis.call('HGET', hash, '=' .. item_id) or '', '^%d+') == string.format('%.0f', offset) then
+    elseif item_id and string.match(redis.call('HGET', hash, '=' .. item_id) or '', '^%d+') == string.format('%d', offset) then
       redis.call('HDEL', hash, offset, '=' .. item_id)
     else
       redis.call('HDEL', hash, offset)
@@ -124,7 +125,7 @@ end
 
 -- Writes the event, or its id alone; true: into a hash that was not there.
 local function write_item (hash, offset, item)
-  if id then return redis.call('HSET', hash, '', '', offset, item, '=' .. id, string.format('%.0f %.0f', offset, now)) == 3 end
+  if id then return redis.call('HSET', hash, '', '', offset, item, '=' .. id, string.format('%d %d', offset, now)) == 3 end
   return redis.call('HSET', hash, '', '', offset, item) == 2
 end
 
@@ -133,14 +134,14 @@ local hash = name_hash(key, head)
 local published = find_published(hash, head)
 if published then
   -- A write all the same: a replica must not answer.
-  redis.call('PEXPIRE', key, META_MS)
-  return answer(head, published, true)
+  redis.call('PEXPIRE', key, life(META_MS))
+  return answer(head.epoch .. ':' .. published, true)
 end
 
 local processes = read_processes(key, topic, head)
 local offset = head.top + 1
-local message = string.format('{"pos":"%s:%.0f","ts":%.0f%s,"event":"', head.epoch, offset, now, id and ',"id":"' .. id .. '"' or '')
-  .. event .. '","data":' .. data .. '}'
+local position = string.format('%s:%d', head.epoch, offset)
+local message = string.format('{"pos":"%s","ts":%d%s,"event":"', position, now, id and ',"id":"' .. id .. '"' or '') .. event .. '","data":' .. data .. '}'
 local size = #message
 local kept = topic.most > 0 and size <= MOST_BYTES
 local removals, past = nil, head.past
@@ -153,9 +154,11 @@ end
 
 -- The first command that changes anything is one that a full Redis refuses, as does one that takes no writes.
 if kept or id then
-  local item = kept and message or string.format('%.0f %s', now, id)
-  if head.hash == 0 then begin_hash(head, offset, kept) end
-  hash = name_hash(key, head)
+  local item = kept and message or string.format('%d %s', now, id)
+  if head.hash == 0 then
+    begin_hash(head, offset, kept)
+    hash = name_hash(key, head)
+  end
   if write_item(hash, offset, item) and head.hash ~= offset then
     -- It was evicted, or has gone ahead to the slot's next master.
     redis.call('DEL', hash)
@@ -164,20 +167,21 @@ if kept or id then
     hash = name_hash(key, head)
     write_item(hash, offset, item)
   end
-  redis.call('PEXPIRE', hash, KEEP_MS)
   if head.oldest > head.top then head.oldest_at = now end
 end
+if head.hash == offset or (head.hash > 0 and is_step(KEEP_MS, head.stamp)) then redis.call('PEXPIRE', hash, life(KEEP_MS)) end
+local is_new_step = head.is_new or is_step(META_MS, head.stamp)
 if not kept then head.first = offset + 1 end
 if not kept and not id and head.oldest == offset then head.oldest = offset + 1 end
 if kept then head.bytes = head.bytes + size end
 head.top = offset
 head.stamp = now
-write_head(key, head)
+if is_new_step then redis.call('SET', key, format_head(head), 'PX', life(META_MS)) else redis.call('SET', key, format_head(head), 'KEEPTTL') end
 
 local denied = publish_on_channel(topic, head, message)
 if denied then
   -- Nobody has heard it.
-  if text_before then redis.call('SET', key, text_before, 'PX', META_MS) else redis.call('DEL', key) end
+  if text_before then redis.call('SET', key, text_before, 'PX', life(META_MS)) else redis.call('DEL', key) end
   if head.hash == offset then redis.call('DEL', hash)
   elseif kept or id then redis.call('HDEL', hash, offset, id and '=' .. id or offset) end
   return denied
@@ -185,4 +189,4 @@ end
 publish_to_processes(key, topic, processes, message)
 if past then redis.call('DEL', past) end
 trim(hash, removals)
-return answer(head, offset, false)
+return answer(position, false)

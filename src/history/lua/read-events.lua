@@ -23,7 +23,7 @@ local topic, wrong_key = read_topic(key)
 if not topic then return redis.error_reply(wrong_key) end
 local head = open_head(key)
 -- A write in any case: what a replica knows may be old.
-if head.is_new then write_begun(key, head) else redis.call('PEXPIRE', key, META_MS) end
+if head.is_new then write_begun(key, head) else redis.call('PEXPIRE', key, life(META_MS)) end
 
 local events = {}
 local first = last + 1
@@ -38,6 +38,6 @@ if epoch == head.epoch and last <= head.top then
     first = offset
   end
 end
-local answer = { string.format('%s %.0f %.0f', head.epoch, head.top, head.stamp), first <= last and first or 0 }
+local answer = { string.format('%s %d %d', head.epoch, head.top, head.stamp), first <= last and first or 0 }
 for offset = first, last do answer[#answer + 1] = events[last - offset + 1] end
 return answer

@@ -19,10 +19,10 @@ local function read_head (key, epoch, offset, has_listener)
   if not topic then error(wrong_key, 0) end
   local head = open_head(key)
   if head.is_new then write_begun(key, head)
-  elseif has_listener then redis.call('PEXPIRE', key, META_MS) end
+  elseif has_listener then redis.call('PEXPIRE', key, life(META_MS)) end
   local is_kept = false
   if epoch == head.epoch and offset <= head.top then is_kept = offset == head.top or offset + 1 >= find_first(key, topic, head) end
-  return string.format('%s %.0f %.0f %d', head.epoch, head.top, head.stamp, is_kept and 1 or 0)
+  return string.format('%s %d %d %d', head.epoch, head.top, head.stamp, is_kept and 1 or 0)
 end
 
 -- Changes nothing, and is refused where writes are: what a replica knows may be old.

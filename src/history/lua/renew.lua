@@ -24,12 +24,12 @@ end
 if head.is_new then
   local processes = read_processes(key, topic, head)
   write_begun(key, head)
-  local message = string.format('{"pos":"%s:0","ts":%.0f}', head.epoch, now)
+  local message = string.format('{"pos":"%s:0","ts":%d}', head.epoch, now)
   local denied = publish_on_channel(topic, head, message)
   if denied then return denied end
   publish_to_processes(key, topic, processes, message)
 else
   -- A write all the same: a replica must not answer.
-  redis.call('PEXPIRE', key, META_MS)
+  redis.call('PEXPIRE', key, life(META_MS))
 end
-return string.format('%s %.0f %.0f', head.epoch, head.top, head.stamp)
+return string.format('%s %d %d', head.epoch, head.top, head.stamp)

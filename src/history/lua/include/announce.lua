@@ -3,7 +3,7 @@
 -- publishes in its own slot only, so there is no such hash.
 
 local function read_processes (key, topic, head)
-  if topic.kind ~= 'user' or head.via == 's' then return {} end
+  if topic.kind ~= 'user' or head.via == 's' then return nil end
   return redis.call('HGETALL', key .. ':at')
 end
 
@@ -15,7 +15,7 @@ local function publish_on_channel (topic, head, message)
 end
 
 local function publish_to_processes (key, topic, processes, message)
-  for at = 1, #processes, 2 do
+  for at = 1, processes and #processes or 0, 2 do
     if (tonumber(processes[at + 1]) or 0) > now then
       redis.call('PUBLISH', topic.prefix .. 'ws:topic:node:' .. processes[at], topic.channel .. '\n' .. message)
     else

@@ -10,7 +10,7 @@ local function read_topic (key)
   local most = MOST_EVENTS[kind or '']
   if not most then return nil, 'ERR the key names no kind of topic that is known here' end
   -- Another spelling of an id would number the same topic a second time.
-  local rest = string.gsub(id, '%%([0-9A-F][0-9A-F])', function (hex)
+  local rest = not string.find(id, '%', 1, true) and id or string.gsub(id, '%%([0-9A-F][0-9A-F])', function (hex)
     if not string.find(string.char(tonumber(hex, 16)), '[%w._-]') then return '' end
   end)
   if string.find(rest, '[^%w._-]') then
