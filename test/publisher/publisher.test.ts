@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { Cluster, Redis } from '#ioredis'
 import { createPublisher, jsonText, type Publisher } from '../../src/publisher/create-publisher.js'
@@ -83,6 +86,40 @@ t.test('over HTTP, whose answers are lost, each event comes once', async (t) => 
   const stage = await setStage(t, { REDIS_URL: redis.url })
   const proxy = await startTcpProxy(t, stage.gateway.port)
   await expectEachOnce(t, createPublisher({ url: `http://127.0.0.1:${proxy.port}`, key: PUBLISH_KEY }), stage, proxy)
+})
+
+/** A proxy before a gateway that has an event refused once with 503, so that it is not published by then. */
+async function startRefusing (t: Test, { port }: TestGateway, text: string): Promise<string> {
+  let isRefused = false
+  const server = createServer((request, response) => {
+    void (async () => {
+      const body = Buffer.concat(await request.toArray() as Buffer[])
+      if (!isRefused && body.includes(text)) {
+        isRefused = true
+        response.writeHead(503).end('{"error":"unavailable","message":"the event was not delivered"}')
+        return
+      }
+      const answer = await fetch(`http://127.0.0.1:${port}${request.url ?? ''}`, { method: 'POST', headers: { 'X-Publish-Key': PUBLISH_KEY }, body })
+      response.writeHead(answer.status).end(await answer.text())
+    })()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close() })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+t.test('an event that is tried again is not passed by the next one of its topic, and holds up no other topic', async (t) => {
+  const redis = await startRedis(t)
+  const { gateway, client } = await setStage(t, { REDIS_URL: redis.url })
+  const publisher = createPublisher({ url: await startRefusing(t, gateway, 'first'), key: PUBLISH_KEY })
+  const order: string[] = []
+  const publish = async (topic: string, data: string): Promise<void> => {
+    t.match(await publisher.publish(topic, 'e', data), { duplicate: false })
+    order.push(data)
+  }
+  await Promise.all([publish('agent:a1', 'first'), publish('agent:a1', 'second'), publish('agent:a2', 'elsewhere')])
+  t.same(order, ['elsewhere', 'first', 'second'])
+  t.same([await client.nextOf('event'), await client.nextOf('event'), await client.nextOf('event')].map(({ data }) => data), order)
 })
 
 t.test('what is asked for with the same id is published once, by Redis and by HTTP together', async (t) => {
