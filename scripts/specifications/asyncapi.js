@@ -83,7 +83,8 @@ const redisChannels = {
   topics: {
     address: 'ws:topic:{topic}',
     title: 'Events for clients',
-    description: 'A back end publishes here: `PUBLISH` on a single Redis, `SPUBLISH` on a cluster. Ids are percent-encoded outside `A-Za-z0-9._-`; ' +
+    description: 'A back end publishes here: `PUBLISH` on a single Redis, `SPUBLISH` on a cluster. What the script of `portcullis publish-script` and `POST /v1/publish` ' +
+      'publish here has members `pos`, `ts` and `id` before these: only the store writes them. Ids are percent-encoded outside `A-Za-z0-9._-`; ' +
       'unencoded ones are heard as well. At most 1 MiB. Delivered at most once. `REDIS_KEY_PREFIX` stands before the name of every channel and stream.',
     servers: [ref('servers/redis')],
     parameters: { topic: { description: orList([...TARGET_FORMS, '`user:<user_id>`']), examples: [...KINDS.map(({ kind, samples }) => `${kind}:${samples[0]}`), 'user:alice'] } },

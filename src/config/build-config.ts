@@ -87,7 +87,8 @@ const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['acces
   inbound: { maxEntries: values.WS_INBOUND_MAX, maxBytes: values.WS_INBOUND_MAX_BYTES, maxUserBytes: values.WS_INBOUND_USER_BYTES }
 })
 
-const toHistory = (values: SettingValues): Config['history'] => ({
+/** How much is remembered of each topic. */
+export const toHistory = (values: SettingValues): Config['history'] => ({
   events: new Map([
     ...KINDS.map(({ kind, historySetting }) => [kind, values[historySetting] ?? values.WS_HISTORY_EVENTS] as const),
     ['user', values.WS_HISTORY_EVENTS_USER ?? values.WS_HISTORY_EVENTS]

@@ -1,3 +1,4 @@
+import { checkPublication } from '../history/event-payload.js'
 import type { Publication } from '../history/history.js'
 import { KINDS } from '../kinds.js'
 import { orList } from '../list-words.js'
@@ -56,8 +57,21 @@ function readEntry (members: Members | NoMembers): PublicationEntry {
   const entry = Object.fromEntries([...known].map(([name, json]) => [name, name === 'data' ? null : readText(json)]))
   if (!ENTRY.fits(entry) || data === undefined) return { fault: ENTRY.wanted }
   const { topic, event, id = null } = entry
-  const plain = findPlainForm(topic)
-  return plain === null ? { topic, event, data: JsonText.ofChecked(data), id } : { fault: describeEncoded(plain) }
+  const publication = { topic, event, data: JsonText.ofChecked(data), id }
+  const fault = findFault(publication)
+  return fault === null ? publication : { fault }
+}
+
+/** Why an event of the right shape cannot be published; null: it can. */
+function findFault (publication: Publication): string | null {
+  const plain = findPlainForm(publication.topic)
+  if (plain !== null) return describeEncoded(plain)
+  try {
+    checkPublication(publication)
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : 'not an event'
+  }
 }
 
 /** The text of a JSON string; null for any other value, of which no object is made. */

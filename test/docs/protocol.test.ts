@@ -80,9 +80,10 @@ t.test('every example of the protocol document is what a real gateway does', asy
     const [head = '', body = ''] = request.split('\n\n')
     const [first = '', ...headers] = head.replace('<PUBLISH_KEY>', PUBLISH_KEY).split('\n')
     const [method = '', path = ''] = first.split(' ')
+    const posless = (text: string): string => text.replace(/"pos":"\w+(-\w+)?:\d+"/, '"pos":…')
     for (const base of [`http://127.0.0.1:${gateway.port}`, `http://127.0.0.1:${gateway.adminPort}`]) {
-      const real = await fetch(base + path, { method, headers: headers.map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]), body })
-      t.equal(`${real.status}\n\n${(await real.text()).trim()}\n`, answer)
+      const real = await fetch(base + path, { method, headers: headers.map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]), body: body.replace('status-4', base) })
+      t.equal(posless(`${real.status}\n\n${(await real.text()).trim()}\n`), posless(answer))
     }
   })
 
