@@ -64,6 +64,7 @@ export function composeAccess ({ access, upgrade }: Config, own: Authorizer | nu
       url: access.supabase.url,
       anonKey: access.supabase.anonKey,
       relations: access.relations,
+      publicTables: access.supabase.publicTables,
       checkTimeoutMs,
       cacheMs: CACHE_MS,
       lookEveryMs: Math.max(MIN_LOOK_EVERY_MS, access.recheckMs)

@@ -3,6 +3,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import t, { type Test } from 'tap'
 import { createAdminRoutes, createMainRoutes } from '../../src/http/routes/mounted-routes.js'
+import { rewritePath } from '../../src/http/target.js'
 import { connect, connectRefused, freshAddress, type ConnectOptions } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
@@ -124,7 +125,7 @@ t.test('every route of both ports stands in the document, and no other', async (
     issuers: [],
     maxTokenLifetimeMs: 0
   })
-  const served = new Set([...main, ...admin].map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
+  const served = new Set([...main, ...admin].map(({ method, path }) => `${method} ${rewritePath(path, name => `{${name}}`)}`))
   const described = new Set(HTTP_OPERATIONS.map(({ method, path }) => `${method} ${path}`))
   const missing = (from: ReadonlySet<string>, names: ReadonlySet<string>): string[] => [...names].filter(name => !from.has(name))
   t.same({ undescribed: missing(described, served), unserved: missing(served, described) }, { undescribed: [], unserved: [] })

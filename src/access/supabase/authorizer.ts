@@ -18,6 +18,8 @@ export interface SupabaseAccessSettings {
   readonly anonKey: string
   /** Each as `schema.table`, with a column `id`; the schema must be one that the project exposes. */
   readonly relations: ByKind<string>
+  /** Those of the relations, as they are written there, whose rows everybody may see on purpose: they are not looked at. */
+  readonly publicTables: readonly string[]
   /** From the call to the answer, in ms. */
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
@@ -117,7 +119,8 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   }
 
   const closing = new AbortController()
-  const exposure = createExposure(KINDS.map(({ claim }) => tables[claim]), async (table) =>
+  const watched = KINDS.filter(({ claim }) => !settings.publicTables.includes(settings.relations[claim])).map(({ claim }) => tables[claim])
+  const exposure = createExposure(watched, async (table) =>
     await describeIfExposed(readIds, table, anonKey, AbortSignal.any([closing.signal, AbortSignal.timeout(checkTimeoutMs)])))
   const authorizer = createRemoteAuthorizer({
     ask,

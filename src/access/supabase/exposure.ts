@@ -29,7 +29,7 @@ export function createExposure<Table> (tables: readonly Table[], describe: (tabl
       accepted.delete(table)
       found.delete(table)
     } else if (!accepted.has(table)) {
-      found.set(table, `${sentence}; that was not so before: if it is meant, start the gateway again`)
+      found.set(table, `${sentence}; that was not so before: if it is meant, name the table in SUPABASE_PUBLIC_TABLES`)
     }
   }
 

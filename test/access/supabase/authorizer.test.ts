@@ -32,6 +32,7 @@ function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}):
     url: api.url,
     anonKey: api.anonKey,
     relations: RELATIONS,
+    publicTables: [],
     checkTimeoutMs: 60_000,
     cacheMs: 0,
     lookEveryMs: 3_600_000,
