@@ -13,8 +13,18 @@ interface NativeAnswers {
 
 /** What each binding answers by itself, before the gateway sees a request. What tests expect of it stands here only. */
 const ANSWERS: Readonly<Record<'current' | 'older', NativeAnswers>> = {
-  current: { headOver16Kb: { status: 431, name: undefined }, headOf12KbInPieces: 101, otherThanHttp11WithAPath: 505, tooManyLines: { lines: 100, status: 431 } },
-  older: { headOver16Kb: { status: 400, name: 'bad_request' }, headOf12KbInPieces: null, otherThanHttp11WithAPath: null, tooManyLines: { lines: 49, status: null } }
+  current: {
+    headOver16Kb: { status: 431, name: undefined },
+    headOf12KbInPieces: 101,
+    otherThanHttp11WithAPath: 505,
+    tooManyLines: { lines: 100, status: 431 }
+  },
+  older: {
+    headOver16Kb: { status: 400, name: 'bad_request' },
+    headOf12KbInPieces: null,
+    otherThanHttp11WithAPath: null,
+    tooManyLines: { lines: 49, status: null }
+  }
 }
 
 /** The binding that runs here, as the gateways under test load it. */
