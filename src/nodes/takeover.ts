@@ -1,3 +1,4 @@
+import { atMostLongestTimer } from '../longest-timer.js'
 import type { Heartbeat } from './heartbeat.js'
 import { classifyFailure } from '../redis/failure.js'
 import type { NodeStore } from './node-store.js'
@@ -82,7 +83,7 @@ export function createTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverO
     timer = setTimeout(() => {
       // Redis being away is the heartbeat's affair.
       looking = look().catch(() => {}).then(() => { if (!stopped) lookLater() })
-    }, leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2)).unref()
+    }, atMostLongestTimer(leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2))).unref()
   }
 
   return {
