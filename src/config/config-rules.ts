@@ -42,6 +42,15 @@ function checkServer (values: SettingValues, report: ReportMistake): void {
   }
 }
 
+/** A message that a frame can carry, and that never has room, would be refused as if it had room later. */
+function checkInbound (values: SettingValues, report: ReportMistake): void {
+  for (const setting of ['WS_INBOUND_MAX_BYTES', 'WS_INBOUND_USER_BYTES'] as const) {
+    if (values[setting] < values.WS_MAX_FRAME_BYTES) {
+      report(setting, `must be at least WS_MAX_FRAME_BYTES (${values.WS_MAX_FRAME_BYTES}): a longer message would never have room`)
+    }
+  }
+}
+
 /** The reason repeats nothing of the URL, as it holds a password. */
 function checkDatabaseUrl (url: string, report: ReportMistake): void {
   try {
@@ -95,6 +104,7 @@ export function checkRules (parts: ReadParts, report: ReportMistake): void {
   checkWorkers(values, workers, report)
   checkRedisSettings(values, report)
   checkServer(values, report)
+  checkInbound(values, report)
   checkAccess(values, report)
   checkAccessIssuers(parts, report)
 }

@@ -8,6 +8,8 @@ const YEAR_S = 31_536_000
 const MAX_LIMIT = 1_000_000_000
 /** 1 TiB: more than a Redis has. */
 const MAX_INBOUND_BYTES = 1_099_511_627_776
+/** A message with the longest ids and no data counts less. */
+export const MIN_INBOUND_BYTES = 2048
 
 /** Marks a schema whose default makes the setting always present. */
 const defaulted = <S extends TSchema, D>(schema: S, initial: D): S & { readonly default: D } => ({ ...schema, default: initial })
@@ -109,8 +111,8 @@ export const SETTINGS = {
   ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}, as \`schema.name\``, RELATION), relation)),
   WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),
   WS_INBOUND_MAX: limit('entries of the inbound stream before sending is refused', 100_000),
-  WS_INBOUND_MAX_BYTES: whole('bytes of data that may wait in it, of all users: then `overloaded`', 268_435_456, 1, MAX_INBOUND_BYTES),
-  WS_INBOUND_USER_BYTES: whole('bytes of data of one user that may wait in it: then `too_many_requests`', 4_194_304, 1, MAX_INBOUND_BYTES),
+  WS_INBOUND_MAX_BYTES: whole('bytes of data that may wait in it, of all users: then `overloaded`; no less than WS_MAX_FRAME_BYTES', 268_435_456, MIN_INBOUND_BYTES, MAX_INBOUND_BYTES),
+  WS_INBOUND_USER_BYTES: whole('bytes of data of one user that may wait in it: then `too_many_requests`; no less than WS_MAX_FRAME_BYTES', 4_194_304, MIN_INBOUND_BYTES, MAX_INBOUND_BYTES),
 
   ALLOW_INSECURE_WS: flag('break-glass: let connections in without a token'),
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import type { Inbound, InboundBounds, InboundMessage } from '../../src/bus/inbound.js'
+import { inboundCost } from '../../src/bus/inbound-cost.js'
 import { createMemoryInbound } from '../../src/bus/memory-inbound.js'
 import { createRedisInbound } from '../../src/bus/redis-inbound.js'
+import { MIN_INBOUND_BYTES } from '../../src/config/settings.js'
 import { JsonText } from '../../src/wire/json-text.js'
 import { createRandom } from '../attacks/random.js'
 import { startRedis, startRedisCluster, type TestRedis } from '../support/redis.js'
@@ -31,6 +33,13 @@ t.test('data goes into the stream byte for byte, and the frame\'s id and trace g
   const entries = (await redis.client.xrange('p:ws:inbound', '-', '+')).map(([, fields]) => fields)
   t.same(entries.slice(0, -1).map(fields => fields[7]), SPELLINGS)
   t.same(entries.at(-1)?.slice(10), ['id', '7', 'traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'])
+})
+
+t.test('the least room that settings may give takes the message with the longest ids', async (t) => {
+  const longest = {
+    ...message(0, `${'i'.repeat(32)}:${'€'.repeat(256)}`), connectionId: 'c'.repeat(36), to: `agent:${'a'.repeat(128)}`, id: '€'.repeat(64), traceparent: 't'.repeat(55)
+  }
+  t.ok(inboundCost(longest) <= MIN_INBOUND_BYTES, `${inboundCost(longest)}`)
 })
 
 t.test('at its bound the stream refuses and nothing is trimmed; what the back end deletes makes room', async (t) => {

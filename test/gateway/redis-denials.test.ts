@@ -27,8 +27,9 @@ async function start (t: Lifetime, window: WindowKind) {
   const log = createLog({ level: 'silent', node: 'n', destination: { write () {} } })
   const failures = createRedisFailures({ client: connection.commands, needs, log, metrics: { redisDenied () {} } })
   watchReplies(connection.commands, failures.note)
+  const [windowMs, limit] = [60_000, LIMITS[window]]
   const settings: LimitSettings = {
-    addressConnections: LIMITS[window], addressWindowMs: 60_000, userConnections: 5, leaseMs: 60_000, messages: LIMITS[window], messageWindowMs: 60_000
+    addressConnections: limit, addressWindowMs: windowMs, userConnections: 5, leaseMs: 60_000, messages: limit, messageWindowMs: windowMs
   }
   const records = { prefix: '', node: 'n', mayRestore: () => true }
   const limiter = createRedisLimiter(connection.commands, settings, { prefix: '', callTimeoutMs: HANG_MS, records, onFailure: failures.note })

@@ -22,8 +22,8 @@ const MAX_WAITS = 10
 
 /**
  * Subscribes to all topics or to none, in as many frames as the gateway's longest list demands. What is confirmed is wanted from then on;
- * what a later frame's refusal undoes is not: all that this call alone has brought, and no other asks for. Rejects with the `RequestError` of
- * that refusal.
+ * what a later frame's refusal undoes is not: all that this call alone has brought, and no other asks for. Rejects with the `RequestError`
+ * of that refusal.
  */
 export async function subscribeAll (options: SubscribeAllOptions): Promise<SubscribedFrame> {
   const { topics, eventTypes, wanted, maxIds, ask, ended } = options
