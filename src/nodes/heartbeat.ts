@@ -1,3 +1,4 @@
+import { atMostLongestTimer } from '../longest-timer.js'
 import { RedisTimeout } from '../redis/bounded-wait.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { BeatState } from './beat-state.js'
@@ -116,7 +117,7 @@ class BeatLoop {
     if (this.stopped) return
     const delayMs = this.periodMs * (0.85 + Math.random() * 0.15) - (now() - startedAtMs)
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => { void this.beat() }, Math.max(1, delayMs)).unref()
+    this.timer = setTimeout(() => { void this.beat() }, atMostLongestTimer(Math.max(1, delayMs))).unref()
   }
 
   /** False: this process stood still meanwhile, so a failure says nothing of Redis. */

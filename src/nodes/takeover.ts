@@ -1,4 +1,5 @@
 import { createTwoGenerationMap } from '../collections/two-generation-map.js'
+import { atMostLongestTimer } from '../longest-timer.js'
 import type { Heartbeat } from './heartbeat.js'
 import { classifyFailure } from '../redis/failure.js'
 import type { NodeStore } from './node-store.js'
@@ -94,7 +95,7 @@ export function createTakeover ({ store, heartbeat, leaseMs, now, onLost }: Take
     timer = setTimeout(() => {
       // Redis being away is the heartbeat's affair.
       looking = look().catch(() => {}).then(() => { if (!stopped) lookLater() })
-    }, leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2)).unref()
+    }, atMostLongestTimer(leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2))).unref()
   }
 
   return {

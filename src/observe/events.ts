@@ -133,7 +133,7 @@ export const EVENTS = {
   },
   'descriptors.short': {
     level: 'error',
-    when: 'nearly all descriptors are taken: the main port is closed until there are some again',
+    when: 'nearly all descriptors are taken: the main port is closed until there are some again, and `/readyz` of this process says `descriptors`',
     fields: ['limit', 'connections'],
     optional: []
   },

@@ -1,6 +1,6 @@
 import type { ClientSettings } from './client-options.js'
 import type { Ending } from './close-policy.js'
-import { reconnectDelayMs } from './reconnect-delay.js'
+import { MAX_TIMER_MS, reconnectDelayMs } from './reconnect-delay.js'
 import { isOnline } from './surroundings.js'
 
 /** Says when the next attempt may be made: by the failures so far, and by what the gateway has told. Times are monotonic, in ms. */
@@ -41,6 +41,7 @@ export class RetryClock {
 
   /** Ms to wait now that the network is back: no longer than was told, with a spread, as all come back at once. */
   onlineDelayMs (): number {
-    return Math.max(0, this.allowedAtMs - performance.now()) + Math.random() * this.settings.backoff.baseMs
+    const toldMs = Math.max(0, this.allowedAtMs - performance.now())
+    return Math.min(MAX_TIMER_MS, toldMs + Math.random() * this.settings.backoff.baseMs)
   }
 }

@@ -1,7 +1,7 @@
 import type { ClientFrame, Ids, SubscribedFrame, UnsubscribedFrame } from './frames.js'
 import { pause } from './pause.js'
 import { RequestError } from './request-error.js'
-import { longestList, toChunks, toFilterLists } from './topics.js'
+import { longestList, toChunks, toFilterLists, toTopics } from './topics.js'
 import type { Wanted } from './wanted.js'
 
 export interface SubscribeAllOptions {
@@ -22,11 +22,12 @@ const MAX_WAITS = 10
 
 /**
  * Subscribes to all topics or to none, in as many frames as the gateway's longest list demands. What is confirmed is wanted from then on;
- * what a later frame's refusal undoes is not. Rejects with the `RequestError` of that refusal.
+ * what a later frame's refusal undoes is not: all that this call alone has brought, and no other asks for. Rejects with the `RequestError`
+ * of that refusal.
  */
 export async function subscribeAll (options: SubscribeAllOptions): Promise<SubscribedFrame> {
   const { topics, eventTypes, wanted, maxIds, ask, ended } = options
-  const before = new Set(topics.filter(topic => wanted.has(topic)))
+  const { undecided } = wanted
   const chunks = topics.length === 0 ? [[]] : toChunks(topics, maxIds())
   const answers: SubscribedFrame[] = []
   const done: string[] = []
@@ -45,26 +46,43 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
       chunks.unshift(chunk)
       return await pause(retryAfterMs, ended)
     }
-    const undone = done.filter(topic => !before.has(topic))
-    wanted.drop(undone)
-    for (const part of toChunks(undone, maxIds())) await ask({ type: 'unsubscribe', ...toFilterLists(part) }).catch(() => {})
+    await undo()
     throw error
   }
 
+  async function undo (): Promise<void> {
+    undecided.end(topics)
+    const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
+    wanted.drop(undecided.take(stars))
+    for (const part of toChunks(ids, maxIds())) {
+      // Looked at as each part goes out: others may ask for some of it meanwhile.
+      const undone = undecided.take(part)
+      wanted.drop(undone)
+      if (undone.length > 0) await ask({ type: 'unsubscribe', ...toFilterLists(undone) }).catch(() => {})
+    }
+  }
+
+  undecided.begin(topics)
   for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
     const narrowed = answers.length === 0 && eventTypes !== undefined ? { event_types: eventTypes } : {}
     try {
       const answer = await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }) as SubscribedFrame
       answers.push(answer)
-      done.push(...chunk)
+      // What `*` came to as well, as another call may name one of it.
+      const got = [...chunk, ...toTopics({ agents: answer.agent_ids, tasks: answer.task_ids })]
+      undecided.bring(got.filter(topic => !wanted.covers(topic)))
+      done.push(...got)
       wanted.add(chunk)
       wanted.confirm(answer)
     } catch (error) {
       await settle(chunk, error)
     }
   }
+  undecided.keep(topics, done)
   return join(answers)
 }
+
+const isStar = (topic: string): boolean => topic.endsWith(':*')
 
 /** One answer in place of several. */
 function join (answers: readonly SubscribedFrame[]): SubscribedFrame {

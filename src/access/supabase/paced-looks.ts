@@ -1,3 +1,5 @@
+import { atMostLongestTimer } from '../../longest-timer.js'
+
 /** Something that is done again and again, one at a time. */
 export interface PacedLooks {
   start (): void
@@ -13,7 +15,9 @@ export function createPacedLooks (look: () => Promise<void>, everyMs: number): P
   let running = false
 
   function schedule (): void {
-    if (running) timer = setTimeout(() => { void look().catch(() => {}).finally(schedule) }, everyMs * (0.75 + Math.random() / 4)).unref()
+    if (!running) return
+    const delayMs = atMostLongestTimer(everyMs * (0.75 + Math.random() / 4))
+    timer = setTimeout(() => { void look().catch(() => {}).finally(schedule) }, delayMs).unref()
   }
 
   return {
