@@ -9,9 +9,11 @@ export interface CheckedSettings {
 }
 
 /** A message that a frame can carry, and that never has room, is refused as if it had room later. */
-function roomTooSmall ({ access: { inbound: { maxBytes, maxUserBytes } }, server: { maxFrameBytes } }: Config): Array<readonly [boolean, string]> {
+function roomTooSmall ({ access: { inbound }, server: { maxFrameBytes } }: Config): Array<readonly [boolean, string]> {
+  const { maxBytes, maxUserBytes } = inbound
   const rooms = [['WS_INBOUND_MAX_BYTES', maxBytes], ['WS_INBOUND_USER_BYTES', maxUserBytes]] as const
-  return rooms.map(([setting, bytes]) => [bytes < maxFrameBytes, `${setting}: less than WS_MAX_FRAME_BYTES (${maxFrameBytes}): a longer message never has room`])
+  return rooms.map(([setting, bytes]) =>
+    [bytes < maxFrameBytes, `${setting}: less than WS_MAX_FRAME_BYTES (${maxFrameBytes}): a longer message never has room`])
 }
 
 function warnings (config: Config): Verdict[] {
