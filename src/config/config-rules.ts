@@ -57,6 +57,8 @@ function checkAccess (values: SettingValues, report: ReportMistake): void {
   if (values.DATABASE_URL !== undefined) checkDatabaseUrl(values.DATABASE_URL, report)
   if (authorizer === 'supabase' && values.SUPABASE_URL === undefined) report('SUPABASE_URL', 'is needed with WS_AUTHORIZER=supabase')
   if (authorizer === 'supabase' && values.SUPABASE_ANON_KEY === undefined) report('SUPABASE_ANON_KEY', 'is needed with WS_AUTHORIZER=supabase')
+  const unknown = values.SUPABASE_PUBLIC_ROWS.filter(name => !KINDS.some(({ claim }) => claim === name))
+  if (unknown.length > 0) report('SUPABASE_PUBLIC_ROWS', `unknown ${JSON.stringify(unknown.join(',').slice(0, 40))}; known: ${CLAIMS}`)
 }
 
 /** With several issuers, each could mint a token that names another's agents: those whose word counts are named. */

@@ -1,0 +1,91 @@
+import { AccessError } from '../access-error.js'
+import type { QualifiedName } from '../qualified-name.js'
+import type { PostgrestRows, ReadIds } from './postgrest-client.js'
+
+/** What the anon key, which is in every web page of a project and names no user, sees of its tables. */
+export interface PublicRows {
+  /**
+   * The ids that the anon key does not see, in their order. All of them where the key may not ask. Rejects with `AccessError` when
+   * there is no clear answer: what a proxy answers in PostgREST's place says nothing of the rows.
+   */
+  keepPrivate (table: QualifiedName, ids: readonly string[], signal: AbortSignal): Promise<readonly string[]>
+  /** A sentence for operators where rows are seen, or where the key may not ask; null: it sees none. Rejects with `AccessError`. */
+  describe (table: QualifiedName, signal: AbortSignal): Promise<string | null>
+}
+
+export interface PublicRowsOptions {
+  readonly readIds: ReadIds
+  readonly anonKey: string
+  /** Filters of bounded length, in PostgREST's form, that name all of the ids. */
+  readonly filtersOf: (ids: readonly string[]) => readonly string[]
+  /** Hears a sentence for operators each time that ids were not kept. */
+  readonly onShown: (sentence: string) => void
+}
+
+/**
+ * PostgREST itself refuses the key: it does not take the token, lets nobody in without one, or may not take the role that the
+ * token names. Its own codes say so; a bare 401 or 403 may be of anything on the way.
+ */
+const KEY_REFUSED = /^401 (?:PGRST30[0-3]|22023)$/
+
+const nameOf = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
+
+/** A sentence for rows that the key sees. */
+function describeShown (table: QualifiedName): string {
+  return `the anon key alone sees rows of ${nameOf(table)}: row level security is off there, or a policy shows them to everybody; they are given ` +
+    'to nobody, unless SUPABASE_PUBLIC_ROWS says that rows of that table are public on purpose'
+}
+
+/** A sentence for a table that the key may not ask. */
+function describeUnseen (table: QualifiedName): string {
+  return `the anon key may not read ${nameOf(table)}: row level security that is switched off there stays unseen; ` +
+    `grant select (id) on ${nameOf(table)} to anon, with no policy for it, or take WS_AUTHORIZER=postgres`
+}
+
+/**
+ * Makes it. PostgREST does not tell whether row security is on. But where it is off, everybody sees every row, and so does the
+ * anon key: a row that this key alone sees is no proof of its user's right. One row may be public for other reasons, as its owner
+ * can often make it so; so each row is judged by itself, with each answer, and no user can end what others were given.
+ */
+export function createPublicRows ({ readIds, anonKey, filtersOf, onShown }: PublicRowsOptions): PublicRows {
+  /** Null: the key may not ask. */
+  async function askAsNobody (table: QualifiedName, filter: string, signal: AbortSignal): Promise<readonly string[] | null> {
+    let rows: PostgrestRows | null
+    try {
+      rows = await readIds({ table, filter, token: anonKey, counted: false, signal })
+    } catch (error) {
+      if (error instanceof AccessError && KEY_REFUSED.test(error.code ?? '')) return null
+      throw error
+    }
+    if (rows === null) throw new AccessError('bad_answer', 'PostgREST did not take ids that it had sent', { answered: true })
+    return rows.denied ? null : rows.ids
+  }
+
+  async function findShown (table: QualifiedName, ids: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const shown = new Set<string>()
+    for (const filter of filtersOf(ids)) {
+      for (const id of await askAsNobody(table, filter, signal) ?? []) shown.add(id)
+    }
+    return shown
+  }
+
+  return {
+    async keepPrivate (table, ids, signal) {
+      let kept = ids
+      // A project may return fewer rows than match: the rest is asked for again, until none is shown.
+      while (kept.length > 0) {
+        const shown = await findShown(table, kept, signal)
+        const rest = kept.filter(id => !shown.has(id))
+        if (rest.length === kept.length) break
+        kept = rest
+      }
+      if (kept.length < ids.length) onShown(describeShown(table))
+      return kept
+    },
+    async describe (table, signal) {
+      const ids = await askAsNobody(table, 'limit=1', signal)
+      if (ids === null) return describeUnseen(table)
+      return ids.length > 0 ? describeShown(table) : null
+    }
+  }
+}
