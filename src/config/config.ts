@@ -69,13 +69,6 @@ export interface UpgradeSettings {
   readonly loopbackHostOnly?: true
 }
 
-export interface SupabaseSettings {
-  readonly url: string
-  readonly anonKey: string
-  /** Claims of the kinds whose rows may be public on purpose. */
-  readonly publicRows: ReadonlySet<string>
-}
-
 export interface AccessSettings {
   readonly authorizer: 'claims' | 'postgres' | 'supabase'
   /** With several issuers: those whose users have agents and tasks; with a database exactly one. Null: there is only one issuer. */
@@ -84,7 +77,8 @@ export interface AccessSettings {
   readonly pgRole: string
   /** The table or view of each kind. */
   readonly relations: ByKind<string>
-  readonly supabase: SupabaseSettings | null
+  /** `publicTables`: those of the relations that nobody in particular may see on purpose. */
+  readonly supabase: { readonly url: string, readonly anonKey: string, readonly publicTables: readonly string[] } | null
   readonly recheckMs: number
   readonly inbound: InboundBounds
 }

@@ -31,6 +31,7 @@ const choice = <const T extends string>(description: string, initial: T, options
 /** A relation name as `schema.table`, in plain identifiers. */
 const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}\\.[A-Za-z_][A-Za-z0-9_]{0,62}$', wanted: 'the schema and the name of a table or view, such as public.example' }
 
+const RELATIONS = andList(KINDS.map(({ setting }) => `\`${setting}\``))
 const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
 
 /** Every setting: its environment name, type, bounds, default and meaning. An empty value counts as unset. */
@@ -74,7 +75,7 @@ export const SETTINGS = {
   SUPABASE_URL: text('Supabase project URL'),
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
-  SUPABASE_PUBLIC_ROWS: list(`which of ${CLAIMS} have rows that are public on purpose; empty: rows that the anon key alone sees are given to nobody`),
+  SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose`),
   ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?}]`', { maxLength: 65_536 }),
   JWKS_ALLOW_HTTP: flag('allow http issuers that are not on loopback'),
   JWKS_MAX_AGE_S: seconds('keys older than this are refreshed', 600),

@@ -115,7 +115,7 @@ t.test('the guide\'s SQL and settings', async (t) => {
     await gateway.waitForLog('access.warning')
     await sql`alter table public.agents enable row level security`
     await expectPolicies(t, gateway, signed)
-    t.same(settingsOf('public'), { SUPABASE_PUBLIC_ROWS: 'agents' })
+    t.same(settingsOf('public'), { SUPABASE_PUBLIC_TABLES: 'public.agents' })
   })
 
   await t.test('the legacy secret, PostgREST asked', async (t) => {

@@ -20,8 +20,8 @@ export interface SupabaseAccessSettings {
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
   readonly cacheMs: number
-  /** Claims of the tables whose rows may be public on purpose: they are given whether or not the anon key sees them. */
-  readonly publicRows: ReadonlySet<string>
+  /** Those of the relations, as they are written there, whose rows everybody may see on purpose: the anon key is not asked about them. */
+  readonly publicTables: readonly string[]
   /** Hears a sentence for operators each time that rows were not given because the anon key sees them. */
   readonly onShown: (sentence: string) => void
 }
@@ -85,7 +85,8 @@ async function pick (
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
 export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): SupabaseAuthorizer {
-  const { checkTimeoutMs, cacheMs, publicRows } = settings
+  const { checkTimeoutMs, cacheMs, relations, publicTables } = settings
+  const isPublic = mapKinds(({ claim }) => publicTables.includes(relations[claim]))
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
   const shownToNobody = composePublicRows(settings, readIds)
@@ -113,7 +114,7 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
       const [table, ids] = [tables[claim], asked[claim]]
       const found = ids === '*' ? await list(readIds, table, token, signal) : await find(table, ids, token, signal)
       // After the user's question: row security that goes off between the two costs an answer, and shows no row.
-      return [claim, publicRows.has(claim) ? found : await shownToNobody.keepPrivate(table, found, signal)] as const
+      return [claim, isPublic[claim] ? found : await shownToNobody.keepPrivate(table, found, signal)] as const
     })))
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
@@ -136,8 +137,8 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     ...authorizer,
     async start () {
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(checkTimeoutMs)])
-      const sentences = await Promise.all(KINDS.map(async ({ claim }) => publicRows.has(claim)
-        ? `SUPABASE_PUBLIC_ROWS names ${claim}: row level security that is switched off on ${settings.relations[claim]} stays unseen`
+      const sentences = await Promise.all(KINDS.map(async ({ claim }) => isPublic[claim]
+        ? `SUPABASE_PUBLIC_TABLES names ${relations[claim]}: row level security that is switched off there stays unseen`
         : await shownToNobody.describe(tables[claim], signal)))
       return sentences.filter(sentence => sentence !== null)
     }

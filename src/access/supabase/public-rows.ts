@@ -33,7 +33,7 @@ const nameOf = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
 /** A sentence for rows that the key sees. */
 function describeShown (table: QualifiedName): string {
   return `the anon key alone sees rows of ${nameOf(table)}: row level security is off there, or a policy shows them to everybody; they are given ` +
-    'to nobody, unless SUPABASE_PUBLIC_ROWS says that rows of that table are public on purpose'
+    'to nobody, unless SUPABASE_PUBLIC_TABLES says that they are public on purpose'
 }
 
 /** A sentence for a table that the key may not ask. */

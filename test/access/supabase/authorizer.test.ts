@@ -34,7 +34,7 @@ function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}):
     relations: RELATIONS,
     checkTimeoutMs: 60_000,
     cacheMs: 0,
-    publicRows: new Set(),
+    publicTables: [],
     onShown: () => {},
     ...more
   }, { now: () => nowMs })
@@ -164,7 +164,7 @@ t.test('a role that may not read the table sees nothing', async (t) => {
 })
 
 t.test('rows that were not asked for are not believed', async (t) => {
-  const authorizer = createAuthorizer(t, { publicRows: new Set(['agents']) })
+  const authorizer = createAuthorizer(t, { publicTables: ['public.agents'] })
   api.answerWith({ status: 200, body: JSON.stringify([{ id: GLOBEX.agents[0] }, { id: ACME.agents[0] }]) })
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { agents: [ACME.agents[0]], tasks: [] })
 })

@@ -49,7 +49,7 @@ function watch (t: Test, more: Partial<SupabaseAccessSettings> = {}): Watched {
     relations: { agents: 'public.agents', tasks: 'public.tasks' },
     checkTimeoutMs: 60_000,
     cacheMs: 5000,
-    publicRows: new Set(),
+    publicTables: [],
     onShown: (sentence) => { told.push(sentence) },
     ...more
   }, { now: () => performance.now() })
@@ -107,9 +107,9 @@ t.test('a row that becomes public ends nothing but itself: nobody else pays for 
 })
 
 t.test('rows that are public on purpose are given where that is declared, and in that table only', async (t) => {
-  const { authorizer, told, seen } = watch(t, { publicRows: new Set(['agents']) })
+  const { authorizer, told, seen } = watch(t, { publicTables: ['public.agents'] })
   await owner.unsafe(`update public.agents set is_public = true where id = '${ROWS.agents[0]}'; update public.tasks set is_public = true where id = '${ROWS.tasks[0]}'`)
-  t.match(await authorizer.start(), [/^SUPABASE_PUBLIC_ROWS names agents: row level security that is switched off on public\.agents stays unseen/, /rows of public\.tasks: /])
+  t.match(await authorizer.start(), [/^SUPABASE_PUBLIC_TABLES names public\.agents: row level security that is switched off there stays unseen/, /rows of public\.tasks: /])
   t.same([await seen('alice'), await seen('bob')], ['a:a1 a:a2 a:f2', `a:a1 ${BOB}`])
   t.match(told, [/rows of public\.tasks: /, /rows of public\.tasks: /])
 })
@@ -178,7 +178,7 @@ t.test('no row slips through where a project returns fewer rows than match', asy
 t.test('what the anon key sees at the start is told, and so is the row that is not given; a project that is away then changes nothing later', async (t) => {
   const first = watch(t)
   await owner.unsafe(`update public.agents set is_public = true where id = '${ROWS.agents[0]}'`)
-  t.match(await first.authorizer.start(), [/^the anon key alone sees rows of public\.agents: .* unless SUPABASE_PUBLIC_ROWS says/])
+  t.match(await first.authorizer.start(), [/^the anon key alone sees rows of public\.agents: .* unless SUPABASE_PUBLIC_TABLES says/])
   const later = watch(t)
   api.answerWith({ status: 503, body: '{}' })
   await t.rejects(later.authorizer.start(), { reason: 'http_status', code: '503' })
