@@ -3,6 +3,10 @@ import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { UnsafeDatabaseError } from '../../../src/access/access-error.js'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
+import { createPgConnection, type PgConnection } from '../../../src/access/postgres/connection.js'
+import { readDatabaseUrl } from '../../../src/access/postgres/read-url.js'
+import { inspectSafeguards, type Inspection } from '../../../src/access/postgres/safeguards.js'
+import { parseQualifiedName } from '../../../src/access/qualified-name.js'
 import { startPostgres } from '../../support/postgres.js'
 import { until } from '../../support/until.js'
 import { identityOf } from '../identity-of.js'
@@ -61,6 +65,10 @@ const CHANGES: ReadonlyArray<readonly [string, string, RegExp]> = [
     'create or replace view public.shown with (security_invoker = true) as select id, project_id from public.agents', /row level security is off on public\.open/],
   ['alter table public.tasks rename to kept; create table public.tasks (id uuid); grant select on public.tasks to authenticated',
     'drop table public.tasks; alter table public.kept rename to tasks', /row level security is off on public\.tasks/],
+  ...['projects', 'organizations', 'memberships', 'tickets'].map(table => [`alter table public.${table} disable row level security`,
+    `alter table public.${table} enable row level security`, new RegExp(`row level security does not hold any more on public\\.${table}, which a policy reads`)] as const),
+  ['alter table public.projects owner to keeper; grant keeper to authenticated', 'alter table public.projects owner to postgres; revoke keeper from authenticated',
+    /row level security does not hold any more on public\.projects/],
   ['alter role portcullis_login set request.headers = \'{}\'', 'alter role portcullis_login reset request.headers', /sets request\.headers for every session/]
 ]
 
@@ -88,6 +96,55 @@ t.test('what makes the database safe is read with each check: when it ends, noth
       t.match(told, [[reason], null])
       t.equal(told.length, 2)
     })
+  }
+  t.same(wrong, [])
+})
+
+/** Changes in the midst of an inspection, how each is taken back, and what is done before: these, and two of what no snapshot holds. */
+const IN_ITS_MIDST: ReadonlyArray<readonly [string, string, string?]> = [
+  ['grant owns_tasks to authenticated', 'revoke owns_tasks from authenticated'],
+  ['revoke owns_tasks from authenticated', 'select', 'grant owns_tasks to authenticated'],
+  ...CHANGES.map(([change, undo]) => [change, undo] as const),
+  ['alter policy tenant on public.projects using (true)', 'alter policy tenant on public.projects using (exists (select from public.organizations o where o.id = projects.organization_id))']
+]
+
+t.test('an inspection judges the very state that its fingerprint names, whatever is changed in its midst', async (t) => {
+  await owner.unsafe('create role owns_tasks; grant create on schema public to owns_tasks; alter table public.tasks owner to owns_tasks')
+  t.teardown(() => owner.unsafe('alter table public.tasks owner to postgres; drop owned by owns_tasks; drop role owns_tasks'))
+  const guarded = {
+    role: 'authenticated', startup: [], seenSecured: new Set<string>(), agents: parseQualifiedName('public.shown'), tasks: parseQualifiedName('public.tasks')
+  }
+  const session = createPgConnection(readDatabaseUrl(server.url('portcullis_login', database)))
+  t.teardown(() => session.end())
+  const wrong: unknown[] = []
+  for (const [change, undo, first = 'select'] of IN_ITS_MIDST) {
+    // Before each statement from the first look at the relations on: the one change, in a connection of its own.
+    for (let at = 3; at < 12; at++) {
+      const connection = createPgConnection(readDatabaseUrl(server.url('portcullis_login', database)))
+      const { fingerprint: before } = await inspectSafeguards(session, guarded)
+      await owner.unsafe(first)
+      let [statements, changed] = [0, false]
+      let turn: Promise<unknown> = Promise.resolve()
+      const interrupted: PgConnection = {
+        ...connection,
+        async run (text, parameters) {
+          const own = turn.then(async () => {
+            if (++statements === at) {
+              await owner.unsafe(change)
+              changed = true
+            }
+            return await connection.run(text, parameters)
+          })
+          turn = own.catch(() => {})
+          return await own
+        }
+      }
+      const inspection = await inspectSafeguards(interrupted, guarded).catch((error: unknown) => error)
+      await connection.end()
+      await owner.unsafe(changed ? undo : `${change}; ${undo}`)
+      const isRight = inspection instanceof Error || (inspection as Inspection).fingerprint === before
+      if (!isRight) wrong.push([change, at])
+    }
   }
   t.same(wrong, [])
 })

@@ -35,7 +35,8 @@ function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}):
     publicTables: [],
     checkTimeoutMs: 60_000,
     cacheMs: 0,
-    lookEveryMs: 3_600_000,
+    publicTables: [],
+    onShown: () => {},
     ...more
   }, { now: () => nowMs })
   t.teardown(async () => {
@@ -57,11 +58,11 @@ async function ask (authorizer: Authorizer, { user, asked, claims = {}, token }:
   return await authorizer.visible(identity, token ?? sign(identity.claims), asked, { fresh: false })
 }
 
-t.test('a user sees the agents and tasks of their own organizations only, both kinds asked at once', async (t) => {
+t.test('a user sees the agents and tasks of their own organizations only, both kinds asked at once, and nobody in particular after them', async (t) => {
   const authorizer = createAuthorizer(t, { url: `${api.url}/` })
   const before = api.requests.length
   t.same(await ask(authorizer, { user: 'alice', asked: ALL }), ACME)
-  t.equal(api.requests.length, before + 2)
+  t.equal(api.requests.length, before + 4)
   t.same(await ask(authorizer, { user: 'bob', asked: ALL }), GLOBEX)
   t.same(await ask(authorizer, { user: 'mallory', asked: ALL }), NOTHING)
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: '*' } }), ACME)
@@ -71,7 +72,9 @@ t.test('a kind that is not asked for costs no request', async (t) => {
   const authorizer = createAuthorizer(t)
   const before = api.requests.length
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { ...ACME, tasks: [] })
-  t.equal(api.requests.length, before + 1)
+  t.equal(api.requests.length, before + 2)
+  t.same(await ask(authorizer, { user: 'bob', asked: { agents: ACME.agents, tasks: [] } }), NOTHING)
+  t.equal(api.requests.length, before + 3, 'what the user does not see is not asked about again')
 })
 
 t.test('an id that is no uuid is forbidden, like a missing one and another tenant\'s, and does not spoil the others', async (t) => {
@@ -162,7 +165,7 @@ t.test('a role that may not read the table sees nothing', async (t) => {
 })
 
 t.test('rows that were not asked for are not believed', async (t) => {
-  const authorizer = createAuthorizer(t)
+  const authorizer = createAuthorizer(t, { publicTables: ['public.agents'] })
   api.answerWith({ status: 200, body: JSON.stringify([{ id: GLOBEX.agents[0] }, { id: ACME.agents[0] }]) })
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { agents: [ACME.agents[0]], tasks: [] })
 })
