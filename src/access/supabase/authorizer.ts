@@ -20,7 +20,10 @@ export interface SupabaseAccessSettings {
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
   readonly cacheMs: number
-  /** Those of the relations, as they are written there, whose rows everybody may see on purpose: the anon key is not asked about them. None: see `takesFirstLook`. */
+  /**
+   * Those of the relations, as they are written there, whose rows everybody may see on purpose: the anon key is not asked about them.
+   * Where none is named, see `takesFirstLook` in public-rows.ts.
+   */
   readonly publicTables: readonly string[]
   /** Hears a sentence for operators each time that rows were not given because the anon key sees them. */
   readonly onShown: (sentence: string) => void

@@ -2,7 +2,7 @@ import { createSigner } from 'fast-jwt'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import type { Asked, Authorizer, Visible } from '../../../src/access/authorizer.js'
-import { createSupabaseAuthorizer, type SupabaseAccessSettings } from '../../../src/access/supabase/authorizer.js'
+import { createSupabaseAuthorizer, type SupabaseAccessSettings, type SupabaseAuthorizer } from '../../../src/access/supabase/authorizer.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startPostgrest } from '../../support/postgrest.js'
 import { until } from '../../support/until.js'
@@ -27,7 +27,14 @@ const NOTHING: Visible = { agents: [], tasks: [] }
 
 const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 let nowMs = 1_000_000
-function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): Authorizer {
+/** One that has had its first look. */
+async function startAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): Promise<Authorizer> {
+  const authorizer = createAuthorizer(t, more)
+  await authorizer.start()
+  return authorizer
+}
+
+function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): SupabaseAuthorizer {
   const authorizer = createSupabaseAuthorizer({
     url: api.url,
     anonKey: api.anonKey,
@@ -35,7 +42,6 @@ function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}):
     publicTables: [],
     checkTimeoutMs: 60_000,
     cacheMs: 0,
-    publicTables: [],
     onShown: () => {},
     ...more
   }, { now: () => nowMs })
@@ -59,7 +65,7 @@ async function ask (authorizer: Authorizer, { user, asked, claims = {}, token }:
 }
 
 t.test('a user sees the agents and tasks of their own organizations only, both kinds asked at once, and nobody in particular after them', async (t) => {
-  const authorizer = createAuthorizer(t, { url: `${api.url}/` })
+  const authorizer = await startAuthorizer(t, { url: `${api.url}/` })
   const before = api.requests.length
   t.same(await ask(authorizer, { user: 'alice', asked: ALL }), ACME)
   t.equal(api.requests.length, before + 4)
@@ -69,7 +75,7 @@ t.test('a user sees the agents and tasks of their own organizations only, both k
 })
 
 t.test('a kind that is not asked for costs no request', async (t) => {
-  const authorizer = createAuthorizer(t)
+  const authorizer = await startAuthorizer(t)
   const before = api.requests.length
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { ...ACME, tasks: [] })
   t.equal(api.requests.length, before + 2)
