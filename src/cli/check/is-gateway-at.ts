@@ -3,7 +3,7 @@ import { request as requestPlainly, type IncomingMessage } from 'node:http'
 import { request as requestByTls } from 'node:https'
 import { networkInterfaces } from 'node:os'
 
-const TIMEOUT_MS = 2000
+const TIMEOUT_MS = 5000
 const MAX_BODY_BYTES = 4096
 
 /** A question that a gateway's port answers in its own way: what it answers to a GET. */
@@ -30,7 +30,7 @@ function addressesOf (host: string): string[] {
   return asked.map(({ address }) => address)
 }
 
-/** Whether a gateway of ours answers there, within 2 s. Never rejects. */
+/** Whether a gateway of ours answers there, within 5 s. Never rejects. */
 export async function isGatewayAt ({ host, port, ask }: Asked): Promise<boolean> {
   const answers = await Promise.all(addressesOf(host).map(async address => await answersAt({ host: address, port, ask })))
   return answers.includes(true)
