@@ -23,7 +23,7 @@ export interface PublicRowsOptions {
   readonly takesFirstLook: boolean
   /** Filters of bounded length, in PostgREST's form, that name all of the ids. */
   readonly filtersOf: (ids: readonly string[]) => readonly string[]
-  /** Hears a sentence for operators each time that ids were not kept. */
+  /** Hears a sentence for operators each time that ids were not kept, and what a first look shows that comes with an answer. */
   readonly onShown: (sentence: string) => void
 }
 
