@@ -2,8 +2,13 @@ import { once } from 'node:events'
 import { request as requestPlainly, type IncomingMessage } from 'node:http'
 import { request as requestByTls } from 'node:https'
 import { networkInterfaces } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 
 const TIMEOUT_MS = 5000
+const TRIES = 3
+const PAUSE_MS = 300
+/** What a gateway of ours answers that takes nobody in at the moment. */
+const BUSY = /"error":"(?:overloaded|restarting|unavailable)"/
 const MAX_BODY_BYTES = 4096
 
 /** A question that a gateway's port answers in its own way: what it answers to a GET. */
@@ -30,10 +35,14 @@ function addressesOf (host: string): string[] {
   return asked.map(({ address }) => address)
 }
 
-/** Whether a gateway of ours answers there, within 5 s. Never rejects. */
+/** Whether a gateway of ours answers there, within 5 s for each of three tries: a busy one may refuse the first. Never rejects. */
 export async function isGatewayAt ({ host, port, ask }: Asked): Promise<boolean> {
-  const answers = await Promise.all(addressesOf(host).map(async address => await answersAt({ host: address, port, ask })))
-  return answers.includes(true)
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (tries > 0) await setTimeout(PAUSE_MS)
+    const answers = await Promise.all(addressesOf(host).map(async address => await answersAt({ host: address, port, ask })))
+    if (answers.includes(true)) return true
+  }
+  return false
 }
 
 async function answersAt ({ host, port, ask: { tls, path, status, word } }: Asked): Promise<boolean> {
@@ -50,7 +59,7 @@ async function answersAt ({ host, port, ask: { tls, path, status, word } }: Aske
       body += String(chunk)
       if (body.length > MAX_BODY_BYTES) return false
     }
-    return response.statusCode === status && body.includes(word)
+    return (response.statusCode === status && body.includes(word)) || (response.statusCode === 503 && BUSY.test(body))
   } catch {
     return false
   } finally {
