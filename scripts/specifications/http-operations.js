@@ -3,6 +3,7 @@ import { denialsOf } from '../../dist/http/secrets.js'
 import { describeRefusal } from '../../dist/http/describe-answer.js'
 import { overloadedAnswer, refusalAnswer, tooLargeAnswer, tooSlowAnswer } from '../../dist/http/answers.js'
 import { createAdminRoutes, createMainRoutes } from '../../dist/http/routes/mounted-routes.js'
+import { rewritePath } from '../../dist/http/target.js'
 
 const HEADERS = {
   'Retry-After': { required: true, description: 'whole seconds until another attempt can succeed', schema: { type: 'integer', minimum: 1 } },
@@ -121,7 +122,7 @@ export function buildHttpPaths (servers, schemas) {
   }
   const paths = {}
   for (const route of [...MAIN_ROUTES, ...ADMIN_ROUTES.filter(route => !isMounted(MAIN_ROUTES, route))]) {
-    const path = route.path.replace(/:(\w+)/g, '{$1}')
+    const path = rewritePath(route.path, name => `{${name}}`)
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: toOperation(route, servers, refer) }
   }
   return paths

@@ -43,8 +43,6 @@ export interface AskerOptions {
 /** Asks a back end users' questions: each in its time, on places that no user can take from the others, while it is there and safe. */
 export interface Asker {
   ask (question: Question): Promise<Visible>
-  /** Runs a look at the back end that no user asked for, unless it is away or unsafe. Rejects as the look does. */
-  look (work: () => Promise<void>): Promise<void>
   /** Why nothing may be given; null: it is safe as far as is known. */
   readonly unsafe: UnsafeDatabaseError | null
   /** Ends what runs and waits. */
@@ -73,7 +71,6 @@ export function createAsker ({ ask, probe, places, checkTimeoutMs, lingerMs, now
         running.delete(deadline)
       }
     },
-    async look (work) { await breaker.run(work) },
     get unsafe () { return breaker.unsafe },
     close () {
       breaker.close()

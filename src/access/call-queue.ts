@@ -58,7 +58,7 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
   /** Hands places to those who wait, in the same tick: no newcomer can take one in between. */
   function giveBack (taken: readonly Group[]): void {
     places.giveBack(taken)
-    while (turns.serveRound(admitOne)) { /* until there is no place for anybody who waits */ }
+    turns.serve(recheck => places.haveRoom(groups.shared(recheck)), admitOne)
   }
 
   /** Nobody waits for the answer any more, and nothing says that the back end has stopped. */

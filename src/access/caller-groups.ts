@@ -13,6 +13,8 @@ export interface Caller {
 export interface CallerGroups {
   /** In which groups a call needs a place while it runs. */
   running (caller: Caller): readonly Group[]
+  /** Those of them that calls of every user share, re-checks or others: where one is full, no such call can run. */
+  shared (recheck: boolean): readonly Group[]
   /** In which groups a call needs a seat while it waits. */
   waiting (caller: Caller): readonly Group[]
   /** What stays taken for a while when the back end may still work on a question that nobody waits for any more. */
@@ -56,6 +58,10 @@ export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions
     ? [{ name: 'lists of rechecks', most: halfOfRechecks }]
     : [{ name: 'lists', most: quarter }, { name: `lists of ${userId}`, most: 1 }]
 
+  const all = { name: 'all', most: places }
+  const shared = { asking: [all, { name: 'asking', most: ofAsking }], rechecks: [all, { name: 'rechecks', most: ofRechecks }] }
+  const sharedBy = (recheck: boolean): readonly Group[] => recheck ? shared.rechecks : shared.asking
+
   const isSlow = (userId: string): boolean => now() < (slowUntilMs.get(userId) ?? -Infinity)
 
   /** The groups that bound one user, and all slow users together. */
@@ -68,11 +74,11 @@ export function createCallerGroups ({ places, slowMs, now }: CallerGroupsOptions
 
   return {
     running (caller) {
-      const groups = [{ name: 'all', most: places }, ...boundsOf(caller)]
-      groups.push(caller.recheck ? { name: 'rechecks', most: ofRechecks } : { name: 'asking', most: ofAsking })
+      const groups = [...sharedBy(caller.recheck), ...boundsOf(caller)]
       if (caller.list) groups.push(...boundsOfList(caller))
       return groups
     },
+    shared: sharedBy,
     waiting: ({ userId, recheck }) => recheck
       ? [{ name: 'rechecks', most: seats }]
       : [{ name: 'asking', most: seats }, { name: isSlow(userId) ? 'slow' : `user ${userId}`, most: seats / 2 }],

@@ -17,18 +17,12 @@ export interface RemoteAuthorizerOptions extends Omit<AskerOptions, 'now' | 'onU
   readonly clocks: Clocks
 }
 
-/** An authorizer whose owner may look at the back end's safety without a user's question. */
-export interface RemoteAuthorizer extends Authorizer {
-  /** Runs a look, and rejects as it does: what it finds counts as if a question had found it. Not while the back end is away. */
-  look (work: () => Promise<void>): Promise<void>
-}
-
 /**
  * Makes an authorizer around a back end that must be asked: with a deadline, places that no user can take from the others,
  * a circuit breaker and a short cache of positive answers. Rejects with `AccessError` or `UnsafeDatabaseError` when there
  * is no answer.
  */
-export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): RemoteAuthorizer {
+export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Authorizer {
   const { cacheMs, clocks } = options
   const cache = createPositiveCache({ maxEntries: CACHED_IDS, lifetimeMs: cacheMs, clocks })
   let tellUnsafe: OnUnsafe = () => {}
@@ -73,7 +67,6 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Remot
       return visibleBeyondCache(asked, { identity, token, asked: unknown, options })
     },
     forget: cache.forget,
-    look: asker.look,
     watchSafety (onUnsafe) {
       tellUnsafe = onUnsafe
       if (asker.unsafe !== null) onUnsafe(asker.unsafe.reasons)

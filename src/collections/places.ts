@@ -10,10 +10,13 @@ export class Places {
 
   /** Whether there was room in every group; then a place in each is taken. */
   take (groups: readonly Group[]): boolean {
-    if (groups.some(({ name, most }) => this.takenOf(name) >= most)) return false
+    if (!this.haveRoom(groups)) return false
     for (const { name } of groups) this.taken.set(name, this.takenOf(name) + 1)
     return true
   }
+
+  /** Whether there is room in every group. */
+  haveRoom (groups: readonly Group[]): boolean { return groups.every(({ name, most }) => this.takenOf(name) < most) }
 
   /** Gives the places back: exactly those that were taken. */
   giveBack (groups: readonly Group[]): void {

@@ -82,7 +82,7 @@ const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['acces
   relations: mapKinds(({ setting }) => values[setting]),
   supabase: values.SUPABASE_URL === undefined || values.SUPABASE_ANON_KEY === undefined
     ? null
-    : { url: values.SUPABASE_URL.replace(/\/+$/, ''), anonKey: values.SUPABASE_ANON_KEY },
+    : { url: values.SUPABASE_URL.replace(/\/+$/, ''), anonKey: values.SUPABASE_ANON_KEY, publicTables: values.SUPABASE_PUBLIC_TABLES },
   recheckMs: values.WS_ACCESS_RECHECK_S * S,
   inbound: { maxEntries: values.WS_INBOUND_MAX, maxBytes: values.WS_INBOUND_MAX_BYTES, maxUserBytes: values.WS_INBOUND_USER_BYTES }
 })

@@ -1,6 +1,6 @@
 import { readDatabaseUrl } from '../access/postgres/read-url.js'
-import { KINDS } from '../kinds.js'
-import { andList } from '../list-words.js'
+import { KINDS, mapKinds } from '../kinds.js'
+import { andList, orList } from '../list-words.js'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import { checkRedisSettings, hasRedis } from './check-redis-settings.js'
 import { checkTls } from './check-tls.js'
@@ -57,6 +57,9 @@ function checkAccess (values: SettingValues, report: ReportMistake): void {
   if (values.DATABASE_URL !== undefined) checkDatabaseUrl(values.DATABASE_URL, report)
   if (authorizer === 'supabase' && values.SUPABASE_URL === undefined) report('SUPABASE_URL', 'is needed with WS_AUTHORIZER=supabase')
   if (authorizer === 'supabase' && values.SUPABASE_ANON_KEY === undefined) report('SUPABASE_ANON_KEY', 'is needed with WS_AUTHORIZER=supabase')
+  const tables = mapKinds(({ setting }) => values[setting])
+  const isOther = (name: string): boolean => !Object.values(tables).includes(name)
+  if (values.SUPABASE_PUBLIC_TABLES.some(isOther)) report('SUPABASE_PUBLIC_TABLES', `names tables of the gateway, as ${orList(Object.values(tables))}`)
 }
 
 /** With several issuers, each could mint a token that names another's agents: those whose word counts are named. */

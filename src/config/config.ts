@@ -79,7 +79,8 @@ export interface AccessSettings {
   readonly pgRole: string
   /** The table or view of each kind. */
   readonly relations: ByKind<string>
-  readonly supabase: { readonly url: string, readonly anonKey: string } | null
+  /** `publicTables`: those of the relations that nobody in particular may see on purpose. */
+  readonly supabase: { readonly url: string, readonly anonKey: string, readonly publicTables: readonly string[] } | null
   readonly recheckMs: number
   readonly inbound: InboundBounds
 }

@@ -1,6 +1,7 @@
 import type { Authorizer } from '../access/authorizer.js'
 import { createGenerations } from '../collections/generations.js'
 import { createSpacing } from '../collections/spacing.js'
+import { atMostLongestTimer } from '../longest-timer.js'
 import { checkRights } from './check-rights.js'
 import { RightsGroups } from './rights-groups.js'
 import { createTurns } from './rights-turns.js'
@@ -83,7 +84,7 @@ export function createRights (deps: RightsDeps): Rights {
     start (started) {
       handlers = started
       // What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one.
-      if (!authorizer.local) timer ??= setInterval(checkDue, Math.max(MIN_TICK_MS, periodMs / TICK_PARTS)).unref()
+      if (!authorizer.local) timer ??= setInterval(checkDue, atMostLongestTimer(Math.max(MIN_TICK_MS, periodMs / TICK_PARTS))).unref()
     },
     add (session) { if (!authorizer.local) groups.add(session) },
     remove (session) { groups.remove(session) },

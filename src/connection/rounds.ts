@@ -1,3 +1,4 @@
+import { atMostLongestTimer } from '../longest-timer.js'
 import { BUCKETS, type Registry, type Sessions } from './registry.js'
 
 /** Periodic work over all open connections with one timer for the process, not one per connection. */
@@ -20,7 +21,7 @@ export function startRounds (registry: Registry, periodMs: number, visit: (sessi
       bucket = (bucket + 1) % BUCKETS
       if (sessions.size > 0) visit(sessions)
     }
-  }, Math.max(1, stepMs))
+  }, atMostLongestTimer(Math.max(1, stepMs)))
   timer.unref()
   return { stop: () => { clearInterval(timer) } }
 }

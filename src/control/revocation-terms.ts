@@ -20,6 +20,12 @@ export function widest (one: number | null, other: number | null): number | null
   return one === null || other === null ? null : Math.max(one, other)
 }
 
+/**
+ * Processes of the build before read it as the revocation of a token that is nowhere. No revocation is kept under this text,
+ * whatever its id is: `toMember` writes `kind` first, and so did they.
+ */
+const WITNESS = JSON.stringify({ id: 'kept since @', kind: 'jti', issuer: null, issuedBeforeMs: null })
+
 /** Revocations: a second one of the same name never says less than the first. `maxLifetimeMs`: how long one lasts by itself. */
 export function createRevocationTerms (maxLifetimeMs: number): LedgerTerms {
   return {
@@ -27,7 +33,7 @@ export function createRevocationTerms (maxLifetimeMs: number): LedgerTerms {
     whenFull: 'refuse',
     onSecond: 'widen',
     unknownLiftMs: maxLifetimeMs,
-    witness: JSON.stringify({ kind: 'jti', id: 'kept since @', issuer: null, issuedBeforeMs: null }),
+    witness: WITNESS,
     nameOf (member) {
       const revocation = parseKeptRevocation(member)
       return revocation === null ? null : nameOfTarget(revocation)

@@ -21,8 +21,6 @@ export interface Access {
 
 const POOL_SIZE = 10
 const CACHE_MS = 5000
-/** Looks at a project are no more frequent than this, however often rights are checked, in ms. */
-const MIN_LOOK_EVERY_MS = 60_000
 const monotonic = (): number => performance.now()
 
 /**
@@ -41,8 +39,13 @@ async function startUnlessUnsafe (
   }
 }
 
-/** Chooses who decides what a user may see: the program's own authorizer, or the configured one. */
-export function composeAccess ({ access, upgrade }: Config, own: Authorizer | null = null): Access {
+/**
+ * Chooses who decides what a user may see: the program's own authorizer, or the configured one. `onShown` hears, in sentences for
+ * operators, of rows that were not given because they are shown to nobody in particular.
+ */
+export function composeAccess (
+  { access, upgrade }: Config, own: Authorizer | null = null, onShown: (sentence: string) => void = () => {}
+): Access {
   if (own !== null) return { authorizer: own, keepTokens: !own.local, start: async () => [] }
   // Half of the deadline at most: the other half is for the limits before and after.
   const checkTimeoutMs = Math.max(50, upgrade.deadlineMs / 2)
@@ -61,12 +64,12 @@ export function composeAccess ({ access, upgrade }: Config, own: Authorizer | nu
   }
   if (access.authorizer === 'supabase' && access.supabase !== null) {
     const supabase = createSupabaseAuthorizer({
-      url: access.supabase.url,
-      anonKey: access.supabase.anonKey,
+      ...access.supabase,
       relations: access.relations,
+      publicTables: access.supabase.publicTables,
       checkTimeoutMs,
       cacheMs: CACHE_MS,
-      lookEveryMs: Math.max(MIN_LOOK_EVERY_MS, access.recheckMs)
+      onShown
     }, { now: monotonic })
     return { authorizer: onlyTheirs(supabase), keepTokens: true, start: async (onAway) => await startUnlessUnsafe(supabase, onAway) }
   }

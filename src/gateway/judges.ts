@@ -15,7 +15,7 @@ import { composeNodes, type Nodes } from './nodes.js'
 import { createReport } from './report.js'
 import { createResumeKey, type ResumeKey } from './resume-key.js'
 import { composeStrikes } from './strikes.js'
-import { tellAccessFaults } from './tell-access-faults.js'
+import { createAccessWarnings, tellAccessFaults } from './tell-access-faults.js'
 import { composeTokens } from './tokens.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -49,7 +49,9 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
     config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null, readsTopics: parts.bus === undefined
   })
   addExit(limits.close)
-  const chosen = composeAccess(config, parts.authorizer ?? null)
+  const warnings = createAccessWarnings(log)
+  exits.add(warnings.close)
+  const chosen = composeAccess(config, parts.authorizer ?? null, warnings.tell)
   const access = { ...chosen, authorizer: tellAccessFaults(chosen.authorizer, log) }
   addExit(async () => { await access.authorizer.close() })
   const accessSafety = watchAccessSafety(access.authorizer, log)

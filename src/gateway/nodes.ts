@@ -51,7 +51,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     pendingMs: config.upgrade.deadlineMs + PENDING_MARGIN_MS,
     now: monotonic
   })
-  const takeover = createTakeover({ store, heartbeat, leaseMs, onLost: (lost) => { writeLost(audit, lost, onFault) } })
+  const takeover = createTakeover({ store, heartbeat, leaseMs, now: monotonic, onLost: (lost) => { writeLost(audit, lost, onFault) } })
   return {
     closed (connection, closed) {
       if (connection.connectionId !== null) records.ended(connection.connectionId)

@@ -1,5 +1,6 @@
 import type { MetricSources } from '../observe/metrics/exposition.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
+import type { Server } from '../transport/uws/server.js'
 import type { Fanout } from './bus.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
@@ -19,10 +20,11 @@ export interface ProcessOperationsDeps {
   readonly ground: Ground
   readonly judges: Judges
   readonly fanout: Fanout
+  readonly server: Pick<Server, 'isPaused'>
 }
 
 /** Puts together what operators may ask. */
-export function composeProcessOperations ({ ground, judges, fanout }: ProcessOperationsDeps): ProcessOperations {
+export function composeProcessOperations ({ ground, judges, fanout, server }: ProcessOperationsDeps): ProcessOperations {
   const { config, options, phase, registry, metrics, destination, eventLoop, redisFailures } = ground
   const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
@@ -34,7 +36,8 @@ export function composeProcessOperations ({ ground, judges, fanout }: ProcessOpe
     redisMissing: !control.loaded || (config.limits.onRedisDown === 'closed' && limits.redisUp() === false),
     rightsMissing: redisFailures.cannotDecide() && !config.limits.dryRun,
     channelMissing: !control.listening,
-    accessUnsafe: !accessSafety.isSafe()
+    accessUnsafe: !accessSafety.isSafe(),
+    doorShut: server.isPaused()
   })
   return {
     readiness,

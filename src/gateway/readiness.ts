@@ -1,6 +1,6 @@
 import type { IssuerStatus } from '../tokens/token-verifier.js'
 
-export type UnreadyReason = 'starting' | 'draining' | 'no_issuer_keys' | 'redis' | 'redis_rights' | 'control_channel' | 'access_unsafe'
+export type UnreadyReason = 'starting' | 'draining' | 'no_issuer_keys' | 'redis' | 'redis_rights' | 'control_channel' | 'access_unsafe' | 'descriptors'
 
 /** Whether traffic may be sent here, and why not. */
 export interface Readiness {
@@ -24,14 +24,16 @@ export interface ReadinessFacts {
   readonly channelMissing: boolean
   /** The database that decides does not protect its rows: it shows nobody anything. */
   readonly accessUnsafe: boolean
+  /** The main port is closed, as descriptors are short. */
+  readonly doorShut: boolean
 }
 
 /**
  * Ready: started, not draining, every issuer tried and the keys of at least one at hand, Redis if it is needed, the rights
- * there, and a database that is safe.
+ * there, a database that is safe, and the main port open.
  */
 export function judgeReadiness (facts: ReadinessFacts): Readiness {
-  const { started, draining, issuers, redisMissing, rightsMissing, channelMissing, accessUnsafe } = facts
+  const { started, draining, issuers, redisMissing, rightsMissing, channelMissing, accessUnsafe, doorShut } = facts
   const allTried = issuers.every((issuer) => issuer.tried)
   const checks: ReadonlyArray<readonly [UnreadyReason, boolean]> = [
     ['starting', !started || !allTried],
@@ -40,7 +42,8 @@ export function judgeReadiness (facts: ReadinessFacts): Readiness {
     ['redis', redisMissing],
     ['redis_rights', rightsMissing],
     ['control_channel', channelMissing],
-    ['access_unsafe', accessUnsafe]
+    ['access_unsafe', accessUnsafe],
+    ['descriptors', doorShut]
   ]
   const reasons = checks.filter(([, holds]) => holds).map(([reason]) => reason)
   const issuersWithoutKeys = issuers.filter((issuer) => !issuer.usable).map((issuer) => issuer.name)

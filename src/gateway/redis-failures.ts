@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import { Cluster } from '#ioredis'
+import { Cluster, type Redis } from '#ioredis'
+import { tryAdmit } from '../limits/redis/try-admit.js'
 import { createMinuteLines } from '../observe/minute-lines.js'
 import type { SampledLines } from '../observe/sampled-lines.js'
 import { writeEvent } from '../observe/log/log.js'
@@ -35,7 +36,7 @@ export const NO_REDIS_FAILURES: RedisFailures = { note () {}, async look () {}, 
 
 /** What was found denied is asked again after this time: an operator may have mended it. */
 const LOOK_AGAIN_MS = 5000
-/** However many scripts are denied something, Redis is asked what it was no more often than this. */
+/** However much is denied, Redis is asked what it is no more often than this. */
 const LOOK_GAP_MS = 1000
 /** What scripts ask without a key. */
 const IN_SCRIPTS: ReadonlySet<string> = new Set(['time'])
@@ -57,6 +58,8 @@ class FailureReport implements RedisFailures {
   /** Denials in scripts that wait for the name of the command, by the patterns of all keys of the script. */
   private unnamed = new Map<string, Unnamed>()
   private looking: Promise<void> | null = null
+  /** A denial was met during a look, which may have asked before it. */
+  private metMeanwhile = false
   private lookedAtMs = -Infinity
   private next: { readonly atMs: number, readonly timer: NodeJS.Timeout } | null = null
   private closed = false
@@ -78,7 +81,10 @@ class FailureReport implements RedisFailures {
     const names = this.patternsOf(failed?.names ?? [])
     if (failure.kind === 'fault') this.writeFault(failed?.command ?? 'redis', failure.code, names)
     else if (failed?.isInScript === true) this.nameLater(names)
-    else this.writeDenied(failed?.command ?? OTHER, names, 1)
+    else {
+      this.writeDenied(failed?.command ?? OTHER, names, 1)
+      this.lookSoon()
+    }
   }
 
   readonly look = async (): Promise<void> => {
@@ -95,23 +101,39 @@ class FailureReport implements RedisFailures {
   }
 
   private async ask (): Promise<void> {
-    const { client, needs } = this.deps
+    const { client } = this.deps
     clearTimeout(this.next?.timer)
     this.next = null
     this.lookedAtMs = this.now()
+    this.metMeanwhile = false
     try {
       const nodes = client instanceof Cluster ? client.nodes('master') : [client]
-      const found = await Promise.all(nodes.map(async node => await findDenied(node, needs)))
-      this.denied = found.flatMap(denied => denied ?? [])
-      this.scriptsDenied = false
+      const found = await Promise.all(nodes.map(async node => await this.askNode(node)))
+      this.denied = found.flatMap(({ denied }) => denied)
+      this.scriptsDenied = found.some(({ mayDecide }) => !mayDecide)
     } catch (error) {
-      const isDenied = classifyFailure(error).kind === 'denied'
-      if (isDenied) this.scriptsDenied = true
       this.note(error)
     }
     if (this.closed) return
     this.writeFound()
-    if (this.cannotDecide() || this.denied.length > 0) this.lookIn(LOOK_AGAIN_MS)
+    // The look itself meets a denial where no script may run.
+    if (this.metMeanwhile && !this.scriptsDenied) this.lookIn(LOOK_GAP_MS)
+    else if (this.cannotDecide() || this.denied.length > 0) this.lookIn(LOOK_AGAIN_MS)
+  }
+
+  /** Rejects when Redis does not answer. */
+  private async askNode (node: Redis): Promise<{ readonly denied: readonly Denied[], readonly mayDecide: boolean }> {
+    const found = await unlessDenied(findDenied(node, this.deps.needs))
+    const denied = found.value ?? []
+    // Without EVAL a script runs for as long as Redis knows it: whether it knows that of the limits is tried.
+    const isDoubtful = found.isDenied || denied.some(({ command }) => command === 'eval')
+    return { denied, mayDecide: !isDoubtful || !(await unlessDenied(tryAdmit(node))).isDenied }
+  }
+
+  /** Any denial may be one that keeps everybody out. */
+  private lookSoon (): void {
+    if (this.looking === null) this.lookIn(Math.max(0, this.lookedAtMs + LOOK_GAP_MS - this.now()))
+    else this.metMeanwhile = true
   }
 
   private lookIn (delayMs: number): void {
@@ -127,7 +149,7 @@ class FailureReport implements RedisFailures {
     const unnamed = this.unnamed.get(key) ?? { names, count: 0 }
     unnamed.count++
     this.unnamed.set(key, unnamed)
-    this.lookIn(Math.max(0, this.lookedAtMs + LOOK_GAP_MS - this.now()))
+    this.lookSoon()
   }
 
   /**
@@ -163,6 +185,16 @@ class FailureReport implements RedisFailures {
 
   private patternsOf (names: readonly string[]): string[] {
     return [...new Set(names.flatMap(name => patternOf(name, this.deps.needs) ?? []))]
+  }
+}
+
+/** What a call brought, or that this user has no right to it. Rejects with any other failure. */
+async function unlessDenied<T> (call: Promise<T>): Promise<{ readonly isDenied: boolean, readonly value: T | null }> {
+  try {
+    return { isDenied: false, value: await call }
+  } catch (error) {
+    if (classifyFailure(error).kind !== 'denied') throw error
+    return { isDenied: true, value: null }
   }
 }
 

@@ -44,3 +44,12 @@ export function tellAccessFaults (authorizer: Authorizer, log: Logger, now = mon
     }
   }
 }
+
+/** What operators should look at, as it is met: each sentence at first, then once a minute. `now`: monotonic, in ms. */
+export function createAccessWarnings (log: Logger, now = monotonic): { tell (reason: string): void, close (): void } {
+  const lines = createMinuteLines(now)
+  return {
+    tell (reason) { lines.note(reason, 1, () => { writeEvent(log, { event: 'access.warning', reason }) }) },
+    close: lines.close
+  }
+}

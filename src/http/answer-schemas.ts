@@ -12,7 +12,7 @@ export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { title:
 
 export const ReadinessSchema = Type.Object({
   status: Type.Enum(['ready', 'not_ready']),
-  reasons: Type.Array(Type.Enum(['starting', 'draining', 'no_issuer_keys', 'redis', 'redis_rights', 'control_channel', 'access_unsafe']), { description: 'why traffic should not come here; empty when ready' }),
+  reasons: Type.Array(Type.Enum(['starting', 'draining', 'no_issuer_keys', 'redis', 'redis_rights', 'control_channel', 'access_unsafe', 'descriptors']), { description: 'why traffic should not come here; empty when ready' }),
   issuers_without_keys: Type.Array(Type.String(), { description: 'names of the issuers whose tokens cannot be checked now' }),
   workers_missing: Type.Optional(Type.Array(Type.Integer(), { description: 'with several `WORKERS`: numbers of those that take no connections now; at a start it is not ready while there are any' }))
 }, { title: 'Readiness', description: 'Whether traffic may be sent here.', examples: [{ status: 'ready', reasons: [], issuers_without_keys: [] }] })

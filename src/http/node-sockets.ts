@@ -23,6 +23,8 @@ interface Activity {
 
 /** A new socket has this time to send its request before it counts as inactive. */
 const GRACE_MS = 1_000
+/** And this, in ms, before it goes in place of one whose request is under way: clients of ours ask as soon as they are connected. */
+const LEAST_GRACE_MS = 100
 
 /**
  * The open sockets of a Node server, longest inactive first. A full server that refused new sockets could be shut to
@@ -66,15 +68,14 @@ export class NodeSockets {
   }
 
   /**
-   * Ends a socket of the address that holds most: one that waits for its next request, else one that waits for an answer,
-   * else one that is too new to have asked. It is never the newcomer, which had no turn yet in which to ask.
+   * Ends a socket of the address that holds most: the first of the lowest rank. It is never the newcomer, which had no turn yet in
+   * which to ask.
    */
   private evictFor (newcomer: Socket): void {
-    const others = this.ofBusiestAddress(newcomer)
-    const dueMs = this.bounds.now() - GRACE_MS
-    const old = others.filter(([, { hasAsked, takenInAtMs }]) => hasAsked || takenInAtMs <= dueMs)
-    const [least] = old.find(([, { requests }]) => requests === 0) ?? old[0] ?? others[0] ?? []
-    if (least !== undefined) this.end(least)
+    const nowMs = this.bounds.now()
+    const ranked = this.ofBusiestAddress(newcomer).map(([socket, activity]) => ({ socket, rank: rankOf(activity, nowMs) }))
+    const least = ranked.reduce<typeof ranked[number] | null>((found, one) => found === null || one.rank < found.rank ? one : found, null)
+    if (least !== null) this.end(least.socket)
   }
 
   /** Of addresses that hold as many, all count. */
@@ -90,4 +91,12 @@ export class NodeSockets {
     this.open.delete(socket)
     socket.destroy()
   }
+}
+
+/** Who goes first: one that does nothing, one that might ask soon, one that waits for an answer, one that is too new to have asked. */
+function rankOf ({ requests, hasAsked, takenInAtMs }: Activity, nowMs: number): number {
+  const ageMs = nowMs - takenInAtMs
+  if (requests === 0 && (hasAsked || ageMs >= GRACE_MS)) return 0
+  if (hasAsked) return 2
+  return ageMs >= LEAST_GRACE_MS ? 1 : 3
 }

@@ -56,7 +56,7 @@ export interface AnswerDescription {
 
 export interface RouteDescription {
   readonly method: Method
-  /** Segments after `/`; `:name` takes any one segment that is not empty. */
+  /** Segments after `/`; `:name` takes any one segment that is not empty, `:name+` at the end also what follows, slashes included. */
   readonly path: string
   /** Null: anyone may ask. */
   readonly secret: Secret | null

@@ -25,11 +25,22 @@ export function decodeSegments (path: string): readonly string[] | null {
   }
 }
 
-/** The `:name` segments of a route's path. Null: the path is another one. */
+/** A named segment of a route's path; with `+`, which only the last may have, it takes all that follows too. */
+const NAMED_SEGMENT = /:(\w+)(\+?)/g
+const ENDS_IN_REST = /:\w+\+$/
+
+/** A route's path with each named segment written anew, as another notation has it. */
+export function rewritePath (routePath: string, rewrite: (name: string, takesRest: boolean) => string): string {
+  return routePath.replace(NAMED_SEGMENT, (_, name: string, plus: string) => rewrite(name, plus !== ''))
+}
+
+/** The `:name` segments of a route's path; `:name+` at its end also takes the slashes behind. Null: the path is another one. */
 export function matchPath (routePath: string, segments: readonly string[]): Readonly<Record<string, string>> | null {
   const wanted = routePath.split('/')
-  if (wanted.length !== segments.length) return null
-  const pairs = wanted.map((name, index) => ({ name, segment: segments[index] ?? '' }))
+  const last = wanted.length - 1
+  const taken = ENDS_IN_REST.test(routePath) ? [...segments.slice(0, last), segments.slice(last).join('/')] : segments
+  if (wanted.length !== taken.length) return null
+  const pairs = wanted.map((name, index) => ({ name, segment: taken[index] ?? '' }))
   if (!pairs.every(({ name, segment }) => name === segment || (name.startsWith(':') && segment !== ''))) return null
-  return Object.fromEntries(pairs.filter(({ name }) => name.startsWith(':')).map(({ name, segment }) => [name.slice(1), segment]))
+  return Object.fromEntries(pairs.filter(({ name }) => name.startsWith(':')).map(({ name, segment }) => [name.replace(/^:|\+$/g, ''), segment]))
 }

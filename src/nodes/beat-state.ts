@@ -35,6 +35,9 @@ export class BeatState {
 
   isCurrent (): boolean { return !this.inDoubt && this.now() - this.sentAtMs <= this.leaseMs }
 
+  /** It has beaten, and neither its last answer nor its last failure is recent enough: it stood still. */
+  stoodStill (): boolean { return this.sentAtMs > -Infinity && this.now() - this.sentAtMs > this.leaseMs && !this.isCutOff() }
+
   /** Each beat that fails says so anew: a process that has stood still since then knows nothing. */
   isCutOff (): boolean { return this.now() - this.cutOffAtMs <= this.leaseMs }
 

@@ -1,3 +1,4 @@
+import { atMostLongestTimer } from '../longest-timer.js'
 import { RedisTimeout } from '../redis/bounded-wait.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { BeatState } from './beat-state.js'
@@ -116,20 +117,24 @@ class BeatLoop {
     if (this.stopped) return
     const delayMs = this.periodMs * (0.85 + Math.random() * 0.15) - (now() - startedAtMs)
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => { void this.beat() }, Math.max(1, delayMs)).unref()
+    this.timer = setTimeout(() => { void this.beat() }, atMostLongestTimer(Math.max(1, delayMs))).unref()
   }
 
-  /** False: this process stood still meanwhile, so a failure says nothing of Redis. */
+  /**
+   * False: this process stood still meanwhile, or right before, so a failure says nothing of Redis. Others may have claimed its connections
+   * by then: it must not write their lines because its first question after that was answered late.
+   */
   private async tryOnce (): Promise<boolean> {
     const { now, timeoutMs } = this.options
     const startedAtMs = now()
+    const stoodStill = this.state.stoodStill()
     try {
       await this.exchange()
       this.handlers.onBeat()
       return true
     } catch (error) {
       this.handlers.onTrouble(error)
-      const stalled = now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
+      const stalled = stoodStill || now() - startedAtMs > STALLED_TIMEOUTS * timeoutMs
       if (!stalled) this.state.cutOff()
       return !stalled
     }

@@ -1,3 +1,5 @@
+import { createTwoGenerationMap } from '../collections/two-generation-map.js'
+import { atMostLongestTimer } from '../longest-timer.js'
 import type { Heartbeat } from './heartbeat.js'
 import { classifyFailure } from '../redis/failure.js'
 import type { NodeStore } from './node-store.js'
@@ -16,7 +18,9 @@ export interface TakeoverOptions {
   readonly store: Pick<NodeStore, 'findLost' | 'claim' | 'delist'>
   readonly heartbeat: Pick<Heartbeat, 'mayClaimUntilMs'>
   readonly leaseMs: number
-  /** Called once for each connection, in one process of the fleet. */
+  /** Monotonic, in ms. */
+  readonly now: () => number
+  /** Called once for each connection, in one process of the fleet; in two where Redis forgets what was claimed. */
   readonly onLost: (connection: LostConnection) => void
 }
 
@@ -31,9 +35,14 @@ export interface Takeover {
 const LOOKS_PER_LEASE = 6
 /** About 50,000 connections; the rest waits for the next look. */
 const MAX_PAGES_PER_LOOK = 500
+/** As long as Redis keeps what was claimed. */
+const CLAIMED_LIFE_MS = 3_600_000
+const MAX_CLAIMED = 200_000
 
 /** Makes what claims the connections of lost nodes. Several processes may share those of one node. */
-export function createTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverOptions): Takeover {
+export function createTakeover ({ store, heartbeat, leaseMs, now, onLost }: TakeoverOptions): Takeover {
+  // A replica that takes over may lack the claim, and have the records still.
+  const claimed = createTwoGenerationMap<true>(MAX_CLAIMED, CLAIMED_LIFE_MS)
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let looking: Promise<void> = Promise.resolve()
@@ -47,7 +56,11 @@ export function createTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverO
       if (stopped || pages === 0 || untilMs === null) return 0
       const page = await store.claim(node, untilMs, cursor)
       if (page === null) return pages - 1
-      for (const { connectionId, record } of page.records) onLost({ node, seenAtMs: page.seenAtMs, connectionId, record })
+      for (const { connectionId, record } of page.records) {
+        if (claimed.get(connectionId) === true) continue
+        claimed.set(connectionId, true, now())
+        onLost({ node, seenAtMs: page.seenAtMs, connectionId, record })
+      }
       pages--
       cursor = page.cursor
     }
@@ -82,7 +95,7 @@ export function createTakeover ({ store, heartbeat, leaseMs, onLost }: TakeoverO
     timer = setTimeout(() => {
       // Redis being away is the heartbeat's affair.
       looking = look().catch(() => {}).then(() => { if (!stopped) lookLater() })
-    }, leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2)).unref()
+    }, atMostLongestTimer(leaseMs / LOOKS_PER_LEASE * (0.5 + Math.random() / 2))).unref()
   }
 
   return {

@@ -133,7 +133,7 @@ export const EVENTS = {
   },
   'descriptors.short': {
     level: 'error',
-    when: 'nearly all descriptors are taken: the main port is closed until there are some again',
+    when: 'nearly all descriptors are taken: the main port is closed until there are some again, and `/readyz` of this process says `descriptors`',
     fields: ['limit', 'connections'],
     optional: []
   },
@@ -157,7 +157,12 @@ export const EVENTS = {
     fields: ['reason', 'count'],
     optional: ['detail']
   },
-  'access.warning': { level: 'warn', when: 'something about the database should be looked at, and is no fault by itself; at the start', fields: ['reason'], optional: [] },
+  'access.warning': {
+    level: 'warn',
+    when: 'something about the database should be looked at, and is no fault by itself: at the start, and each time, but once a minute, that rows are given to nobody because the anon key alone sees them',
+    fields: ['reason'],
+    optional: []
+  },
   'access.unsafe': {
     level: 'error',
     when: 'the database does not protect one user\'s rows from another any more: nobody is shown anything, and what was given is ended; again every minute',

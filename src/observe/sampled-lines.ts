@@ -1,7 +1,10 @@
 /** Writes a line; `count`: for how many events it stands; `isLatest`: it is written as the latest of them happens. */
 export type WriteSample = (count: number, isLatest: boolean) => void
 
-/** Lets some lines of each kind through in a period, and counts the rest: their count is told when the period ends, or at close. */
+/**
+ * Lets some lines of each kind through in a period, and counts the rest. Their count is told when the period ends, as the first line of the
+ * next one, or at close.
+ */
 export interface SampledLines {
   /** Notes events of one kind: 0 or more. Kinds must be bounded in number. `write` is called now, or once for all held back. */
   note (kind: string, times: number, write: WriteSample): void
@@ -24,11 +27,21 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
   const samples = new Map<string, Sample>()
   let closed = false
 
+  /** A period begins: nothing is told of the one before any more. */
+  function begin (sample: Sample, written: number): void {
+    if (sample.timer !== null) clearTimeout(sample.timer)
+    Object.assign(sample, { beganAtMs: now(), written, timer: null })
+  }
+
   function tellHeld (sample: Sample): void {
-    const { held, timer } = sample
-    if (timer !== null) clearTimeout(timer)
-    Object.assign(sample, { held: 0, timer: null })
+    const { held } = sample
+    sample.held = 0
     if (held > 0) sample.write(held, false)
+  }
+
+  function endPeriod (sample: Sample): void {
+    begin(sample, sample.held > 0 ? 1 : 0)
+    tellHeld(sample)
   }
 
   return {
@@ -36,13 +49,13 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
       const sample = samples.get(kind) ?? { beganAtMs: -Infinity, written: 0, held: 0, write, timer: null }
       samples.set(kind, sample)
       const endsInMs = sample.beganAtMs + periodMs - now()
-      if (endsInMs <= 0) Object.assign(sample, { beganAtMs: now(), written: 0 })
+      if (endsInMs <= 0) begin(sample, 0)
       sample.write = write
       if (sample.written >= mostInPeriod) {
         // The log may end before a timer would.
         if (closed) return
         sample.held += times
-        sample.timer ??= setTimeout(() => { tellHeld(sample) }, endsInMs).unref()
+        sample.timer ??= setTimeout(() => { endPeriod(sample) }, endsInMs).unref()
         return
       }
       const count = sample.held + times
@@ -52,7 +65,10 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
     },
     close () {
       closed = true
-      for (const sample of samples.values()) tellHeld(sample)
+      for (const sample of samples.values()) {
+        if (sample.timer !== null) clearTimeout(sample.timer)
+        tellHeld(sample)
+      }
     }
   }
 }

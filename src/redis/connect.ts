@@ -45,12 +45,16 @@ const monotonic = (): number => performance.now()
  */
 export function connectRedis (target: RedisTarget): RedisConnection {
   const renewal = createRenewal((target.clusterUrls ?? []).length > 0, monotonic)
-  const commands = openClient(target, target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS, renewal.isWrongServer, target.onSentinelError)
+  let sentinelCause: Error | undefined
+  const commands = openClient(target, target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS, renewal.isWrongServer, (sentinel, error) => {
+    sentinelCause = error
+    target.onSentinelError?.(sentinel, error)
+  })
   const stopReviving = revive(commands)
   let toldAtMs = -Infinity
   return {
     commands,
-    ...watch(commands, target.onWrongRedis ?? (() => {})),
+    ...watch(commands, target.onWrongRedis ?? (() => {}), () => sentinelCause),
     noteProbe (succeeded) {
       if (!renewal.isDue(succeeded) || !renew(commands)) return
       if (monotonic() - toldAtMs < TELL_RENEWAL_MS) return
@@ -73,7 +77,8 @@ function renew (commands: RedisClient): boolean {
 
 type State = Pick<RedisConnection, 'isUp' | 'onChange' | 'waitUntilUp' | 'lastError'>
 
-function watch (commands: RedisClient, onWrongRedis: (reason: string) => void): State {
+/** `sentinelCause`: what a Sentinel failed with last. The library tells it in words alone, without its code. */
+function watch (commands: RedisClient, onWrongRedis: (reason: string) => void, sentinelCause: () => Error | undefined): State {
   const listeners = new Set<(up: boolean) => void>()
   let up = false
   let lastError: Error | null = null
@@ -105,7 +110,7 @@ function watch (commands: RedisClient, onWrongRedis: (reason: string) => void): 
   }
   // Without a listener an 'error' event would end the process; what it says arrives with each command as well.
   commands.on('error', fail)
-  commands.on('sentinelError', fail)
+  commands.on('sentinelError', ({ message }: Error) => { fail(new Error(message, { cause: sentinelCause() })) })
   commands.on('ready', () => { void look() })
   for (const event of ['close', 'end', 'reconnecting']) {
     commands.on(event, () => {

@@ -1,6 +1,5 @@
-import type { Redis } from '#ioredis'
 import { readIntegers } from './lua-reply.js'
-import { createScriptRunner, readLuaScript, type ScriptClient } from './lua-script.js'
+import { createScriptRunner, readLuaScript, scriptsOn, type ScriptClient } from './lua-script.js'
 import type { Need } from './needs.js'
 
 /** One command that the user of a connection has no right to, with the key or channel that it was asked about. */
@@ -18,14 +17,9 @@ const PROBE_ID = 'portcullis-check'
  * Asks one Redis which of the needs its user is denied, without running any of them. Null before Redis 7, which cannot say.
  * Rejects when the script itself is denied, or Redis does not answer.
  */
-export async function findDenied (node: Pick<Redis, 'evalsha' | 'eval'>, needs: readonly Need[]): Promise<Denied[] | null> {
+export async function findDenied (node: Pick<ScriptClient, 'evalsha' | 'eval'>, needs: readonly Need[]): Promise<Denied[] | null> {
   const questions = needs.flatMap(need => need.commands.map(command => ({ command, need })))
   const args = questions.flatMap(({ command, need }) => [command, need.pattern.replaceAll('*', PROBE_ID)])
-  const client: ScriptClient = {
-    isCluster: false,
-    evalsha: async (sha, keyCount, ...rest) => await node.evalsha(sha, keyCount, ...rest),
-    eval: async (text, keyCount, ...rest) => await node.eval(text, keyCount, ...rest)
-  }
-  const reply = await createScriptRunner(client, TIMEOUT_MS)(script, [], args)
+  const reply = await createScriptRunner(scriptsOn(node), TIMEOUT_MS)(script, [], args)
   return reply === null ? null : readIntegers(reply, script.name).flatMap(place => questions[place - 1] ?? [])
 }

@@ -18,6 +18,15 @@ export interface ScriptClient {
   eval (text: string, keyCount: number, ...rest: Array<string | number | Buffer>): Promise<unknown>
 }
 
+/** Runs scripts on one node, also of a cluster: those that touch no key. */
+export function scriptsOn (node: Pick<ScriptClient, 'evalsha' | 'eval'>): ScriptClient {
+  return {
+    isCluster: false,
+    evalsha: async (sha, keyCount, ...rest) => await node.evalsha(sha, keyCount, ...rest),
+    eval: async (text, keyCount, ...rest) => await node.eval(text, keyCount, ...rest)
+  }
+}
+
 type CallArguments = readonly [keys: readonly string[], args: ReadonlyArray<string | number | Buffer>]
 
 /** Runs a script; rejects when Redis answers with an error, is away, or does not answer in time. */

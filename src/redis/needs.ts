@@ -76,12 +76,14 @@ const ON_SECRET = ['get', 'set'] as const
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
 export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info', 'unsubscribe', 'sunsubscribe'] as const
 
-/** Commands whose only part is to run others. */
+/** Commands whose only part is to run others. Scripts are sent again by EVAL where Redis has lost them. */
 const RUNNERS = ['evalsha', 'eval'] as const
+/** What is asked about keys that an attempt is decided with. Without EVAL all goes on for as long as Redis knows the scripts. */
+const RUNNER = 'evalsha'
 const ANY = '*'
 
 const key = (pattern: string, commands: readonly string[], decides: readonly string[] = []): Need =>
-  ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides: decides.length === 0 ? [] : [...decides, ...RUNNERS] })
+  ({ on: 'key', pattern, commands: [...new Set([...commands, ...RUNNERS])], decides: decides.length === 0 ? [] : [...new Set([...decides, RUNNER])] })
 
 /**
  * What keeps connections, and the time, which each script of the limits asks. INFO is left out, as all works without it, and QUIT,
@@ -105,7 +107,8 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(limits.messages(ANY), ON_LIMITS.messages[messageWindow]),
     key(limits.strikes(ANY), ON_LIMITS.strikes),
     key(nodes.index, ON_NODES.index),
-    key(`${nodes.records('')}${ANY}`, ON_NODES.records),
+    // On a single Redis they are a key of the call that decides, and a call with one key that is denied is denied whole.
+    key(`${nodes.records('')}${ANY}`, ON_NODES.records, isCluster ? [] : [RUNNER]),
     key(nodes.claimed('').replace('}', `${ANY}}`), ON_NODES.claimed),
     ...ledgerNeeds(control.revocations),
     ...ledgerNeeds(control.bans),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
+import { atMostLongestTimer } from '../longest-timer.js'
 import { composeAdmin } from '../gateway/admin.js'
 import { openProcessLog } from '../gateway/process-log.js'
 import { createOperatorAudit } from '../observe/operator-audit.js'
@@ -46,7 +47,7 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
   }
   async function stop (reason: string): Promise<void> {
     fleet.stop(reason)
-    const overdue = setTimeout(() => { fleet.kill() }, drainMs + DRAIN_GRACE_MS)
+    const overdue = setTimeout(() => { fleet.kill() }, atMostLongestTimer(drainMs + DRAIN_GRACE_MS))
     await close()
     clearTimeout(overdue)
     writeEvent(log, { event: 'supervisor.stopped', reason })

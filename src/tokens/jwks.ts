@@ -1,3 +1,4 @@
+import { atMostLongestTimer } from '../longest-timer.js'
 import { createDeadline } from './fetch-json.js'
 import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
@@ -33,8 +34,6 @@ export interface KeySource {
 const JITTER = 0.1
 /** The background refresh comes at this share of `maxAgeMs` at the latest. */
 const REFRESH_AT = 0.9
-/** A longer timer fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** Makes the key source of one issuer; the first `refresh` starts its background refresh. */
 export function createKeySource (options: KeySourceOptions): KeySource {
@@ -110,5 +109,5 @@ function refreshDelayMs ({ maxAgeMs, cooldownMs }: JwksSettings, succeeded: bool
   const spread = JITTER * Math.random()
   const dueMs = succeeded ? maxAgeMs * (REFRESH_AT - spread) : cooldownMs * (1 + spread)
   // One more than the cooldown: a timer may come a millisecond early, and would then find the fetch forbidden.
-  return Math.min(Math.max(dueMs, cooldownMs + 1), MAX_TIMER_MS)
+  return atMostLongestTimer(Math.max(dueMs, cooldownMs + 1))
 }

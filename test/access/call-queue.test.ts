@@ -215,3 +215,40 @@ t.test('a question that was given up keeps its user\'s place for a while, and no
   for (const job of many(bench, 2, () => 'eve')) await job.giveUp()
   await comesFree(t, bench)
 })
+
+t.test('who waits costs nothing while the places are taken: a place that comes free is offered to few, however many wait', async (t) => {
+  for (const free of ['asking', 'rechecks'] as const) {
+    let asked = 0
+    const groups = createCallerGroups({ places: 10, slowMs: SLOW_MS, now: () => 0 })
+    const queue = createCallQueue({
+      groups: {
+        ...groups,
+        running (caller) {
+          asked++
+          return groups.running(caller)
+        }
+      },
+      lingerMs: 0,
+      now: () => 0
+    })
+    const ends: Array<() => void> = []
+    const begin = (userId: string, recheck: boolean): void => {
+      const work = async (): Promise<void> => { await new Promise<void>((resolve) => { ends.push(resolve) }) }
+      void queue.run(new AbortController().signal, { userId, list: false, recheck }, work)
+    }
+    // Where only one kind waits, its own places are full while others are free.
+    for (let n = 0; n < 400; n++) {
+      begin(`user${n}`, free === 'rechecks')
+      if (free === 'rechecks' && n % 2 === 0) begin(`other${n}`, false)
+    }
+    await settled()
+    for (let completed = 0; completed < 20; completed++) {
+      const before = asked
+      const runningBefore = ends.length
+      ends[completed]?.()
+      await settled()
+      t.equal(ends.length, runningBefore + 1)
+      t.ok(asked - before <= 2, `${free}: ${asked - before} of hundreds were asked`)
+    }
+  }
+})

@@ -40,9 +40,6 @@ t.jobs = 3
 /** Seeds whose faults are those of the topology: an old snapshot, a lost master, lost answers; and of the network, the clock, a process. */
 const RUNS = { single: '591', sentinel: '2954', cluster: '1695' }
 
-/** How often a user had as many sockets as there may be, in each run: on a busy machine a short one may see none. */
-const seenFull: number[] = []
-
 await Promise.all(Object.entries(RUNS).map(async ([topology, seed]) => {
   await t.test(`while faults strike, and after them, every invariant holds: ${topology}`, { buffered: true }, async (t) => {
     const { code, output, summary } = await runChaos(t, ['--minutes', '0.12', '--seed', seed, '--clients', '25', '--topology', topology])
@@ -53,10 +50,8 @@ await Promise.all(Object.entries(RUNS).map(async ([topology, seed]) => {
     t.ok(checks.length > 17)
     t.same(await offenders(checks, ([, { checks: count }]) => count > 0), [])
     t.ok((summary.operations['attempts: open'] ?? 0) > 50, 'there were connections')
-    seenFull.push(summary.operations['limits seen full: user'] ?? 0)
   })
 }))
-t.ok(seenFull.some(count => count > 0), `users had as many sockets as they may: ${seenFull.join()}`)
 
 t.test('arguments that make no sense are refused', { buffered: true }, async (t) => {
   const { code, output } = await runChaos(t, ['--minutes', '-1'])

@@ -65,6 +65,8 @@ function excuseTwoCloses ({ closed }, { killedAtMs, drainedAtMs, exitedAtMs }, {
   const [firstMs, lastMs] = [atMs, Date.parse(lost[0].time)].toSorted((a, b) => a - b)
   const hasComeBack = steadiness.intervals.some(one => OLD_DATA.has(one.kind) && one.fromMs <= lastMs && one.toMs >= firstMs - IN_FLIGHT_MS)
   if (hasComeBack) return 'its record came back with old data: node_lost follows'
+  // Its line is written in the turn in which the removal of its record is sent, and the kernel may not have sent that yet.
+  if (killedAtMs >= atMs && killedAtMs - atMs <= IN_FLIGHT_MS) return 'the removal of its record in flight at a kill -9: node_lost follows'
   const outages = steadiness.intervals.filter(one => one.fromMs <= atMs && one.toMs >= atMs - TERMS.redisCallMs)
   if (outages.length === 0) return null
   const isOverMs = Math.max(...outages.map(({ toMs }) => toMs))

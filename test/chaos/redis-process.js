@@ -84,5 +84,5 @@ export async function killClients (client) {
 /** @param {Redis} client */
 export async function readKeysOf (client) {
   const keys = await client.keys('*')
-  return await Promise.all(keys.map(async key => ({ key, ttlMs: await client.pttl(key) })))
+  return await Promise.all(keys.map(async key => ({ key, ttlMs: await client.pttl(key), fields: key.startsWith('ws:node:') ? await client.hkeys(key) : [] })))
 }

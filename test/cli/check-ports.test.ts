@@ -50,6 +50,35 @@ t.test('beside a gateway that serves it is no failure, with TLS too', async (t) 
   }
 })
 
+t.test('a gateway is known by each address that its port takes from others', async (t) => {
+  const ports = { PORT: String(await findFreePort()), ADMIN_PORT: String(await findFreePort()) }
+  await startGateway(t, { ...trust(issuer), ...ports, HOST: '127.0.0.1' })
+  const wrong: unknown[] = []
+  for (const HOST of ['127.0.0.1', '0.0.0.0', '::', 'localhost']) {
+    const said = await portsOf({ ...ports, HOST, ADMIN_HOST: HOST })
+    if (said[0] !== 0 || said.slice(1).some(line => !String(line).endsWith('a gateway serves there; another one can start only after it'))) wrong.push(said)
+  }
+  t.same(wrong, [])
+})
+
+t.test('ports that were swapped are said to be', async (t) => {
+  const [PORT, ADMIN_PORT] = [String(await findFreePort()), String(await findFreePort())]
+  await startGateway(t, { ...trust(issuer), PORT, ADMIN_PORT, HOST: '127.0.0.1' })
+  const { certFile, keyFile } = await makeCertificate(t)
+  const wanted = [
+    1,
+    `fail PORT: ${ADMIN_PORT} is in use on 127.0.0.1 (EADDRINUSE): a gateway serves there as its ADMIN_PORT; were PORT and ADMIN_PORT swapped?`,
+    `fail ADMIN_PORT: ${PORT} is in use on 127.0.0.1 (EADDRINUSE): a gateway serves there as its PORT; were ADMIN_PORT and PORT swapped?`
+  ]
+  t.same(await portsOf({ PORT: ADMIN_PORT, ADMIN_PORT: PORT }), wanted)
+  t.same((await portsOf({ PORT: ADMIN_PORT, ADMIN_PORT: '0', TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile })).slice(0, 2), wanted.slice(0, 2))
+})
+
+t.test('a free port is found on an address of this host, or it is named', async (t) => {
+  t.same(await portsOf({ PORT: '0', ADMIN_PORT: '0' }), [0])
+  t.same(await portsOf({ PORT: '0', ADMIN_PORT: '0', HOST: '192.0.2.1' }), [1, 'fail HOST: 192.0.2.1 is no address of this host (EADDRNOTAVAIL)'])
+})
+
 t.test('an address that is not ours is named by the setting of the host', async (t) => {
   const PORT = String(await findFreePort())
   t.same(await portsOf({ PORT, HOST: '192.0.2.1' }), [1, 'fail HOST: 192.0.2.1 is no address of this host (EADDRNOTAVAIL)'])

@@ -59,9 +59,12 @@ t.test('every wrong setting is named at once, as at a start, and nothing else is
 t.test('what is allowed but risky is warned about', async (t) => {
   const issuer = await startIssuer(t)
   const until = new Date(Date.now() + 3_600_000).toISOString()
-  const { code, checks } = await runCheck({ ...trust(issuer), WS_LIMITS_MODE: 'dry-run', ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: until })
+  const { code, checks } = await runCheck({
+    ...trust(issuer), WS_LIMITS_MODE: 'dry-run', ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: until, WS_INBOUND_MAX_BYTES: '1048575', WS_INBOUND_USER_BYTES: '1048576'
+  })
   t.equal(code, 0, 'a warning fails nothing')
-  t.same(await offenders(['WS_LIMITS_MODE', 'ALLOW_INSECURE_WS'], setting => checks.some(({ verdict, reason }) => verdict === 'warn' && reason.startsWith(setting))), [])
+  t.notOk(checks.some(({ reason }) => reason.startsWith('WS_INBOUND_USER_BYTES')), 'the longest message has room')
+  t.same(await offenders(['WS_LIMITS_MODE', 'ALLOW_INSECURE_WS', 'WS_INBOUND_MAX_BYTES'], setting => checks.some(({ verdict, reason }) => verdict === 'warn' && reason.startsWith(setting))), [])
 })
 
 t.test('an issuer is broken in each way', async (t) => {

@@ -43,6 +43,7 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['postgres without a database', { ...GENERIC, WS_AUTHORIZER: 'postgres' }, 'DATABASE_URL', /is needed/],
   ['a database that is none', { ...GENERIC, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'db.example' }, 'DATABASE_URL', /postgres:\/\//],
   ['supabase without its project', { ...GENERIC, WS_AUTHORIZER: 'supabase', SUPABASE_ANON_KEY: 'k' }, 'SUPABASE_URL', /is needed/],
+  ['a public table that is none of ours', { ...GENERIC, SUPABASE_PUBLIC_TABLES: 'public.agents,public.teams' }, 'SUPABASE_PUBLIC_TABLES', /public\.agents or public\.tasks/],
   ['supabase without its key', { ...GENERIC, WS_AUTHORIZER: 'supabase', SUPABASE_URL: 'https://p.supabase.co', WS_ACCESS_ISSUER: 'supabase' }, 'SUPABASE_ANON_KEY', /is needed/],
   ['a database and several issuers, nobody knows whose', { ...GENERIC, ...KEYCLOAK, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db' }, 'WS_ACCESS_ISSUER', /is needed/],
   ['a database for the users of two issuers', {

@@ -58,7 +58,7 @@ t.test('the Supabase preset knows the project\'s addresses; HS256 only by its se
   t.same(issuersOf({ ...SUPABASE, SUPABASE_JWT_SECRET: secret }), [{ ...supabase, hmacSecret: secret }])
   t.match(expectMistakes(t, { ...LEAST, SUPABASE_JWT_SECRET: secret }), [{ setting: 'SUPABASE_URL' }])
   const access = loadConfig({ ...SUPABASE, SUPABASE_ANON_KEY: 'anon', WS_AUTHORIZER: 'supabase' }, NOW_MS).access
-  t.same(access.supabase, { url: 'https://project.supabase.co', anonKey: 'anon' })
+  t.same(access.supabase, { url: 'https://project.supabase.co', anonKey: 'anon', publicTables: [] })
 })
 
 t.test('presets and further issuers stand beside each other, each with its own name', async (t) => {

@@ -43,6 +43,7 @@ const DEFAULTS: Record<SettingName, unknown> = {
   SUPABASE_URL: undefined,
   SUPABASE_JWT_SECRET: undefined,
   SUPABASE_ANON_KEY: undefined,
+  SUPABASE_PUBLIC_TABLES: [],
   ISSUERS: undefined,
   JWKS_ALLOW_HTTP: false,
   JWKS_MAX_AGE_S: 600,

@@ -267,6 +267,27 @@ t.test('what tells one incarnation of the set from another is no revocation that
   t.same(await redis.client.zrange('ws:revocations', 0, '-1'), members)
 })
 
+t.test('a revocation whose id reads like that is a revocation: listed, in force everywhere, and taken back alone', async (t) => {
+  const redis = await startRedis(t)
+  const client = await openClient(t, redis)
+  const process = await open(t, client)
+  await process.control.revoke({ kind: 'jti', id: 'early', ...ALL })
+  const members = async (): Promise<string[]> => (await redis.client.zrange('ws:revocations', 0, '-1')).toSorted()
+  const atFirst = await members()
+  const [own = ''] = atFirst.flatMap(member => (JSON.parse(member) as { id: string }).id).filter(id => id.startsWith('kept since'))
+  const listed = async ({ control }: Process): Promise<string[]> =>
+    ((await control.listRevocations({ limit: 10, after: null }))?.entries ?? []).map(({ revocation: { id } }) => id).toSorted()
+  for (const id of [own, 'kept since 5', 'kept since @']) {
+    await process.control.revoke({ kind: 'jti', id, ...ALL })
+    const reader = await open(t, client)
+    t.same([await listed(process), await listed(reader)], [['early', id], ['early', id]])
+    t.same([process, reader].map(each => isKicked(each, id)), [true, true], id)
+    await process.control.unrevoke({ kind: 'jti', id, issuer: null })
+    t.same([await listed(process), isKicked(process, id), isKicked(await open(t, client), id)], [['early'], false, false])
+    t.same(await members(), atFirst)
+  }
+})
+
 t.test('a process that has read nothing yet takes back for good', async (t) => {
   const redis = await startRedis(t)
   const control = createRedisControl({ client: await openClient(t, redis), prefix: '', maxTokenLifetimeMs: 3_600_000, issuers: ['main'], timeoutMs: HANG_MS })

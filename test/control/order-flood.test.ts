@@ -44,7 +44,7 @@ t.test('100,000 revocations are read in slices: no turn of the event loop has mo
     await client.hset('{ws:revocations}:orders', ...ids.flatMap(id => [JSON.stringify(['jti', null, id]), `1 ${endsAtMs} + 7 9007199254740991 ${member(id)}`]))
   }
   await client.hset('{ws:revocations}:orders', '', `7 ${endsAtMs}`)
-  await client.zadd('ws:revocations', endsAtMs, JSON.stringify({ kind: 'jti', id: 'kept since 7', issuer: null, issuedBeforeMs: null }))
+  await client.zadd('ws:revocations', endsAtMs, JSON.stringify({ id: 'kept since 7', kind: 'jti', issuer: null, issuedBeforeMs: null }))
   const state = createControlState({ revocationMs: YEAR_MS, now: () => performance.now() })
   const store = createOrderStore({
     client, keys: createControlKeys('').revocations, terms: state.terms.revocations, timeoutMs: HANG_MS, onUnreadable: () => { t.fail('unreadable') }

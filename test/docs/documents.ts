@@ -33,5 +33,5 @@ export function follow (document: Json, value: JsonObject): JsonObject {
 
 /** The code blocks of one language in a Markdown document. */
 export function codeBlocks (text: string, language: string): string[] {
-  return [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].filter(([, found]) => found === language).map(([,, block = '']) => block)
+  return [...text.matchAll(/^```([^\n]*)\n([^]*?)^```$/gm)].filter(([, found]) => found === language).map(([,, block = '']) => block)
 }

@@ -107,6 +107,15 @@ t.test('the guide\'s SQL and settings', async (t) => {
     const gateway = await startGateway(t, { ...RAISED, ...settingsOf('asymmetric'), ...settingsOf('supabase'), SUPABASE_URL: base, ...anonKey })
     await expectPolicies(t, gateway, signed)
     t.equal(await statusOf(t, gateway, '/ws', signHmacToken({ alg: 'HS256', typ: 'JWT' }, claimsOf(base, ALICE), SECRET)), 401, 'HS256 is not opted in')
+    t.same(gateway.log.filter(({ event }) => event === 'access.warning'), [])
+    const sql = postgres(database.url('postgres'), { max: 1 })
+    t.teardown(() => sql.end({ timeout: 1 }))
+    await sql`alter table public.agents disable row level security`
+    for (const sub of [ALICE, BOB]) t.equal(await statusOf(t, gateway, `/ws?agent_ids=${ACME.agent}`, signed(sub)), 403, 'what everybody sees is given to nobody')
+    await gateway.waitForLog('access.warning')
+    await sql`alter table public.agents enable row level security`
+    await expectPolicies(t, gateway, signed)
+    t.same(settingsOf('public'), { SUPABASE_PUBLIC_TABLES: 'public.agents' })
   })
 
   await t.test('the legacy secret, PostgREST asked', async (t) => {

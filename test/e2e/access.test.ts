@@ -195,7 +195,7 @@ t.test('Supabase decides through PostgREST with the user\'s own token', async (t
   const name = await database.createSample('supabase')
   const postgrest = await startPostgrest(t, { databaseUrl: database.url('portcullis_login', name), key: issuer.newestKey().publicKey.export({ type: 'spki', format: 'pem' }) as string })
   const gateway = await startGateway(t, {
-    ...RAISED, ...trust(issuer), JWT_AUDIENCE: 'authenticated', WS_AUTHORIZER: 'supabase', SUPABASE_URL: postgrest.url, SUPABASE_ANON_KEY: postgrest.anonKey, WS_ACCESS_ISSUER: 'oidc'
+    ...RAISED, ...trust(issuer), JWT_AUDIENCE: 'authenticated', WS_AUTHORIZER: 'supabase', SUPABASE_URL: postgrest.url, SUPABASE_ANON_KEY: postgrest.anonKey, WS_ACCESS_ISSUER: 'oidc', WS_ACCESS_RECHECK_S: '1'
   }, { ready: false })
   await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'oidc')
   const token = issuer.sign({ sub: 'alice', role: 'authenticated' })
@@ -203,4 +203,25 @@ t.test('Supabase decides through PostgREST with the user\'s own token', async (t
   t.match(await client.nextOf('subscribed'), { agent_ids: [ACME.agent] })
   const refused = await connectRefused(t, gateway, `/ws?agent_ids=${GLOBEX.agent}&token=${token}`, { from: freshAddress() })
   t.equal(refused.status, 403)
+
+  await t.test('a row that becomes public is given to nobody, row security that goes takes its table, and no connection ends', async (t) => {
+    const bob = await connect(t, gateway, `/ws?agent_ids=${GLOBEX.agent}&token=${issuer.sign({ sub: 'bob', role: 'authenticated' })}`, { from: freshAddress() })
+    await bob.nextOf('subscribed')
+    await withDatabase(database.url('postgres', name), `create role anon nologin; grant anon to portcullis_login; grant usage on schema public to anon;
+      grant select (id) on public.agents, public.tasks to anon; create policy shown on public.agents for select to anon using (id = '${ACME.agent}')`)
+    t.match(await client.nextOf('error'), { error: 'forbidden', message: /no longer allowed/ })
+    await gateway.waitForLog('access.warning', line => String(line['reason']).startsWith('the anon key alone sees rows of public.agents'))
+    const one = await connectRefused(t, gateway, `/ws?agent_ids=${ACME.agent}&token=${token}`, { from: freshAddress() })
+    t.equal(one.status, 403)
+    await connect(t, gateway, `/ws?agent_ids=${GLOBEX.agent}&token=${issuer.sign({ sub: 'bob', role: 'authenticated' })}`, { from: freshAddress() })
+    t.equal((await gateway.admin('/readyz')).status, 200)
+    await withDatabase(database.url('postgres', name), 'alter table public.agents disable row level security')
+    t.match(await bob.nextOf('error'), { error: 'forbidden', message: /no longer allowed/ })
+    for (const agent of [ACME.agent, GLOBEX.agent]) {
+      t.equal((await connectRefused(t, gateway, `/ws?agent_ids=${agent}&token=${token}`, { from: freshAddress() })).status, 403, agent)
+    }
+    bob.send({ type: 'ping', id: '1' })
+    t.match(await bob.nextOf('pong'), { id: '1' })
+    t.same(gateway.log.filter(({ event }) => event === 'access.unsafe' || event === 'connection.closed'), [])
+  })
 })

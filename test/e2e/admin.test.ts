@@ -87,6 +87,23 @@ t.test('orders of operators reach every process', async (t) => {
     t.equal(again.body['error'], 'missing_token')
   })
 
+  await t.test('the /64 of an IPv6 address is banned and let in again in whatever way its slash is written; what is no address is said to be none', async (t) => {
+    const networks = async (): Promise<string[]> => (await (await order('GET', '/v1/bans')).json() as { bans: Array<{ address: string }> }).bans
+      .map(({ address }) => address).filter(address => address.includes(':'))
+    for (const [banned, lifted] of [['2001:db8::/64', '2001:db8::%2F64'], ['2001:db8::%2f64', '2001:db8::1'], ['2001:db8::2', '2001:db8::/64']] as const) {
+      t.equal((await order('PUT', `/v1/bans/${banned}`, { seconds: 60 })).status, 204, banned)
+      t.same(await networks(), ['2001:db8::/64'])
+      t.equal((await order('DELETE', `/v1/bans/${lifted}`)).status, 204, lifted)
+      t.same(await networks(), [])
+    }
+    const none = ['2001:db8::/48', '2001:db8::/64/', '2001:db8::/64/x', '/2001:db8::/64', '192.0.2.1/64', '192.0.2.0/24', '::ffff:192.0.2.1/64', '192.0.2.1/', 'a/b']
+    t.same(await offenders(none.flatMap(text => [['PUT', text], ['DELETE', text]] as const), async ([method, text]) => {
+      const answer = await order(method, `/v1/bans/${text}`, { seconds: 60 })
+      return answer.status === 400 && /IPv4 or IPv6/.test((await answer.json() as { message: string }).message)
+    }), [])
+    t.equal((await order('PUT', '/v1/bans/', { seconds: 60 })).status, 404)
+  })
+
   await t.test('lists go through everything a page at a time, over all processes', async (t) => {
     const list = async <T>(path: string, name: string): Promise<{ entries: T[], pages: number }> => {
       const entries: T[] = []

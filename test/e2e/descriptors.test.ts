@@ -67,7 +67,8 @@ t.test('a gateway whose descriptors run out', async (t) => {
   await t.test('closes its door to a flood of silent sockets: nothing spins, and admin port, Redis and the log go on', async (t) => {
     const sockets = await openSilent(t, gateway.port, 2 * LIMIT)
     t.match(await gateway.waitForLog('descriptors.short'), { level: 'error', limit: LIMIT, connections: 1 })
-    t.equal((await gateway.admin('/readyz')).status, 200)
+    const readiness = await gateway.admin('/readyz')
+    t.match([readiness.status, await readiness.json()], [503, { reasons: ['descriptors'] }], 'nobody comes in')
     t.equal(await metric(gateway, 'portcullis_redis_up'), 1)
     await redis.client.publish('ws:topic:agent:a1', JSON.stringify({ event: 'e', data: 1 }))
     t.match(await first.nextOf('event'), { data: 1 }, 'who was in is served')
@@ -78,10 +79,27 @@ t.test('a gateway whose descriptors run out', async (t) => {
     t.ok(usedMs < (performance.now() - startedAtMs) / 3, `${usedMs} ms of CPU`)
     for (const socket of sockets) socket.destroy()
     await gateway.waitForLog('descriptors.enough')
+    t.equal((await gateway.admin('/readyz')).status, 200)
     const late = await connect(t, gateway, `/ws?token=${token}`, { from: freshAddress() })
     t.match(await late.nextOf('welcome'), { user_id: 'alice' })
     t.ok(await metric(gateway, 'portcullis_descriptor_shortages_total') >= 1)
   })
+})
+
+t.test('workers whose descriptors run out: ready while one of them takes connections, not ready when none does', async (t) => {
+  const [redis, issuer, port] = await Promise.all([startRedis(t), startIssuer(t), findFreePort()])
+  const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port) }, { openFiles: LIMIT, first: 'supervisor.started' })
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+  // Whom the one does not take any more, the other does, until both are shut.
+  const held: Socket[] = []
+  const short = (): Set<unknown> => new Set(gateway.log.filter(({ event }) => event === 'descriptors.short').map(({ node }) => node))
+  while (short().size < 2) held.push(...await openSilent(t, port, LIMIT / 2))
+  await until('no worker takes connections', async () => {
+    const readiness = await gateway.admin('/readyz')
+    return readiness.status === 503 && (await readiness.json() as { reasons: string[] }).reasons.includes('descriptors')
+  })
+  for (const socket of held) socket.destroy()
+  await until('it is ready again', async () => (await gateway.admin('/readyz')).status === 200)
 })
 
 t.test('a worker for which the system has no process is tried again, with its code in the log, until there is one', async (t) => {

@@ -109,7 +109,7 @@ t.test('each right by itself: without what letting in takes nobody gets in and t
   const stage = await setStage(t, ...KEYS, '&*', '+@all')
   const { gateway } = stage
   const isReady = async (): Promise<boolean> => (await gateway.admin('/readyz')).status === 200
-  for (const command of ['time', 'lindex', 'rpush', 'pexpire', 'zremrangebyscore', 'zcard', 'zadd']) {
+  for (const command of ['evalsha', 'time', 'lindex', 'rpush', 'pexpire', 'zremrangebyscore', 'zcard', 'zadd']) {
     await stage.allow(...KEYS, '&*', '+@all', `-${command}`)
     t.match(await stage.open(t).then(() => 'in', (error: unknown) => String(error)), 'refused: 503', command)
     await until(`not ready without ${command}`, async () => !await isReady())
@@ -117,7 +117,7 @@ t.test('each right by itself: without what letting in takes nobody gets in and t
     await stage.allow(...KEYS, '&*', '+@all')
     await until('ready again', isReady)
   }
-  for (const command of ['ping', 'unsubscribe', 'type', 'del', 'zscore', 'zrangebyscore']) {
+  for (const command of ['eval', 'ping', 'unsubscribe', 'type', 'del', 'zscore', 'zrangebyscore']) {
     await stage.allow(...KEYS, '&*', '+@all', `-${command}`)
     // Another denial has the rights looked at again.
     await stage.redis.client.call('ACL', 'SETUSER', 'gate', '-xadd')
@@ -127,6 +127,14 @@ t.test('each right by itself: without what letting in takes nobody gets in and t
     t.match(await client.nextOf('error'), { id: '1' })
     await until(`${command} is told`, () => denialOf(stage, command) !== undefined)
     t.ok(await isReady(), command)
+  }
+  for (const keys of [['~ws:bans', '~ws:revocations', '~{ws:*'], ['~ws:ratelimit:*', '~ws:bans', '~ws:revocations', '~{ws:*']]) {
+    await stage.allow(...keys, '&*', '+@all')
+    t.match(await stage.open(t).then(() => 'in', (error: unknown) => String(error)), 'refused: 503', keys.join())
+    await until(`not ready with ${keys.join()} alone`, async () => !await isReady())
+    t.same(await unready(stage), ['redis_rights'])
+    await stage.allow(...KEYS, '&*', '+@all')
+    await until('ready again', isReady)
   }
   t.same(gateway.log.filter(({ event }) => ['limits.degraded', 'bus.lost', 'redis.renewed'].includes(event)), [])
 })

@@ -109,4 +109,11 @@ t.test('a Redis behind three Sentinels', async (t) => {
     t.notMatch(gateway.stderr(), 'ioredis')
     t.ok(gateway.log.filter(({ event }) => event === 'redis.sentinel').length <= 3, 'sampled')
   })
+
+  await t.test('all Sentinels and the master are away: a process that starts says so with the code', async (t) => {
+    for (const n of [1, 2]) await sentinels.end(n)
+    await first.stop()
+    const lost = await startGateway(t, settings)
+    t.match(await lost.waitForLog('limits.degraded'), { policy: 'closed', reason: 'unreachable', detail: 'ECONNREFUSED' })
+  })
 })

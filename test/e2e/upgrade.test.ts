@@ -105,12 +105,26 @@ t.test('what a request must look like', async (t) => {
     }
   })
 
-  await t.test('HTTP/1.0 is never upgraded', async (t) => {
-    const raw = await openRaw(t, gateway.port, freshAddress())
-    raw.write(upgradeHead(`/ws?token=${token()}`, {}, 'HTTP/1.0'))
-    const later = await exchange(t, gateway, 'GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n', freshAddress())
-    t.equal(later?.status, 404, 'a request after it was answered')
-    t.notMatch(raw.received(), /101/)
+  await t.test('what the native layer answers by itself, it answers as the operations page says', async (t) => {
+    const { otherThanHttp11WithAPath, tooManyLines } = NATIVE_ANSWERS
+    const path = `/ws?token=${token()}`
+    const many = Object.fromEntries(Array.from({ length: tooManyLines.lines }, (_, n) => [`X-Line-${n}`, '1']))
+    const heads: ReadonlyArray<readonly [string, number | null]> = [
+      [upgradeHead(path, {}, 'HTTP/1.0'), otherThanHttp11WithAPath],
+      [upgradeHead(`http://localhost:${gateway.port}${path}`), otherThanHttp11WithAPath],
+      [upgradeHead(path, many), tooManyLines.status]
+    ]
+    for (const [n, [head, status]] of heads.entries()) {
+      const raw = await openRaw(t, gateway.port, freshAddress())
+      raw.write(head)
+      if (status === null) {
+        // It takes ten seconds to end such a connection: that others are answered meanwhile is enough.
+        t.equal((await exchange(t, gateway, 'GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n', freshAddress()))?.status, 404)
+        t.equal(raw.received(), '', `head ${n}`)
+      } else {
+        t.equal((await readResponse(raw))?.status, status, `head ${n}`)
+      }
+    }
   })
 
   await t.test('a head of any size up to 15,000 bytes passes in one piece', async (t) => {

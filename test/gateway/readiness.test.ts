@@ -6,7 +6,7 @@ function issuer (name: string, tried: boolean, usable: boolean) {
 }
 
 const READY: ReadinessFacts = {
-  started: true, draining: false, issuers: [issuer('a', true, true)], redisMissing: false, rightsMissing: false, channelMissing: false, accessUnsafe: false
+  started: true, draining: false, issuers: [issuer('a', true, true)], redisMissing: false, rightsMissing: false, channelMissing: false, accessUnsafe: false, doorShut: false
 }
 
 t.test('ready when started, not draining, all issuers tried and one usable', async (t) => {
@@ -23,6 +23,7 @@ t.test('each reason not to be ready is named', async (t) => {
     [{ rightsMissing: true }, ['redis_rights']],
     [{ channelMissing: true }, ['control_channel']],
     [{ accessUnsafe: true }, ['access_unsafe']],
+    [{ doorShut: true }, ['descriptors']],
     [{ issuers: [issuer('a', true, true), issuer('b', false, false)] }, ['starting']],
     [{ issuers: [issuer('a', true, false), issuer('b', true, false)] }, ['no_issuer_keys']],
     [{ draining: true, redisMissing: true, issuers: [issuer('a', true, false)] }, ['draining', 'no_issuer_keys', 'redis']]

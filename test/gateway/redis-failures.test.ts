@@ -48,8 +48,12 @@ async function start (t: Test, redis: TestRedis, ...rules: string[]): Promise<Su
 const redis = await startRedis(t)
 
 t.test('a command that is denied is a line with its command and pattern, whoever sent it; then once a minute with how often', async (t) => {
-  const { lines, counted, commands, advance } = await start(t, redis, '~ws:*', '&ws:*', '+@all', '-xlen')
-  const ask = async (): Promise<void> => { await commands.xlen('ws:inbound').catch(() => { /* nobody is told but the watch */ }) }
+  const { failures, lines, counted, commands, advance } = await start(t, redis, ...ALL, '-xlen')
+  const ask = async (): Promise<void> => {
+    await commands.xlen('ws:inbound').catch(() => { /* nobody is told but the watch */ })
+    // What it has looked for: that is no denial more.
+    await failures.look()
+  }
   for (let n = 0; n < 3; n++) await ask()
   t.match(lines, [{ event: 'redis.denied', level: 'error', command: 'xlen', names: ['ws:inbound'], count: 1 }])
   advance(59_999)
@@ -73,7 +77,7 @@ t.test('what is denied within a script is named by asking Redis, once for many',
 })
 
 t.test('in advance it is told all that is denied, and told again that it is mended', async (t) => {
-  const { failures, lines, allow } = await start(t, redis, '~ws:ratelimit:*', '&ws:topic:*', '+@all')
+  const { failures, lines, allow } = await start(t, redis, '~ws:ratelimit:*', '~ws:node:*', '&ws:topic:*', '+@all')
   await failures.look()
   const names = (command: string): unknown => lines.find(line => line['command'] === command)?.['names']
   t.same(names('subscribe'), ['ws:control', 'ws:control:ask', 'ws:control:answer:*'])

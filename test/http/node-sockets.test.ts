@@ -84,6 +84,17 @@ t.test('one that waits for its answer is ended after those that wait for nothing
   await untilEnded(last, first)
 })
 
+t.test('a flood of silent newcomers ends none that waits for its answer: the oldest of them goes', async (t) => {
+  const bench = await setUp(t)
+  const working = await bench.open(EVE)
+  working.write(request('/hangs'))
+  const silent = await openMany(bench, MAX_SOCKETS - 1, EVE, false)
+  bench.advance(100)
+  const more = await openMany(bench, MAX_SOCKETS - 1, EVE, false)
+  await untilEnded(...silent)
+  t.same([working, ...more].filter(({ socket }) => socket.destroyed), [])
+})
+
 t.test('the address that holds most gives the place, whoever comes and however long another one was silent', async (t) => {
   const bench = await setUp(t)
   const victims = await openMany(bench, 2, ALICE)

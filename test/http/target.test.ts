@@ -1,5 +1,5 @@
 import t from 'tap'
-import { decodeSegments, matchPath, readQuery, splitTarget } from '../../src/http/target.js'
+import { decodeSegments, matchPath, readQuery, rewritePath, splitTarget } from '../../src/http/target.js'
 
 const match = (routePath: string, path: string): unknown => matchPath(routePath, decodeSegments(path) ?? [])
 
@@ -21,4 +21,14 @@ t.test('a named segment takes one that is not empty, decoded after the path is s
     t.equal(match('/v1/users/:id/connections', path), null, path)
   }
   t.equal(decodeSegments('/%zz'), null)
+})
+
+t.test('a last segment with a + takes what follows too, slashes included, and is never empty', async (t) => {
+  const taken = ['/v1/bans/a', '/v1/bans/a/b', '/v1/bans/a%2Fb', '/v1/bans/a/', '/v1/bans//a', '/v1/bans/a/b%2Fc/d', '/v1/bans/a+']
+  t.same(taken.map(path => match('/v1/bans/:rest+', path)), ['a', 'a/b', 'a/b', 'a/', '/a', 'a/b/c/d', 'a+'].map(rest => ({ rest })))
+  t.same(['/v1/bans', '/v1/bans/', '/v1/other/a', '/v1', '/a/v1/bans/b'].filter(path => match('/v1/bans/:rest+', path) !== null), [])
+})
+
+t.test('the named segments of a path are written anew, each by its name', async (t) => {
+  t.equal(rewritePath('/v1/:a/x/:bc+', (name, takesRest) => `<${name}${takesRest ? ' …' : ''}>`), '/v1/<a>/x/<bc …>')
 })

@@ -103,6 +103,25 @@ t.test('a failure found after the process stood still says nothing of Redis: it 
   t.equal(world.heartbeat.isCurrent(), true)
 })
 
+t.test('nor does the first failure after it stood still for a lease, however soon it comes', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  world.nowMs += LEASE_MS + 1
+  let failures = 1
+  world.answer = async () => {
+    if (failures-- > 0) throw new Error('late')
+    return { aliveUntilMs: 0, lapsed: true }
+  }
+  const beating = world.heartbeat.beat()
+  t.equal(world.heartbeat.isCutOff(), false)
+  await beating
+  t.same([world.heartbeat.isCutOff(), world.heartbeat.isCurrent()], [false, true])
+  world.nowMs += LEASE_MS + 1
+  failures = 100
+  await world.heartbeat.beat()
+  t.equal(world.heartbeat.isCutOff(), true, 'one that goes on failing is cut off all the same')
+})
+
 t.test('a process that goes on standing still is cut off in the end', async (t) => {
   const world = start(t)
   world.answer = async () => { world.nowMs += 10 * LEASE_MS; throw new Error('again') }

@@ -19,6 +19,7 @@ function start (nodes: Record<string, ClaimedPage[]>, mayClaim: { untilMs: numbe
     },
     heartbeat: { mayClaimUntilMs: () => mayClaim.untilMs },
     leaseMs: 30,
+    now: () => performance.now(),
     onLost: (lost) => { found.push(lost) }
   })
   takeover.start()
@@ -76,4 +77,11 @@ t.test('a turn ends after so many pages, so that a fault in what is read cannot 
   await until('all were read', () => endless.length === 0)
   t.ok(asked.looks >= 3)
   await takeover.stop()
+})
+
+t.test('a claim that Redis has forgotten, as a replica that takes over may, is made again without a second line', async (t) => {
+  const { takeover, found, delisted } = start({ one: [page('5', 'a', 'b'), page(null, 'a', 'c')], two: [page(null, 'b', 'd')] }, { untilMs: 99 })
+  await until('both are taken off the index', () => delisted.length === 2)
+  await takeover.stop()
+  t.same(found.map(({ connectionId }) => connectionId), ['a', 'b', 'c', 'd'])
 })

@@ -34,6 +34,45 @@ t.test('when nothing more comes, what was held back is told by a timer, once', a
   t.same(written, [['a', 1, true], ['a', 1, true], ['a', 3, false]])
 })
 
+t.test('the count is the first line of the next period: a flood is one line in each', async (t) => {
+  const [periodMs, atMs, counts] = [30, [] as number[], [] as number[]]
+  const lines = createSampledLines({ periodMs, mostInPeriod: 1, now: () => performance.now() })
+  let noted = 0
+  const flood = setInterval(() => {
+    noted++
+    lines.note('a', 1, (count) => {
+      atMs.push(performance.now())
+      counts.push(count)
+    })
+  }, 1)
+  await until('some lines', () => atMs.length > 8)
+  clearInterval(flood)
+  lines.close()
+  const gapsMs = atMs.slice(1, 9).map((at, n) => at - (atMs[n] ?? 0))
+  // A timer may come a little early; a second line of a period would come with the next event.
+  t.same(gapsMs.filter(gapMs => gapMs < periodMs / 2), [])
+  t.equal(counts.reduce((sum, count) => sum + count, 0), noted, 'each is told once')
+})
+
+t.test('nothing held back, nothing told, and the next one is told at once', async (t) => {
+  const { note, written } = setUp(20)
+  for (const times of [1, 1, 0]) note('a', times)
+  note('b')
+  for (let n = 0; n < 2; n++) note('b')
+  await until('the period is over', () => written.length > 4)
+  note('a')
+  t.same(written.filter(([kind]) => kind === 'a'), [['a', 1, true], ['a', 1, true], ['a', 1, true]])
+})
+
+t.test('a timer that comes late tells nothing of the period after its own', async (t) => {
+  const { note, written, state, lines } = setUp(60_000)
+  for (let n = 0; n < 3; n++) note('a')
+  state.nowMs = 60_000
+  for (let n = 0; n < 4; n++) note('a')
+  lines.close()
+  t.same(written, [['a', 1, true], ['a', 1, true], ['a', 2, true], ['a', 1, true], ['a', 2, false]])
+})
+
 t.test('what was held back is told at close, and no timer is left', (t) => {
   const { note, written, lines } = setUp(60_000)
   for (let n = 0; n < 5; n++) note('a')

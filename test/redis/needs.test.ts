@@ -71,5 +71,5 @@ t.test('a key or channel is named by its pattern, which holds no id; what is not
     'ws:ratelimit:user:*', 'ws:ratelimit:ip:*', 'ws:resume:{ws:ratelimit:ip:*}:*', '{ws:node:*}:claimed', 'ws:bans', 'ws:topic:agent:*', 'ws:history:*', null, null
   ])
   const dryRun = redisNeeds({ prefix: 'p:', limitPrefix: 'p:dry-run:', isCluster: false, addressWindow: 'times', messageWindow: 'times' })
-  t.same(dryRun.filter(({ decides }) => decides.length > 0).map(({ pattern }) => pattern), ['', 'p:dry-run:ws:ratelimit:ip:*', 'p:dry-run:ws:ratelimit:user:*'])
+  t.same(dryRun.filter(({ decides }) => decides.length > 0).map(({ pattern }) => pattern), ['', 'p:dry-run:ws:ratelimit:ip:*', 'p:dry-run:ws:ratelimit:user:*', 'p:ws:node:*'])
 })

@@ -15,6 +15,8 @@ export interface TestPostgrest {
   readonly requests: readonly string[]
   /** Answers every request with this instead, until it is null again. */
   answerWith (answer: Answer | 'hang' | null): void
+  /** The same for the requests of the anon key only. */
+  answerAnonWith (answer: Answer | 'hang' | null): void
 }
 
 export interface Answer {
@@ -88,10 +90,11 @@ function refuse (status: number, code: string, message: string): Answer {
 }
 
 /** PostgREST's table of SQLSTATE and HTTP status, as far as the tests meet it. */
-function describeError (error: unknown): Answer {
+function describeError (error: unknown, isAnonymous: boolean): Answer {
   if (!(error instanceof postgres.PostgresError)) return refuse(503, 'PGRST000', 'Database connection error')
   const { code, message } = error
-  if (code === '42501') return refuse(403, code, message)
+  if (code === '42501') return refuse(isAnonymous ? 401 : 403, code, message)
+  if (code === '22023' && /^role .* does not exist$/.test(message)) return refuse(401, code, message)
   if (code === '42P01') return refuse(404, code, message)
   return refuse(code.startsWith('57') || code.startsWith('XX') ? 500 : 400, code, message)
 }
@@ -102,6 +105,7 @@ export async function startPostgrest (t: Test, { databaseUrl, key, maxRows = 100
   const verify = createVerifier({ key: typeof key === 'string' ? key : key.export({ type: 'spki', format: 'pem' }) })
   const requests: string[] = []
   let fixed: Answer | 'hang' | null = null
+  let fixedForAnon: Answer | 'hang' | null = null
 
   async function answer (request: IncomingMessage): Promise<Answer> {
     if (request.headers.apikey !== ANON_KEY) return { status: 401, body: '{"message":"Invalid API key"}' }
@@ -116,14 +120,15 @@ export async function startPostgrest (t: Test, { databaseUrl, key, maxRows = 100
     try {
       return await readRows(sql, claims, readRequest(request, maxRows))
     } catch (error) {
-      return describeError(error)
+      return describeError(error, claims['role'] === 'anon')
     }
   }
 
   const server = createServer((request, response) => {
     requests.push(request.url ?? '')
-    if (fixed === 'hang') return
-    void (fixed === null ? answer(request) : Promise.resolve(fixed)).then(({ status, headers = {}, body }) => {
+    const given = request.headers.authorization === `Bearer ${ANON_KEY}` ? fixedForAnon ?? fixed : fixed
+    if (given === 'hang') return
+    void (given === null ? answer(request) : Promise.resolve(given)).then(({ status, headers = {}, body }) => {
       response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(body)
     })
   })
@@ -135,5 +140,11 @@ export async function startPostgrest (t: Test, { databaseUrl, key, maxRows = 100
     await sql.end({ timeout: 1 })
   })
   const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, anonKey: ANON_KEY, requests, answerWith (answer) { fixed = answer } }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    anonKey: ANON_KEY,
+    requests,
+    answerWith (answer) { fixed = answer },
+    answerAnonWith (answer) { fixedForAnon = answer }
+  }
 }

@@ -1,8 +1,7 @@
-import { SYSTEM_CLOCK, type Clock } from './clock.js'
+import { MAX_TIMER_MS, SYSTEM_CLOCK, type Clock } from './clock.js'
 import type { Ids } from './frames.js'
 import type { Backoff } from './reconnect-delay.js'
 import type { PositionStorage } from './position-storage.js'
-import { MAX_TIMER_MS } from './reconnect-delay.js'
 import { findSocketConstructor, pageAddress, type SocketConstructor } from './surroundings.js'
 import { checkLast, checkLists, type Filters } from './topics.js'
 

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js'
 
-/** Waits `ms`, or until what it was made for ends. */
+/** Waits `ms`, at most as long as a timer takes, or until what it was made for ends. */
 export type Pause = (ms: number) => Promise<void>
 
 /** Makes pauses that end at once when `ended` aborts. */

@@ -8,6 +8,7 @@ import { createPositionKeeper, type Owner, type PositionKeeper, type PositionSto
 import { createPositions, type Positions } from './positions.js'
 import { createSeenIds, type SeenIds } from './seen-ids.js'
 import { readSubject } from './token-claims.js'
+import { starOf } from './undecided.js'
 
 /**
  * Whether the application gets all that it missed, by topic. `false`: events may be missing, so the topic's state is to be fetched anew.
@@ -46,6 +47,8 @@ export interface Recovery {
   receive (frame: ServerFrame): boolean
   /** They are no longer listened to; `agent:*` stands for all of its kind. */
   forget (topics: readonly string[]): void
+  /** They were asked for in vain: exactly these, so `agent:*` leaves alone what else is listened to of its kind. */
+  drop (topics: readonly string[]): void
   /** The connection is over. */
   closed (): void
 }
@@ -54,7 +57,6 @@ export interface Recovery {
 const OTHER_BYTES = 16_384
 
 const kindOf = (topic: string): string => topic.slice(0, topic.indexOf(':') + 1)
-const starOf = (topic: string): string => `${kindOf(topic)}*`
 const ownTopic = (userId: string): string => `user:${userId}`
 const listed = ({ agent_ids: agents, task_ids: tasks }: SubscribedFrame | UnsubscribedFrame): string[] => [...agents.map(id => `agent:${id}`), ...tasks.map(id => `task:${id}`)]
 
@@ -122,9 +124,12 @@ class Recoverer implements Recovery {
   }
 
   forget (topics: readonly string[]): void {
-    const gone = topics.flatMap(topic => topic === starOf(topic) ? [topic, ...this.ofKind(topic)] : [topic])
-    for (const topic of gone) this.asked.delete(topic)
-    this.left(gone)
+    this.drop(topics.flatMap(topic => topic === starOf(topic) ? [topic, ...this.ofKind(topic)] : [topic]))
+  }
+
+  drop (topics: readonly string[]): void {
+    for (const topic of topics) this.asked.delete(topic)
+    this.left(topics)
   }
 
   closed (): void {

@@ -1,5 +1,6 @@
 import type { ClientSettings } from './client-options.js'
 import type { Ending } from './close-policy.js'
+import { MAX_TIMER_MS } from './clock.js'
 import { reconnectDelayMs } from './reconnect-delay.js'
 import { isOnline } from './surroundings.js'
 
@@ -42,6 +43,7 @@ export class RetryClock {
   /** Ms to wait now that the network is back: no longer than was told, with a spread, as all come back at once. */
   onlineDelayMs (): number {
     const { backoff, clock } = this.settings
-    return Math.max(0, this.allowedAtMs - clock.now()) + clock.random() * backoff.baseMs
+    const toldMs = Math.max(0, this.allowedAtMs - clock.now())
+    return Math.min(MAX_TIMER_MS, toldMs + clock.random() * backoff.baseMs)
   }
 }

@@ -3,7 +3,7 @@ import type { Pause } from './pause.js'
 import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
 import type { AskOptions } from './requests.js'
-import { halve, longestList, toChunks, toFilterLists } from './topics.js'
+import { halve, longestList, toChunks, toFilterLists, toTopics } from './topics.js'
 import type { Wanted } from './wanted.js'
 
 export interface SubscribeAllOptions {
@@ -27,10 +27,12 @@ const MAX_WAITS = 10
 
 /**
  * Subscribes to all topics or to none, in as many frames as the gateway's longest list demands. What is confirmed is wanted from then on;
- * what a later frame's refusal undoes is not. Rejects with the `RequestError` of that refusal.
+ * what a later frame's refusal undoes is not: all that this call alone has brought, and no other asks for. Rejects with the `RequestError`
+ * of that refusal.
  */
 export async function subscribeAll (options: SubscribeAllOptions): Promise<SubscribedFrame> {
   const { topics, eventTypes, last, wanted, recovery, maxIds, ask, pause } = options
+  const { undecided } = wanted
   const before = new Set(topics.filter(topic => wanted.has(topic)))
   // The gateway gives the last events of topics that the connection has not, and refuses a frame that asks for those of others.
   const parts = last === undefined ? [topics] : [topics.filter(topic => !before.has(topic)), [...before]]
@@ -59,31 +61,54 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
       chunks.unshift(...halve(chunk))
       return
     }
-    const undone = done.filter(topic => !before.has(topic))
-    wanted.drop(undone)
-    recovery.forget(undone)
-    for (const part of toChunks(undone, maxIds())) await ask({ type: 'unsubscribe', ...toFilterLists(part) }).catch(() => {})
+    await undo()
     throw error
   }
 
+  async function undo (): Promise<void> {
+    undecided.end(topics)
+    const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
+    drop(undecided.take(stars))
+    for (const part of toChunks(ids, maxIds())) {
+      // Looked at as each part goes out: others may ask for some of it meanwhile.
+      const undone = undecided.take(part)
+      drop(undone)
+      if (undone.length > 0) await ask({ type: 'unsubscribe', ...toFilterLists(undone) }).catch(() => {})
+    }
+  }
+
+  function drop (undone: readonly string[]): void {
+    wanted.drop(undone)
+    recovery.drop(undone)
+  }
+
+  function take (chunk: readonly string[], answer: SubscribedFrame): void {
+    answers.push(answer)
+    // What `*` came to as well, as another call may name one of it.
+    const got = [...chunk, ...toTopics({ agents: answer.agent_ids, tasks: answer.task_ids })]
+    undecided.bring(got.filter(topic => !wanted.covers(topic)))
+    done.push(...got)
+    wanted.add(chunk)
+    wanted.confirm(answer)
+  }
+
+  undecided.begin(topics)
   for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
     const narrowed = answers.length === 0 && eventTypes !== undefined ? { event_types: eventTypes } : {}
     try {
       await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }, {
         more: () => recovery.recall(chunk, last),
-        onAnswer (answer) {
-          answers.push(answer as SubscribedFrame)
-          done.push(...chunk)
-          wanted.add(chunk)
-          wanted.confirm(answer as SubscribedFrame)
-        }
+        onAnswer (answer) { take(chunk, answer as SubscribedFrame) }
       })
     } catch (error) {
       await settle(chunk, error)
     }
   }
+  undecided.keep(topics, done)
   return join(answers)
 }
+
+const isStar = (topic: string): boolean => topic.endsWith(':*')
 
 /** One answer in place of several. */
 function join (answers: readonly SubscribedFrame[]): SubscribedFrame {

@@ -1,5 +1,4 @@
-import type { Clock } from './clock.js'
-import { MAX_TIMER_MS } from './reconnect-delay.js'
+import { MAX_TIMER_MS, type Clock } from './clock.js'
 import { RequestError } from './request-error.js'
 import { createTokenLife } from './token-life.js'
 

@@ -1,4 +1,5 @@
 import { toChunks, toTopics, type Filters } from './topics.js'
+import { starOf, Undecided } from './undecided.js'
 
 interface Listing { readonly agent_ids: readonly string[], readonly task_ids: readonly string[] }
 
@@ -9,6 +10,9 @@ export interface Wanted {
   /** These are denied: they are not asked for again. */
   drop (topics: readonly string[]): void
   has (topic: string): boolean
+  /** It, or all of its kind. */
+  covers (topic: string): boolean
+  readonly undecided: Undecided
   /** What the gateway said that is subscribed: only `*` needs it, to take single ids out of it later. */
   confirm (listing: Listing): void
   /** All topics in lists of at most `maxIds` of each kind; `*` covers all of its kind. */
@@ -39,6 +43,8 @@ export function createWanted (initial: Filters): Wanted {
     remove (filters) { for (const topic of toTopics(filters)) removeOne(topic) },
     drop (denied) { for (const topic of denied) topics.delete(topic) },
     has: topic => topics.has(topic),
+    covers: topic => topics.has(topic) || topics.has(starOf(topic)),
+    undecided: new Undecided(),
     confirm (listing) {
       for (const [kind, ids] of [['agent:', listing.agent_ids], ['task:', listing.task_ids]] as const) {
         if (topics.has(`${kind}*`)) for (const id of ids) listed.add(kind + id)

@@ -50,7 +50,8 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
   const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
   const address = readDatabaseUrl(url)
   const startup = readOptionNames(address.startup['options'] ?? '')
-  const guarded = { role, startup, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
+  const seenSecured = new Set<string>()
+  const guarded = { role, startup, seenSecured, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
   const pool = createPostgresPool<Inspection>({
     address,
     inspect: (connection) => inspectSafeguards(connection, guarded),

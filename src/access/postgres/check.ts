@@ -10,12 +10,6 @@ import type { Guarded, Inspection } from './safeguards.js'
 import { LIST_LIMIT } from '../remote-authorizer.js'
 
 /**
- * How long a process that stands still may hold its place in a pooler. It bounds no question: the server cancels that before,
- * and a process that is only late must not lose its connection for it.
- */
-const IDLE_MS = 10_000
-
-/**
  * All that the check needs, for this transaction only. Supabase's `auth.jwt()` reads `request.jwt.claim` before
  * `request.jwt.claims`, and its older functions `request.jwt.claim.<name>`: all are ours or empty, as `reset all` brings back
  * the defaults of role and database. The path is the one that policies and their helpers were made for: what is written here
@@ -25,7 +19,6 @@ const IDLE_MS = 10_000
  */
 const SET_UP = `select
   pg_catalog.set_config('statement_timeout', $1, true),
-  pg_catalog.set_config('idle_in_transaction_session_timeout', '${IDLE_MS}', true),
   pg_catalog.set_config('client_encoding', 'UTF8', true),
   pg_catalog.set_config('row_security', 'on', true),
   pg_catalog.set_config('request.jwt.claim', '', true),

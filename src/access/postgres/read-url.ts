@@ -64,11 +64,15 @@ function readDatabase ({ pathname, hash }: URL): string | null {
   return orNull(pathname.slice(1))
 }
 
-/** The startup parameters of a URL. Throws on a parameter that would do nothing, or not what it says. */
+/**
+ * The startup parameters of a URL. Throws on a parameter that would do nothing, or not what it says; so would one of two that
+ * stand there with the same name.
+ */
 function readStartup (parameters: URLSearchParams): Record<string, string> {
   const startup: Record<string, string> = {}
   for (const [name, value] of parameters) {
     const values = UNDERSTOOD.get(name)
+    if (parameters.getAll(name).length > 1 && (SENT.has(name) || values !== undefined)) throw new Error(`\`${name}\` stands there twice: only one of them could count`)
     if (SENT.has(name)) startup[name] = value
     else if (values === undefined) throw new Error(`${KNOWN_ELSEWHERE.has(name) ? `\`${name}\`` : 'one of its parameters'} does nothing here: what does are ${[...UNDERSTOOD.keys(), ...SENT].join(', ')}; settings of the server go into options=-c%20name%3Dvalue`)
     else if (values?.has(value) === false) throw new Error(WHY_NOT[name] ?? `\`${name}\` has a value that is none`)

@@ -7,12 +7,12 @@ const CHECKED_ROLE = '(select r.rolname from pg_catalog.pg_roles r where r.rolna
 export interface FactsQuestion {
   /** The role that checks run as: an SQL expression of type `name`. */
   readonly role: string
-  /** Every relation that counts: those of the settings, and all beneath them where they are views. */
+  /** Every relation that counts: those of the settings, all beneath them where they are views, and what their policies read. */
   readonly oids: readonly string[]
 }
 
 /**
- * Parts of a query, each of which selects a kind and a text: whether row security is on, who owns what, what a view reads and
+ * Parts of a query, each of which selects a kind and a text: whether row security is on, who owns what, what a view or a policy reads and
  * as whom, of which type the ids are, whether a role stands above it all, and which settings a session begins with. A check
  * has them in its own statement: that holds locks on its tables, so that what it saw of them is what it was answered under.
  * All names are qualified, as the path may have another's operators on it.
@@ -29,8 +29,9 @@ export function selectFacts ({ role, oids }: FactsQuestion): string[] {
     from pg_catalog.pg_roles r where r.rolname operator(pg_catalog.=) any (array[session_user, ${role}])`,
     `select 'fact', pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid)
     from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) any (${counted}) and a.attname operator(pg_catalog.=) 'id'`,
-    // A view that is replaced has another row, by another transaction.
+    // A view or a policy that is replaced has another row, by another transaction.
     `select 'fact', pg_catalog.concat_ws(' ', w.oid, w.xmin) from pg_catalog.pg_rewrite w where w.ev_class operator(pg_catalog.=) any (${counted})`,
+    `select 'fact', pg_catalog.concat_ws(' ', o.oid, o.xmin) from pg_catalog.pg_policy o where o.polrelid operator(pg_catalog.=) any (${counted})`,
     'select \'fact\', pg_catalog.concat_ws(\' \', s.setdatabase, s.setrole, s.setconfig) from pg_catalog.pg_db_role_setting s'
   ]
 }

@@ -1,8 +1,10 @@
-import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
-import { UnsafeDatabaseError } from '../access-error.js'
+import { KINDS, mapKinds, type ByKind } from '../../kinds.js'
+import { AccessError, UnsafeDatabaseError } from '../access-error.js'
 import type { IdShape } from '../id-shapes.js'
 import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
+import { judgePolicyTables } from './policy-tables.js'
+import { RELATIONS } from './relations.js'
 import { readFingerprint } from './safeguard-facts.js'
 import { describeWriters } from './search-path.js'
 import { describeDefaults, findDefaultFaults, readSessionDefaults } from './session-defaults.js'
@@ -11,8 +13,10 @@ import type { QualifiedName } from '../qualified-name.js'
 export interface Guarded extends ByKind<QualifiedName> {
   /** The role that checks run as. */
   readonly role: string
-  /** Names of the settings with a dot that the address gives to each session. */
+  /** Names of the settings that the address gives to each session. */
   readonly startup: readonly string[]
+  /** Tables that policies read, and that were under row security when this process looked before: it is noted here. */
+  readonly seenSecured: Set<string>
 }
 
 /** The shape of each relation's ids. */
@@ -21,7 +25,7 @@ export type TableFacts = ByKind<IdShape>
 /** What a connection's inspection found when it found no fault. */
 export interface Inspection {
   readonly facts: TableFacts
-  /** Every relation that counts: those of the settings, and all beneath them where they are views. */
+  /** Every relation that counts: those of the settings, all beneath them where they are views, and what their policies read. */
   readonly oids: readonly string[]
   /** What all of this rests on in the catalog: with another one, all of it may be another. */
   readonly fingerprint: string
@@ -41,73 +45,40 @@ select r.rolname::text as name, r.rolname = session_user as login, r.rolname::te
 from pg_catalog.pg_roles r
 where r.rolname = session_user or r.rolname::text = $1`
 
-/** The schema and the name of a kind's relation, numbered after the role. */
-const wantedRow = ({ claim }: Kind, at: number): string => `('${claim}', $${2 + 2 * at}::text, $${3 + 2 * at}::text)`
-
-/** The relation of each kind and, beneath views, all that it reads. */
-const RELATIONS = `
-with recursive wanted (kind, schema, name) as (
-  values ${KINDS.map(wantedRow).join(', ')}
-), seen (kind, oid, parent) as (
-  select w.kind, c.oid, null::oid
-  from wanted w
-  join pg_catalog.pg_namespace n on n.nspname = w.schema
-  join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name and c.relkind in ('r', 'p', 'v', 'm', 'f')
-  union
-  select s.kind, u.oid, s.oid
-  from seen s
-  join pg_catalog.pg_class v on v.oid = s.oid and v.relkind = 'v'
-  join pg_catalog.pg_rewrite w on w.ev_class = v.oid
-  join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
-    and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid <> v.oid
-  join pg_catalog.pg_class u on u.oid = d.refobjid and u.relkind in ('r', 'p', 'v', 'm', 'f')
-), checked as (
-  select r.oid from pg_catalog.pg_roles r where r.rolname::text = $1
-)
-select s.kind, s.oid::text as oid, s.parent is null as named, n.nspname || '.' || c.relname as name, c.relkind::text as relkind, c.relrowsecurity as secured,
-  coalesce((select o.option_value::boolean from pg_catalog.pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker'), false)
-    as invoker,
-  exists (select from seen below where below.parent = c.oid) as reads_tables,
-  exists (select from pg_catalog.pg_roles r where (r.rolname = session_user or r.oid = k.oid)
-    and pg_catalog.pg_has_role(r.oid, c.relowner, 'MEMBER')) as owned,
-  pg_catalog.format_type(a.atttypid, null) as id_type,
-  coalesce(pg_catalog.has_schema_privilege(k.oid, n.oid, 'USAGE')
-    and pg_catalog.has_column_privilege(k.oid, c.oid, a.attnum, 'SELECT'), false) as readable
-from seen s
-join pg_catalog.pg_class c on c.oid = s.oid
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-left join checked k on true
-left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'id' and a.attnum > 0 and not a.attisdropped
-order by named desc, s.kind, name`
-
 const SHAPES: Readonly<Record<string, IdShape>> = {
   uuid: 'uuid', bigint: 'bigint', integer: 'integer', smallint: 'smallint', text: 'text', 'character varying': 'text'
 }
 
 /**
  * Looks whether Row Level Security really decides on this connection: neither role stands above it, every relation and
- * all beneath it are under it, and no default of a session speaks for the user. Rejects with `UnsafeDatabaseError`, which
- * names every fault at once.
+ * all beneath it are under it, and no default of a session speaks for the user. Tables that policies read may do without it, where
+ * the policy itself looks who asks: only one that loses it under this process is a fault. Rejects with `UnsafeDatabaseError`,
+ * which names every fault at once.
  */
 export async function inspectSafeguards (connection: PgConnection, guarded: Guarded): Promise<Inspection> {
-  const { role, startup } = guarded
+  const { role, startup, seenSecured } = guarded
   const names = KINDS.flatMap(({ claim }) => [guarded[claim].schema, guarded[claim].name])
-  const [, [session], , relations] = await Promise.all([
+  const [, [session], , found] = await Promise.all([
     // One snapshot: the fingerprint is of what is judged, also where it is changed and changed back meanwhile.
     connection.run(begin('repeatable read')),
     connection.run('select pg_catalog.current_setting(\'search_path\') as path'),
     connection.run(OWN_PATH), connection.run(RELATIONS, [role, ...names])
   ])
-  const oids = oidsOf(relations)
-  const [fingerprint, roles, defaults, writers] = await Promise.all([
-    readFingerprint(connection, role, oids), connection.run(ROLES, [role]), readSessionDefaults(connection, startup),
-    describeWriters(connection, { path: String(session?.['path']), role, oids })
+  const oids = oidsOf(found)
+  const [fingerprint, relations, roles, defaults, writers, after] = await Promise.all([
+    readFingerprint(connection, role, oids), connection.run(RELATIONS, [role, ...names]), connection.run(ROLES, [role]),
+    readSessionDefaults(connection, { startup, oids }), describeWriters(connection, { path: String(session?.['path']), role, oids }),
+    // Who is a member of what is no matter of a snapshot: what was judged in between has the same answers as both.
+    readFingerprint(connection, role, oids)
   ])
+  if (after !== fingerprint) throw new AccessError('changed', 'the database was changed during an inspection', { answered: true })
   await connection.run('rollback')
   const reasons = new Set([
     ...findRoleFaults(roles, role), ...findMissing(relations, guarded),
-    ...relations.flatMap(findRelationFaults), ...findDefaultFaults(defaults)
+    ...relations.filter(({ rests }) => rests !== true).flatMap(findRelationFaults), ...findDefaultFaults(defaults)
   ])
+  const policyTables = judgePolicyTables(relations, seenSecured)
+  for (const fault of policyTables.faults) reasons.add(fault)
   if (reasons.size > 0) throw new UnsafeDatabaseError([...reasons])
   const facts = mapKinds(({ claim }) => {
     const named = relations.find((relation) => relation['kind'] === claim && relation['named'] === true)
@@ -115,7 +86,8 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
     if (shape === undefined) throw new UnsafeDatabaseError([...reasons])
     return shape
   })
-  return { facts, oids, fingerprint, notes: [...describeDefaults(defaults), ...writers] }
+  for (const name of policyTables.secured) seenSecured.add(name)
+  return { facts, oids, fingerprint, notes: [...describeDefaults(defaults), ...writers, ...policyTables.notes] }
 }
 
 function oidsOf (relations: readonly Row[]): string[] {

@@ -4,10 +4,8 @@ import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import { fitsShape, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
-import { describeIfExposed } from './exposed-tables.js'
-import { createExposure } from './exposure.js'
-import { createPacedLooks } from './paced-looks.js'
 import { createPostgrestClient, type PostgrestRequest, type PostgrestRows } from './postgrest-client.js'
+import { createPublicRows, type PublicRows } from './public-rows.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
 import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
@@ -22,8 +20,13 @@ export interface SupabaseAccessSettings {
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
   readonly cacheMs: number
-  /** How often it is looked whether nobody in particular sees rows of a table, in ms; each table in its turn. */
-  readonly lookEveryMs: number
+  /**
+   * Those of the relations, as they are written there, whose rows everybody may see on purpose: the anon key is not asked about them.
+   * Where none is named, see `takesFirstLook` in public-rows.ts.
+   */
+  readonly publicTables: readonly string[]
+  /** Hears a sentence for operators each time that rows were not given because the anon key sees them. */
+  readonly onShown: (sentence: string) => void
 }
 
 /** Checks that ask PostgREST at once; each has two requests open at most. */
@@ -34,11 +37,11 @@ const IDS_PER_REQUEST = 100
 const MAX_FILTER_CHARS = 6000
 const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smallint']
 
-/** An authorizer that looks what its project shows to nobody in particular, at the start and as long as it runs. */
+/** An authorizer that gives no row that its project shows to nobody in particular. */
 export interface SupabaseAuthorizer extends Authorizer {
   /**
-   * Resolves with what operators should look at; rows that are shown later and not now make the project unsafe. Rejects with
-   * `AccessError` when the project does not answer: then none may be shown later.
+   * Resolves with what operators should look at. Rejects with `AccessError` when the project does not answer: nothing else
+   * depends on it.
    */
   start (): Promise<readonly string[]>
 }
@@ -85,9 +88,11 @@ async function pick (
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
 export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): SupabaseAuthorizer {
-  const { checkTimeoutMs, cacheMs, anonKey, lookEveryMs } = settings
+  const { checkTimeoutMs, cacheMs, relations, publicTables } = settings
+  const isPublic = mapKinds(({ claim }) => publicTables.includes(relations[claim]))
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
+  const shownToNobody = composePublicRows(settings, readIds)
 
   /**
    * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
@@ -109,24 +114,19 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
 
   async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
     const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
-      const ids = asked[claim]
-      const found = ids === '*' ? list(readIds, tables[claim], token, signal) : find(tables[claim], ids, token, signal)
-      return [claim, await found] as const
+      const [table, ids] = [tables[claim], asked[claim]]
+      const found = ids === '*' ? await list(readIds, table, token, signal) : await find(table, ids, token, signal)
+      // After the user's question: row security that goes off between the two costs an answer, and shows no row.
+      return [claim, isPublic[claim] ? found : await shownToNobody.keepPrivate(table, found, signal)] as const
     })))
     return mapKinds(({ claim }) => answers.get(claim) ?? [])
   }
 
   const closing = new AbortController()
-  const exposure = createExposure(KINDS.map(({ claim }) => tables[claim]), async (table) =>
-    await describeIfExposed(readIds, table, anonKey, AbortSignal.any([closing.signal, AbortSignal.timeout(checkTimeoutMs)])))
   const authorizer = createRemoteAuthorizer({
     ask,
-    async probe () {
-      await probe(readIds, tables[KINDS[0].claim], settings)
-      await exposure.lookAgain()
-    },
+    probe: async () => { await probe(readIds, tables[KINDS[0].claim], settings) },
     close () {
-      looks.stop()
       closing.abort()
       return Promise.resolve()
     },
@@ -136,18 +136,24 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     cacheMs,
     clocks
   })
-  const looks = createPacedLooks(async () => { await authorizer.look(exposure.lookAtNext) }, lookEveryMs / KINDS.length)
   return {
     ...authorizer,
     async start () {
-      try {
-        return await exposure.start()
-      } finally {
-        // Not before: what a look saw while the first was still asked for would count as a change.
-        if (!closing.signal.aborted) looks.start()
-      }
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(checkTimeoutMs)])
+      const sentences = await Promise.all(KINDS.map(async ({ claim }) => isPublic[claim]
+        ? `SUPABASE_PUBLIC_TABLES names ${relations[claim]}: row level security that is switched off there stays unseen`
+        : await shownToNobody.describe(tables[claim], signal)))
+      return sentences.filter(sentence => sentence !== null)
     }
   }
+}
+
+/** What the anon key sees of a project: for its authorizer, and for a look at it beforehand. */
+export function composePublicRows (
+  { anonKey, publicTables, onShown }: Pick<SupabaseAccessSettings, 'anonKey' | 'publicTables' | 'onShown'>, readIds: PostgrestClient
+): PublicRows {
+  // Who names some has said of all.
+  return createPublicRows({ readIds, anonKey, takesFirstLook: publicTables.length === 0, onShown, filtersOf: describeChunks })
 }
 
 /** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */

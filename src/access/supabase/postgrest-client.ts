@@ -26,6 +26,8 @@ export interface PostgrestRows {
   readonly ids: readonly string[]
   /** All matching rows; null when they were not counted. */
   readonly total: number | null
+  /** The database denies the table to the role that the token names, and so there are none. */
+  readonly denied: boolean
 }
 
 /** Reads ids as the user; null when an id's form does not fit the column. Rejects with `AccessError`. */
@@ -34,6 +36,9 @@ export type ReadIds = (request: PostgrestRequest) => Promise<PostgrestRows | nul
 const MAX_BODY_BYTES = 512 * 1024
 /** `invalid_text_representation` and `numeric_value_out_of_range`. */
 const UNFIT_CODES: ReadonlySet<unknown> = new Set(['22P02', '22003'])
+const INSUFFICIENT_PRIVILEGE = '42501'
+/** One of PostgREST's own codes. */
+const OWN_CODE = /^PGRST[0-9X]\d\d$/
 const TOO_MANY_REQUESTS = 429
 /** What a status says where no SQLSTATE stands beside it; PostgREST's own codes begin with PGRST, and are longer. */
 const CAUSES: Readonly<Record<number, AccessCause>> = { 401: 'token_refused', 404: 'missing', 406: 'missing', [TOO_MANY_REQUESTS]: 'too_many_requests' }
@@ -56,7 +61,7 @@ export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions)
       const text = await readText(response, MAX_BODY_BYTES)
       if (text === null) throw new AccessError('bad_answer', 'PostgREST sent too much')
       const body = parseJson(text)
-      return response.ok ? { ids: readRows(body), total: readTotal(response) } : readRefusal(response.status, body)
+      return response.ok ? { ids: readRows(body), total: readTotal(response), denied: false } : readRefusal(response.status, body)
     } catch (error) {
       // An error of fetch may quote the URL or a header.
       if (error instanceof AccessError) throw error
@@ -97,16 +102,18 @@ function readTotal (response: Response): number | null {
 function readRefusal (status: number, body: unknown): PostgrestRows | null {
   const code: unknown = typeof body === 'object' && body !== null && 'code' in body ? body.code : null
   if (status === 400 && UNFIT_CODES.has(code)) return null
-  // The database denies the table to the role that the token names: an answer, and a final one.
-  if (status === 403) return { ids: [], total: 0 }
+  // An answer of the database, and a final one. A 401 or 403 without this code may be of a proxy, and says nothing of the rows.
+  if (code === INSUFFICIENT_PRIVILEGE && (status === 401 || status === 403)) return { ids: [], total: 0, denied: true }
   // Also 401: the token was good to us, so that the two disagree about keys or clocks, and nobody can tell for how long.
-  throw describeRefused(status, isSqlstate(code) ? code : null)
+  throw describeRefused(status, code)
 }
 
-function describeRefused (status: number, sqlstate: string | null): AccessError {
-  const code = sqlstate === null ? String(status) : `${status} ${sqlstate}`
+function describeRefused (status: number, code: unknown): AccessError {
+  const sqlstate = isSqlstate(code) ? code : null
+  const known = sqlstate ?? (typeof code === 'string' && OWN_CODE.test(code) ? code : null)
+  const said = known === null ? String(status) : `${status} ${known}`
   const reason = sqlstate === null ? CAUSES[status] ?? 'http_status' : causeOfSqlstate(sqlstate)
-  return new AccessError(reason, `PostgREST answered ${code}`, { code, answered: isAboutThisQuestion(status, sqlstate) })
+  return new AccessError(reason, `PostgREST answered ${said}`, { code: said, answered: isAboutThisQuestion(status, sqlstate) })
 }
 
 /** Also a statement of this user that took too long, or failed in the database in another way, is an answer: a 500 of PostgREST. */

@@ -1,7 +1,7 @@
 import { AccessError } from '../../access/access-error.js'
 import type { AccessFault } from '../../access/access-fault.js'
 import { ACCESS_CAUSES } from '../../access/causes.js'
-import { describeExposed } from '../../access/supabase/exposed-tables.js'
+import { composePublicRows } from '../../access/supabase/authorizer.js'
 import { createPostgrestClient } from '../../access/supabase/postgrest-client.js'
 import { parseQualifiedName } from '../../access/qualified-name.js'
 import { CannotStart } from '../../cannot-start.js'
@@ -37,11 +37,11 @@ async function checkPostgres (config: Config): Promise<Verdict[]> {
 
 /** Reads one id of each table with the anon key alone: no rows are a good answer, as the key is nobody's. */
 async function checkPostgrest (supabase: NonNullable<Config['access']['supabase']>, tables: readonly string[]): Promise<Verdict[]> {
-  const readIds = createPostgrestClient(supabase)
+  const publicRows = composePublicRows({ ...supabase, onShown: () => {} }, createPostgrestClient(supabase))
   return await Promise.all(tables.map(async (table) => {
     try {
-      const exposed = await describeExposed(readIds, parseQualifiedName(table), supabase.anonKey, AbortSignal.timeout(TIMEOUT_MS))
-      return exposed === null ? ok(PART, `PostgREST answers for ${table}`) : warn(PART, exposed)
+      const exposed = await publicRows.describe(parseQualifiedName(table), AbortSignal.timeout(TIMEOUT_MS))
+      return exposed === null || supabase.publicTables.includes(table) ? ok(PART, `PostgREST answers for ${table}`) : warn(PART, exposed)
     } catch (error) {
       if (!(error instanceof AccessError)) throw error
       const { todo } = ACCESS_CAUSES[error.reason]

@@ -9,11 +9,20 @@ export interface CheckedSettings {
   readonly verdicts: readonly Verdict[]
 }
 
+/** A message that a frame can carry, and that never has room, is refused as if it had room later. */
+function roomTooSmall ({ access: { inbound }, server: { maxFrameBytes } }: Config): Array<readonly [boolean, string]> {
+  const { maxBytes, maxUserBytes } = inbound
+  const rooms = [['WS_INBOUND_MAX_BYTES', maxBytes], ['WS_INBOUND_USER_BYTES', maxUserBytes]] as const
+  return rooms.map(([setting, bytes]) =>
+    [bytes < maxFrameBytes, `${setting}: less than WS_MAX_FRAME_BYTES (${maxFrameBytes}): a longer message never has room`])
+}
+
 function warnings (config: Config): Verdict[] {
   const risky: ReadonlyArray<readonly [boolean, string]> = [
     [config.insecureUntilMs !== null, 'ALLOW_INSECURE_WS: connections without a token are let in until ALLOW_INSECURE_WS_UNTIL'],
     [config.limits.dryRun, 'WS_LIMITS_MODE=dry-run: the limits refuse nobody'],
     [config.upgrade.anyOrigin, 'WS_ALLOWED_ORIGINS=*: a page of any origin may connect'],
+    ...roomTooSmall(config),
     [config.limits.onRedisDown === 'open' && config.redis !== null, 'WS_LIMITS_ON_REDIS_DOWN=open: without Redis nothing is limited']
   ]
   return risky.filter(([holds]) => holds).map(([, reason]) => warn('settings', reason))

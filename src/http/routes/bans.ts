@@ -15,21 +15,23 @@ export interface BanRoutesDeps {
   readonly onAction: OnAdminAction
 }
 
-const WANTED_ADDRESS = 'wanted an IPv4 or IPv6 address'
+const WANTED_ADDRESS = 'wanted an IPv4 or IPv6 address; of networks only the /64 of an IPv6 address can be banned'
+const NETWORK = /\/64$/
 const NOT_AN_ADDRESS = refusalAnswer('bad_request', WANTED_ADDRESS)
 const BAN_BODY = createShape(BanBodySchema, `seconds: wanted a number from 1 to ${MAX_BAN_S}`)
 const ADDRESS_PATH = createShape(Type.Object({
-  address: Type.String({ minLength: 1, description: 'IPv4 or IPv6; an IPv6 address stands for its /64', examples: ['198.51.100.7'] })
+  address: Type.String({ minLength: 1, description: 'IPv4 or IPv6; an IPv6 address stands for its /64, which may be written so, with the slash as it is or as %2F', examples: ['198.51.100.7'] })
 }), WANTED_ADDRESS)
 
-/** Bans are kept by the key that limits count: an IPv6 address stands for its /64. Null: no address. */
+/** Bans are kept by the key that limits count: an IPv6 address stands for its /64. Null: no address, or another network. */
 function bannedKey (text: string): string | null {
-  return parseAddress(text.replace(/\/64$/, ''))?.key ?? null
+  const key = parseAddress(text.replace(NETWORK, ''))?.key ?? null
+  return NETWORK.test(text) && key?.endsWith('/64') !== true ? null : key
 }
 
 /** What operators order about addresses. */
 export function createBanRoutes ({ orders, secret, onAction }: BanRoutesDeps): Route[] {
-  const shared = { ...NO_INPUT, path: '/v1/bans/:address', secret, params: ADDRESS_PATH, tag: 'operators', answers: ORDER_ANSWERS } as const
+  const shared = { ...NO_INPUT, path: '/v1/bans/:address+', secret, params: ADDRESS_PATH, tag: 'operators', answers: ORDER_ANSWERS } as const
   return [
     createRoute({
       ...shared,

@@ -54,7 +54,7 @@ export function createHealthRoutes ({ readiness }: HealthRoutesDeps): Route[] {
       answers: {
         200: { description: 'It may.', schema: ReadinessSchema },
         503: {
-          description: 'It may not: starting, draining, no issuer\'s tokens can be checked, Redis is away and the limits need it, or the database that decides rights is not safe.',
+          description: 'It may not: starting, draining, no issuer\'s tokens can be checked, Redis is away and the limits need it, its user may not ask them, the database that decides rights is not safe, or descriptors are short and the main port is closed.',
           schema: ReadinessSchema,
           examples: { draining: NOT_READY }
         }

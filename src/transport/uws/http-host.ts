@@ -7,7 +7,7 @@ import { refusalAnswer, unavailableAnswer } from '../../http/answers.js'
 import type { BodyBounds } from '../../http/collect-body.js'
 import { renderAnswer, type RenderedAnswer } from '../../http/render-answer.js'
 import type { Method, Route } from '../../http/route.js'
-import { decodeSegments, matchPath, readQuery } from '../../http/target.js'
+import { decodeSegments, matchPath, readQuery, rewritePath } from '../../http/target.js'
 import { copyHead, copyHeaders } from './copy-head.js'
 import type { OpenBody, OpenBodyOf } from './read-body.js'
 
@@ -60,7 +60,8 @@ const REGISTER: Readonly<Record<Method, 'get' | 'post' | 'put' | 'del'>> = { GET
 
 /** Serves a plain HTTP endpoint. */
 export function addRoute (app: TemplatedApp, route: Route, deps: RouteDeps): void {
-  app[REGISTER[route.method]](route.path, (res, req) => {
+  const pattern = rewritePath(route.path, (name, takesRest) => takesRest ? '*' : `:${name}`)
+  app[REGISTER[route.method]](pattern, (res, req) => {
     let gone = false
     let body: OpenBody | null = null
     res.onAborted(() => { gone = true; body?.abort() })

@@ -32,6 +32,8 @@ export interface Listener {
   pause (): void
   /** Ends a pause. False: the address cannot be had, and it goes on. */
   resume (): boolean
+  /** Nobody comes in, for as long as a pause takes. */
+  isPaused (): boolean
   /** Takes no further connections. */
   stopListening (): void
   /** Drops what is still open. */
@@ -105,6 +107,7 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
     },
     pause: pausing.pause,
     resume: pausing.resume,
+    isPaused: pausing.isPaused,
     sendToTopic (topic, frame) {
       for (const app of apps) if (app.sockets > 0) app.native.publish(topic, frame)
     },

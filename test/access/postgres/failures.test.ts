@@ -19,7 +19,7 @@ const sample = await server.createSample('sample')
 const MINE = 'a0000000-0000-4000-8000-0000000000a1'
 const ASKED = { agents: [MINE], tasks: [] }
 const FRESH = { fresh: true }
-const guarded = { role: 'authenticated', startup: [], agents: parseQualifiedName('public.agents'), tasks: parseQualifiedName('public.tasks') }
+const guarded = { role: 'authenticated', startup: [], seenSecured: new Set<string>(), agents: parseQualifiedName('public.agents'), tasks: parseQualifiedName('public.tasks') }
 
 const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 let nowMs = 1_000_000

@@ -151,3 +151,49 @@ t.test('so is every other way by which another role writes to the path, and what
   await owner.unsafe('create role tenant; create schema extra authorization tenant; alter table public.notes owner to tenant')
   t.same(await notesOf(t, '"$user",public,extra'), [], 'the owner of a relation decides anyway')
 })
+
+/** Helpers of a policy that set a path for themselves, and what is told of it: `%` stands for the body. */
+const HELPERS: ReadonlyArray<readonly [string, readonly RegExp[]]> = [
+  ['language plpgsql stable set search_path = loot, pg_temp as %', [/^mallory owns the schema loot, which is on the search path that the function app\.helped\(text\) sets for itself \(loot, pg_temp\): .* inside it/]],
+  ['language plpgsql stable security definer set search_path = "$user", app as %', [/^mallory may create a schema postgres, .* app\.helped\(text\) sets for itself \("\$user", app\).*revoke create on this database from mallory/]],
+  ['language plpgsql stable set search_path = nowhere as %', [/^mallory may create a schema nowhere, /]],
+  ['language plpgsql stable set search_path = \'\' as %', []],
+  ['language plpgsql stable set search_path = app, pg_catalog as %', []],
+  ['language plpgsql stable as %', []]
+]
+
+t.test('a path that a helper of the policies sets for itself is told as well, also where helpers call it; that of others is not', async (t) => {
+  await owner.unsafe(`
+    grant create on database "${database}" to mallory;
+    create function app.unasked (owner text) returns boolean language plpgsql stable set search_path = loot as $$ begin return false; end $$;
+    create function loot.of_mallory (owner text) returns boolean language plpgsql stable set search_path = loot as $$ begin return false; end $$;
+    alter function loot.of_mallory owner to mallory`)
+  const policies = {
+    'by a policy': 'app.helped(owner)', 'by a function of one': 'app.calls_it(owner)', 'by a body in SQL': 'app.selects_it(owner)', 'by a function of mallory\'s own': 'loot.of_mallory(owner)'
+  }
+  const wrong: unknown[] = []
+  for (const [helper, expected] of HELPERS) {
+    await owner.unsafe(`
+      create function app.helped (owner text) returns boolean ${helper.replace('%', () => '$$ begin return owner = app.user_id(); end $$')};
+      create function app.calls_it (owner text) returns boolean language plpgsql stable as $$ begin return APP . Helped (owner); end $$;
+      create function app.selects_it (owner text) returns boolean language sql stable return app.helped(owner)`)
+    for (const [how, call] of Object.entries(policies)) {
+      await owner.unsafe(`create policy helped on public.notes for select to authenticated using (${call})`)
+      const notes = await notesOf(t, 'app')
+      const wanted = call.startsWith('app') ? expected : []
+      if (notes.length !== wanted.length || !wanted.every((pattern, at) => pattern.test(notes[at] ?? ''))) wrong.push([how, helper, notes])
+      await owner.unsafe('drop policy helped on public.notes')
+    }
+    await owner.unsafe('drop function app.selects_it; drop function app.calls_it; drop function app.helped')
+  }
+  t.same(wrong, [])
+  t.same(await notesOf(t, ''), [], 'a path with nothing on it is nobody\'s to write to')
+})
+
+t.test('functions of one owner that set the same path are one line', async (t) => {
+  await owner.unsafe(`
+    create function app.first (owner text) returns boolean language plpgsql stable set search_path = loot as $$ begin return app.second(owner); end $$;
+    create function app.second (owner text) returns boolean language plpgsql stable set search_path = loot as $$ begin return false; end $$;
+    create policy helped on public.notes for select to authenticated using (app.first(owner))`)
+  t.match(await notesOf(t, 'app'), [/^mallory owns the schema loot, which is on the search path that 2 functions, app\.first\(text\) among them, set for themselves \(loot\)/])
+})

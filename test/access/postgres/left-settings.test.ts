@@ -36,12 +36,20 @@ await owner.unsafe(`
     owner = auth.jwt() ->> 'sub' or tenant = current_setting('app.tenant', true) or auth.is_friend(owner));
   insert into public.notes (id, owner, tenant) values ('${MINE}', 'alice', 't1'), ('${BOBS}', 'bob', 't2')`)
 
-function createAuthorizer (t: Test, url: string): PostgresAuthorizer {
+function createAuthorizer (t: Test, url: string, agents = 'public.notes'): PostgresAuthorizer {
   const authorizer = createPostgresAuthorizer({
-    url, role: 'authenticated', relations: { agents: 'public.notes', tasks: 'public.tasks' }, poolSize: 1, checkTimeoutMs: 60_000, cacheMs: 0
+    url, role: 'authenticated', relations: { agents, tasks: 'public.tasks' }, poolSize: 1, checkTimeoutMs: 60_000, cacheMs: 0
   }, { now: Date.now })
   t.teardown(() => authorizer.close())
   return authorizer
+}
+
+/** What is told at a start, of one that serves nobody afterwards. */
+async function startOnce (t: Test, url: string): Promise<readonly string[]> {
+  const authorizer = createAuthorizer(t, url)
+  const notes = await authorizer.start()
+  await authorizer.close()
+  return notes
 }
 
 const seenBy = async (authorizer: PostgresAuthorizer, user: string): Promise<readonly string[]> =>
@@ -113,9 +121,13 @@ t.test('a temporary table or view of another program is not there for a helper w
   t.same(wrong, [])
 })
 
+/** Words by which Postgres takes a setting for off. */
+const OFF = ['off', 'OF', 'false', 'f', 'no', 'n', '0']
+
 /** `options` in which the address gives a setting, as Postgres reads them. */
 const spellings = (name: string, value: string): string[] =>
-  [`-c ${name}=${value}`, `-c${name}=${value}`, `-c statement_timeout=50s --${name.toUpperCase()}=${value}`]
+  [`-c ${name}=${value}`, `-c${name}=${value}`, `-c statement_timeout=50s --${name.toUpperCase()}=${value}`,
+    `-ec ${name}=${value}`, `-e -eec${name}=${value}`, `-S 5000 -e -c ${name}=${value}`, `-fs -e-${name}=${value}`]
 
 t.test('what the address gives to each session is refused or told as well', async (t) => {
   const urlWith = (options: string): string => `${server.url(LOGIN, database)}?options=${encodeURIComponent(options)}`
@@ -125,22 +137,28 @@ t.test('what the address gives to each session is refused or told as well', asyn
     t.ok(refusal instanceof UnsafeDatabaseError, options)
     t.match((refusal as UnsafeDatabaseError).reasons, [/^DATABASE_URL sets request\.jwt\.claim/i])
     await t.rejects(seenBy(authorizer, 'alice'), UnsafeDatabaseError)
+    await authorizer.close()
   }
   for (const options of spellings('app.tenant', 't\\ 2')) {
-    t.match(await createAuthorizer(t, urlWith(options)).start(), [/^DATABASE_URL sets app\.tenant for every session/i], options)
+    t.match(await startOnce(t, urlWith(options)), [/^DATABASE_URL sets app\.tenant for every session/i], options)
   }
-  t.same(await createAuthorizer(t, urlWith('-c search_path=public')).start(), [])
+  for (const options of ['-c search_path=public', '-S 5000', '-c row_security=on', '-e -c row_security=true']) {
+    t.same(await startOnce(t, urlWith(options)), [], options)
+  }
+  for (const options of OFF.map(off => `-c row_security=${off}`).concat(spellings('row_security', 'no'))) {
+    t.match(await startOnce(t, urlWith(options)), [/^DATABASE_URL turns row_security off for every session/], options)
+  }
 })
 
 t.test('so is what the configuration of the server gives, under each name that a policy or a function reads', async (t) => {
   const [place] = await owner`show data_directory`
   const file = join(String(place?.['data_directory']), 'postgresql.auto.conf')
-  const start = async (): Promise<readonly string[]> => {
-    const authorizer = createAuthorizer(t, server.url(LOGIN, database))
+  const start = async (agents?: string): Promise<readonly string[]> => {
+    const authorizer = createAuthorizer(t, server.url(LOGIN, database), agents)
     return await authorizer.start().catch((error: unknown) => {
       if (error instanceof UnsafeDatabaseError) return error.reasons
       throw error
-    })
+    }).finally(() => authorizer.close())
   }
   const give = async (text: string): Promise<void> => {
     await writeFile(file, text)
@@ -155,6 +173,15 @@ t.test('so is what the configuration of the server gives, under each name that a
   t.teardown(() => give(''))
   await give("app.mark = '1'\napp.tenant = 't2'\napp.nobody_reads_it = 'x'\n")
   t.match(await start(), [/^the configuration of the server sets app\.tenant for every session/])
+  await owner.unsafe(`create view public.of_tenant with (security_invoker = true) as select id from public.notes where current_setting('app.of_view', true) is null or true;
+    grant select on public.of_tenant to authenticated`)
+  await give("app.mark = '2'\napp.of_view = 't2'\n")
+  t.same(await start(), [], 'a view that nothing rests on')
+  t.match(await start('public.of_tenant'), [/^the configuration of the server sets app\.of_view for every session/])
+  for (const off of OFF) {
+    await give(`app.mark = 'row ${off}'\nrow_security = ${off}\n`)
+    t.match(await start(), [/^the configuration of the server turns row_security off for every session/], off)
+  }
   await owner.unsafe('create function auth.org () returns text language sql stable begin atomic; select current_setting(\'Request.org\', true); end')
   t.teardown(() => owner.unsafe('drop function auth.org'))
   // A file of Postgres takes one dot in a name at most.
@@ -189,7 +216,16 @@ for (const [place, given] of [
       t.match(notes, [where, where])
       t.equal(notes.length, 2)
       t.same(await seenBy(authorizer, 'alice'), [MINE])
-      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout; ${given} reset row_security`)
+      await owner.unsafe(`${given} reset app.tenant; ${given} reset statement_timeout`)
+      for (const off of OFF) {
+        await owner.unsafe(`${given} set row_security = '${off}'`)
+        const told = await startOnce(t, server.url(LOGIN, database))
+        t.match(told, [/ turns row_security off for every session/], off)
+        t.match(told, [where], off)
+      }
+      await owner.unsafe(`${given} set row_security = on`)
+      t.same(await startOnce(t, server.url(LOGIN, database)), [])
+      await owner.unsafe(`${given} reset row_security`)
     })
   })
 }

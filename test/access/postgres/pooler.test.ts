@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
+import { begin } from '../../../src/access/postgres/begin.js'
 import { createPgConnection } from '../../../src/access/postgres/connection.js'
 import { readDatabaseUrl } from '../../../src/access/postgres/read-url.js'
 import { startPgbouncer } from '../../support/pgbouncer.js'
@@ -77,6 +78,23 @@ async function startTap (t: Test): Promise<{ url: string, sent: () => { type: st
   }
 }
 
+/** The bounds that a transaction has from its first moment. */
+const BOUNDED = /; set local idle_in_transaction_session_timeout = [1-9]\d*; set local statement_timeout = [1-9]\d*; /
+
+t.test('whatever transaction stands still gives the pooler its server connection back, also before it has begun to ask', async (t) => {
+  const pooler = await startPgbouncer(t, server)
+  const connectTo = (): ReturnType<typeof createPgConnection> => {
+    const connection = createPgConnection(readDatabaseUrl(pooler.url('portcullis_login', sample)))
+    t.teardown(() => { connection.destroy() })
+    return connection
+  }
+  const [still, other] = [connectTo(), connectTo()]
+  await still.run(begin('repeatable read'))
+  const [answered] = await other.run('select 1 as answer')
+  t.equal(answered?.['answer'], 1)
+  await t.rejects(still.run('select 1'), { name: 'AccessError' })
+})
+
 t.test('nothing that a transaction pooler cannot carry is sent: no named statement, no setting of the session, no id in a text', async (t) => {
   const tap = await startTap(t)
   const authorizer = createAuthorizer(t, tap.url)
@@ -89,8 +107,9 @@ t.test('nothing that a transaction pooler cannot carry is sent: no named stateme
     return type === 'Q' ? [content.toString()] : []
   })
   t.ok(texts.length >= 60)
+  t.same(texts.filter(text => /^\s*begin\b/.test(text) && !BOUNDED.test(text)), [], 'each transaction is bounded, whichever it is')
   for (const text of texts) {
-    for (const statement of text.split(';')) t.match(statement, /^\s*(?:begin|reset all|discard temp|select|with|\(select|rollback)\b/, 'nothing else is run')
+    for (const statement of text.split(';')) t.match(statement, /^\s*(?:begin|reset all|set local|discard temp|select|with|\(select|rollback)\b/, 'nothing else is run')
     t.notMatch(text, /set_config\([^()]*,\s*false\s*\)/, 'a setting is local to the transaction')
     t.notMatch(text, /0000-4000-8000|alice|bob/)
   }

@@ -44,7 +44,11 @@ t.test('what would not work is refused with the reason, and no part of a passwor
     [`postgres://u:${SECRET}@h/db?sslmode=verify-ca`, /verify-full/],
     [`postgres://u:${SECRET}@h/db?sslrootcert=system`, /needs `sslmode=verify-full`/],
     [`postgres://u:${SECRET}@h/db?sslmode=require&sslrootcert=system`, /needs `sslmode=verify-full`/],
-    [`postgres://u:${SECRET}@h/db?sslmode=verify-full&sslrootcert=/none`, /cannot be read/]
+    [`postgres://u:${SECRET}@h/db?sslmode=verify-full&sslrootcert=/none`, /cannot be read/],
+    ...['sslmode=disable&sslmode=verify-full', 'sslmode=verify-full&sslmode=verify-full', 'sslmode=verify-full&application_name=a&application_name=b',
+      'options=-c%20a.b=1&options=', 'pgbouncer=true&pgbouncer=false', 'channel_binding=disable&channel_binding=prefer',
+      'sslrootcert=system&sslmode=verify-full&sslrootcert=/none', 'sslmode=verify-full&sslm%6Fde=disable'
+    ].map(query => [`postgres://u:${SECRET}@h/db?${query}`, /^`(?:sslmode|application_name|options|pgbouncer|channel_binding|sslrootcert)` stands there twice/] as const)
   ]
   const isRight = ([url, reason]: readonly [string, RegExp]): boolean => reason.test(reasonOf(url)) && !reasonOf(url).includes(SECRET)
   t.same(refused.filter(each => !isRight(each)).map(([url]) => [url, reasonOf(url)]), [])

@@ -169,3 +169,24 @@ t.test('a table name that is not schema.table never reaches the database', async
     t.throws(() => createAuthorizer(t, { relations: { ...RELATIONS, agents: name } }), { message: /not of the form schema\.table/ }, name)
   }
 })
+
+t.test('a table that policies read, however deep, and that has no row security is told: a policy may look itself who asks', async (t) => {
+  const noteOf = (name: string): RegExp => new RegExp(`^row level security does not hold on public\\.${name}, which a policy reads`)
+  for (const table of ['projects', 'organizations', 'memberships', 'tickets']) {
+    await owner.unsafe(`alter table public.${table} disable row level security`)
+    t.match(await createAuthorizer(t, {}).start(), [noteOf(table)])
+    await owner.unsafe(`alter table public.${table} enable row level security`)
+  }
+  await owner.unsafe(`
+    create table public.plain (id uuid primary key); create table public.others (id uuid primary key); grant select on public.plain, public.others to authenticated;
+    create view public.by_invoker with (security_invoker = true) as select id from public.plain; grant select on public.by_invoker to authenticated;
+    create view public.by_owner as select id from public.others; grant select on public.by_owner to authenticated; create role elsewhere;
+    create policy invoker on public.agents for select to authenticated using (exists (select from public.by_invoker v where v.id = agents.id));
+    create policy as_owner on public.agents for select to authenticated using (exists (select from public.by_owner v where v.id = agents.id));
+    create policy of_others on public.agents for select to elsewhere using (exists (select from public.others v where v.id = agents.id));
+    create policy writes on public.agents for update to authenticated using (exists (select from public.others v where v.id = agents.id))`)
+  t.same((await createAuthorizer(t, {}).start()).length, 1, 'what is read as its owner, for another role or for another command is not told')
+  t.match(await createAuthorizer(t, {}).start(), [noteOf('plain')])
+  await owner.unsafe('drop policy invoker on public.agents; drop policy as_owner on public.agents; drop policy of_others on public.agents; drop policy writes on public.agents')
+  t.same(await createAuthorizer(t, {}).start(), [])
+})

@@ -3,6 +3,10 @@ import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import { UnsafeDatabaseError } from '../../../src/access/access-error.js'
 import { createPostgresAuthorizer, type PostgresAuthorizer } from '../../../src/access/postgres/authorizer.js'
+import { createPgConnection, type PgConnection } from '../../../src/access/postgres/connection.js'
+import { readDatabaseUrl } from '../../../src/access/postgres/read-url.js'
+import { inspectSafeguards, type Inspection } from '../../../src/access/postgres/safeguards.js'
+import { parseQualifiedName } from '../../../src/access/qualified-name.js'
 import { startPostgres } from '../../support/postgres.js'
 import { until } from '../../support/until.js'
 import { identityOf } from '../identity-of.js'
@@ -61,6 +65,10 @@ const CHANGES: ReadonlyArray<readonly [string, string, RegExp]> = [
     'create or replace view public.shown with (security_invoker = true) as select id, project_id from public.agents', /row level security is off on public\.open/],
   ['alter table public.tasks rename to kept; create table public.tasks (id uuid); grant select on public.tasks to authenticated',
     'drop table public.tasks; alter table public.kept rename to tasks', /row level security is off on public\.tasks/],
+  ...['projects', 'organizations', 'memberships', 'tickets'].map(table => [`alter table public.${table} disable row level security`,
+    `alter table public.${table} enable row level security`, new RegExp(`row level security does not hold any more on public\\.${table}, which a policy reads`)] as const),
+  ['alter table public.projects owner to keeper; grant keeper to authenticated', 'alter table public.projects owner to postgres; revoke keeper from authenticated',
+    /row level security does not hold any more on public\.projects/],
   ['alter role portcullis_login set request.headers = \'{}\'', 'alter role portcullis_login reset request.headers', /sets request\.headers for every session/]
 ]
 
@@ -88,6 +96,55 @@ t.test('what makes the database safe is read with each check: when it ends, noth
       t.match(told, [[reason], null])
       t.equal(told.length, 2)
     })
+  }
+  t.same(wrong, [])
+})
+
+/** Changes in the midst of an inspection, how each is taken back, and what is done before: these, and two of what no snapshot holds. */
+const IN_ITS_MIDST: ReadonlyArray<readonly [string, string, string?]> = [
+  ['grant owns_tasks to authenticated', 'revoke owns_tasks from authenticated'],
+  ['revoke owns_tasks from authenticated', 'select', 'grant owns_tasks to authenticated'],
+  ...CHANGES.map(([change, undo]) => [change, undo] as const),
+  ['alter policy tenant on public.projects using (true)', 'alter policy tenant on public.projects using (exists (select from public.organizations o where o.id = projects.organization_id))']
+]
+
+t.test('an inspection judges the very state that its fingerprint names, whatever is changed in its midst', async (t) => {
+  await owner.unsafe('create role owns_tasks; grant create on schema public to owns_tasks; alter table public.tasks owner to owns_tasks')
+  t.teardown(() => owner.unsafe('alter table public.tasks owner to postgres; drop owned by owns_tasks; drop role owns_tasks'))
+  const guarded = {
+    role: 'authenticated', startup: [], seenSecured: new Set<string>(), agents: parseQualifiedName('public.shown'), tasks: parseQualifiedName('public.tasks')
+  }
+  const session = createPgConnection(readDatabaseUrl(server.url('portcullis_login', database)))
+  t.teardown(() => session.end())
+  const wrong: unknown[] = []
+  for (const [change, undo, first = 'select'] of IN_ITS_MIDST) {
+    // Before each statement from the first look at the relations on: the one change, in a connection of its own.
+    for (let at = 3; at < 12; at++) {
+      const connection = createPgConnection(readDatabaseUrl(server.url('portcullis_login', database)))
+      const { fingerprint: before } = await inspectSafeguards(session, guarded)
+      await owner.unsafe(first)
+      let [statements, changed] = [0, false]
+      let turn: Promise<unknown> = Promise.resolve()
+      const interrupted: PgConnection = {
+        ...connection,
+        async run (text, parameters) {
+          const own = turn.then(async () => {
+            if (++statements === at) {
+              await owner.unsafe(change)
+              changed = true
+            }
+            return await connection.run(text, parameters)
+          })
+          turn = own.catch(() => {})
+          return await own
+        }
+      }
+      const inspection = await inspectSafeguards(interrupted, guarded).catch((error: unknown) => error)
+      await connection.end()
+      await owner.unsafe(changed ? undo : `${change}; ${undo}`)
+      const isRight = inspection instanceof Error || (inspection as Inspection).fingerprint === before
+      if (!isRight) wrong.push([change, at])
+    }
   }
   t.same(wrong, [])
 })
@@ -159,21 +216,51 @@ t.test('it is seen to be safe again also while nobody asks', async (t) => {
   t.same(await seen(), [MINE])
 })
 
-t.test('row security that goes while a check runs is seen by that check, whatever it found before', async (t) => {
-  const { seen } = await watch(t, 'public.agents')
+/** Another session, for what has to wait for a lock, or to hold one. */
+function openSession (t: Test): postgres.Sql {
+  const session = postgres(server.url('postgres', database), { max: 1, onnotice: () => {} })
+  t.teardown(() => session.end({ timeout: 1 }))
+  return session
+}
+
+async function untilWaiting (user: string, lock: string): Promise<void> {
+  await until(`${user} waits for ${lock}`, async () => (await owner`
+    select from pg_stat_activity a join pg_locks l on l.pid = a.pid
+    where a.usename = ${user} and a.wait_event_type = 'Lock' and l.locktype = ${lock} and not l.granted`).length > 0)
+}
+
+t.test('row security that goes after a check began and before it reads the rows is seen by that check', async (t) => {
+  const { told, seen } = await watch(t, 'public.agents')
   t.same(await seen(), [MINE])
-  let wrong = 0
-  const flips = (async (): Promise<void> => {
-    for (let round = 0; round < 40; round++) {
-      await owner.unsafe(`alter table public.agents ${round % 2 === 0 ? 'disable' : 'enable'} row level security`)
-    }
-  })()
-  const checks = (async (): Promise<void> => {
-    for (let n = 0; n < 200; n++) {
-      const agents = await seen('alice', true).catch((): string[] => [])
-      if (agents.includes(BOBS)) wrong++
-    }
-  })()
-  await Promise.all([flips, checks])
-  t.equal(wrong, 0)
+  const other = openSession(t)
+  // The check has begun, and set up its transaction, as the change is committed: its question waits for the table.
+  await other.unsafe('begin; alter table public.agents disable row level security')
+  t.teardown(() => owner.unsafe('alter table public.agents enable row level security').then(() => {}, () => {}))
+  const answer = seen('alice', true).catch((error: unknown) => error)
+  await untilWaiting('portcullis_login', 'relation')
+  await other.unsafe('commit')
+  const outcome = await answer
+  t.ok(outcome instanceof UnsafeDatabaseError, String(outcome))
+  t.match(told, [[/row level security is off on public\.agents/]])
+})
+
+t.test('row security does not go while a check reads the rows, and the next check sees that it went', async (t) => {
+  await owner.unsafe(`
+    create function app.held () returns boolean language plpgsql volatile as $$ begin perform pg_advisory_xact_lock(7); return true; end $$;
+    grant execute on function app.held to authenticated;
+    create policy held on public.agents as restrictive for select to authenticated using (app.held())`)
+  t.teardown(() => owner.unsafe('alter table public.agents enable row level security; drop policy held on public.agents').then(() => {}, () => {}))
+  const { told, seen } = await watch(t, 'public.agents')
+  const [holder, changer] = [openSession(t), openSession(t)]
+  await holder.unsafe('select pg_advisory_lock(7)')
+  const answer = seen('alice', true)
+  await untilWaiting('portcullis_login', 'advisory')
+  const change = changer.unsafe('alter table public.agents disable row level security').execute()
+  await untilWaiting('postgres', 'relation')
+  await holder.unsafe('select pg_advisory_unlock(7)')
+  t.same(await answer, [MINE])
+  t.same(told, [])
+  await change
+  await t.rejects(seen('alice', true), UnsafeDatabaseError)
+  t.match(told, [[/row level security is off on public\.agents/]])
 })

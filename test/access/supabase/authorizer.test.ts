@@ -2,7 +2,7 @@ import { createSigner } from 'fast-jwt'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
 import type { Asked, Authorizer, Visible } from '../../../src/access/authorizer.js'
-import { createSupabaseAuthorizer, type SupabaseAccessSettings } from '../../../src/access/supabase/authorizer.js'
+import { createSupabaseAuthorizer, type SupabaseAccessSettings, type SupabaseAuthorizer } from '../../../src/access/supabase/authorizer.js'
 import { startPostgres } from '../../support/postgres.js'
 import { startPostgrest } from '../../support/postgrest.js'
 import { until } from '../../support/until.js'
@@ -27,14 +27,22 @@ const NOTHING: Visible = { agents: [], tasks: [] }
 
 const RELATIONS = { agents: 'public.agents', tasks: 'public.tasks' }
 let nowMs = 1_000_000
-function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): Authorizer {
+/** One that has had its first look. */
+async function startAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): Promise<Authorizer> {
+  const authorizer = createAuthorizer(t, more)
+  await authorizer.start()
+  return authorizer
+}
+
+function createAuthorizer (t: Test, more: Partial<SupabaseAccessSettings> = {}): SupabaseAuthorizer {
   const authorizer = createSupabaseAuthorizer({
     url: api.url,
     anonKey: api.anonKey,
     relations: RELATIONS,
+    publicTables: [],
     checkTimeoutMs: 60_000,
     cacheMs: 0,
-    lookEveryMs: 3_600_000,
+    onShown: () => {},
     ...more
   }, { now: () => nowMs })
   t.teardown(async () => {
@@ -56,21 +64,23 @@ async function ask (authorizer: Authorizer, { user, asked, claims = {}, token }:
   return await authorizer.visible(identity, token ?? sign(identity.claims), asked, { fresh: false })
 }
 
-t.test('a user sees the agents and tasks of their own organizations only, both kinds asked at once', async (t) => {
-  const authorizer = createAuthorizer(t, { url: `${api.url}/` })
+t.test('a user sees the agents and tasks of their own organizations only, both kinds asked at once, and nobody in particular after them', async (t) => {
+  const authorizer = await startAuthorizer(t, { url: `${api.url}/` })
   const before = api.requests.length
   t.same(await ask(authorizer, { user: 'alice', asked: ALL }), ACME)
-  t.equal(api.requests.length, before + 2)
+  t.equal(api.requests.length, before + 4)
   t.same(await ask(authorizer, { user: 'bob', asked: ALL }), GLOBEX)
   t.same(await ask(authorizer, { user: 'mallory', asked: ALL }), NOTHING)
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: '*' } }), ACME)
 })
 
 t.test('a kind that is not asked for costs no request', async (t) => {
-  const authorizer = createAuthorizer(t)
+  const authorizer = await startAuthorizer(t)
   const before = api.requests.length
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { ...ACME, tasks: [] })
-  t.equal(api.requests.length, before + 1)
+  t.equal(api.requests.length, before + 2)
+  t.same(await ask(authorizer, { user: 'bob', asked: { agents: ACME.agents, tasks: [] } }), NOTHING)
+  t.equal(api.requests.length, before + 3, 'what the user does not see is not asked about again')
 })
 
 t.test('an id that is no uuid is forbidden, like a missing one and another tenant\'s, and does not spoil the others', async (t) => {
@@ -161,7 +171,7 @@ t.test('a role that may not read the table sees nothing', async (t) => {
 })
 
 t.test('rows that were not asked for are not believed', async (t) => {
-  const authorizer = createAuthorizer(t)
+  const authorizer = createAuthorizer(t, { publicTables: ['public.agents'] })
   api.answerWith({ status: 200, body: JSON.stringify([{ id: GLOBEX.agents[0] }, { id: ACME.agents[0] }]) })
   t.same(await ask(authorizer, { user: 'alice', asked: { agents: ACME.agents, tasks: [] } }), { agents: [ACME.agents[0]], tasks: [] })
 })

@@ -17,6 +17,7 @@ const ROUTE = createRoute({ ...NO_INPUT, method: 'POST', path: '/route', secret:
 
 const named = (method: Route['method']): Route =>
   ({ ...ROUTE, method, path: '/named/:name', serve: async ({ params, query }) => text(`${method} ${params['name']} ${query['q']}`) })
+const REST: Route = { ...ROUTE, method: 'PUT', path: '/rest/:name+', serve: async ({ params }) => text(String(params['name'])) }
 
 interface Options {
   readonly maxBytesInAll?: number
@@ -40,7 +41,7 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
   })
   const port = await server.listen({
     paths: [],
-    routes: [{ ...ROUTE, serve: handle }, ...METHODS.map(named)],
+    routes: [{ ...ROUTE, serve: handle }, ...METHODS.map(named), REST],
     findClient: ({ peer, headers }) => ({
       address: addressFromBytes(peer), refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null, untrustedHeader: false
     }),
@@ -152,6 +153,8 @@ t.test('segments and query come decoded, for each method', async (t) => {
   for (const method of METHODS) t.same(await ask(method, '/named/a%2Fb%20c?q=%2B&q=2'), [200, `${method} a/b c +`])
   t.same((await ask('GET', '/named/%zz'))[0], 400)
   t.same((await ask('GET', '/named/'))[0], 404)
+  for (const [path, body] of [['a', 'a'], ['a::/64', 'a::/64'], ['a::%2F64', 'a::/64'], ['a/b/', 'a/b/']] as const) t.same(await ask('PUT', `/rest/${path}`), [200, body])
+  t.same(await Promise.all([ask('PUT', '/rest/'), ask('PUT', '/rest'), ask('GET', '/rest/a/b')].map(async answered => (await answered)[0])), [404, 404, 404])
 })
 
 t.test('a body that is no UTF-8 is refused, not mended', async (t) => {
