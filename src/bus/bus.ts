@@ -26,6 +26,11 @@ export interface Bus {
    * outcome, it is undone by exactly one `unsubscribe`.
    */
   subscribe (topic: string): Promise<void>
+  /**
+   * A monotonic time, in ms: whatever is addressed to this process after it is heard by who subscribes to the topic now, even if it
+   * came before. Infinity, or no such function: only what is published from the confirmation on.
+   */
+  completeSinceMs? (topic: string): number
   /** Counts one listener less; the last one leaves the channel. */
   unsubscribe (topic: string): void
   /** Publishes to every process. Resolves once the back end has it. */

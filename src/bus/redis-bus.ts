@@ -1,6 +1,7 @@
 import { Cluster } from '#ioredis'
 import { steadyNow } from '../clocks.js'
 import type { RedisClient } from '../redis/client.js'
+import { topicChannelPrefix } from '../redis/keys.js'
 import type { Timers } from '../timers.js'
 import type { Bus, BusEvent, BusHandlers } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
@@ -10,6 +11,7 @@ import { createGapTracker, type GapHandlers } from './gap.js'
 import { createKeptTopics, type KeptTopics } from './kept-topics.js'
 import { ListenedTopic } from './listened-topic.js'
 import { openChannels } from './open-channels.js'
+import { createProcessChannels, type AddressedSince } from './process-channels.js'
 import { createPublisher, type PublishText } from './publisher.js'
 import { channelsOf } from './topics.js'
 
@@ -18,6 +20,8 @@ export interface RedisBusOptions extends GapHandlers, BusHandlers {
   readonly client: RedisClient
   /** Of every channel. */
   readonly prefix: string
+  /** The channel on which this process hears what users' own topics carry; absent or null: it subscribes to each of them. */
+  readonly own?: string | null
   /** Messages that were no events: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<InvalidMessage>) => void
   /** The user of Redis has no right to some channels, or to a command that keeps their connection. */
@@ -34,6 +38,8 @@ export interface RedisBusOptions extends GapHandlers, BusHandlers {
 const LINGER_MS = 1000
 const MAX_LINGERING = 20_000
 const TIMEOUT_MS = 1000
+/** What the names of users' own topics begin with. */
+const USER = 'user:'
 /** Made once: most who leave before the confirmation wait for nothing, and a stack trace costs more than they do. */
 const LEFT = new Error('the topic was left')
 /** The same for those who need not wait: Redis has said no, and is asked again later. */
@@ -59,7 +65,7 @@ class RedisBus implements Bus {
   private readonly gap: ReturnType<typeof createGapTracker>
   private readonly drops: DropReporter<InvalidMessage>
   private readonly publishText: PublishText
-  private readonly channels: Channels
+  private readonly channels: Channels & Partial<AddressedSince>
   private readonly linger: KeptTopics
   private closed = false
 
@@ -73,7 +79,7 @@ class RedisBus implements Bus {
     this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now, timers)
     this.publishText = createPublisher(client, this.timeoutMs)
     const open = options.openChannels ?? (handlers => openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], handlers))
-    this.channels = open({
+    const handlers: ChannelHandlers = {
       onMessage: (channel, payload) => { this.hear(channel, payload) },
       onConfirmed: (channels) => { this.confirm(channels) },
       onRefused: (channels, error) => {
@@ -82,7 +88,10 @@ class RedisBus implements Bus {
       },
       onDenied: (error) => { options.onRefused?.(error) },
       onLost: (channels, sinceMs) => { this.lose(channels, sinceMs) }
-    })
+    }
+    const { own = null, prefix } = options
+    const users = topicChannelPrefix(prefix, 'user')
+    this.channels = own === null ? open(handlers) : createProcessChannels({ own, carries: channel => channel.startsWith(users), handlers, open })
     this.linger = createKeptTopics({
       drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING, ...(timers === undefined ? {} : { timers })
     })
@@ -107,6 +116,9 @@ class RedisBus implements Bus {
     const [channel = ''] = channelsOf(topic, this.prefix)
     await this.publishText(channel, formatBusMessage(event))
   }
+
+  readonly completeSinceMs = (topic: string): number =>
+    topic.startsWith(USER) ? this.channels.completeSinceMs?.() ?? Infinity : Infinity
 
   readonly close = async (): Promise<void> => {
     this.closed = true

@@ -122,6 +122,7 @@ export function buildConfig (parts: SoundParts): Config {
     redis: toRedis(values),
     access: toAccess(parts),
     history: toHistory(values),
+    plainUserPublish: values.WS_PLAIN_USER_PUBLISH,
     insecureUntilMs,
     log: { level: values.LOG_LEVEL, file: values.LOG_FILE ?? null, fileMaxMb: values.LOG_FILE_MAX_MB, fileKeep: values.LOG_FILE_KEEP }
   }

@@ -50,6 +50,8 @@ export interface Config {
   readonly redis: RedisSettings | null
   readonly access: AccessSettings
   readonly history: HistorySettings
+  /** Back ends publish to users' own topics by PUBLISH. */
+  readonly plainUserPublish: boolean
   /** Break-glass: connections without a token are let in until then. */
   readonly insecureUntilMs: number | null
   readonly log: { readonly level: LogLevel, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }

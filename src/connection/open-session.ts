@@ -26,7 +26,7 @@ class SessionEvents implements SocketHandlers {
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
   const encodeWelcome = createWelcomeEncoder(context.node, context.limits)
-  return (pending, { identity, address, request, granted, lease, head }, durationMs) => {
+  return (pending, { identity, address, request, granted, lease, head, startedMs }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.
     const time = new Date(context.clocks.epochNow())
@@ -49,7 +49,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       session.messagesOut++
       context.registry.add(session)
       context.report.accepted(session, durationMs)
-      context.subscriptions.open(session, granted, asksForSomething(request), own)
+      context.subscriptions.open(session, granted, asksForSomething(request), own, head === null ? null : { head, askedAtMs: startedMs })
       onDue(context, session, session.openedAtMs)
       return new SessionEvents(context, session)
     })

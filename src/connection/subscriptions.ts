@@ -5,7 +5,7 @@ import { mapKinds, mapKindsBy, type Kind } from '../kinds.js'
 import { refuse } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import type { Timers } from '../timers.js'
-import type { TopicLogs } from '../topic-log/topic-logs.js'
+import type { KnownHead, TopicLogs } from '../topic-log/topic-logs.js'
 import type { SendFrame, SubscribeFrame, UnsubscribeFrame } from '../wire/frames.js'
 import { sendError, sendSubscribed } from './answer-frame.js'
 import { asksForSomething, type Granted } from './authorize.js'
@@ -41,9 +41,9 @@ export interface Subscriptions {
   ownBeginning (identity: Identity, head: HeadAnswer | null, since: string | null): OwnBeginning
   /**
    * Starts what the upgrade granted, and the user's own topic from where `welcome` said; `wasAsked`: the URL named filters, so
-   * `subscribed` is owed.
+   * `subscribed` is owed. `known`: what the store said of the own topic as it let the connection in.
    */
-  open (session: Session, granted: Granted, wasAsked: boolean, own: OwnBeginning): void
+  open (session: Session, granted: Granted, wasAsked: boolean, own: OwnBeginning, known: KnownHead | null): void
   subscribe (session: Session, frame: SubscribeFrame): void
   unsubscribe (session: Session, frame: UnsubscribeFrame): void
   /** Takes a copy of the frame's data, if its user may send at all. */
@@ -85,10 +85,10 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
   }
 
   /** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
-  function openOwn (session: Session, { position, from, recovered }: OwnBeginning): void {
+  function openOwn (session: Session, { position, from, recovered }: OwnBeginning, known: KnownHead | null): void {
     const topic = formatTopic('user', session.identity.userId)
     if (!delivery.attach(session, topic)) return
-    logs.subscribe(topic).catch(() => {})
+    logs.subscribe(topic, known).catch(() => {})
     if (recovered !== null) report.recovery(recovered)
     replays.start(session, topic, from, position?.offset ?? 0)
   }
@@ -98,9 +98,9 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       const topic = formatTopic('user', userId)
       return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
     },
-    open (session, granted, wasAsked, own) {
+    open (session, granted, wasAsked, own, known) {
       rights.add(session)
-      if (!session.identity.insecure) openOwn(session, own)
+      if (!session.identity.insecure) openOwn(session, own, known)
       if (!wasAsked) return
       workInOrder(session, report, async () => {
         if (await listening.listenAndStay(session, topicsOf(granted))) return await begin(session, granted)

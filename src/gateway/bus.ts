@@ -40,6 +40,8 @@ export interface Fanout {
 export interface FanoutDeps {
   readonly config: Config
   readonly redis: RedisConnection | null
+  /** The name under which this process hears users' own topics; null: it subscribes to each of them. */
+  readonly processName: string | null
   readonly log: Logger
   readonly onFault: OnFault
   readonly redisFailures: Pick<RedisFailures, 'note'>

@@ -31,7 +31,7 @@ export interface Doors {
 
 /** Puts the doors together, on ground and judges. What is published goes out by the server, so it is made first, and listens last. */
 export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doors {
-  const { config, options, log, node, registry, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
+  const { config, options, log, node, registry, processName, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
   const binding = loadBinding()
   const server = createUwsServer(binding, toServerSettings(config))
   const delivery = createDelivery({
@@ -40,6 +40,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
   const fanout = composeFanout({
     config,
     redis,
+    processName,
     log,
     onFault,
     redisFailures,

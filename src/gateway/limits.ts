@@ -123,9 +123,11 @@ export interface LimitsDeps {
   readonly ownLimiter?: Limiter | null
   /** Users' own topics are remembered in Redis: where they stand is read beside the limits. */
   readonly readsTopics: boolean
+  /** The name under which this process hears them; null: it subscribes to each of them. */
+  readonly processName: string | null
 }
 
-function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics }: LimitsDeps): Store {
+function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics, processName }: LimitsDeps): Store {
   const settings = config.limits
   if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })
@@ -139,7 +141,7 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
     prefix: limitPrefix(config),
     callTimeoutMs,
     records: { ...keepRecords, prefix: basePrefix },
-    history: readsTopics ? { prefix: basePrefix, settings: config.history } : null,
+    history: readsTopics ? { prefix: basePrefix, process: processName, settings: config.history } : null,
     onFailure
   })
   const guarded = createGuardedLimiter({

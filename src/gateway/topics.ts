@@ -8,6 +8,7 @@ import { createMemoryHistory } from '../history/memory-history.js'
 import { createRedisHistory } from '../history/redis-history.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { nodeChannel } from '../redis/keys.js'
 import { SYSTEM_TIMERS } from '../timers.js'
 import { createTopicLogs } from '../topic-log/process-logs.js'
 import type { TopicLogs, TopicLogsOptions } from '../topic-log/topic-logs.js'
@@ -58,15 +59,16 @@ function composeMemory (settings: HistorySettings): Carrier {
   }
 }
 
-function composeRedis ({ config, redisFailures, log }: FanoutDeps, { commands }: RedisConnection, settings: HistorySettings): Carrier {
+function composeRedis ({ config, processName, redisFailures, log }: FanoutDeps, { commands }: RedisConnection, settings: HistorySettings): Carrier {
   const prefix = config.redis?.prefix ?? ''
   return {
-    history: createRedisHistory({ client: commands, prefix, settings }),
+    history: createRedisHistory({ client: commands, prefix, settings, process: processName }),
     readHead: null,
     openBus: handlers => createRedisBus({
       ...handlers,
       client: commands,
       prefix,
+      own: processName === null ? null : nodeChannel(prefix, processName),
       onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
       onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
       onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },

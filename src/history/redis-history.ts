@@ -24,11 +24,15 @@ export interface RedisHistoryOptions {
   /** Of every key and channel. */
   readonly prefix: string
   readonly settings: HistorySettings
+  /** The name under which this process hears what users' own topics carry; absent or null: it subscribes to each of them. */
+  readonly process?: string | null
   /** How long a call may take, in ms. */
   readonly timeoutMs?: number
 }
 
 const TIMEOUT_MS = 1000
+/** To the scripts: a process that needs no note of its own. */
+const SOMEBODY = '1'
 /** Topics of one call: Redis does nothing else in that time, some 2 us for each. */
 const HEADS_PER_CALL = 500
 /** Publications of one topic under way at once. */
@@ -42,6 +46,7 @@ export function createRedisHistory (options: RedisHistoryOptions): History {
 /** Its public parts are bound: they may be passed on one by one. */
 class RedisHistory implements History {
   private readonly prefix: string
+  private readonly listener: string
   private readonly isCluster: boolean
   private readonly run: RunScript
   private readonly runForBytes: RunScript
@@ -49,8 +54,9 @@ class RedisHistory implements History {
   private readonly scripts: ReturnType<typeof loadScripts>
   private closed = false
 
-  constructor ({ client, prefix, settings, timeoutMs = TIMEOUT_MS }: RedisHistoryOptions) {
+  constructor ({ client, prefix, settings, process = null, timeoutMs = TIMEOUT_MS }: RedisHistoryOptions) {
     this.prefix = prefix
+    this.listener = process ?? SOMEBODY
     this.isCluster = client.isCluster
     this.scripts = loadScripts(settings)
     this.run = createScriptRunner(client, timeoutMs)
@@ -111,7 +117,7 @@ class RedisHistory implements History {
     try {
       this.checkOpen()
       const keys = questions.map(({ topic }) => this.keyOf(topic))
-      const args = questions.flatMap(({ since, touch }) => [since?.epoch ?? '', since?.offset ?? '', touch ? 1 : 0])
+      const args = questions.flatMap(({ since, touch }) => [since?.epoch ?? '', since?.offset ?? '', touch ? this.listener : ''])
       return readHeadAnswers(await this.run(this.scripts.readHeads, keys, args), keys)
     } catch (reason) {
       return questions.map(() => ({ status: 'rejected', reason }))

@@ -98,9 +98,9 @@ export function historyPrefix (prefix: string): string {
   return `${prefix}ws:history:`
 }
 
-/** Channel of one process, on which a script tells it what is published to the users whose connections it has. */
+/** Channel of one process, on which a script tells it what is published to the users whose connections it has. `node`: percent-encoded. */
 export function nodeChannel (prefix: string, node: string): string {
-  return topicChannelPrefix(prefix, 'node') + encodeId(node)
+  return topicChannelPrefix(prefix, 'node') + node
 }
 
 /** Stream of what clients send. */

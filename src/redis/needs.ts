@@ -70,7 +70,7 @@ const ON_CONTROL = {
 const ON_INBOUND = ['xlen', 'xadd', 'xrange'] as const
 const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as const
 /** Heads, events, and where the connections of a user are. */
-const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hexists', 'hgetall'] as const
+const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hexists', 'hgetall', 'hlen'] as const
 const ON_SECRET = ['get', 'set'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
@@ -128,7 +128,7 @@ function channelNeeds (prefix: string, isCluster: boolean): Need[] {
   const topics = [...KINDS.map(({ kind }) => kind), 'user'].map(kind => topicChannelPrefix(prefix, kind) + ANY)
   const all = [channel, ask, answers + ANY, ...topics]
   // A script of the history tells single processes; on a cluster it publishes in its own slot only.
-  const nodes: Need[] = isCluster ? [] : [{ on: 'channel', pattern: nodeChannel(prefix, '') + ANY, commands: ['publish'], decides: [] }]
+  const nodes: Need[] = isCluster ? [] : [{ on: 'channel', pattern: nodeChannel(prefix, '') + ANY, commands: ['subscribe', 'publish'], decides: [] }]
   return nodes.concat(all.flatMap((pattern): Need[] => [
     // On a cluster back ends may publish orders either way.
     { on: 'channel', pattern, commands: isCluster && pattern === channel ? ['subscribe', ...own] : own, decides: [] },

@@ -10,7 +10,7 @@ import { LogReader } from './log-reader.js'
 import { createOpenings } from './openings.js'
 import { toBlank, toEntry } from './to-entry.js'
 import { TopicLog, type LogOutput } from './topic-log.js'
-import type { TopicHandlers, TopicLogs, TopicLogsOptions } from './topic-logs.js'
+import type { KnownHead, TopicHandlers, TopicLogs, TopicLogsOptions } from './topic-logs.js'
 
 /** All logs together hold no more; what is dropped can be read again. */
 const MAX_HELD_BYTES = 67_108_864
@@ -35,6 +35,8 @@ class ProcessLogs implements TopicLogs {
   private readonly openings = createOpenings<TopicLog>()
   private readonly reader: LogReader | null
   private handlers = NOBODY
+  /** Of the topic that is being subscribed to in this turn. */
+  private known: KnownHead | null = null
   private closed = false
 
   private readonly output: LogOutput = {
@@ -92,9 +94,12 @@ class ProcessLogs implements TopicLogs {
 
   start (handlers: TopicHandlers): void { this.handlers = handlers }
 
-  async subscribe (topic: string): Promise<void> {
+  async subscribe (topic: string, known: KnownHead | null = null): Promise<void> {
     const log = this.logs.get(topic) ?? this.open(topic)
-    await this.bus.subscribe(topic)
+    this.known = known
+    const heard = this.bus.subscribe(topic)
+    this.known = null
+    await heard
     if (log.state !== 'open' && this.logs.get(topic) === log) await this.openings.wait(log)
   }
 
@@ -159,9 +164,15 @@ class ProcessLogs implements TopicLogs {
   private hearAgain (topic: string): void {
     const log = this.logs.get(topic)
     if (log === undefined) return
-    if (this.questions !== null) return this.questions.ask(log, { touch: true })
-    log.openWithoutHead()
+    if (this.questions === null) log.openWithoutHead()
+    // What was published since the store was asked is kept, and given to the log after this.
+    else if (this.isComplete(topic, this.known)) log.takeHead(this.known.head, log.ask())
+    else return this.questions.ask(log, { touch: true })
     this.opened(log)
+  }
+
+  private isComplete (topic: string, known: KnownHead | null): known is KnownHead {
+    return known !== null && known.askedAtMs > (this.bus.completeSinceMs?.(topic) ?? Infinity)
   }
 
   private opened (log: TopicLog): void {

@@ -1,5 +1,5 @@
 import type { Bus, BusEvent, BusHandlers } from '../bus/bus.js'
-import type { HeadAnswer, HeadQuestion, History } from '../history/history.js'
+import type { Head, HeadAnswer, HeadQuestion, History } from '../history/history.js'
 import type { Position } from '../history/position.js'
 import type { Timers } from '../timers.js'
 import type { LogEntry } from './log-entry.js'
@@ -15,6 +15,12 @@ export interface TopicLogsOptions {
   readonly onUnreadable?: (error: unknown) => void
   /** One call for events was made. */
   readonly onRead?: () => void
+}
+
+/** A head, and when it was asked for: monotonic, in ms. */
+export interface KnownHead {
+  readonly head: Head
+  readonly askedAtMs: number
 }
 
 /** What is done with what is heard. */
@@ -33,8 +39,11 @@ export interface TopicHandlers {
 export interface TopicLogs {
   /** To be called before the first `subscribe`. */
   start (handlers: TopicHandlers): void
-  /** As `Bus.subscribe`; afterwards the topic's `position` is known, unless the store remembers nothing. */
-  subscribe (topic: string): Promise<void>
+  /**
+   * As `Bus.subscribe`; afterwards the topic's `position` is known, unless the store remembers nothing. `known`: what the store said
+   * as it noted that this process has connections of the topic's user.
+   */
+  subscribe (topic: string, known?: KnownHead | null): Promise<void>
   unsubscribe (topic: string): void
   /** Whether it is known where the topic stands, or that nothing is remembered of it. */
   isOpen (topic: string): boolean

@@ -2,7 +2,7 @@
 --
 -- KEYS  of each topic <prefix>ws:history:{<prefix>ws:topic:<topic>}; on a cluster topics of one slot
 -- ARGV  of each topic: epoch and offset of a position after which all events are asked for, or '' and '';
---       1: it has a listener, so that its head lives on, else 0
+--       '': nobody listens; else its head lives on: 1, or for a user's topic the name of the process that listens by its own channel
 -- Returns of each topic `<epoch> <top> <stamp of the top, ms> <1: all of those are kept, else 0>`, or the text of what went wrong with it.
 --
 -- settings
@@ -10,6 +10,7 @@
 -- include: ../../../limits/redis/lua/include/items.lua
 -- include: topic.lua
 -- include: head.lua
+-- include: announce.lua
 -- include: visible.lua
 -- include: answer-head.lua
 
@@ -20,6 +21,6 @@ redis.call('DEL', KEYS[1] .. ':')
 local answers = {}
 for i, key in ipairs(KEYS) do
   local at = 3 * i
-  answers[i] = try(read_head, key, ARGV[at - 2], tonumber(ARGV[at - 1]), ARGV[at] == '1')
+  answers[i] = try(read_head, key, ARGV[at - 2], tonumber(ARGV[at - 1]), ARGV[at] ~= '' and ARGV[at] or nil)
 end
 return answers

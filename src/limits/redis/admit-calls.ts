@@ -33,6 +33,8 @@ export type SeparateAdmitCalls = (attempts: readonly PendingAdmit[]) => void
 export interface TopicReading {
   /** Before the keys of topics. */
   readonly prefix: string
+  /** The name under which this process hears users' own topics; null: it subscribes to each of them. */
+  readonly process: string | null
   readonly settings: HistorySettings
 }
 
@@ -71,7 +73,7 @@ export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall
       if (lease !== null) keyList.push(keys.user(lease.owner))
       if (topic === null || history === null) continue
       keyList.push(historyKeyOf(history.prefix, topic.topic))
-      args.push(topic.since?.epoch ?? '', topic.since?.offset ?? 0)
+      args.push(topic.since?.epoch ?? '', topic.since?.offset ?? 0, history.process ?? 1)
     }
     const refuseOne = ({ request: { lease }, reject }: PendingAdmit, error: unknown): void => {
       // The script may have run all the same, and only its answer is lost.
@@ -116,7 +118,7 @@ export function createSeparateAdmitCalls (
   const readOwn = async (own: HeadQuestion): Promise<HeadAnswer | null> => {
     if (history === null) return null
     const key = historyKeyOf(history.prefix, own.topic)
-    const reply = await run(heads, [key], [own.since?.epoch ?? '', own.since?.offset ?? 0, 1]).catch(() => null)
+    const reply = await run(heads, [key], [own.since?.epoch ?? '', own.since?.offset ?? 0, history.process ?? 1]).catch(() => null)
     return Array.isArray(reply) ? readHeadAnswer(reply[0]) : null
   }
   const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {

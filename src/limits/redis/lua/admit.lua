@@ -19,7 +19,7 @@
 --       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
 --       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
 --       with a ticket, next, for how many ms it stays spent
---       `v`, `c`, `C` are `u`, `b`, `B` with the user's own topic: next, epoch and offset as read-heads.lua takes them
+--       `v`, `c`, `C` are `u`, `b`, `B` with the user's own topic: next, epoch, offset and listener as read-heads.lua takes them
 -- Returns one answer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots; a text that
 -- begins with `=`: admitted, and what answers read-heads.lua; any other text: what went wrong with this attempt alone. After them {the place of a key, what went wrong with it, ...} of releases and records.
 --
@@ -30,6 +30,7 @@
 -- include: leases.lua
 -- include: ../../../../history/lua/include/topic.lua
 -- include: ../../../../history/lua/include/head.lua
+-- include: ../../../../history/lua/include/announce.lua
 -- include: ../../../../history/lua/include/visible.lua
 -- include: ../../../../history/lua/include/answer-head.lua
 
@@ -112,6 +113,7 @@ while argument_at < #ARGV do
   local user = kind ~= 'a' and kind ~= 'A' and next_key()
   local has_topic = kind == 'v' or kind == 'c' or kind == 'C'
   local topic, epoch, offset = has_topic and next_key(), has_topic and next_argument(), has_topic and next_argument()
+  local listener = has_topic and next_argument()
   local verdict = try(decide, address, ticket, ticket_ms, user, id)
   if verdict == 0 and user and record_at <= #asked then
     records[#records + 1] = id
@@ -119,7 +121,7 @@ while argument_at < #ARGV do
   end
   if verdict == 0 and topic then
     -- A topic that cannot be read keeps nobody out.
-    local is_read, head = pcall(read_head, topic, epoch, tonumber(offset), true)
+    local is_read, head = pcall(read_head, topic, epoch, tonumber(offset), listener)
     if is_read then verdict = '=' .. head end
   end
   verdicts[#verdicts + 1] = verdict
