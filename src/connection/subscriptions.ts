@@ -43,7 +43,7 @@ export interface Subscriptions {
    * Starts what the upgrade granted, and the user's own topic from where `welcome` said; `wasAsked`: the URL named filters, so
    * `subscribed` is owed. `known`: what the store said of the own topic as it let the connection in.
    */
-  open (session: Session, granted: Granted, wasAsked: boolean, own: OwnBeginning, known: KnownHead | null): void
+  open (session: Session, granted: Granted, wasAsked: boolean, own: OwnBeginning, known?: KnownHead | null): void
   subscribe (session: Session, frame: SubscribeFrame): void
   unsubscribe (session: Session, frame: UnsubscribeFrame): void
   /** Takes a copy of the frame's data, if its user may send at all. */
@@ -84,23 +84,11 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     }, (error: unknown) => { report.fault(error, 'subscription') })
   }
 
-  /** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
-  function openOwn (session: Session, { position, from, recovered }: OwnBeginning, known: KnownHead | null): void {
-    const topic = formatTopic('user', session.identity.userId)
-    if (!delivery.attach(session, topic)) return
-    logs.subscribe(topic, known).catch(() => {})
-    if (recovered !== null) report.recovery(recovered)
-    replays.start(session, topic, from, position?.offset ?? 0)
-  }
-
   return {
-    ownBeginning ({ userId, insecure }, head, since) {
-      const topic = formatTopic('user', userId)
-      return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
-    },
+    ownBeginning: (identity, head, since) => findOwn(logs, identity, head, since),
     open (session, granted, wasAsked, own, known) {
       rights.add(session)
-      if (!session.identity.insecure) openOwn(session, own, known)
+      if (!session.identity.insecure) openOwn(deps, session, own, known)
       if (!wasAsked) return
       workInOrder(session, report, async () => {
         if (await listening.listenAndStay(session, topicsOf(granted))) return await begin(session, granted)
@@ -145,6 +133,23 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       listening.stopListening(session, [...session.topics])
     }
   }
+}
+
+function findOwn (logs: TopicLogs, identity: Identity, ...[head, since]: readonly [HeadAnswer | null, string | null]): OwnBeginning {
+  const { userId, insecure } = identity
+  const topic = formatTopic('user', userId)
+  return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
+}
+
+/** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
+function openOwn (
+  { logs, delivery, replays, report }: SubscriptionsDeps, session: Session, { position, from, recovered }: OwnBeginning, known: KnownHead | null = null
+): void {
+  const topic = formatTopic('user', session.identity.userId)
+  if (!delivery.attach(session, topic)) return
+  logs.subscribe(topic, known).catch(() => {})
+  if (recovered !== null) report.recovery(recovered)
+  replays.start(session, topic, from, position?.offset ?? 0)
 }
 
 /** Which ids an `unsubscribe` means: those named, or all that the connection holds of the kind. */

@@ -75,8 +75,19 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   const descriptors = planDescriptors(readDescriptorLimit(), config.server.maxConnections)
   const registry = createRegistry()
   return {
-    ...processLog, config, options, phase: { current: 'starting' }, audit, operatorAudit, registry, eventLoop, metrics, descriptors,
-    processName, redis, redisFailures
+    ...processLog,
+    config,
+    options,
+    phase: { current: 'starting' },
+    audit,
+    operatorAudit,
+    registry,
+    eventLoop,
+    metrics,
+    descriptors,
+    processName,
+    redis,
+    redisFailures
   }
 }
 

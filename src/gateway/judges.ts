@@ -46,7 +46,15 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   exits.add(nodes.close)
   const keepRecords = { node, mayRestore: nodes.mayRestore }
   const limits = composeLimits({
-    config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null, processName, readsTopics: parts.bus === undefined
+    config,
+    redis,
+    audit,
+    metrics,
+    redisFailures,
+    keepRecords,
+    ownLimiter: parts.limiter ?? null,
+    processName,
+    readsTopics: parts.bus === undefined
   })
   addExit(limits.close)
   const warnings = createAccessWarnings(log)

@@ -127,7 +127,8 @@ export interface LimitsDeps {
   readonly processName: string | null
 }
 
-function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics, processName }: LimitsDeps): Store {
+function createStore (deps: LimitsDeps): Store {
+  const { config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics, processName } = deps
   const settings = config.limits
   if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })

@@ -29,7 +29,8 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
     identity: identityOf('alice', {}, { expiresAtMs: END_MS }),
     granted: { agents: [], tasks: [] },
     lease: { owner: 'alice', connectionId: 'c-1' },
-    head: null
+    head: null,
+    startedMs: 0
   }
 }
 
@@ -50,6 +51,7 @@ t.test('a connection is written down, then welcomed first of all', async (t) => 
     expires_at: new Date(END_MS).toISOString(),
     time: new Date(nowMs).toISOString(),
     limits: context.limits,
+    history_s: 300,
     positions: {}
   }])
   t.same(report.lines, ['accepted c-1'])

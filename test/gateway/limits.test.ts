@@ -24,7 +24,7 @@ function startLimits (
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const limits = composeLimits({
-    config, redis, audit, metrics, redisFailures: NO_REDIS_FAILURES, keepRecords: { node: 'n1', mayRestore: () => true }, readsTopics: true
+    config, redis, audit, metrics, redisFailures: NO_REDIS_FAILURES, keepRecords: { node: 'n1', mayRestore: () => true }, processName: null, readsTopics: true
   })
   t.teardown(async () => {
     await limits.close()
