@@ -31,6 +31,8 @@ export interface Bus {
    * came before. Infinity, or no such function: only what is published from the confirmation on.
    */
   completeSinceMs? (topic: string): number
+  /** Nobody who publishes to this topic can be told of this process: it must hear the topic's own channel. */
+  hearItself? (topic: string): void
   /** Counts one listener less; the last one leaves the channel. */
   unsubscribe (topic: string): void
   /** Publishes to every process. Resolves once the back end has it. */

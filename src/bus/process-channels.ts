@@ -1,13 +1,15 @@
 import type { ChannelHandlers, Channels } from './channels.js'
 import { Strays } from './strays.js'
 
-/** Says since when a process has missed nothing of what was addressed to it. */
-export interface AddressedSince {
+/** What is addressed to a process, by way of its own channel. */
+export interface Addressed {
   /**
    * A monotonic time, in ms: whatever was addressed to the process after it is heard by who wants its channel now, even if it came
    * before. Infinity while the process's own channel is not heard.
    */
   completeSinceMs (): number
+  /** The process cannot note itself for who publishes there: a channel that is wanted is subscribed to as well. */
+  subscribeItself (channel: string): void
 }
 
 export interface ProcessChannelsOptions {
@@ -28,13 +30,15 @@ const LINE_FEED = 0x0a
  * Channels of which many are heard by way of one: a SUBSCRIBE for each user who connects would be the dearest part of an upgrade.
  * Who publishes there also tells the processes that have noted themselves (history/lua/include/announce.lua).
  */
-export function createProcessChannels (options: ProcessChannelsOptions): Channels & AddressedSince {
+export function createProcessChannels (options: ProcessChannelsOptions): Channels & Addressed {
   return new ProcessChannels(options)
 }
 
-class ProcessChannels implements Channels, AddressedSince {
+class ProcessChannels implements Channels, Addressed {
   private readonly inner: Channels
   private readonly carried = new Set<string>()
+  /** Those of them that are subscribed to as well. */
+  private readonly subscribed = new Set<string>()
   private readonly strays: Strays
   /** Infinity: it is not heard. */
   private heardSinceMs = Infinity
@@ -74,8 +78,15 @@ class ProcessChannels implements Channels, AddressedSince {
   }
 
   drop (channel: string): void {
-    if (this.options.carries(channel)) this.carried.delete(channel)
-    else this.inner.drop(channel)
+    const isCarried = this.options.carries(channel)
+    if (isCarried) this.carried.delete(channel)
+    if (!isCarried || this.subscribed.delete(channel)) this.inner.drop(channel)
+  }
+
+  subscribeItself (channel: string): void {
+    if (!this.carried.has(channel) || this.subscribed.has(channel)) return
+    this.subscribed.add(channel)
+    this.inner.want(channel)
   }
 
   completeSinceMs (): number { return Math.max(this.heardSinceMs, this.strays.completeSinceMs) }

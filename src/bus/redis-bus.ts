@@ -11,7 +11,7 @@ import { createGapTracker, type GapHandlers } from './gap.js'
 import { createKeptTopics, type KeptTopics } from './kept-topics.js'
 import { ListenedTopic } from './listened-topic.js'
 import { openChannels } from './open-channels.js'
-import { createProcessChannels, type AddressedSince } from './process-channels.js'
+import { createProcessChannels, type Addressed } from './process-channels.js'
 import { createPublisher, type PublishText } from './publisher.js'
 import { channelsOf } from './topics.js'
 
@@ -65,7 +65,7 @@ class RedisBus implements Bus {
   private readonly gap: ReturnType<typeof createGapTracker>
   private readonly drops: DropReporter<InvalidMessage>
   private readonly publishText: PublishText
-  private readonly channels: Channels & Partial<AddressedSince>
+  private readonly channels: Channels & Partial<Addressed>
   private readonly linger: KeptTopics
   private closed = false
 
@@ -91,7 +91,9 @@ class RedisBus implements Bus {
     }
     const { own = null, prefix } = options
     const users = topicChannelPrefix(prefix, 'user')
-    this.channels = own === null ? open(handlers) : createProcessChannels({ own, carries: channel => channel.startsWith(users), handlers, open })
+    this.channels = own === null
+      ? open(handlers)
+      : createProcessChannels({ own, carries: channel => channel.startsWith(users), handlers, open })
     this.linger = createKeptTopics({
       drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING, ...(timers === undefined ? {} : { timers })
     })
@@ -119,6 +121,10 @@ class RedisBus implements Bus {
 
   readonly completeSinceMs = (topic: string): number =>
     topic.startsWith(USER) ? this.channels.completeSinceMs?.() ?? Infinity : Infinity
+
+  readonly hearItself = (topic: string): void => {
+    for (const channel of this.topics.get(topic)?.channels ?? []) this.channels.subscribeItself?.(channel)
+  }
 
   readonly close = async (): Promise<void> => {
     this.closed = true

@@ -88,7 +88,7 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     ownBeginning: (identity, head, since) => findOwn(logs, identity, head, since),
     open (session, granted, wasAsked, own, known) {
       rights.add(session)
-      if (!session.identity.insecure) openOwn(deps, session, own, known)
+      if (!session.identity.insecure) openOwn(deps, session, own, known ?? null)
       if (!wasAsked) return
       workInOrder(session, report, async () => {
         if (await listening.listenAndStay(session, topicsOf(granted))) return await begin(session, granted)
@@ -142,9 +142,8 @@ function findOwn (logs: TopicLogs, identity: Identity, ...[head, since]: readonl
 }
 
 /** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
-function openOwn (
-  { logs, delivery, replays, report }: SubscriptionsDeps, session: Session, { position, from, recovered }: OwnBeginning, known: KnownHead | null = null
-): void {
+function openOwn (deps: SubscriptionsDeps, session: Session, { position, from, recovered }: OwnBeginning, known: KnownHead | null): void {
+  const { logs, delivery, replays, report } = deps
   const topic = formatTopic('user', session.identity.userId)
   if (!delivery.attach(session, topic)) return
   logs.subscribe(topic, known).catch(() => {})

@@ -184,6 +184,7 @@ class ProcessLogs implements TopicLogs {
     if (this.closed || this.logs.get(log.topic) !== log) return
     if (!isAway(error)) {
       this.options.onUnreadable?.(error)
+      this.bus.hearItself?.(log.topic)
       log.openWithoutHead()
       return this.opened(log)
     }

@@ -221,3 +221,49 @@ t.test('what is published and is no event takes its offset', async (t) => {
   await until('both are heard', () => bench.heard.length === 2)
   t.same(bench.heard, ['1', '(2)'])
 })
+
+t.test('a head that is known beforehand opens a log without a question, unless something may have been missed since it was asked for', async (t) => {
+  const told: string[] = []
+  let [completeSinceMs, questions] = [10, 0]
+  const position = (offset: number): string => `${'a'.repeat(24)}:${offset}`
+  const head = { epoch: 'a'.repeat(24), top: 5, topAtMs: 1, isKept: true }
+  const early: number[] = []
+  const logs = createTopicLogs({
+    history: {
+      publish: async () => [],
+      readEvents: async () => ({ head, events: [] }),
+      renew: async () => head,
+      close () {},
+      readHeads: async (asked) => { questions++; return asked.map(() => ({ status: 'fulfilled', value: { ...head, top: 7 } })) }
+    },
+    readHead: null,
+    timers: createTestTimers(),
+    openBus: ({ onEvent, onHeard }) => ({
+      async subscribe (topic) {
+        onHeard?.(topic)
+        for (const offset of early) onEvent(topic, { event: 'e', data: JsonText.from(offset) }, { epoch: head.epoch, offset, atMs: 1, id: null })
+      },
+      unsubscribe () {},
+      publish: async () => {},
+      close: async () => {},
+      completeSinceMs: () => completeSinceMs
+    })
+  })
+  t.teardown(logs.close.bind(logs))
+  logs.start({
+    onEntry: (topic, { offset }) => { told.push(`${topic} ${offset}`) }, onPlain () {}, onGap: (topic) => { told.push(`${topic} gap`) }, onOpen () {}
+  })
+  early.push(5, 6)
+  await logs.subscribe('user:alice', { head, askedAtMs: 11 })
+  t.same([logs.positionOf('user:alice')].map(at => at && formatPosition(at)), [position(6)])
+  t.same(told.splice(0), ['user:alice 6'], 'what came before it was asked for is in the head, what came since follows')
+  t.equal(questions, 0)
+  for (const [topic, askedAtMs] of [['user:bob', 10], ['user:carol', 9]] as const) {
+    await logs.subscribe(topic, { head, askedAtMs })
+    t.same([logs.positionOf(topic)].map(at => at && formatPosition(at)), [position(7)], topic)
+  }
+  t.equal(questions, 2)
+  completeSinceMs = Infinity
+  await logs.subscribe('user:dave', { head, askedAtMs: 1e9 })
+  t.equal(questions, 3, 'the channel is not heard')
+})
