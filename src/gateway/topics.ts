@@ -20,7 +20,7 @@ export interface TopicsDeps {
   readonly config: Config
   readonly redis: RedisConnection | null
   readonly log: Logger
-  readonly redisFailures: Pick<RedisFailures, 'note'>
+  readonly redisFailures: Pick<RedisFailures, 'note' | 'noteUnreadable'>
   /** Events that came before were read in one call. */
   readonly onRead: () => void
   /** The program's own bus; null: the configured one. */
@@ -48,7 +48,7 @@ export function composeTopics (deps: TopicsDeps): Topics {
   const settings = deps.config.history
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const { redisFailures, onRead } = deps
-  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.note, onRead })
+  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.noteUnreadable, onRead })
   return { logs, publishing: publishThroughHistory(history) }
 }
 
