@@ -10,4 +10,11 @@ export class Cursor {
   isRunning = false
   /** Older events are being read for it. */
   isLoading = false
+
+  /** All after `from` is owed from now on; up to `replayedTo` it is marked as replayed. */
+  begin (from: Position | null, replayedTo: number): void {
+    this.position = from
+    this.replayedTo = replayedTo
+    this.isRunning = true
+  }
 }

@@ -1,30 +1,12 @@
 import type { BusEvent } from '../bus/bus.js'
-import { SweptMap } from '../collections/swept-map.js'
 import type { Position } from '../history/position.js'
 import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 import type { LogEntry } from '../topic-log/log-entry.js'
 import { encodeEvent } from '../wire/event-frame.js'
-import { Cursor } from './cursor.js'
 import { createGapFrames } from './gap-frames.js'
 import { endIfSlow, sendText } from './send-end-close.js'
 import type { Session } from './session.js'
-import { SessionGroup } from './session-group.js'
-import { isPersonal } from './topics.js'
-
-/**
- * A native topic without events. Leaving one's last topic frees the native subscriber together with what was published to
- * it and not yet written, so a connection that leaves all of them joins this one first.
- */
-const KEEP = 'keep'
-
-/**
- * The few sockets of one user get that user's events one by one: the native topic that every connection would need for
- * it costs more, in time and memory, than it saves. The native layer keeps the order of both ways at each socket.
- */
-const joinsNatively = (session: Session, topic: string): boolean => session.eventTypes === null && !isPersonal(topic)
-
-/** Its live events are held back: its cursor gives it what comes before them. */
-const isHeld = (session: Session, topic: string): boolean => session.held !== null && session.held.has(topic)
+import { createTopicListeners, isHeld, joinsNatively, type TopicListeners } from './topic-listeners.js'
 
 /** Null: what is no event only moves positions. */
 const isWanted = ({ eventTypes }: Session, event: string | null): boolean => event !== null && eventTypes?.has(event) !== false
@@ -33,7 +15,7 @@ export interface DeliveryOptions {
   /** The native `publish`. */
   readonly sendToTopic: (topic: string, frame: Uint8Array) => void
   readonly maxBufferedBytes: number
-  /** A connection was told that events of so many topics may be missing. */
+  /** A connection was told that events of this number of topics may be missing. */
   readonly onGap: (topics: number) => void
   readonly timers?: Timers
   /** Dates events that have no place, in ms since the epoch. */
@@ -41,15 +23,7 @@ export interface DeliveryOptions {
 }
 
 /** Carries events from the logs to the sockets of this process. */
-export interface Delivery {
-  /** Makes a connection listen to a topic, whose live events are held back until `goLive`; false when it listens already. */
-  attach (session: Session, topic: string): boolean
-  /** Gives it the live events from this turn on. */
-  goLive (session: Session, topic: string): void
-  /** Ends the events of a topic; false when it did not listen. */
-  detach (session: Session, topic: string): boolean
-  /** Changes which event types a connection gets, on all its topics. */
-  narrow (session: Session, eventTypes: ReadonlySet<string> | null): void
+export interface Delivery extends Omit<TopicListeners, 'membersOf'> {
   /** Delivers one event to all that get the topic's live events, in order; true: some are held back. */
   deliver (topic: string, entry: LogEntry): boolean
   /** The same for one without a place: also to those who are being given what came before. */
@@ -68,8 +42,7 @@ export interface Delivery {
  */
 export function createDelivery (options: DeliveryOptions): Delivery {
   const { sendToTopic, maxBufferedBytes, onGap, timers = SYSTEM_TIMERS, now = Date.now } = options
-  const listeners = new SweptMap(topic => new SessionGroup(topic))
-  const membersOf = (topic: string): Iterable<Session> => listeners.get(topic)?.members() ?? []
+  const { membersOf, ...listeners } = createTopicListeners()
   const noteShared = watchSlowReaders(membersOf, maxBufferedBytes, timers)
   const gaps = createGapFrames(maxBufferedBytes, onGap, timers)
 
@@ -103,53 +76,14 @@ export function createDelivery (options: DeliveryOptions): Delivery {
   }
 
   return {
-    attach (session, topic) {
-      if (session.topics.has(topic)) return false
-      const group = listeners.open(topic)
-      group.add(session)
-      session.topics.add(group.name)
-      session.held ??= new Map()
-      session.held.set(group.name, new Cursor())
-      return true
-    },
-    goLive (session, topic) {
-      if (session.held?.delete(topic) !== true) return
-      if (session.held.size === 0) session.held = null
-      if (joinsNatively(session, topic)) session.socket.subscribe(topic)
-    },
-    detach (session, topic) {
-      if (!session.topics.delete(topic)) return false
-      const group = listeners.get(topic)
-      group?.remove(session)
-      if (group?.size === 0) listeners.noteEmpty()
-      session.passedOver?.delete(topic)
-      if (session.held?.delete(topic) === true) {
-        if (session.held.size === 0) session.held = null
-      } else if (joinsNatively(session, topic)) {
-        // One that has ended hears nothing more, and its native subscriber is gone.
-        if (session.ending === null) session.socket.subscribe(KEEP)
-        session.socket.unsubscribe(topic)
-      }
-      return true
-    },
-    narrow (session, eventTypes) {
-      const wasShared = session.eventTypes === null
-      session.eventTypes = eventTypes
-      if (wasShared === (eventTypes === null)) return
-      if (wasShared) session.socket.subscribe(KEEP)
-      for (const topic of session.topics) {
-        if (isPersonal(topic) || isHeld(session, topic)) continue
-        if (wasShared) session.socket.unsubscribe(topic)
-        else session.socket.subscribe(topic)
-      }
-    },
+    ...listeners,
     deliver (topic, { event, frame }) {
       gaps.flushBefore(topic)
       return send(topic, event, frame, false)
     },
     deliverPlain (topic, { event, data }) {
       gaps.flushBefore(topic)
-      if (listeners.get(topic) !== undefined) send(topic, event, encodeEvent({ topic, event, data, ts: new Date(now()) }), true)
+      send(topic, event, encodeEvent({ topic, event, data, ts: new Date(now()) }), true)
     },
     tellGap (topic, position) {
       for (const session of membersOf(topic)) if (!isHeld(session, topic)) gaps.note(session, topic, position)

@@ -10,7 +10,7 @@ export interface GapFrames {
   flushBefore (topic: string): void
 }
 
-/** `onTold`: a connection was told of so many topics. */
+/** `onTold`: one connection was told of this number of topics. */
 export function createGapFrames (maxBufferedBytes: number, onTold: (topics: number) => void, timers: Pick<Timers, 'soon'>): GapFrames {
   let noted = new Map<Session, Record<string, string>>()
   let topics = new Set<string>()

@@ -25,7 +25,7 @@ class SessionEvents implements SocketHandlers {
  * every closed line has one.
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
-  const encodeWelcome = createWelcomeEncoder(context.node, context.limits)
+  const encodeWelcome = createWelcomeEncoder(context)
   return (pending, { identity, address, request, granted, lease, head }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.

@@ -1,3 +1,4 @@
+import { parseTopic } from '../bus/topics.js'
 import type { HeadAnswer } from '../history/history.js'
 import { formatPosition, parsePosition, type Position } from '../history/position.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
@@ -8,9 +9,11 @@ export interface Wish {
   readonly since: ReadonlyMap<string, string>
   /** How many of the newest events of each other topic it wants; null: none. */
   readonly last: number | null
+  /** How many are kept, by kind of topic: `last` gives no more. */
+  readonly kept: ReadonlyMap<string, number>
 }
 
-export const NO_WISH: Wish = { since: new Map(), last: null }
+export const NO_WISH: Wish = { since: new Map(), last: null, kept: new Map() }
 
 /** Where a connection begins in a topic: after `from`; null: with the live events. */
 type Beginnings = ReadonlyMap<string, Position | null>
@@ -26,11 +29,14 @@ export interface Told {
  * the store does not answer.
  */
 export async function findBeginnings (
-  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last }: Wish
+  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last, kept }: Wish
 ): Promise<Beginnings> {
   return new Map(await Promise.all(topics.map(async (topic): Promise<[string, Position | null]> => {
     const text = since.get(topic)
-    if (text === undefined) return [topic, last === null ? null : await logs.reachLast(topic, last)]
+    if (text === undefined) {
+      const count = Math.min(last ?? 0, kept.get(parseTopic(topic)?.kind ?? '') ?? 0)
+      return [topic, count === 0 ? null : await logs.reachLast(topic, count)]
+    }
     const from = parsePosition(text)
     return [topic, from !== null && await logs.reach(topic, from) ? from : null]
   })))

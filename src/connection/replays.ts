@@ -39,23 +39,12 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
       if (position.offset > live.offset) return
       const entry = logs.after(topic, position)
       if (entry === undefined) return load(session, topic, cursor, position)
-      if (!hasRoom(session, entry)) return
-      give(session, topic, cursor, entry)
+      if (!hasRoom(session, entry, maxBufferedBytes)) return
+      give(session, topic, { cursor, entry, maxBufferedBytes })
       cursor.position = { epoch: position.epoch, offset: entry.offset }
       // Who reads too slowly has been ended by what it was given.
       if (session.held?.get(topic) !== cursor) return
     }
-  }
-
-  function hasRoom ({ socket }: Session, { frame }: LogEntry): boolean {
-    const buffered = socket.bufferedBytes()
-    return buffered === 0 || buffered + frame.length <= maxBufferedBytes / 2
-  }
-
-  function give (session: Session, topic: string, { replayedTo }: Cursor, entry: LogEntry): void {
-    if (entry.event === null || session.eventTypes?.has(entry.event) === false) return passOver(session, topic)
-    session.passedOver?.delete(topic)
-    sendText(session, entry.offset <= replayedTo ? replayOf(entry) : entry.frame, maxBufferedBytes)
   }
 
   /** Reads what it needs; where that is not there any more, it goes on with the live events. */
@@ -92,9 +81,7 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
     start (session, topic, from, replayedTo) {
       const cursor = session.held?.get(topic)
       if (cursor === undefined) return
-      cursor.position = from
-      cursor.replayedTo = replayedTo
-      cursor.isRunning = true
+      cursor.begin(from, replayedTo)
       run(session, topic)
     },
     resume (session) {
@@ -105,4 +92,17 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
       for (const session of delivery.heldOf(topic)) guarded(session, topic)
     }
   }
+}
+
+function hasRoom ({ socket }: Session, { frame }: LogEntry, maxBufferedBytes: number): boolean {
+  const buffered = socket.bufferedBytes()
+  return buffered === 0 || buffered + frame.length <= maxBufferedBytes / 2
+}
+
+interface Given { readonly cursor: Cursor, readonly entry: LogEntry, readonly maxBufferedBytes: number }
+
+function give (session: Session, topic: string, { cursor, entry, maxBufferedBytes }: Given): void {
+  if (entry.event === null || session.eventTypes?.has(entry.event) === false) return passOver(session, topic)
+  session.passedOver?.delete(topic)
+  sendText(session, entry.offset <= cursor.replayedTo ? replayOf(entry) : entry.frame, maxBufferedBytes)
 }

@@ -84,23 +84,11 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
     }, (error: unknown) => { report.fault(error, 'subscription') })
   }
 
-  /** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
-  function openOwn (session: Session, { position, from, recovered }: OwnBeginning): void {
-    const topic = formatTopic('user', session.identity.userId)
-    if (!delivery.attach(session, topic)) return
-    logs.subscribe(topic).catch(() => {})
-    if (recovered !== null) report.recovery(recovered)
-    replays.start(session, topic, from, position?.offset ?? 0)
-  }
-
   return {
-    ownBeginning ({ userId, insecure }, head, since) {
-      const topic = formatTopic('user', userId)
-      return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
-    },
+    ownBeginning: (identity, head, since) => findOwn(logs, identity, head, since),
     open (session, granted, wasAsked, own) {
       rights.add(session)
-      if (!session.identity.insecure) openOwn(session, own)
+      if (!session.identity.insecure) openOwn(deps, session, own)
       if (!wasAsked) return
       workInOrder(session, report, async () => {
         if (await listening.listenAndStay(session, topicsOf(granted))) return await begin(session, granted)
@@ -145,6 +133,23 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       listening.stopListening(session, [...session.topics])
     }
   }
+}
+
+function findOwn (logs: TopicLogs, identity: Identity, ...[head, since]: readonly [HeadAnswer | null, string | null]): OwnBeginning {
+  const { userId, insecure } = identity
+  const topic = formatTopic('user', userId)
+  return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
+}
+
+/** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
+function openOwn (
+  { logs, delivery, replays, report }: SubscriptionsDeps, session: Session, { position, from, recovered }: OwnBeginning
+): void {
+  const topic = formatTopic('user', session.identity.userId)
+  if (!delivery.attach(session, topic)) return
+  logs.subscribe(topic).catch(() => {})
+  if (recovered !== null) report.recovery(recovered)
+  replays.start(session, topic, from, position?.offset ?? 0)
 }
 
 /** Which ids an `unsubscribe` means: those named, or all that the connection holds of the kind. */

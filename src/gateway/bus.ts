@@ -1,25 +1,21 @@
-import type { Logger } from 'pino'
 import { Compile } from '#typebox/compile'
-import type { Config } from '../config/config.js'
 import { createRollCall, type Part, type Question } from '../control/roll-call.js'
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
 import type { Publishing } from '../bus/publishing.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
-import type { RedisConnection } from '../redis/connect.js'
 import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
-import type { ClientMessage, GatewayParts, OnInbound } from './gateway-options.js'
+import type { ClientMessage, OnInbound } from './gateway-options.js'
 import { joinParts } from './list-connections.js'
 import type { ListedConnection, Operations } from './operations.js'
-import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
-import { composeTopics } from './topics.js'
+import { composeTopics, type TopicsDeps } from './topics.js'
 
 const listed = Compile(ListedConnectionSchema)
 const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
@@ -37,21 +33,13 @@ export interface Fanout {
   close (): Promise<void>
 }
 
-export interface FanoutDeps {
-  readonly config: Config
-  readonly redis: RedisConnection | null
-  readonly log: Logger
+export interface FanoutDeps extends TopicsDeps {
   readonly onFault: OnFault
-  readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly operatorAudit: OperatorAudit
-  /** Events that came before were read in one call. */
-  readonly onRead: () => void
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
   readonly listLocal: (question: Question) => Part<ListedConnection>
-  /** The program's own bus; null: the configured one. */
-  readonly ownBus: GatewayParts['bus'] | null
 }
 
 /** A message as the program gets it: its data parsed, and as it was written. */

@@ -29,7 +29,7 @@ import { toWelcomeLimits } from './welcome-limits.js'
 export interface ConnectionsDeps {
   readonly ground: Ground
   readonly judges: Judges
-  readonly fanout: Pick<Fanout, 'logs' | 'inbound'>
+  readonly fanout: Pick<Fanout, 'logs' | 'inbound' | 'publishing'>
   readonly delivery: Delivery
 }
 
@@ -113,7 +113,7 @@ function composeSubscriptions (
     inbound,
     delivery,
     replays,
-    maxLast: Math.max(...config.history.events.values()),
+    kept: config.history.events,
     rights,
     report,
     maxBufferedBytes: config.server.maxBufferedBytes,
@@ -122,11 +122,13 @@ function composeSubscriptions (
   })
 }
 
-function toSessionContext ({ ground: { config, node, registry }, judges }: ConnectionsDeps, subscriptions: Subscriptions): SessionContext {
+function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscriptions: Subscriptions): SessionContext {
+  const { config, node, registry } = ground
   const { server, limits: { allowList, dryRun } } = config
   return {
     node,
     limits: toWelcomeLimits(config),
+    historyS: fanout.publishing.knowsIds ? config.history.keepMs / 1000 : null,
     maxBufferedBytes: server.maxBufferedBytes,
     keepTokens: judges.access.keepTokens,
     dryRun,

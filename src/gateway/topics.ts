@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
 import type { Bus, BusHandlers } from '../bus/bus.js'
 import { createMemoryBus } from '../bus/memory-bus.js'
 import { publishOnBus, publishThroughHistory, type Publishing } from '../bus/publishing.js'
 import { createRedisBus } from '../bus/redis-bus.js'
+import type { Config } from '../config/config.js'
 import type { History, HistorySettings } from '../history/history.js'
 import { createMemoryHistory } from '../history/memory-history.js'
 import { createRedisHistory } from '../history/redis-history.js'
@@ -11,8 +13,19 @@ import type { RedisConnection } from '../redis/connect.js'
 import { SYSTEM_TIMERS } from '../timers.js'
 import { createTopicLogs } from '../topic-log/process-logs.js'
 import type { TopicLogs, TopicLogsOptions } from '../topic-log/topic-logs.js'
-import type { FanoutDeps } from './bus.js'
 import type { GatewayParts } from './gateway-options.js'
+import type { RedisFailures } from './redis-failures.js'
+
+export interface TopicsDeps {
+  readonly config: Config
+  readonly redis: RedisConnection | null
+  readonly log: Logger
+  readonly redisFailures: Pick<RedisFailures, 'note' | 'noteUnreadable'>
+  /** Events that came before were read in one call. */
+  readonly onRead: () => void
+  /** The program's own bus; null: the configured one. */
+  readonly ownBus: GatewayParts['bus'] | null
+}
 
 /** What carries events, and what remembers them. */
 export interface Topics {
@@ -29,13 +42,13 @@ interface Carrier {
 }
 
 /** Puts together what carries events and remembers them. The program's own bus remembers nothing. */
-export function composeTopics (deps: FanoutDeps): Topics {
+export function composeTopics (deps: TopicsDeps): Topics {
   const { redis, ownBus } = deps
   if (ownBus !== undefined && ownBus !== null) return composeOwn(ownBus)
   const settings = deps.config.history
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const { redisFailures, onRead } = deps
-  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.note, onRead })
+  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.noteUnreadable, onRead })
   return { logs, publishing: publishThroughHistory(history) }
 }
 
@@ -58,7 +71,7 @@ function composeMemory (settings: HistorySettings): Carrier {
   }
 }
 
-function composeRedis ({ config, redisFailures, log }: FanoutDeps, { commands }: RedisConnection, settings: HistorySettings): Carrier {
+function composeRedis ({ config, redisFailures, log }: TopicsDeps, { commands }: RedisConnection, settings: HistorySettings): Carrier {
   const prefix = config.redis?.prefix ?? ''
   return {
     history: createRedisHistory({ client: commands, prefix, settings }),

@@ -13,6 +13,8 @@ export interface LogReaderOptions {
   readonly onLoaded: (log: TopicLog) => void
   /** One call for events was made. */
   readonly onRead: () => void
+  /** The store will not tell, for a reason that is not its being away. */
+  readonly onUnreadable: (error: unknown) => void
 }
 
 const RETRY_MS = 1000
@@ -43,7 +45,10 @@ export class LogReader {
     const work = readRange(this.history, log.topic, { epoch, from, to }).then(
       ({ head, events }) => { log.takeEvents(head, events, to, asked) },
       (error: unknown) => {
-        if (!isAway(error)) return log.takeEvents(null, [], to, asked)
+        if (!isAway(error)) {
+          this.options.onUnreadable(error)
+          return log.takeEvents(null, [], to, asked)
+        }
         log.takeNoEvents()
         timers.after(RETRY_MS, () => { if (isKept(log)) log.drain() })
       }
@@ -57,8 +62,8 @@ export class LogReader {
   }
 
   /**
-   * Reads until a log holds every event from an offset on; false: they are not all there, or the epoch has ended. Rejects when the
-   * store does not answer.
+   * Reads until a log holds every event from an offset on; false: they are not all there, the epoch has ended, or the store will not
+   * tell. Rejects when it does not answer.
    */
   async load (log: TopicLog, epoch: string, from: number): Promise<boolean> {
     while (log.epoch === epoch && log.first > from) {
@@ -76,7 +81,12 @@ export class LogReader {
   }
 
   private async readSlice (log: TopicLog, epoch: string, to: number): Promise<boolean> {
-    const { events } = await readRange(this.history, log.topic, { epoch, from: Math.max(1, to - SLICE_EVENTS + 1), to })
+    const range = { epoch, from: Math.max(1, to - SLICE_EVENTS + 1), to }
+    const { events } = await readRange(this.history, log.topic, range).catch((error: unknown) => {
+      if (isAway(error)) throw error
+      this.options.onUnreadable(error)
+      return { events: [] }
+    })
     log.prepend(epoch, events)
     this.options.onLoaded(log)
     return events.length > 0

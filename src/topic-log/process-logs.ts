@@ -70,7 +70,8 @@ class ProcessLogs implements TopicLogs {
         timers,
         isKept: log => this.logs.get(log.topic) === log,
         onLoaded: (log) => { this.shrink(log) },
-        onRead: () => { options.onRead?.() }
+        onRead: () => { options.onRead?.() },
+        onUnreadable: (error) => { options.onUnreadable?.(error) }
       })
     this.comparisons = createComparisons({
       timers,

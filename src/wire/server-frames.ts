@@ -15,7 +15,7 @@ const expiresAt = Type.String({ format: 'date-time', description: 'when the toke
 const retryAfterMs = Type.Integer({ minimum: 0, description: 'how long until another try can succeed, in ms' })
 const idLists = mapKindsBy('list', ({ claim }) => Type.Array(Type.String(), { description: `${claim} that this frame is about` }))
 const position = (description: string) => Type.String({ maxLength: 64, description })
-const Positions = Type.Record(Type.String(), position('`<epoch>:<offset>`'))
+const Positions = (description: string) => Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description })
 const refusalName = Type.String({ enum: Object.keys(REFUSALS), description: 'what was refused and why: a name from the table of refusals' })
 
 /** The limits that a client should know, in `welcome`. */
@@ -36,7 +36,8 @@ export const WelcomeFrameSchema = Type.Object({
   expires_at: expiresAt,
   time: Type.String({ format: 'date-time', description: 'the server\'s clock as it sent this: with your own time since then it tells how long until `expires_at`, however wrong your clock is' }),
   limits: WelcomeLimitsSchema,
-  positions: Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description: 'the position of the topic that is about you, from which its events come; empty while it is not known' }),
+  history_s: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'for how long events are kept, and known by their `id`, in seconds; absent where neither is' })),
+  positions: Positions('the position of the topic that is about you, from which its events come; empty while it is not known'),
   recovered: Type.Optional(Type.Boolean({ description: 'the answer to `?since=`: `true`: every event of that topic after it follows; `false`: they are not all there any more, or the position is not known' }))
 }, {
   description: 'First of all frames, once.',
@@ -48,6 +49,7 @@ export const WelcomeFrameSchema = Type.Object({
     expires_at: '2026-11-21T22:26:03.000Z',
     time: '2026-11-21T22:21:03.412Z',
     limits: { frame_bytes: 1_048_576, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 },
+    history_s: 300,
     positions: { 'user:alice': SAMPLE_POSITION }
   }]
 })
@@ -56,7 +58,7 @@ export const SubscribedFrameSchema = Type.Object({
   type: Type.Literal('subscribed'),
   id: FrameId,
   ...idLists,
-  positions: Type.Record(Type.String(), position('`<epoch>:<offset>`'), { description: 'the position of each topic that begins with this frame: its live events come after it' }),
+  positions: Positions('the position of each topic that begins with this frame: its live events come after it'),
   recovered: Type.Optional(Type.Record(Type.String(), Type.Boolean(), { description: 'the answer to `since`, by topic. `true`: every event after that position follows, and then the live ones. `false`: they are not all there any more; fetch the state anew' }))
 }, {
   description: 'Answers `subscribe`, and filters in the URL. Every event published after it arrives.',
@@ -85,12 +87,12 @@ export const EventFrameSchema = Type.Object({
   examples: [{ type: 'event', topic: SAMPLE_TARGET, event: 'status', data: { state: 'busy' }, ts: '2026-11-21T22:21:04.120Z', pos: SAMPLE_POSITION }]
 })
 
-export const GapFrameSchema = Type.Object({ type: Type.Literal('gap'), topics: Positions }, {
+export const GapFrameSchema = Type.Object({ type: Type.Literal('gap'), topics: Positions('where each of them goes on') }, {
   description: 'Events of these topics may be missing, although the connection stood. The next event of each comes after its position; fetch the state anew.',
   examples: [{ type: 'gap', topics: { [SAMPLE_TARGET]: SAMPLE_POSITION } }]
 })
 
-export const PositionsFrameSchema = Type.Object({ type: Type.Literal('positions'), topics: Positions }, {
+export const PositionsFrameSchema = Type.Object({ type: Type.Literal('positions'), topics: Positions('where you are in each of them') }, {
   description: 'Your positions in these topics have moved past events that your `event_types` leave out. At most every 30 s.',
   examples: [{ type: 'positions', topics: { [SAMPLE_TARGET]: SAMPLE_POSITION } }]
 })

@@ -15,9 +15,18 @@ export interface Welcomed {
   readonly recovered: boolean | null
 }
 
-/** Makes the encoder of one process's `welcome` frames, in UTF-8: what they share is encoded once. `node`: not empty. */
-export function createWelcomeEncoder (node: string, limits: WelcomeLimits): (welcomed: Welcomed) => Uint8Array {
-  const frame = encodeFrame({ type: 'welcome', connection_id: '', user_id: '', node, expires_at: '', time: '', limits, positions: {} })
+/** What the `welcome` frames of one process share. */
+export interface WelcomeTerms {
+  /** Name of the process; not empty. */
+  readonly node: string
+  readonly limits: WelcomeLimits
+  /** For how long events and their ids are known, in s; null: they are not. */
+  readonly historyS: number | null
+}
+
+/** Makes the encoder of one process's `welcome` frames, in UTF-8: what they share is encoded once. */
+export function createWelcomeEncoder ({ node, limits, historyS }: WelcomeTerms): (welcomed: Welcomed) => Uint8Array {
+  const frame = encodeFrame({ type: 'welcome', connection_id: '', user_id: '', node, expires_at: '', time: '', limits, history_s: historyS ?? undefined, positions: {} })
   // The first two stand before the node's name, which may hold anything, and only numbers after the last two.
   const [first, last] = [frame.indexOf('""'), frame.lastIndexOf('""')]
   const [second, third] = [frame.indexOf('""', first + 2), frame.lastIndexOf('""', last - 1)]

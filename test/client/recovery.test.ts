@@ -31,7 +31,6 @@ function make (storage?: PositionStorage): Made {
   const recovery = createRecovery({
     url: new URL('wss://gateway.example/ws'),
     storage,
-    historyMs: 300_000,
     clock: SYSTEM_CLOCK,
     onRecovered: (one) => { recovered.push(one) },
     onGap: () => {}
@@ -150,7 +149,7 @@ t.test('a position is stored after the application has heard its event', async (
 })
 
 t.test('ids are bounded in number, and the oldest are forgotten first', async (t) => {
-  const ids = createSeenIds(300_000)
+  const ids = createSeenIds()
   const ts = '2026-11-27T12:00:00.000Z'
   t.ok(range(10_001).every(n => ids.isNew('agent:a1', `i${n}`, ts)))
   t.notOk(ids.isNew('agent:a1', 'i1', ts))

@@ -50,6 +50,7 @@ t.test('a connection is written down, then welcomed first of all', async (t) => 
     expires_at: new Date(END_MS).toISOString(),
     time: new Date(nowMs).toISOString(),
     limits: context.limits,
+    history_s: 300,
     positions: {}
   }])
   t.same(report.lines, ['accepted c-1'])

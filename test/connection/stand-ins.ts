@@ -209,6 +209,7 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
   return {
     node: 'test-1-boot',
     limits: { frame_bytes: 1024, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 },
+    historyS: 300,
     maxBufferedBytes: 65_536,
     keepTokens: false,
     dryRun: false,

@@ -95,7 +95,7 @@ function setUp (options: BenchOptions = {}): Bench {
     maxBufferedBytes: 65_536,
     maxFilterIds: 50,
     subscribesPerS: 10,
-    maxLast: 0
+    kept: new Map([['agent', 0]])
   })
   const context = createTestContext({ subscriptions, report })
   context.registry.add(session)

@@ -21,8 +21,6 @@ export interface ClientOptions extends Filters {
   readonly last?: number
   /** Keeps positions over page loads, of one client: `sessionStorage`, as a rule. Default: they live as long as the client. */
   readonly storage?: PositionStorage
-  /** For how long an event is known by its publisher's `id`: the gateway's `WS_HISTORY_S`. Default 300000 ms. */
-  readonly historyMs?: number
   /** Where the token travels: `protocol` (default) keeps it out of URLs, and so of logs. */
   readonly carrier?: 'protocol' | 'query'
   /** Ends the client when it aborts. */
@@ -53,7 +51,6 @@ export interface ClientSettings {
   readonly eventTypes: Ids
   readonly last: number | undefined
   readonly storage: PositionStorage | undefined
-  readonly historyMs: number
   readonly carrier: 'protocol' | 'query'
   readonly Socket: SocketConstructor
   readonly maxPending: number
@@ -103,7 +100,6 @@ export function readOptions (options: ClientOptions): ClientSettings {
     eventTypes: eventTypes ?? '*',
     last: options.last,
     storage: options.storage,
-    historyMs: readNumber('historyMs', options.historyMs, 300_000, 0),
     carrier,
     Socket,
     maxPending: readNumber('maxPending', options.maxPending, 100, 1),

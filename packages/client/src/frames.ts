@@ -48,6 +48,8 @@ export interface WelcomeFrame {
   /** When the gateway sent it; gateways before this field leave it out. */
   readonly time: string | undefined
   readonly limits: WelcomeLimits
+  /** For how long events are known by their publisher's `id`; gateways that know no ids leave it out. */
+  readonly history_s?: number | undefined
   /** Where events of the user's own topic begin; gateways without history leave it out. */
   readonly positions: PositionsByTopic | undefined
   /** The answer to `?since=`. */

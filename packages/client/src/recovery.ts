@@ -22,8 +22,6 @@ export interface RecoveryOptions {
   readonly url: URL
   /** Undefined: positions live as long as the client. */
   readonly storage: PositionStorage | undefined
-  /** For how long ids of events are remembered, in ms. */
-  readonly historyMs: number
   readonly onRecovered: (recovered: Recovered) => void
   readonly onGap: (gap: GapFrame) => void
   readonly clock: Clock
@@ -67,7 +65,7 @@ export function createRecovery (options: RecoveryOptions): Recovery {
 class Recoverer implements Recovery {
   private readonly keeper: PositionKeeper | null
   private readonly positions: Positions
-  private readonly ids: SeenIds
+  private readonly ids: SeenIds = createSeenIds()
   private owner: Owner | null
   private isSaving = false
   /** Whom the token of this connection is about, and whether its address asked for the user's own topic. */
@@ -82,12 +80,11 @@ class Recoverer implements Recovery {
   private readonly live = new Set<string>()
 
   constructor (private readonly options: RecoveryOptions) {
-    const { storage, url, historyMs, clock } = options
+    const { storage, url, clock } = options
     this.keeper = storage === undefined ? null : createPositionKeeper(storage, url)
     const kept = this.keeper?.load() ?? null
     this.owner = kept
     this.positions = createPositions(kept?.positions ?? [], clock.now)
-    this.ids = createSeenIds(historyMs)
   }
 
   open (token: string): string | null {
@@ -172,7 +169,8 @@ class Recoverer implements Recovery {
     return since
   }
 
-  private welcome ({ user_id: userId, positions, recovered, limits }: WelcomeFrame): void {
+  private welcome ({ user_id: userId, positions, recovered, limits, history_s: historyS }: WelcomeFrame): void {
+    this.ids.keepFor(historyS)
     const own = ownTopic(userId)
     const before = this.owner
     if (before !== null && before.userId !== userId) {

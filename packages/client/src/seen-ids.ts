@@ -1,17 +1,22 @@
 /** Most ids that are remembered; the oldest go first. */
 const MAX_IDS = 10_000
+/** Of a gateway that has not said how long it knows them, in s. */
+const KEEP_S = 300
 
 /** Ids that publishers gave to events. */
 export interface SeenIds {
   /** False: the topic had an event of this id. `ts`: when it was published, ISO 8601. */
   isNew (topic: string, id: string, ts: string): boolean
+  /** The gateway knows ids for this time, in s; what is no time leaves it as it was. */
+  keepFor (seconds: unknown): void
 }
 
 /**
- * Remembers ids for `keepMs` by the publisher's clock, as a gateway does: a retry of a publication whose first copy the gateway has lost
- * comes within that time, and later the same id may be another event's.
+ * Remembers ids for as long as the gateway, by the publisher's clock, as it does: a retry of a publication whose first copy the gateway
+ * has lost comes within that time, and later the same id may be another event's.
  */
-export function createSeenIds (keepMs: number): SeenIds {
+export function createSeenIds (): SeenIds {
+  let keepMs = KEEP_S * 1000
   const seen = new Map<string, number>()
   return {
     isNew (topic, id, ts) {
@@ -25,6 +30,7 @@ export function createSeenIds (keepMs: number): SeenIds {
         seen.delete(oldest)
       }
       return true
-    }
+    },
+    keepFor (seconds) { if (typeof seconds === 'number' && seconds > 0) keepMs = seconds * 1000 }
   }
 }

@@ -61,25 +61,8 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
       chunks.unshift(...halve(chunk))
       return
     }
-    await undo()
+    await undo(options, done)
     throw error
-  }
-
-  async function undo (): Promise<void> {
-    undecided.end(topics)
-    const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
-    drop(undecided.take(stars))
-    for (const part of toChunks(ids, maxIds())) {
-      // Looked at as each part goes out: others may ask for some of it meanwhile.
-      const undone = undecided.take(part)
-      drop(undone)
-      if (undone.length > 0) await ask({ type: 'unsubscribe', ...toFilterLists(undone) }).catch(() => {})
-    }
-  }
-
-  function drop (undone: readonly string[]): void {
-    wanted.drop(undone)
-    recovery.drop(undone)
   }
 
   function take (chunk: readonly string[], answer: SubscribedFrame): void {
@@ -106,6 +89,24 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
   }
   undecided.keep(topics, done)
   return join(answers)
+}
+
+/** Leaves all that the call alone has brought, and no other asks for. `done`: what was confirmed. */
+async function undo ({ topics, wanted, recovery, maxIds, ask }: SubscribeAllOptions, done: readonly string[]): Promise<void> {
+  const { undecided } = wanted
+  const drop = (undone: readonly string[]): void => {
+    wanted.drop(undone)
+    recovery.drop(undone)
+  }
+  undecided.end(topics)
+  const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
+  drop(undecided.take(stars))
+  for (const part of toChunks(ids, maxIds())) {
+    // Looked at as each part goes out: others may ask for some of it meanwhile.
+    const undone = undecided.take(part)
+    drop(undone)
+    if (undone.length > 0) await ask({ type: 'unsubscribe', ...toFilterLists(undone) }).catch(() => {})
+  }
 }
 
 const isStar = (topic: string): boolean => topic.endsWith(':*')

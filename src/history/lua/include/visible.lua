@@ -13,5 +13,5 @@ local function find_first (key, topic, head)
     else last = place end
     place = math.floor((first + last) / 2)
   end
-  return redis.call('HEXISTS', hash, first) == 1 and first or head.top + 1
+  return redis.call('HGET', hash, first) and first or head.top + 1
 end
