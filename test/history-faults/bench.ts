@@ -5,6 +5,7 @@ import { connect, freshAddress, type Frame, type TestClient } from '../support/c
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { PROJECT } from '../support/root.js'
+import { until } from '../support/until.js'
 
 /** A gateway whose comparisons with the store come fifty times as often. */
 export const QUICK = { NODE_OPTIONS: `--import=${new URL('test/support/quick-comparisons.js', PROJECT).href}` }
@@ -18,6 +19,8 @@ export interface Bench {
   open (query?: string, gateway?: Pick<TestGateway, 'url'>): Promise<HistoryClient>
   /** Publishes one after the other; resolves with their positions. */
   publish (topic: string, ...data: unknown[]): Promise<string[]>
+  /** Publishes numbers from `first` on until this client hears one of them; resolves with the last. */
+  publishUntilHeard (topic: string, first: number, client: Pick<TestClient, 'waiting'>): Promise<number>
   /** One more gateway with the same settings, but these. */
   startAnother (more: Readonly<Record<string, string>>): Promise<TestGateway>
 }
@@ -36,14 +39,23 @@ export async function setUp (t: Test, redis: Redis | Cluster, env: Readonly<Reco
   const settings = { ...trust(issuer), PUBLISH_KEY, WS_USER_CONNECTIONS: '1000', WS_IP_CONNECTIONS: '1000', ...env }
   const gateway = await startGateway(t, settings)
   const publisher = createPublisher({ redis, settings: env })
+  async function publish (topic: string, ...data: unknown[]): Promise<string[]> {
+    const positions = []
+    for (const one of data) positions.push(String((await publisher.publish(topic, 'e', one)).pos))
+    return positions
+  }
   return {
     gateway,
     issuer,
     open: async (query = '', at = gateway) => await openClient(t, at, issuer, query),
-    async publish (topic, ...data) {
-      const positions = []
-      for (const one of data) positions.push(String((await publisher.publish(topic, 'e', one)).pos))
-      return positions
+    publish,
+    async publishUntilHeard (topic, first, client) {
+      let next = first
+      await until('events arrive again', async () => {
+        await publish(topic, next++)
+        return client.waiting.some(frame => frame.type === 'event' && frame['topic'] === topic && Number(frame['data']) >= first)
+      })
+      return next - 1
     },
     startAnother: async more => await startGateway(t, { ...settings, ...more })
   }

@@ -60,7 +60,7 @@ t.test('what is lost on its way is healed on every node', async (t) => {
 })
 
 t.test('a slot moves while clients listen and back ends publish', async (t) => {
-  const { open, publish, cluster } = await setStage(t)
+  const { open, publish, publishUntilHeard, cluster } = await setStage(t)
   const topic = topicAt(0)
   const client = await open(`agent_ids=${idOf(topic)}`)
   const positions = await publish(topic, ...range(1, 10))
@@ -68,10 +68,7 @@ t.test('a slot moves while clients listen and back ends publish', async (t) => {
   const told = await client.until(10)
   for (const [from, to] of [[0, 1], [1, 2], [2, 0]] as const) {
     await cluster.moveSlot(slotOf(topic), nodeAt(cluster, from), nodeAt(cluster, to), async () => { await publish(topic, ++last) })
-    await until('events arrive again', async () => {
-      await publish(topic, ++last)
-      return client.waiting.some(({ data }) => data === last)
-    })
+    last = await publishUntilHeard(topic, last + 1, client)
     told.push(...await client.until(last))
     t.same(faultsOf(told, 1), [], `from ${from} to ${to}`)
     const back = await comeBack({ open }, topic, positions[4] ?? '')
@@ -81,7 +78,7 @@ t.test('a slot moves while clients listen and back ends publish', async (t) => {
 })
 
 t.test('a fail-over that loses three events, while more are published than were lost', async (t) => {
-  const { open, publish, cluster } = await setStage(t)
+  const { open, publish, publishUntilHeard, cluster } = await setStage(t)
   const [topic, other] = [topicAt(0), topicAt(1)]
   const [master, replica] = [nodeAt(cluster, 0), cluster.replica]
   if (replica === null) throw new Error('there is no replica')
@@ -98,11 +95,7 @@ t.test('a fail-over that loses three events, while more are published than were 
   await master.stop()
   await until('the replica has taken over', async () => (await replica.client.info('replication')).includes('role:master'))
   await publish(topic, ...range(8, 27))
-  let last = 27
-  await until('events arrive again', async () => {
-    await publish(topic, ++last)
-    return staying.waiting.some(({ data }) => data === last)
-  })
+  const last = await publishUntilHeard(topic, 28, staying)
   const told = await staying.until(last)
   t.same(faultsOf(told.filter(one => one !== 'other 1'), 1), [])
   t.ok(told.some(one => String(one).startsWith(`gap ${topic} `)), 'who stayed is told a gap')
