@@ -13,6 +13,8 @@ export interface RedisProxy {
   freezeSubscribers (): void
   /** Breaks the connections of subscribers; with `untilOpen`, new ones of anybody are taken only after what this returns is called. */
   cutSubscribers (): () => void
+  /** Further connections go to this port. */
+  retarget (port: number): void
   /** Connections of subscribers that are open and whole. */
   readonly subscribers: () => number
 }
@@ -30,6 +32,8 @@ interface Pair {
   readonly far: Socket
   isSubscriber: boolean
   isFrozen: boolean
+  /** A replica's, which carries more than replies. */
+  isRaw: boolean
   /** Of Redis's last reply, as far as it has come. */
   rest: Buffer
   held: Buffer[] | null
@@ -69,6 +73,7 @@ export async function startRedisProxy (t: Lifetime, targetPort: number): Promise
   const pairs = new Set<Pair>()
   const losses = new Set<{ readonly isLost: (publication: string) => boolean, lost: number }>()
   let [isHolding, isShut] = [false, false]
+  let target = targetPort
 
   function pass (pair: Pair, reply: Buffer): void {
     const loss = isPublication(reply) ? [...losses].find(({ isLost }) => isLost(reply.toString())) : undefined
@@ -89,8 +94,8 @@ export async function startRedisProxy (t: Lifetime, targetPort: number): Promise
       near.destroy()
       return
     }
-    const far = connect(targetPort, '127.0.0.1')
-    const pair: Pair = { near, far, isSubscriber: false, isFrozen: false, rest: Buffer.alloc(0), held: null }
+    const far = connect(target, '127.0.0.1')
+    const pair: Pair = { near, far, isSubscriber: false, isFrozen: false, isRaw: false, rest: Buffer.alloc(0), held: null }
     pairs.add(pair)
     for (const [socket, other] of [[near, far], [far, near]] as const) {
       socket.setNoDelay(true)
@@ -103,9 +108,13 @@ export async function startRedisProxy (t: Lifetime, targetPort: number): Promise
     }
     near.on('data', (bytes) => {
       if (bytes.includes(SUBSCRIBER)) pair.isSubscriber = true
+      if (bytes.includes('PSYNC')) pair.isRaw = true
       if (!pair.isFrozen) far.write(bytes)
     })
-    far.on('data', (bytes) => { if (!pair.isFrozen) takeReplies(pair, bytes) })
+    far.on('data', (bytes) => {
+      if (pair.isRaw) near.write(bytes)
+      else if (!pair.isFrozen) takeReplies(pair, bytes)
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -141,6 +150,7 @@ export async function startRedisProxy (t: Lifetime, targetPort: number): Promise
       for (const { near } of subscribers()) near.destroy()
       return () => { isShut = false }
     },
+    retarget (port) { target = port },
     subscribers: () => subscribers().length
   }
 }
