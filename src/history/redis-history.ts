@@ -31,6 +31,8 @@ export interface RedisHistoryOptions {
 const TIMEOUT_MS = 1000
 /** Topics of one call: Redis does nothing else in that time, some 2 us for each. */
 const HEADS_PER_CALL = 500
+/** How often that time a publication waits at most for those of its topic before it. */
+const TIMEOUTS_TO_WAIT = 10
 /** Publications of one topic under way at once. */
 const PUBLICATIONS_PER_TOPIC = 64
 
@@ -56,11 +58,16 @@ class RedisHistory implements History {
     this.run = createScriptRunner(client, timeoutMs)
     this.runForBytes = createScriptRunner(answeringBytes(client), timeoutMs)
     const { text, sha } = loadPublishScript(settings)
-    // On a cluster ioredis sends a command again some time later, or by way of another node, while a slot moves.
-    this.lanes = createPublishLanes<Publication>(async ({ topic, event, data, id }, asText) => {
-      const args = [this.keyOf(topic), event, data.bytes, id ?? '', 'tell']
-      return asText ? await client.eval(text, 1, ...args) : await client.evalsha(sha, 1, ...args)
-    }, this.isCluster ? 1 : PUBLICATIONS_PER_TOPIC, timeoutMs)
+    this.lanes = createPublishLanes<Publication>({
+      send: async ({ topic, event, data, id }, asText) => {
+        const args = [this.keyOf(topic), event, data.bytes, id ?? '', 'tell']
+        return asText ? await client.eval(text, 1, ...args) : await client.evalsha(sha, 1, ...args)
+      },
+      // On a cluster ioredis sends a command again some time later, or by way of another node, while a slot moves.
+      perBatch: this.isCluster ? 1 : PUBLICATIONS_PER_TOPIC,
+      timeoutMs,
+      waitMs: TIMEOUTS_TO_WAIT * timeoutMs
+    })
   }
 
   readonly publish = async (publications: readonly Publication[]): Promise<ReadonlyArray<PromiseSettledResult<Published>>> =>
