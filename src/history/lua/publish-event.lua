@@ -14,9 +14,7 @@
 -- include: topic.lua
 -- include: head.lua
 -- include: announce.lua
-
--- Most that a publication removes of what is too old, and most by number: it does not pay for a pause, nor for a changed setting.
-local MOST_TRIMMED = 5
+-- include: trimming.lua
 
 local function has_most_characters (text, most)
   return #text <= most or (#text <= 4 * most and select(2, string.gsub(text, '[^\128-\191]', '')) <= most)
@@ -44,111 +42,42 @@ local function answer (position, is_duplicate)
   return { position, is_duplicate and 1 or 0 }
 end
 
--- The offset that the id got within the time for which ids count.
-local function find_published (hash, head)
-  if not id or is_bare(head) then return nil end
-  local offset, stamp = string.match(redis.call('HGET', hash, '=' .. id) or '', '^(%d+) (%d+)$')
-  return offset and math.abs(math.max(now, head.stamp) - stamp) < KEEP_MS and offset or nil
-end
-
--- Looks for what is to be removed at the front of the hash, without removing it: what is too old, then, of the events, what is too
--- much beside one of `size` bytes; all where that one is not `kept`. Brings the head up to date. Returns the list; nil: the hash is lost.
-local function plan_trimming (hash, head, size, kept)
-  local removals, newest = {}, math.max(now, head.stamp)
-  local function remove (offset, stamp, item_id, as_event)
-    -- Its id counts longer than an event that is removed for others' sake.
-    local remembered = as_event and item_id and math.abs(newest - stamp) < KEEP_MS
-    removals[#removals + 1] = { offset, item_id, remembered and string.format('%d %s', stamp, item_id) }
-    if head.oldest == offset and not remembered then
-      head.oldest = offset + 1
-      head.oldest_at = stamp
-    end
-  end
-  for _ = 1, MOST_TRIMMED do
-    if head.oldest > head.top or math.abs(newest - head.oldest_at) < KEEP_MS then break end
-    local offset = head.oldest
-    local item = redis.call('HGET', hash, offset)
-    if item then
-      local stamp, item_id = read_item(item)
-      local is_old = newest - stamp >= KEEP_MS
-      -- An id that is ahead by so much is of a clock that was set back: it would hold up all behind it.
-      if offset < head.first then is_old = math.abs(newest - stamp) >= KEEP_MS end
-      if not is_old then
-        head.oldest_at = stamp
-        break
-      end
-      remove(offset, stamp, item_id)
-      if offset == head.first then
-        head.first = offset + 1
-        head.bytes = head.bytes - #item
-      end
-    elseif offset < head.first then
-      head.oldest = offset + 1
-    else
-      return nil
-    end
-  end
-  local removed = 0
-  while head.first <= head.top do
-    local is_one_too_many = head.top + 2 - head.first > topic.most and removed < MOST_TRIMMED
-    if kept and head.bytes + size <= MOST_BYTES and not is_one_too_many then break end
-    removed = removed + 1
-    local item = redis.call('HGET', hash, head.first)
-    if not item then return nil end
-    local stamp, item_id = read_item(item)
-    head.bytes = head.bytes - #item
-    head.first = head.first + 1
-    remove(head.first - 1, stamp, item_id, true)
-  end
-  return removals
-end
-
--- Removes what was planned. The id of an event may have been given to a later one since, when it was too old.
-local function trim (hash, removals)
-  for _, removal in ipairs(removals) do
-    local offset, item_id, as_id = removal[1], removal[2], removal[3]
-    if as_id then
-      redis.call('HSET', hash, offset, as_id)
-    elseif item_id and string.match(redis.call('HGET', hash, '=' .. item_id) or '', '^%d+') == string.format('%d', offset) then
-      redis.call('HDEL', hash, offset, '=' .. item_id)
-    else
-      redis.call('HDEL', hash, offset)
-    end
-  end
-end
-
 -- Begins a hash of this epoch.
 local function begin_hash (head, offset, kept)
   head.hash, head.oldest, head.oldest_at, head.bytes = offset, offset, now, 0
   head.first = kept and offset or offset + 1
 end
 
--- Writes the event, or its id alone; true: into a hash that was not there.
-local function write_item (hash, offset, item)
-  if id then return redis.call('HSET', hash, '', '', offset, item, '=' .. id, string.format('%d %d', offset, now)) == 3 end
-  return redis.call('HSET', hash, '', '', offset, item) == 2
+-- Writes the event, or its id alone; true: into a hash that was not there. `field`: the offset.
+local function write_item (hash, field, item)
+  if id then return redis.call('HSET', hash, '', '', field, item, '=' .. id, string.format('%s %d', field, now)) == 3 end
+  return redis.call('HSET', hash, '', '', field, item) == 2
 end
 
 local head, text_before = open_head(key)
 local hash = name_hash(key, head)
-local published = find_published(hash, head)
-if published then
-  -- A write all the same: a replica must not answer.
-  redis.call('PEXPIRE', key, life(META_MS))
-  return answer(head.epoch .. ':' .. published, true)
+if id and not is_bare(head) then
+  local published, stamp = string.match(redis.call('HGET', hash, '=' .. id) or '', '^(%d+) (%d+)$')
+  if published and math.abs(math.max(now, head.stamp) - stamp) < KEEP_MS then
+    -- A write all the same: a replica must not answer.
+    redis.call('PEXPIRE', key, life(META_MS))
+    return answer(head.epoch .. ':' .. published, true)
+  end
 end
 
 local processes = read_processes(key, topic, head)
 local offset = head.top + 1
-local position = string.format('%s:%d', head.epoch, offset)
-local message = string.format('{"pos":"%s","ts":%d%s,"event":"', position, now, id and ',"id":"' .. id .. '"' or '') .. event .. '","data":' .. data .. '}'
+-- Numbers become text once: as arguments of a command they are written in a form that takes three times as long.
+local field = string.format('%d', offset)
+local position = head.epoch .. ':' .. field
+local id_part = id and ',"id":"' .. id .. '"' or ''
+local message = '{"pos":"' .. position .. '","ts":' .. string.format('%d', now) .. id_part .. ',"event":"' .. event .. '","data":' .. data .. '}'
 local size = #message
 local kept = topic.most > 0 and size <= MOST_BYTES
-local removals, past = nil, head.past
-if not is_bare(head) then removals = plan_trimming(hash, head, size, kept) end
-if not removals then
+local past, plan, is_lost = head.past, nil, is_bare(head)
+if not is_lost then plan, is_lost = plan_trimming(hash, head, topic.most, size, kept) end
+if is_lost then
   if head.hash > 0 then past = hash end
-  removals = {}
   head.hash, head.oldest, head.first, head.bytes = 0, offset, offset, 0
 end
 
@@ -159,13 +88,13 @@ if kept or id then
     begin_hash(head, offset, kept)
     hash = name_hash(key, head)
   end
-  if write_item(hash, offset, item) and head.hash ~= offset then
+  if write_item(hash, field, item) and head.hash ~= offset then
     -- It was evicted, or has gone ahead to the slot's next master.
     redis.call('DEL', hash)
-    removals = {}
+    plan = nil
     begin_hash(head, offset, kept)
     hash = name_hash(key, head)
-    write_item(hash, offset, item)
+    write_item(hash, field, item)
   end
   if head.oldest > head.top then head.oldest_at = now end
 end
@@ -183,10 +112,10 @@ if denied then
   -- Nobody has heard it.
   if text_before then redis.call('SET', key, text_before, 'PX', life(META_MS)) else redis.call('DEL', key) end
   if head.hash == offset then redis.call('DEL', hash)
-  elseif kept or id then redis.call('HDEL', hash, offset, id and '=' .. id or offset) end
+  elseif kept or id then redis.call('HDEL', hash, field, id and '=' .. id or field) end
   return denied
 end
 publish_to_processes(key, topic, processes, message)
 if past then redis.call('DEL', past) end
-trim(hash, removals)
+if plan then trim(hash, plan) end
 return answer(position, false)
