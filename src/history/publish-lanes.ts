@@ -4,6 +4,9 @@ import { RedisTimeout, waitAtMost } from '../redis/bounded-wait.js'
 /** Sends a publication; `asText`: with the whole script, which Redis then knows again. */
 export type SendPublication<P> = (publication: P, asText: boolean) => Promise<unknown>
 
+/** Does a piece of work; what it sends leaves as one write. */
+export type SendTogether = <T>(work: () => T) => T
+
 /** Publications on their way: those of one topic keep their order, also where Redis has lost the script meanwhile. */
 export interface PublishLanes<P> {
   /** Resolves with Redis's answer; rejects with its error, or when it takes too long. */
@@ -23,15 +26,20 @@ type Outcome = { readonly reply: unknown } | { readonly error: unknown }
 
 /**
  * Makes lanes for all topics. Of one topic at most `perBatch` publications are under way at once, sent one after the other without
- * waiting: more than 1 only where what is sent arrives in that order. `timeoutMs` bounds each, waiting included.
+ * waiting: more than 1 only where what is sent arrives in that order. `timeoutMs` bounds each, waiting included. What is published in
+ * one turn goes through `together`.
  */
-export function createPublishLanes<P> (send: SendPublication<P>, perBatch: number, timeoutMs: number): PublishLanes<P> {
+export function createPublishLanes<P> (
+  send: SendPublication<P>, perBatch: number, timeoutMs: number, together: SendTogether = work => work()
+): PublishLanes<P> {
   const lanes = new Map<string, Array<Item<P>>>()
+  /** Those that begin at the end of this turn. */
+  let starting: Array<() => void> = []
 
   async function run (topic: string, lane: Array<Item<P>>): Promise<void> {
     while (lane.length > 0) {
       const batch = lane.splice(0, perBatch).filter(({ isLate }) => !isLate)
-      await sendInOrder(send, batch)
+      await sendInOrder(send, batch, together)
     }
     lanes.delete(topic)
   }
@@ -57,13 +65,20 @@ export function createPublishLanes<P> (send: SendPublication<P>, perBatch: numbe
     const lane = [item]
     lanes.set(topic, lane)
     // In this turn others may join it.
-    queueMicrotask(() => { void run(topic, lane) })
+    if (starting.length === 0) queueMicrotask(startAll)
+    starting.push(() => { void run(topic, lane) })
+  }
+
+  function startAll (): void {
+    const begins = starting
+    starting = []
+    together(() => { for (const begin of begins) begin() })
   }
 }
 
 /** Sends publications of one topic; each of them is settled afterwards. Never rejects. */
-async function sendInOrder<P> (send: SendPublication<P>, batch: ReadonlyArray<Item<P>>): Promise<void> {
-  const outcomes = await Promise.all(batch.map(async item => await attempt(send, item, false)))
+async function sendInOrder<P> (send: SendPublication<P>, batch: ReadonlyArray<Item<P>>, together: SendTogether): Promise<void> {
+  const outcomes = await Promise.all(together(() => batch.map(async item => await attempt(send, item, false))))
   const lastDone = outcomes.findLastIndex(mayBeDone)
   const again: Array<Item<P>> = []
   for (const [place, item] of batch.entries()) {
@@ -76,7 +91,7 @@ async function sendInOrder<P> (send: SendPublication<P>, batch: ReadonlyArray<It
   const [first, ...rest] = again
   if (first === undefined) return
   settle(first, await attempt(send, first, true))
-  await sendInOrder(send, rest)
+  await sendInOrder(send, rest, together)
 }
 
 async function attempt<P> (send: SendPublication<P>, item: Item<P>, asText: boolean): Promise<Outcome> {

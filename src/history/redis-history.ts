@@ -16,6 +16,13 @@ import { readHead, readHeadAnswers, readPublished, readSlice } from './script-re
 export interface HistoryClient extends ScriptClient {
   /** Sends a command whose answer holds bytes in place of text. */
   callBuffer (command: string, ...args: Array<string | number | Buffer>): Promise<unknown>
+  /** Of one server: what is written while it is corked leaves as one write. A cluster has none. */
+  readonly stream?: Corkable
+}
+
+interface Corkable {
+  cork (): void
+  uncork (): void
 }
 
 export interface RedisHistoryOptions {
@@ -60,7 +67,7 @@ class RedisHistory implements History {
     this.lanes = createPublishLanes<Publication>(async ({ topic, event, data, id }, asText) => {
       const args = [this.keyOf(topic), event, data.bytes, id ?? '', 'tell']
       return asText ? await client.eval(text, 1, ...args) : await client.evalsha(sha, 1, ...args)
-    }, this.isCluster ? 1 : PUBLICATIONS_PER_TOPIC, timeoutMs)
+    }, this.isCluster ? 1 : PUBLICATIONS_PER_TOPIC, timeoutMs, work => corked(client.stream, work))
   }
 
   readonly publish = async (publications: readonly Publication[]): Promise<ReadonlyArray<PromiseSettledResult<Published>>> =>
@@ -133,6 +140,15 @@ function loadScripts (settings: HistorySettings) {
     readHeads: loadHistoryScript('read-heads', settings),
     readEvents: loadHistoryScript('read-events', settings),
     renew: loadHistoryScript('renew', settings)
+  }
+}
+
+function corked<T> (stream: Corkable | undefined, work: () => T): T {
+  stream?.cork()
+  try {
+    return work()
+  } finally {
+    stream?.uncork()
   }
 }
 
