@@ -1,9 +1,10 @@
 import { Cluster } from '#ioredis'
 import { steadyNow } from '../clocks.js'
 import type { RedisClient } from '../redis/client.js'
+import type { Timers } from '../timers.js'
 import type { Bus, BusEvent, BusHandlers } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
-import type { Channels } from './channels.js'
+import type { ChannelHandlers, Channels } from './channels.js'
 import { createDropReporter, type DropReport, type DropReporter } from './drop-reporter.js'
 import { createGapTracker, type GapHandlers } from './gap.js'
 import { createKeptTopics, type KeptTopics } from './kept-topics.js'
@@ -24,6 +25,9 @@ export interface RedisBusOptions extends GapHandlers, BusHandlers {
   /** How long a subscription or a publication may take, in ms. */
   readonly timeoutMs?: number
   readonly now?: () => number
+  readonly timers?: Timers
+  /** By default beside the client. */
+  readonly openChannels?: (handlers: ChannelHandlers) => Channels
 }
 
 /** How long a topic that nobody listens to any more stays subscribed, in ms, and how many do. */
@@ -48,6 +52,7 @@ export function createRedisBus (options: RedisBusOptions): Bus {
 class RedisBus implements Bus {
   private readonly prefix: string
   private readonly timeoutMs: number
+  private readonly timers: Timers | undefined
   private readonly handlers: BusHandlers
   private readonly topics = new Map<string, ListenedTopic>()
   private readonly byChannel = new Map<string, ListenedTopic>()
@@ -59,14 +64,16 @@ class RedisBus implements Bus {
   private closed = false
 
   constructor (options: RedisBusOptions) {
-    const { client, now = steadyNow } = options
+    const { client, now = steadyNow, timers } = options
     this.prefix = options.prefix
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.timers = timers
     this.handlers = options
     this.gap = createGapTracker(options, now)
-    this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
+    this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now, timers)
     this.publishText = createPublisher(client, this.timeoutMs)
-    this.channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], {
+    const open = options.openChannels ?? (handlers => openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], handlers))
+    this.channels = open({
       onMessage: (channel, payload) => { this.hear(channel, payload) },
       onConfirmed: (channels) => { this.confirm(channels) },
       onRefused: (channels, error) => {
@@ -76,14 +83,16 @@ class RedisBus implements Bus {
       onDenied: (error) => { options.onRefused?.(error) },
       onLost: (channels, sinceMs) => { this.lose(channels, sinceMs) }
     })
-    this.linger = createKeptTopics({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
+    this.linger = createKeptTopics({
+      drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING, ...(timers === undefined ? {} : { timers })
+    })
   }
 
   readonly subscribe = async (topic: string): Promise<void> => {
     if (this.closed) throw new Error('the bus is closed')
     const entry = this.topics.get(topic) ?? this.listen(topic)
     if (entry.listeners++ === 0) this.linger.take(topic)
-    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs)
+    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs, this.timers?.after)
   }
 
   readonly unsubscribe = (topic: string): void => {

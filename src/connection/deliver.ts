@@ -1,6 +1,7 @@
 import type { BusEvent } from '../bus/bus.js'
 import { SweptMap } from '../collections/swept-map.js'
 import type { Position } from '../history/position.js'
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 import type { LogEntry } from '../topic-log/log-entry.js'
 import { encodeEvent } from '../wire/event-frame.js'
 import { Cursor } from './cursor.js'
@@ -34,6 +35,9 @@ export interface DeliveryOptions {
   readonly maxBufferedBytes: number
   /** A connection was told that events of so many topics may be missing. */
   readonly onGap: (topics: number) => void
+  readonly timers?: Timers
+  /** Dates events that have no place, in ms since the epoch. */
+  readonly now?: () => number
 }
 
 /** Carries events from the logs to the sockets of this process. */
@@ -62,11 +66,12 @@ export interface Delivery {
  * Events go out by the native `publish`, which shares one frame among all subscribers; a connection that narrows its
  * event types gets them one by one instead. A connection uses one way only for a topic, so its order is the topic's.
  */
-export function createDelivery ({ sendToTopic, maxBufferedBytes, onGap }: DeliveryOptions): Delivery {
+export function createDelivery (options: DeliveryOptions): Delivery {
+  const { sendToTopic, maxBufferedBytes, onGap, timers = SYSTEM_TIMERS, now = Date.now } = options
   const listeners = new SweptMap(topic => new SessionGroup(topic))
   const membersOf = (topic: string): Iterable<Session> => listeners.get(topic)?.members() ?? []
-  const noteShared = watchSlowReaders(membersOf, maxBufferedBytes)
-  const gaps = createGapFrames(maxBufferedBytes, onGap)
+  const noteShared = watchSlowReaders(membersOf, maxBufferedBytes, timers)
+  const gaps = createGapFrames(maxBufferedBytes, onGap, timers)
 
   /** True: some are held back. */
   function send (topic: string, event: string | null, frame: Uint8Array, isPlain: boolean): boolean {
@@ -144,7 +149,7 @@ export function createDelivery ({ sendToTopic, maxBufferedBytes, onGap }: Delive
     },
     deliverPlain (topic, { event, data }) {
       gaps.flushBefore(topic)
-      if (listeners.get(topic) !== undefined) send(topic, event, encodeEvent({ topic, event, data, ts: new Date() }), true)
+      if (listeners.get(topic) !== undefined) send(topic, event, encodeEvent({ topic, event, data, ts: new Date(now()) }), true)
     },
     tellGap (topic, position) {
       for (const session of membersOf(topic)) if (!isHeld(session, topic)) gaps.note(session, topic, position)
@@ -164,7 +169,9 @@ export function passOver (session: Session, topic: string): void {
  * `publish` says nothing of a slow reader. After each tick's events, every socket that they went to is looked at while a
  * close frame still gets through. Returns what notes a topic as published to.
  */
-function watchSlowReaders (membersOf: (topic: string) => Iterable<Session>, maxBufferedBytes: number): (topic: string) => void {
+function watchSlowReaders (
+  membersOf: (topic: string) => Iterable<Session>, maxBufferedBytes: number, timers: Pick<Timers, 'soon'>
+): (topic: string) => void {
   let published = new Set<string>()
   const look = (): void => {
     const topics = published
@@ -174,7 +181,7 @@ function watchSlowReaders (membersOf: (topic: string) => Iterable<Session>, maxB
     }
   }
   return (topic) => {
-    if (published.size === 0) setImmediate(look)
+    if (published.size === 0) timers.soon(look)
     published.add(topic)
   }
 }

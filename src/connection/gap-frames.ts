@@ -1,4 +1,5 @@
 import { formatPosition, type Position } from '../history/position.js'
+import type { Timers } from '../timers.js'
 import { sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 
@@ -10,7 +11,7 @@ export interface GapFrames {
 }
 
 /** `onTold`: a connection was told of so many topics. */
-export function createGapFrames (maxBufferedBytes: number, onTold: (topics: number) => void): GapFrames {
+export function createGapFrames (maxBufferedBytes: number, onTold: (topics: number) => void, timers: Pick<Timers, 'soon'>): GapFrames {
   let noted = new Map<Session, Record<string, string>>()
   let topics = new Set<string>()
 
@@ -29,7 +30,7 @@ export function createGapFrames (maxBufferedBytes: number, onTold: (topics: numb
 
   return {
     note (session, topic, position) {
-      if (noted.size === 0) setImmediate(flush)
+      if (noted.size === 0) timers.soon(flush)
       const gaps = noted.get(session) ?? {}
       gaps[topic] = formatPosition(position)
       noted.set(session, gaps)

@@ -1,3 +1,4 @@
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
 import type { Delivery } from './deliver.js'
 import { findBeginnings, tellBeginnings, type Told, type Wish } from './recover.js'
@@ -32,11 +33,12 @@ export interface ListeningDeps {
   readonly delivery: Pick<Delivery, 'attach' | 'detach'>
   readonly replays: Pick<Replays, 'start'>
   readonly report: Pick<Report, 'recovery'>
+  readonly timers?: Pick<Timers, 'after'>
 }
 
 const RETRY_MS = 200
 
-export function createListening ({ logs, delivery, replays, report }: ListeningDeps): Listening {
+export function createListening ({ logs, delivery, replays, report, timers = SYSTEM_TIMERS }: ListeningDeps): Listening {
   /**
    * Attaches before the bus confirms, so that what is withdrawn meanwhile is found. A topic that the connection holds
    * already is confirmed anew, as the bus may have lost it.
@@ -70,7 +72,7 @@ export function createListening ({ logs, delivery, replays, report }: ListeningD
     async untilConfirmed (session, topics) {
       let confirmed = false
       while (!confirmed) {
-        await new Promise<void>((resolve) => { setTimeout(resolve, RETRY_MS).unref() })
+        await new Promise<void>((resolve) => { timers.after(RETRY_MS, resolve) })
         // What has ended holds nothing any more, and what was withdrawn or left must not come back.
         confirmed = (await attach(session, topics.filter(topic => session.topics.has(topic)))).confirmed
       }

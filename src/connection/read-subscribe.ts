@@ -14,14 +14,16 @@ export interface SubscribeLimits {
   readonly subscribesPerS: number
   /** Highest `last`: 0 or more. */
   readonly maxLast: number
+  /** Monotonic, in ms. */
+  readonly now?: () => number
 }
 
 const SECOND_MS = 1000
 
 /** Reads the lists of a `subscribe` frame, or says why not: too many such frames, a list that the path does not take, a bad id. */
 export function readSubscribe (session: Session, frame: SubscribeFrame, limits: SubscribeLimits): ReadFilters | Refusal {
-  const { maxFilterIds, subscribesPerS } = limits
-  const waitMs = waitForRate(session, subscribesPerS)
+  const { maxFilterIds, subscribesPerS, now = steadyNow } = limits
+  const waitMs = waitForRate(session, subscribesPerS, now())
   if (waitMs > 0) return refuse('too_many_requests', { retryAfterMs: waitMs, message: 'too many subscribe frames' })
   const takes = PATHS.get(session.path) ?? []
   let wrong: Refusal | null = null
@@ -55,11 +57,10 @@ export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFil
 }
 
 /** Counts one frame; how long until the next is allowed, in ms, when this one was too many, else 0. */
-function waitForRate (session: Session, subscribesPerS: number): number {
-  const now = steadyNow()
-  if (now - session.subscribeWindowStartMs >= SECOND_MS) {
-    session.subscribeWindowStartMs = now
+function waitForRate (session: Session, subscribesPerS: number, nowMs: number): number {
+  if (nowMs - session.subscribeWindowStartMs >= SECOND_MS) {
+    session.subscribeWindowStartMs = nowMs
     session.subscribesInWindow = 0
   }
-  return ++session.subscribesInWindow > subscribesPerS ? session.subscribeWindowStartMs + SECOND_MS - now : 0
+  return ++session.subscribesInWindow > subscribesPerS ? session.subscribeWindowStartMs + SECOND_MS - nowMs : 0
 }

@@ -4,6 +4,7 @@ import type { HeadAnswer } from '../history/history.js'
 import { mapKinds, mapKindsBy, type Kind } from '../kinds.js'
 import { refuse } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
+import type { Timers } from '../timers.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
 import type { SendFrame, SubscribeFrame, UnsubscribeFrame } from '../wire/frames.js'
 import { sendError, sendSubscribed } from './answer-frame.js'
@@ -31,6 +32,7 @@ export interface SubscriptionsDeps extends SendInboundDeps, SubscribeLimits {
   readonly replays: Replays
   readonly rights: Rights
   readonly report: Report
+  readonly timers?: Timers
 }
 
 /** What a connection listens to and says: from `subscribe`, `unsubscribe` and `send` frames, and filters in the URL. */
@@ -65,8 +67,8 @@ const NO_DATA = Buffer.alloc(0)
 
 /** Makes the subscriptions of one process. */
 export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
-  const { logs, delivery, replays, report, rights, maxBufferedBytes } = deps
-  const listening = createListening({ logs, delivery, replays, report })
+  const { logs, delivery, replays, report, rights, timers, maxBufferedBytes } = deps
+  const listening = createListening({ logs, delivery, replays, report, ...(timers === undefined ? {} : { timers }) })
   const subscribeDeps = { ...deps, listening }
 
   async function begin (session: Session, granted: Granted): Promise<void> {

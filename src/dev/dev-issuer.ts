@@ -1,5 +1,4 @@
-import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto'
-import { createSigner } from 'fast-jwt'
+import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto'
 import type { ByKind } from '../kinds.js'
 
 /** An issuer inside the process, for development: keys made at start, real RS256 tokens, a real JWKS. */
@@ -33,7 +32,8 @@ export function createDevIssuer (issuer: string, audience: string): DevIssuer {
 }
 
 function signToken (key: KeyObject, kid: string, issuer: string, audience: string, { sub, scope, ttlS, ...allowed }: DevClaims): string {
-  const sign = createSigner({ algorithm: 'RS256', key: key.export({ type: 'pkcs8', format: 'pem' }), kid })
   const issuedAt = Math.floor(Date.now() / 1000)
-  return sign({ iss: issuer, aud: audience, sub, iat: issuedAt, exp: issuedAt + ttlS, jti: randomUUID(), ...allowed, scope })
+  const claims = { iss: issuer, aud: audience, sub, iat: issuedAt, exp: issuedAt + ttlS, jti: randomUUID(), ...allowed, scope }
+  const signed = [{ alg: 'RS256', typ: 'JWT', kid }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), key).toString('base64url')}`
 }

@@ -14,10 +14,10 @@ import { endSession } from '../connection/send-end-close.js'
 import type { SessionContext } from '../connection/session-context.js'
 import { startSilentPositions } from '../connection/silent-positions.js'
 import { createSubscriptions, type Subscriptions } from '../connection/subscriptions.js'
+import { toTopicHandlers } from '../connection/topic-handlers.js'
 import type { ControlHandlers } from '../control/control.js'
 import { refuse } from '../refusals.js'
 import { SYSTEM_TIMERS } from '../timers.js'
-import type { TopicHandlers } from '../topic-log/topic-logs.js'
 import type { Fanout } from './bus.js'
 import { createDisconnects, type Disconnects } from './disconnects.js'
 import { createGate, RESTARTING, stopsListening } from './gate.js'
@@ -100,19 +100,6 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
       context.wheel.stop()
       rights.stop()
     }
-  }
-}
-
-/** What is heard goes to the live connections, and moves those on whose live events are held back. */
-function toTopicHandlers (delivery: Delivery, replays: Replays): TopicHandlers {
-  return {
-    onEntry (topic, entry) { if (delivery.deliver(topic, entry)) replays.moveOn(topic) },
-    onPlain: delivery.deliverPlain,
-    onGap (topic, position) {
-      delivery.tellGap(topic, position)
-      replays.moveOn(topic)
-    },
-    onOpen: replays.moveOn
   }
 }
 

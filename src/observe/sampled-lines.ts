@@ -1,3 +1,5 @@
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
+
 /** Writes a line; `count`: for how many events it stands; `isLatest`: it is written as the latest of them happens. */
 export type WriteSample = (count: number, isLatest: boolean) => void
 
@@ -18,19 +20,20 @@ export interface SampledLinesOptions {
   readonly mostInPeriod: number
   /** Monotonic, in ms: a clock that is set back would hold lines back for as long. */
   readonly now: () => number
+  readonly timers?: Pick<Timers, 'after'>
 }
 
-interface Sample { beganAtMs: number, written: number, held: number, write: WriteSample, timer: NodeJS.Timeout | null }
+interface Sample { beganAtMs: number, written: number, held: number, write: WriteSample, cancel: (() => void) | null }
 
 /** Makes the sampling of lines that a flood must not multiply. Each kind has a budget of its own, so that none hides another. */
-export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLinesOptions): SampledLines {
+export function createSampledLines ({ periodMs, mostInPeriod, now, timers = SYSTEM_TIMERS }: SampledLinesOptions): SampledLines {
   const samples = new Map<string, Sample>()
   let closed = false
 
   /** A period begins: nothing is told of the one before any more. */
   function begin (sample: Sample, written: number): void {
-    if (sample.timer !== null) clearTimeout(sample.timer)
-    Object.assign(sample, { beganAtMs: now(), written, timer: null })
+    sample.cancel?.()
+    Object.assign(sample, { beganAtMs: now(), written, cancel: null })
   }
 
   function tellHeld (sample: Sample): void {
@@ -46,7 +49,7 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
 
   return {
     note (kind, times, write) {
-      const sample = samples.get(kind) ?? { beganAtMs: -Infinity, written: 0, held: 0, write, timer: null }
+      const sample = samples.get(kind) ?? { beganAtMs: -Infinity, written: 0, held: 0, write, cancel: null }
       samples.set(kind, sample)
       const endsInMs = sample.beganAtMs + periodMs - now()
       if (endsInMs <= 0) begin(sample, 0)
@@ -55,7 +58,7 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
         // The log may end before a timer would.
         if (closed) return
         sample.held += times
-        sample.timer ??= setTimeout(() => { endPeriod(sample) }, endsInMs).unref()
+        sample.cancel ??= timers.after(endsInMs, () => { endPeriod(sample) })
         return
       }
       const count = sample.held + times
@@ -66,7 +69,7 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
     close () {
       closed = true
       for (const sample of samples.values()) {
-        if (sample.timer !== null) clearTimeout(sample.timer)
+        sample.cancel?.()
         tellHeld(sample)
       }
     }

@@ -32,7 +32,7 @@ export class KeptKeys {
   /** Takes what a fetch that was started at `startedAtMs` found; keeps the old set when the new one could verify nothing. */
   replace ({ published, address }: PublishedKeys, startedAtMs: number): RefreshedKeys | KeyFetchFailure {
     const before = this.keys?.byFingerprint ?? new Map<string, never>()
-    const next = buildKeySet(published, this.issuer, before)
+    const next = buildKeySet(published, this.issuer.algorithms, before)
     // A legacy Supabase project that signs with its shared secret publishes an empty set, and that is no failure.
     if (next.keys.size === 0 && this.issuer.hmacSecret === null) {
       return { ok: false, fault: 'no_usable_key', detail: describeUnused(published.length, next.skipped), address }

@@ -1,9 +1,10 @@
-import { importKey, type KeyUse, type SignatureVerifier, type SkippedKey, type VerificationKey } from './keys.js'
+import { importKey, type SkippedKey, type VerificationKey } from './keys.js'
+import type { SignatureCheck } from './signatures.js'
 
 /** A key and the algorithm of one token header. */
 export interface PreparedKey {
   readonly key: VerificationKey
-  readonly verify: SignatureVerifier
+  readonly isSigned: SignatureCheck
 }
 
 /** The usable keys of one issuer at one moment. Never changed: a refresh puts another set in its place. */
@@ -21,14 +22,14 @@ export interface KeySet {
 /** How many published keys were not used, by reason. */
 export type SkippedKeys = Readonly<Partial<Record<SkippedKey | 'ambiguous', number>>>
 
-/** Makes the set of the usable keys among those published; `previous` lends the keys that stay. */
+/** Makes the set of the keys among those published that `algorithms` can use; `previous` lends the keys that stay. */
 export function buildKeySet (
-  published: readonly unknown[], use: KeyUse, previous: ReadonlyMap<string, VerificationKey>
+  published: readonly unknown[], algorithms: readonly string[], previous: ReadonlyMap<string, VerificationKey>
 ): { readonly keys: KeySet, readonly skipped: SkippedKeys } {
   const skipped: Partial<Record<SkippedKey | 'ambiguous', number>> = {}
   const byFingerprint = new Map<string, VerificationKey>()
   for (const jwk of published) {
-    const key = importKey(jwk, use, previous)
+    const key = importKey(jwk, algorithms, previous)
     if (typeof key === 'string') skipped[key] = (skipped[key] ?? 0) + 1
     else byFingerprint.set(key.fingerprint, key)
   }
@@ -44,7 +45,7 @@ function findAmbiguous (keys: Iterable<VerificationKey>): ReadonlySet<Verificati
   const ambiguous = new Set<VerificationKey>()
   for (const key of keys) {
     if (key.keyId === null) continue
-    for (const algorithm of key.verifiers.keys()) {
+    for (const algorithm of key.checks.keys()) {
       const holder = holders.get(`${algorithm} ${key.keyId}`)
       if (holder === undefined) holders.set(`${algorithm} ${key.keyId}`, key)
       else ambiguous.add(holder).add(key)
@@ -56,9 +57,9 @@ function findAmbiguous (keys: Iterable<VerificationKey>): ReadonlySet<Verificati
 function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>): KeySet {
   const byAlgorithm = new Map<string, Array<{ keyId: string | null, prepared: PreparedKey }>>()
   for (const key of byFingerprint.values()) {
-    for (const [algorithm, verify] of key.verifiers) {
+    for (const [algorithm, isSigned] of key.checks) {
       const candidates = byAlgorithm.get(algorithm) ?? []
-      candidates.push({ keyId: key.keyId, prepared: { key, verify } })
+      candidates.push({ keyId: key.keyId, prepared: { key, isSigned } })
       byAlgorithm.set(algorithm, candidates)
     }
   }

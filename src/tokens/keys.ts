@@ -1,26 +1,15 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { createVerifier, type Algorithm } from 'fast-jwt'
+import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createSignatureCheck, type SignatureCheck } from './signatures.js'
 import { isObject } from './token-format.js'
 import { isKeyId } from './token-header.js'
-
-/** Checks signature and `iss` and answers the payload; throws fast-jwt's error, which must go no further. */
-export type SignatureVerifier = (token: string) => unknown
 
 /** One key of one issuer, ready to use. */
 export interface VerificationKey {
   readonly keyId: string | null
   /** Equal for the same kid, material and algorithms, and for nothing else. */
   readonly fingerprint: string
-  /** One prepared verifier for each algorithm that this key may be used with; never empty. */
-  readonly verifiers: ReadonlyMap<string, SignatureVerifier>
-}
-
-/** What the verifiers of an issuer have in common. */
-export interface KeyUse {
-  /** The exact `iss`. */
-  readonly issuer: string
-  /** The asymmetric algorithms that the issuer may use. */
-  readonly algorithms: readonly string[]
+  /** One check for each algorithm that this key may be used with; never empty. */
+  readonly checks: ReadonlyMap<string, SignatureCheck>
 }
 
 /** Why a published key is not used. */
@@ -38,48 +27,37 @@ const MAX_PUBLIC_EXPONENT = 0xffffffffn
 
 /**
  * Prepares one published key (RFC 7517 section 4) for the algorithms that fit its type, its curve, its own `alg` and
- * the issuer's list. `known` gives back the key of an earlier set when it is the same one.
+ * those asymmetric ones that the issuer may use. `known` gives back the key of an earlier set when it is the same one.
  */
 export function importKey (
-  jwk: unknown, use: KeyUse, known: ReadonlyMap<string, VerificationKey>
+  jwk: unknown, allowed: readonly string[], known: ReadonlyMap<string, VerificationKey>
 ): VerificationKey | SkippedKey {
   if (!isObject(jwk)) return 'malformed'
   const keyId = jwk['kid'] ?? null
   if (keyId !== null && !isKeyId(keyId)) return 'malformed'
   if (jwk['kty'] === 'oct' || SECRET_MEMBERS.some(member => jwk[member] !== undefined)) return 'not_public'
   if (!isForSignatures(jwk)) return 'not_for_signatures'
-  const algorithms = algorithmsOf(jwk, use.algorithms)
+  const algorithms = algorithmsOf(jwk, allowed)
   if (algorithms.length === 0) return 'unsupported'
   const key = readPublicKey(jwk)
   if (key === null) return 'malformed'
   if (isWeak(key)) return 'weak'
   const pem = key.export({ type: 'spki', format: 'pem' }).toString()
   const fingerprint = JSON.stringify([keyId, algorithms, pem])
-  return known.get(fingerprint) ?? prepareKey(keyId, fingerprint, pem, algorithms, use.issuer)
+  return known.get(fingerprint) ?? prepareKey(keyId, fingerprint, key, algorithms)
 }
 
 /**
  * Prepares the shared secret of an issuer that still signs with HS256. It is text from the settings, never a published
  * key, and no published key ever gets an HMAC algorithm.
  */
-export function prepareSecret (secret: string, issuer: string): VerificationKey {
-  return prepareKey(null, 'secret', secret, ['HS256'], issuer)
+export function prepareSecret (secret: string): VerificationKey {
+  return prepareKey(null, 'secret', createSecretKey(Buffer.from(secret)), ['HS256'])
 }
 
-function prepareKey (
-  keyId: string | null, fingerprint: string, material: string, algorithms: readonly string[], issuer: string
-): VerificationKey {
-  const verifiers = algorithms.map((algorithm): [string, SignatureVerifier] => [algorithm, createVerifier({
-    key: material,
-    algorithms: [algorithm as Algorithm],
-    allowedIss: issuer,
-    requiredClaims: ['exp', 'sub', 'iss'],
-    // Times are checked last, by our clock, so that `expired` is said only of a token that is otherwise good.
-    ignoreExpiration: true,
-    ignoreNotBefore: true,
-    cache: false
-  })])
-  return { keyId, fingerprint, verifiers: new Map(verifiers) }
+function prepareKey (keyId: string | null, fingerprint: string, key: KeyObject, algorithms: readonly string[]): VerificationKey {
+  const checks = algorithms.map(algorithm => [algorithm, createSignatureCheck(algorithm, key)] as const)
+  return { keyId, fingerprint, checks: new Map(checks) }
 }
 
 function isForSignatures (jwk: Record<string, unknown>): boolean {

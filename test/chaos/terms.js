@@ -43,6 +43,8 @@ export function settingsFor ({ issuerUrl, jwksUrl, redisSettings, adminToken, pu
     WS_IP_CONNECTIONS: String(TERMS.addressConnections),
     WS_IP_WINDOW_S: String(TERMS.windowMs / 1000),
     WS_USER_CONNECTIONS: String(TERMS.userConnections),
+    // Full before the memory is looked at: what fills a bounded cache for minutes looks like a leak.
+    JWT_CACHE_SIZE: '100',
     WS_USER_LEASE_S: String(TERMS.leaseMs / 1000),
     WS_IP_MESSAGES: String(TERMS.messages),
     WS_MESSAGE_WINDOW_S: String(TERMS.windowMs / 1000),

@@ -50,7 +50,7 @@ const toError = (frame: ErrorFrame): RequestError =>
 /** Makes the requests of one client, over all its connections. */
 export function createRequests (options: RequestsOptions): Requests {
   const pending = new PendingRequests(options)
-  const nextId = createIds()
+  const nextId = createIds(options.clock.random)
   let outlet: Outlet | null = null
   let isReleased = false
   let isEnded = false

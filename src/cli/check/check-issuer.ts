@@ -25,9 +25,9 @@ interface KeyNames { readonly count: number, readonly text: string, readonly ski
 
 /** The kids and algorithms of a published set; the kids are public, and bounded by the import. */
 function describeKeys (published: readonly unknown[], issuer: IssuerConfig): KeyNames {
-  const { keys, skipped } = buildKeySet(published, issuer, new Map())
-  const names = [...keys.byFingerprint.values()].map(({ keyId, verifiers }) =>
-    `${keyId === null ? 'no kid' : JSON.stringify(keyId)} (${[...verifiers.keys()].join(', ')})`)
+  const { keys, skipped } = buildKeySet(published, issuer.algorithms, new Map())
+  const names = [...keys.byFingerprint.values()].map(({ keyId, checks }) =>
+    `${keyId === null ? 'no kid' : JSON.stringify(keyId)} (${[...checks.keys()].join(', ')})`)
   return { count: keys.size, text: names.join(', '), skipped }
 }
 
