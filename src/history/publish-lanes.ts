@@ -32,7 +32,9 @@ interface Item<P, R> {
 }
 
 /** Makes lanes for all topics. Of one topic one call is under way at a time, and carries all that has come meanwhile. */
-export function createPublishLanes<P, R> ({ send, timeoutMs, most, mostBytes, bytesOf, together }: PublishLanesOptions<P, R>): PublishLanes<P, R> {
+export function createPublishLanes<P, R> (
+  { send, timeoutMs, most, mostBytes, bytesOf, together }: PublishLanesOptions<P, R>
+): PublishLanes<P, R> {
   const lanes = new Map<string, Array<Item<P, R>>>()
   /** Those that begin at the end of this turn. */
   let starting: Array<() => void> = []
