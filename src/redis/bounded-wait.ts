@@ -5,10 +5,17 @@ export class RedisTimeout extends Error {
   override readonly name = 'RedisTimeout'
 }
 
-/** A wait that is being waited for keeps its process alive. */
+/**
+ * A wait that is being waited for keeps its process alive. A process that was busy meanwhile has the answer in its socket, and reads
+ * it before the time counts as over.
+ */
 const AFTER: Timers['after'] = (ms, call) => {
-  const timer = setTimeout(call, ms)
-  return () => { clearTimeout(timer) }
+  let lastTurn: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => { lastTurn = setImmediate(call) }, ms)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(lastTurn)
+  }
 }
 
 /** Waits for `work` at most `limitMs` (1 or more); rejects with `RedisTimeout` after that, and lets the work end unheard. */
