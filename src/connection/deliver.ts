@@ -75,6 +75,7 @@ export function createDelivery (options: DeliveryOptions): Delivery {
 
   /** True: some are held back. */
   function send (topic: string, event: string | null, frame: Uint8Array, isPlain: boolean): boolean {
+    const isOwn = isPersonal(topic)
     let [shared, someAreHeld] = [false, false]
     // A copy is not needed: ending a session removes it from the group, which is allowed.
     for (const session of membersOf(topic)) {
@@ -84,7 +85,7 @@ export function createDelivery (options: DeliveryOptions): Delivery {
         if (isPlain && session.held?.get(topic)?.isRunning === true && isWanted(session, event)) sendText(session, frame, maxBufferedBytes)
       } else if (event === null) {
         passOver(session, topic)
-      } else if (joinsNatively(session, topic)) {
+      } else if (session.eventTypes === null && !isOwn) {
         shared = true
         session.messagesOut++
         session.passedOver?.delete(topic)
