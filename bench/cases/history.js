@@ -45,7 +45,7 @@ function loadScript () {
   return answer.text
 }
 
-/** What publishes to a topic in a pipeline of so many: by PUBLISH, or by the script, loaded once. */
+/** What publishes to a topic in a pipeline of `count`: by PUBLISH, or by the script, loaded once. */
 async function createPublishing (redis, script) {
   const sha = await redis.client.script('LOAD', script)
   let ids = 0

@@ -106,7 +106,7 @@ const operations = {
     }))
     return { sent: texts.length }
   },
-  /** All connections send this frame at once. Each must have an answer that holds `wanted`, and so many events after it. */
+  /** All connections send this frame at once. Each must have an answer that holds `wanted`, and after it all `events`, a number. */
   async recover ({ text, wanted, events }) {
     const frame = encodeFrame(text)
     let behind = clients.length

@@ -10,7 +10,7 @@ const WARM_UP = 400
 const CHANNEL = 'ws:topic:agent:a1'
 const PLAIN = JSON.stringify({ event: 'bench', data: 'x'.repeat(512) })
 
-/** A subject of `runRounds` whose operation is one delivery, of so many publishes, `burst` of them in a tick. */
+/** A subject of `runRounds` whose operation is one delivery: a round has `publishes`, `burst` of them in a tick. */
 export function burstSubject ({ name, control, pid, cpuUs, deliver, targetRatios = {} }, burst, publishes) {
   const measure = async () => {
     const before = cpuUs()
