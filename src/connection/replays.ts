@@ -61,7 +61,7 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
     if (session.held?.get(topic) !== cursor) return
     const live = logs.positionOf(topic)
     if (!isThere && live !== null) return skip(session, topic, live)
-    run(session, topic)
+    session.socket.together(() => { run(session, topic) })
   }
 
   function skip (session: Session, topic: string, live: Position): void {
@@ -71,7 +71,7 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
 
   function guarded (session: Session, topic: string): void {
     try {
-      run(session, topic)
+      session.socket.together(() => { run(session, topic) })
     } catch (error) {
       report.fault(error, 'replay')
     }

@@ -89,6 +89,7 @@ export function createTestSocket (): TestSocket {
       return socket.buffered > 0 ? 'buffered' : 'sent'
     },
     bufferedBytes: () => socket.buffered,
+    together: (work) => { work() },
     end: (code, reason) => { socket.ended ??= { code, reason } },
     ping: () => { socket.pings++ },
     terminate: () => { socket.ended ??= { code: 1006, reason: '' } },

@@ -6,26 +6,26 @@ import { until } from '../support/until.js'
 interface Sent { readonly publication: number, answer (error?: Error): void }
 
 /** Lanes by a clock of the test, over a store that answers when the test says so. */
-function setUp ({ perBatch = 1, timeoutMs = 1000, waitMs = 10_000 } = {}) {
+function setUp ({ timeoutMs = 1000, waitMs = 10_000 } = {}) {
   let nowMs = 0
   const waits = new Set<{ readonly dueAtMs: number, readonly call: () => void }>()
   const sent: Sent[] = []
   const outcomes = new Map<number, string>()
-  const lanes = createPublishLanes<number>({
-    perBatch,
+  const lanes = createPublishLanes<number, string>({
+    most: 1,
+    mostBytes: 1000,
+    bytesOf: () => 1,
+    together: (work) => { work() },
     timeoutMs,
     waitMs,
     now: () => nowMs,
-    timers: {
-      after (ms, call) {
-        const wait = { dueAtMs: nowMs + ms, call }
-        waits.add(wait)
-        return () => { waits.delete(wait) }
-      },
-      soon: setImmediate
+    after (ms, call) {
+      const wait = { dueAtMs: nowMs + ms, call }
+      waits.add(wait)
+      return () => { waits.delete(wait) }
     },
-    send: async publication => await new Promise((resolve, reject) => {
-      sent.push({ publication, answer (error) { if (error === undefined) resolve('done'); else reject(error) } })
+    send: async ([publication = 0]) => await new Promise((resolve, reject) => {
+      sent.push({ publication, answer (error) { if (error === undefined) resolve([{ status: 'fulfilled', value: 'done' }]); else reject(error) } })
     })
   })
   return {
