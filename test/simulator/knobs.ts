@@ -1,0 +1,58 @@
+import type { HistorySettings } from '../../src/history/history.js'
+import { Random } from './random.js'
+
+/** What a run is made of, drawn from its seed so that rare corners are common. */
+export interface Knobs {
+  readonly history: HistorySettings
+  readonly processes: number
+  readonly applications: number
+  readonly tenants: number
+  readonly agentsPerTenant: number
+  readonly maxBufferedBytes: number
+  readonly recheckMs: number
+  /** From one publication to the next, on average. */
+  readonly publishGapMs: number
+  /** Publications go on while everything heals. */
+  readonly publishesInCalm: boolean
+  readonly padBytes: number
+  /** Faults of each kind in a run, on average. */
+  readonly faults: number
+  /** How long faults happen. */
+  readonly stormMs: number
+  readonly storms: number
+  /** Of a network that is well, one way. */
+  readonly latencyMs: number
+  /** Share of the applications that keep positions over page loads, and that narrow their events. */
+  readonly withStorage: number
+  readonly withTypes: number
+  readonly withLast: number
+}
+
+const EVENTS = [0, 1, 3, 10, 200] as const
+const BYTES = [400, 2000, 20_000, 1_048_576] as const
+const KEEP_MS = [8000, 30_000, 300_000] as const
+
+export function drawKnobs (seed: number): Knobs {
+  const random = new Random(seed, 2)
+  const keepMs = random.pick(KEEP_MS)
+  const events = new Map([['agent', random.pick(EVENTS)], ['task', random.pick(EVENTS)], ['user', random.pick(EVENTS)]])
+  return {
+    history: { events, keepMs, maxBytes: random.pick(BYTES), metaMs: random.pick([keepMs, 86_400_000]) },
+    processes: random.between(1, 3),
+    applications: random.between(1, 5),
+    tenants: random.between(1, 2),
+    agentsPerTenant: random.between(1, 3),
+    maxBufferedBytes: random.pick([1500, 6000, 65_536]),
+    recheckMs: random.pick([5000, 15_000]),
+    publishGapMs: random.pick([60, 200, 800]),
+    publishesInCalm: random.chance(0.3),
+    padBytes: random.pick([0, 0, 200, 1500]),
+    faults: random.pick([0.2, 0.6, 1.2]),
+    stormMs: random.pick([6000, 15_000, 30_000]),
+    storms: random.between(1, 2),
+    latencyMs: random.pick([0.5, 5, 40]),
+    withStorage: random.pick([0, 0.5, 1]),
+    withTypes: random.pick([0, 0.4]),
+    withLast: random.pick([0, 0.4])
+  }
+}
