@@ -34,8 +34,8 @@ export interface LogOutput {
  * stands. It has no clock and no connection of its own; docs/HISTORY.md tells its states.
  */
 export class TopicLog {
-  /** `opening`: the head is not known yet. `deaf`: messages may be missed, or may have been. */
-  state: 'opening' | 'open' | 'deaf' = 'opening'
+  /** `opening`: the head is not known yet. `deaf`: messages may be missed, or may have been. `over`: it takes and gives nothing. */
+  state: 'opening' | 'open' | 'deaf' | 'over' = 'opening'
   /** Null: the store's numbering is not known, and what is heard has no place in it. */
   epoch: string | null = null
   /** Offset of the event that was given to the live connections last. */
@@ -83,6 +83,7 @@ export class TopicLog {
 
   /** Takes an event from the bus. */
   hear (epoch: string, entry: LogEntry): void {
+    if (this.state === 'over') return
     if (this.state === 'opening') return this.waiting.add(epoch, entry)
     this.epoch ??= this.begin(epoch, Math.max(0, entry.offset - 1))
     if (epoch !== this.epoch || entry.offset > this.last + 1) {
@@ -102,6 +103,7 @@ export class TopicLog {
 
   /** Takes the store's answer. */
   takeHead (head: Head, asked: Asked): void {
+    if (this.state === 'over') return
     this.waiting.dropForeign(head.epoch, asked.heard)
     if (this.epoch === null) return this.adopt(head, this.wasOpened)
     if (head.epoch !== this.epoch) {
@@ -145,6 +147,7 @@ export class TopicLog {
    */
   takeEvents (head: Head | null, events: readonly LogEntry[], to: number, asked: Asked): void {
     this.isFilling = false
+    if (this.state === 'over') return
     if (asked.epoch !== this.epoch) return this.drain()
     if (head !== null && head.epoch !== this.epoch) return this.takeHead(head, asked)
     for (const entry of events) {
@@ -183,6 +186,13 @@ export class TopicLog {
 
   /** Forgets all events. */
   forget (): void { this.entries.forget() }
+
+  /** Nobody listens any more; what is still read for it comes in vain. */
+  end (): void {
+    this.forget()
+    this.epoch = null
+    this.state = 'over'
+  }
 
   private append (entry: LogEntry): void {
     this.last = entry.offset
