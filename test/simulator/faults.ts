@@ -24,14 +24,16 @@ type Fault = (storm: Storm) => void
 const someProcess = ({ network, random }: Storm, strike: (process: GatewayProcess) => void): void => {
   if (network.processes.length > 0) strike(random.pick(network.processes))
 }
-const someApplication = ({ applications, random }: Storm, strike: (application: Application) => void): void => { strike(random.pick(applications)) }
+const someApplication = ({ applications, random }: Storm, strike: (application: Application) => void): void => {
+  strike(random.pick(applications))
+}
 const until = ({ world, random }: Storm, meanMs: number): number => world.nowMs + random.span(meanMs)
 
 /** Each kind of fault by its name. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'process dies': storm => someProcess(storm, (process) => {
     storm.network.kill(process, () => storm.random.chance(0.8))
-    storm.world.scheduler.at(until(storm, 2000), () => { if (storm.network.processes.length < storm.world.knobs.processes) storm.network.start() })
+    storm.world.scheduler.at(until(storm, 2000), () => { storm.network.startMissing(1) })
   }),
   'process stands still': storm => someProcess(storm, (process) => { process.host.standStill(storm.random.span(3000)) }),
   'subscriber is cut': storm => someProcess(storm, (process) => { process.subscriber.cut() }),
@@ -92,7 +94,7 @@ function restore (application: Application): void {
   application.wire?.redraw()
 }
 
-const COPY_MS = 400
+const COPY_MS = 700
 const MOST_COPIES = 8
 
 /** Lets faults happen for a while, each kind as often as the knobs say. */
@@ -126,7 +128,7 @@ export function heal ({ world: { nowMs, knobs }, network, applications }: Victim
   for (const { subscriber, store } of network.processes) {
     subscriber.losesUntilMs = subscriber.delaysUntilMs = subscriber.confirmsLateUntilMs = store.losesAnswersUntilMs = nowMs
   }
-  while (network.processes.length < knobs.processes) network.start()
+  network.startMissing(knobs.processes)
   for (const application of applications) {
     restore(application)
     application.crashesNext = false

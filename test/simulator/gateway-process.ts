@@ -97,7 +97,7 @@ export class GatewayProcess {
     const rights = this.rights = createRights({
       authorizer, periodMs: world.knobs.recheckMs, onFault: (error) => { report.fault(error, 'recheck') }, now: steadyNow, timers: host, random
     })
-    const replays = createReplays({ logs, delivery, report, maxBufferedBytes })
+    const replays = createReplays({ logs, delivery, report, maxBufferedBytes, timers: host })
     const subscriptions = createSubscriptions({
       authorizer,
       logs,

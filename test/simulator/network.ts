@@ -28,7 +28,12 @@ export class Network {
     readonly world: World, readonly truth: Truth, readonly doubts: Doubts, readonly redis: SimRedis, readonly book: RightsBook
   ) {}
 
-  start (): void {
+  /** Starts processes, at most so many, until all are there. */
+  startMissing (most: number): void {
+    for (let n = 0; n < most && this.processes.length < this.world.knobs.processes; n++) this.start()
+  }
+
+  private start (): void {
     this.processes.push(new GatewayProcess(this.world, this.redis, this.book, `gateway-${++this.started}`))
   }
 

@@ -34,7 +34,7 @@ export class Publisher {
   private next (): void {
     this.host.after(this.random.span(this.world.knobs.publishGapMs), () => {
       // A burst now and then: it fills what is small.
-      const burst = this.random.chance(0.05) ? this.random.between(5, 30) : 1
+      const burst = this.random.chance(0.04) ? this.random.between(5, 20) : 1
       const topic = this.random.pick(this.topics)
       for (let n = 0; n < burst && !this.isStopped; n++) this.publishOne(burst > 1 ? topic : this.random.pick(this.topics))
       this.next()
@@ -49,7 +49,8 @@ export class Publisher {
     if (random.chance(0.08)) {
       world.count('plain events published')
       const message = formatBusMessage({ event, data: JsonText.from({ k: key, pad }) })
-      world.scheduler.at(world.nowMs + world.chance.span(world.knobs.latencyMs), () => { if (!this.network.redis.isDown) this.network.redis.publish(topic, message) })
+      const { redis } = this.network
+      world.scheduler.at(world.nowMs + world.chance.span(world.knobs.latencyMs), () => { if (!redis.isDown) redis.publish(topic, message) })
       return
     }
     const data = random.chance(0.02) ? JsonText.ofChecked(NO_JSON) : JsonText.from({ k: key, pad })

@@ -15,6 +15,8 @@ import { World, type Violation } from './world.js'
 const CALM_MS = 50_000
 /** What is published later may be on its way. */
 const SETTLE_MS = 8000
+/** Publications may go on for so long after a storm. */
+const PUBLISHED_ON_MS = 10_000
 const GIVE_BACK_MS = 6000
 
 /** What became of one seed. */
@@ -35,14 +37,19 @@ export async function simulate (seed: number, tracing: { readonly keptLines?: nu
   const network = new Network(world, truth, new Doubts(), redis, new RightsBook(world))
   const random = new Random(seed, 4)
   const { topics, users } = populate(network, random)
-  for (let n = 0; n < world.knobs.processes; n++) network.start()
+  network.startMissing(world.knobs.processes)
   const applications = Array.from({ length: world.knobs.applications }, (_, n) =>
     new Application(world, network, `app${n + 1}`, wishOf(world, random, random.pick(users))))
   const publisher = new Publisher(world, network, topics)
   const victims: Victims = { world, network, applications, topics }
   await run(victims, publisher, random)
   return {
-    seed, violation: world.violation, simulatedMs: world.nowMs, counts: world.counts, digest: world.trace.digest(), lines: world.trace.newest()
+    seed,
+    violation: world.violation,
+    simulatedMs: world.nowMs,
+    counts: world.counts,
+    digest: world.trace.digest(),
+    lines: world.trace.newest()
   }
 }
 
@@ -57,8 +64,8 @@ async function run (victims: Victims, publisher: Publisher, random: Random): Pro
     await scheduler.runUntil(world.nowMs + knobs.stormMs)
     heal(victims)
     publisher.isStopped = !knobs.publishesInCalm
-    const calmAtMs = world.nowMs
-    await scheduler.runUntil(calmAtMs + CALM_MS)
+    scheduler.at(world.nowMs + PUBLISHED_ON_MS, () => { publisher.isStopped = true })
+    await scheduler.runUntil(world.nowMs + CALM_MS)
     if (world.violation === null) checkCalm(victims, world.nowMs - SETTLE_MS)
   }
   publisher.isStopped = true

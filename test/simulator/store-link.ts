@@ -35,7 +35,8 @@ export class StoreLink implements History {
     await this.ask(async history => await history.readHeads(questions))
       .catch((reason: unknown) => questions.map((): PromiseRejectedResult => ({ status: 'rejected', reason })))
 
-  readonly readEvents = async (topic: string, range: Range): Promise<Slice> => await this.ask(async history => await history.readEvents(topic, range))
+  readonly readEvents = async (topic: string, range: Range): Promise<Slice> =>
+    await this.ask(async history => await history.readEvents(topic, range))
 
   readonly renew = async (topic: string, seen: Head): Promise<Head> => {
     this.world.count('renewals asked for')

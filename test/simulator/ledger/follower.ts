@@ -54,10 +54,11 @@ export class Follower {
 
   /** Events up to a position may be missing. */
   gap (pos: string): void {
-    const before = this.epoch
-    const offset = this.offset
+    const before = this.index
     this.begin(pos, 0)
-    if (before === this.epoch && this.offset < offset) this.offset = offset
+    if (before !== null && this.index !== null && this.index < before) {
+      this.deps.fail('order', `${this.deps.name} is told of a gap up to ${pos}, and stood behind that already`)
+    }
   }
 
   /** It is told that it has passed over all up to a position. */
@@ -103,7 +104,8 @@ export class Follower {
   findOwed (untilMs: number): Instance | undefined {
     const { index, deps: { truth, topic, isUnwanted } } = this
     if (index === null) return undefined
-    return truth.of(topic).find(instance => instance.index > index && instance.publishedAtMs <= untilMs && instance.key !== null && !isUnwanted(instance))
+    return truth.of(topic).slice(index + 1)
+      .find(instance => instance.publishedAtMs <= untilMs && instance.key !== null && !isUnwanted(instance))
   }
 
   private checkHole (toIndex: number, at: string): void {
