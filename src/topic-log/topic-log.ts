@@ -1,17 +1,12 @@
 import type { Head } from '../history/history.js'
 import type { Position } from '../history/position.js'
+import type { Asked } from './asked.js'
 import { HeldEntries, type HeldBytes } from './held-entries.js'
 import type { LogEntry } from './log-entry.js'
 import { WaitingEntries } from './waiting-entries.js'
 
-/** What a log stood at when the store was asked about it: its answer may be older than what has come since. */
-export interface Asked {
-  readonly epoch: string | null
-  readonly last: number
-  readonly lastAtMs: number
-  /** How much had come to wait by then. */
-  readonly heard: number
-}
+/** Numberings that are remembered once they have ended. */
+const MOST_FORMER = 4
 
 /** What a log makes others do. It never waits for them. */
 export interface LogOutput {
@@ -51,6 +46,8 @@ export class TopicLog {
   private isFilling = false
   /** One offset came with two events. */
   private sawTwice = false
+  /** Numberings that have ended, the newest last: a store that goes on with one of them has lost what came since. */
+  private former: readonly string[] = []
   /** An answer of the store was taken at least once. */
   private wasOpened = false
 
@@ -108,7 +105,8 @@ export class TopicLog {
     if (this.epoch === null) return this.adopt(head, this.wasOpened)
     if (head.epoch !== this.epoch) {
       // What was heard since may be newer than the answer.
-      return asked.epoch === this.epoch ? this.adopt(head, true) : this.output.askHead(this)
+      if (asked.epoch !== this.epoch) return this.output.askHead(this)
+      return this.former.includes(head.epoch) ? this.output.renew(this, head) : this.adopt(head, true)
     }
     if (asked.epoch === this.epoch && this.isRolledBack(head, asked)) return this.output.renew(this, head)
     if (this.state !== 'open') this.dueTo = Math.max(this.dueTo, head.top)
@@ -221,6 +219,7 @@ export class TopicLog {
     const heard = tellsGap ? this.waiting.lowest(head.epoch) : null
     const last = heard === null ? head.top : Math.min(head.top, Math.max(0, heard - 1))
     this.entries.restart()
+    if (this.epoch !== null) this.former = [...this.former, this.epoch].slice(-MOST_FORMER)
     this.epoch = this.begin(head.epoch, last)
     if (last === head.top) this.lastAtMs = head.topAtMs
     this.dueTo = head.top

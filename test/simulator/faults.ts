@@ -29,6 +29,8 @@ const someApplication = ({ applications, random }: Storm, strike: (application: 
 }
 const until = ({ world, random }: Storm, meanMs: number): number => world.nowMs + random.span(meanMs)
 
+const COMES_BACK_OLDER = 'an older copy comes back'
+
 /** Each kind of fault by its name. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'process dies': storm => someProcess(storm, (process) => {
@@ -86,6 +88,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'head is evicted': ({ network, random, topics }) => { network.redis.evictHead(random.pick(topics)) },
   'events are evicted': ({ network, random, topics }) => { network.redis.evictEvents(random.pick(topics)) },
   'Redis is flushed': ({ network }) => { network.redis.flush() },
+  [COMES_BACK_OLDER]: ({ network: { redis, doubts, truth }, random, copies }) => {
+    redis.restore(random.pick(copies))
+    doubts.restored(redis.topics.heads, truth)
+  },
   'clock of Redis is set': ({ network, random }) => { network.redis.clockOffsetMs += random.pick([-60_000, -2000, 2000, 60_000]) }
 }
 
@@ -109,6 +115,7 @@ export function startStorm (victims: Victims, random: Random): void {
     })
   }
   for (const [name, strike] of Object.entries(FAULTS)) {
+    if (name === COMES_BACK_OLDER && !world.knobs.comesBackOlder) continue
     const times = Math.floor(random.span(faults))
     for (let n = 0; n < times; n++) {
       world.scheduler.at(world.nowMs + random.next() * stormMs, () => {

@@ -26,11 +26,13 @@ import { refuse } from '../../src/refusals.js'
 import { createTopicLogs } from '../../src/topic-log/process-logs.js'
 import type { TopicLogs } from '../../src/topic-log/topic-logs.js'
 import { Host } from './host.js'
+import type { Doubts } from './ledger/doubts.js'
 import type { RightsBook } from './rights-book.js'
 import type { SimRedis } from './sim-redis.js'
 import { StoreLink } from './store-link.js'
 import { SubscriberLink } from './subscriber-link.js'
 import type { Wire } from './wire.js'
+import { Witness } from './witness.js'
 import type { World } from './world.js'
 
 const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000 })
@@ -53,19 +55,24 @@ export class GatewayProcess {
   private readonly open: ReturnType<typeof createOpenSession>
   private connections = 0
 
-  constructor (private readonly world: World, redis: SimRedis, book: RightsBook, readonly name: string) {
+  constructor (private readonly world: World, redis: SimRedis, book: RightsBook, doubts: Doubts, readonly name: string) {
     const host = this.host = new Host(world.scheduler)
     const store = this.store = new StoreLink(world, redis, host)
     const subscriber = this.subscriber = new SubscriberLink(world, redis, host)
     const { maxBufferedBytes, history: { events } } = world.knobs
     const { epochNow, steadyNow } = world
+    const witness = new Witness(doubts)
     const logs = this.logs = createTopicLogs({
-      history: store,
+      history: witness.watch(store),
       readHead: null,
       timers: host,
       onUnreadable: (error) => { world.fail('fault', `${name}: ${String(error)}`) },
       openBus: handlers => createRedisBus({
         ...handlers,
+        onEvent (topic, event, place) {
+          if (place !== null && place !== undefined) witness.hear(topic, place, event)
+          handlers.onEvent(topic, event, place)
+        },
         client: {} as RedisClient,
         prefix: '',
         timers: host,
@@ -81,6 +88,7 @@ export class GatewayProcess {
         })
       })
     })
+    witness.logs = logs
     const report = {
       ...this.report,
       fault: (error: unknown, where: string) => { world.fail('fault', `${name}: ${where}: ${error instanceof Error ? error.stack ?? '' : String(error)}`) }

@@ -26,6 +26,8 @@ export interface Knobs {
   readonly withStorage: number
   readonly withTypes: number
   readonly withLast: number
+  /** An older copy of the data may come back, and nothing in the store tells of it. */
+  readonly comesBackOlder: boolean
 }
 
 const EVENTS = [0, 1, 3, 10, 200] as const
@@ -53,6 +55,7 @@ export function drawKnobs (seed: number): Knobs {
     latencyMs: random.pick([0.5, 5, 40]),
     withStorage: random.pick([0, 0.5, 1]),
     withTypes: random.pick([0, 0.4]),
-    withLast: random.pick([0, 0.4])
+    withLast: random.pick([0, 0.4]),
+    comesBackOlder: random.chance(0.3)
   }
 }

@@ -34,7 +34,7 @@ export class Network {
   }
 
   private start (): void {
-    this.processes.push(new GatewayProcess(this.world, this.redis, this.book, `gateway-${++this.started}`))
+    this.processes.push(new GatewayProcess(this.world, this.redis, this.book, this.doubts, `gateway-${++this.started}`))
   }
 
   /** A process dies; `tells`: whether its machine tells a client. */

@@ -65,6 +65,18 @@ t.test('what was read for a log that nobody listens to any more is given to nobo
   t.same({ held, position: log.position }, { held: { bytes: 0 }, position: null })
 })
 
+t.test('a store that goes on with a numbering that had ended has lost what came since', async (t) => {
+  const { log, take, open } = setUp()
+  open(3)
+  log.takeHead(head('b', 0), log.ask())
+  t.equal(take(), 'gap b:0')
+  log.takeHead(head('a', 5), log.ask())
+  t.equal(take(), 'renew a:5')
+  t.same(log.position, { epoch: 'b', offset: 0 })
+  log.takeHead(head('c', 0), log.ask())
+  t.equal(take(), 'gap c:0')
+})
+
 t.test('a hole is filled before what is beyond it', async (t) => {
   const { log, take, hear, open } = setUp()
   open()

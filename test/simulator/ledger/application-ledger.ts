@@ -21,6 +21,7 @@ export class ApplicationLedger {
 
   /** A new page knows no ids, and no positions unless they are kept. */
   load (keepsPositions: boolean): void {
+    for (const follower of this.followers.values()) follower.passUnwanted()
     this.had = []
     if (!keepsPositions) this.followers.clear()
   }

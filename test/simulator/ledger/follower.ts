@@ -21,8 +21,8 @@ export class Follower {
   private offset = 0
   /** What `last` asked for: up to this index it may be given, and none of it is owed until the first is. */
   private optionalFrom: number | null = null
-  /** Holes in a doubtful epoch that nobody has told of yet. */
-  owesDoubt = false
+  /** The first that is missing in a doubtful epoch, as long as nobody has told of it. */
+  doubt: Instance | undefined
 
   constructor (private readonly deps: FollowerDeps) {}
 
@@ -30,7 +30,7 @@ export class Follower {
 
   /** It is told where live events begin; all before is excused. `last`: so many before may be given. */
   begin (pos: string | undefined, last: number): void {
-    this.owesDoubt = false
+    this.doubt = undefined
     if (pos === undefined) {
       this.index = this.epoch = this.optionalFrom = null
       return
@@ -56,7 +56,8 @@ export class Follower {
   gap (pos: string): void {
     const before = this.index
     this.begin(pos, 0)
-    if (before !== null && this.index !== null && this.index < before) {
+    const isDoubtful = this.epoch !== null && this.deps.isDoubtful(this.deps.topic, this.epoch)
+    if (before !== null && this.index !== null && this.index < before && !isDoubtful) {
       this.deps.fail('order', `${this.deps.name} is told of a gap up to ${pos}, and stood behind that already`)
     }
   }
@@ -108,14 +109,22 @@ export class Follower {
       .find(instance => instance.publishedAtMs <= untilMs && instance.key !== null && !isUnwanted(instance))
   }
 
+  /** What it may go without, and was perhaps given, it is not owed from now on. */
+  passUnwanted (): void {
+    const { index, deps: { truth, topic, isUnwanted } } = this
+    if (index === null) return
+    const next = truth.of(topic).slice(index + 1).findIndex(instance => instance.key !== null && !isUnwanted(instance))
+    this.index = next === -1 ? truth.of(topic).length - 1 : index + next
+  }
+
   private checkHole (toIndex: number, at: string): void {
     const { index, deps: { truth, topic, name, fail, isUnwanted, isDoubtful } } = this
     const instances = truth.of(topic)
     for (let n = (index ?? 0) + 1; n < toIndex; n++) {
       const missing = instances[n]
       if (missing === undefined || missing.key === null || isUnwanted(missing)) continue
-      if (isDoubtful(topic, missing.epoch)) {
-        this.owesDoubt = true
+      if (isDoubtful(topic, missing.epoch) || (this.epoch !== null && isDoubtful(topic, this.epoch))) {
+        this.doubt ??= missing
         continue
       }
       return fail('told', `${name} is given ${at} and was not given ${missing.epoch}:${missing.offset} (${missing.key}) before, nor told`)
