@@ -35,6 +35,8 @@ export class Application {
   wireLedger: WireLedger | null = null
   /** The next event makes its listener fail, and the page go down with it. */
   crashesNext = false
+  /** The next event comes twice. */
+  repeatsNext = false
   private readonly stored = new Map<string, string>()
   private frame: Frame | null = null
   private connections = 0
@@ -105,6 +107,11 @@ export class Application {
       onSent: (text) => {
         if (world.trace.isOn) world.trace.note(`${ledger.name} > ${text.slice(0, 400)}`)
         ledger.sent(JSON.parse(text) as Frame)
+      },
+      repeats: (text) => {
+        if (!this.repeatsNext || !text.startsWith('{"type":"event"') || !text.includes('"pos"')) return false
+        this.repeatsNext = false
+        return true
       },
       onEnd: () => { if (this.wire === wire) this.wire = this.wireLedger = null }
     })

@@ -62,6 +62,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     storm.world.scheduler.at(until(storm, 2000), () => { if (application.page === null) application.load() })
   }),
   'page crashes': storm => someApplication(storm, (application) => { application.crashesNext = true }),
+  'frame comes twice': storm => someApplication(storm, (application) => { application.repeatsNext = true }),
   'right is withdrawn': storm => someApplication(storm, ({ wish: { userId } }) => {
     const topics = storm.network.book.topicsOf(userId)
     if (topics.length === 0) return
@@ -138,7 +139,7 @@ export function heal ({ world: { nowMs, knobs }, network, applications }: Victim
   network.startMissing(knobs.processes)
   for (const application of applications) {
     restore(application)
-    application.crashesNext = false
+    application.crashesNext = application.repeatsNext = false
     if (application.page === null) application.load()
   }
 }

@@ -2,7 +2,9 @@
 //
 //   npm run simulate -- --seeds N            seeds 1 to N; --from M: from M on
 //   npm run simulate -- --seed S             one seed; with --trace every line of it
+//   npm run simulate -- --planted            bugs that are put into a copy: by which seed each is found; --only TEXT: of these names
 import { parseArgs } from 'node:util'
+import { findPlanted } from './planted.js'
 import { simulate, type Outcome } from './simulation.js'
 
 const KEPT_LINES = 60
@@ -14,6 +16,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    planted: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     keep: { type: 'boolean', default: false }
   }
 })
@@ -51,7 +55,12 @@ async function runMany (from: number, to: number): Promise<void> {
 }
 
 const startedMs = performance.now()
-if (values.seed !== undefined) {
+if (values.planted) {
+  await findPlanted(({ name, seed, invariant }) => {
+    if (seed === null) broken++
+    process.stdout.write(`| ${name} | ${seed ?? 'not found'} | ${invariant} |\n`)
+  }, { only: values.only })
+} else if (values.seed !== undefined) {
   const outcome = await simulate(Number(values.seed), values.trace ? { keptLines: 1, prints: true } : {})
   add(outcome)
   if (outcome.violation !== null) {

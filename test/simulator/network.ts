@@ -16,6 +16,8 @@ interface ConnectOptions {
   readonly search: string
   readonly onFrame: (text: string) => void
   readonly onSent: (text: string) => void
+  /** Whether a frame comes twice to the client. */
+  readonly repeats: (text: string) => boolean
   readonly onEnd: () => void
 }
 
@@ -66,7 +68,7 @@ export class Network {
   }
 
   /** Some process takes a client's connection, if there is one. */
-  connect ({ socket, client, line, userId, search, onFrame, onSent, onEnd }: ConnectOptions): Wire {
+  connect ({ socket, client, line, userId, search, onFrame, onSent, repeats, onEnd }: ConnectOptions): Wire {
     const { world, processes } = this
     const process = processes.length === 0 ? null : world.chance.pick(processes)
     const wire = new SeenWire({
@@ -79,6 +81,7 @@ export class Network {
         if ('text' in sent) onFrame(sent.text)
         else onEnd()
         socket.arrive(sent)
+        if ('text' in sent && repeats(sent.text)) socket.arrive(sent)
       }
     }, onSent)
     if (process === null) wire.cut()

@@ -1,3 +1,4 @@
+import { forbidAmbient } from './ambient.js'
 import { Application, type Wish } from './application.js'
 import { heal, startStorm, type Victims } from './faults.js'
 import { drawKnobs } from './knobs.js'
@@ -16,7 +17,7 @@ const CALM_MS = 50_000
 /** What is published later may be on its way. */
 const SETTLE_MS = 8000
 /** Publications may go on for so long after a storm. */
-const PUBLISHED_ON_MS = 10_000
+const PUBLISHED_ON_MS = 5000
 const GIVE_BACK_MS = 6000
 
 /** What became of one seed. */
@@ -42,7 +43,12 @@ export async function simulate (seed: number, tracing: { readonly keptLines?: nu
     new Application(world, network, `app${n + 1}`, wishOf(world, random, random.pick(users))))
   const publisher = new Publisher(world, network, topics)
   const victims: Victims = { world, network, applications, topics }
-  await run(victims, publisher, random)
+  const allowAmbient = forbidAmbient()
+  try {
+    await run(victims, publisher, random)
+  } finally {
+    allowAmbient()
+  }
   return {
     seed,
     violation: world.violation,

@@ -17,6 +17,8 @@ export interface FollowerDeps {
 export class Follower {
   /** All up to this index was given, or is excused; null: it was never told where it stands. */
   private index: number | null = null
+  /** The same as far as it was told of, and not only may go without. */
+  private toldIndex: number | null = null
   private epoch: string | null = null
   private offset = 0
   /** What `last` asked for: up to this index it may be given, and none of it is owed until the first is. */
@@ -32,13 +34,13 @@ export class Follower {
   begin (pos: string | undefined, last: number): void {
     this.doubt = undefined
     if (pos === undefined) {
-      this.index = this.epoch = this.optionalFrom = null
+      this.index = this.toldIndex = this.epoch = this.optionalFrom = null
       return
     }
     const place = readPlace(pos)
     const index = this.deps.truth.indexOf(this.deps.topic, place)
     if (index === null) return this.deps.fail('lie', `${this.deps.name} is told of ${pos}, which never was`)
-    this.index = index
+    this.index = this.toldIndex = index
     this.epoch = place.epoch
     this.offset = place.offset
     this.optionalFrom = last > 0 ? Math.max(0, place.offset - last) : null
@@ -54,7 +56,7 @@ export class Follower {
 
   /** Events up to a position may be missing. */
   gap (pos: string): void {
-    const before = this.index
+    const before = this.toldIndex
     this.begin(pos, 0)
     const isDoubtful = this.epoch !== null && this.deps.isDoubtful(this.deps.topic, this.epoch)
     if (before !== null && this.index !== null && this.index < before && !isDoubtful) {
@@ -95,7 +97,7 @@ export class Follower {
     // From the first of the last events on none may be missing.
     if (!isOptional && this.index !== null) this.checkHole(instance.index, pos)
     this.optionalFrom = null
-    this.index = instance.index
+    this.index = this.toldIndex = instance.index
     this.epoch = place.epoch
     this.offset = place.offset
     return instance
