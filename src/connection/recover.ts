@@ -47,7 +47,7 @@ export async function findBeginnings (
  * what was withdrawn, or `*` no longer shows, is not to be had.
  */
 export function tellBeginnings (
-  logs: Pick<TopicLogs, 'positionOf'>, found: Beginnings, { since }: Wish, isHeld: (topic: string) => boolean
+  logs: Pick<TopicLogs, 'positionOf'>, found: Beginnings, { since, last }: Wish, isHeld: (topic: string) => boolean
 ): { readonly told: Told, readonly beginnings: Beginnings } {
   const [positions, recovered]: [Record<string, string>, Record<string, boolean>] = [{}, {}]
   const beginnings = new Map<string, Position | null>()
@@ -56,9 +56,11 @@ export function tellBeginnings (
     if (!isHeld(topic)) continue
     const live = logs.positionOf(topic)
     const isGood = from !== null && from.epoch === live?.epoch
-    beginnings.set(topic, isGood ? from : null)
-    if (live !== null) positions[topic] = formatPosition(live)
     if (since.has(topic)) recovered[topic] = isGood
+    // More may have come since it was read.
+    const least = isGood && !since.has(topic) && last !== null ? live.offset - last : 0
+    beginnings.set(topic, isGood ? { ...from, offset: Math.max(from.offset, least) } : null)
+    if (live !== null) positions[topic] = formatPosition(live)
   }
   return { told: { positions, recovered }, beginnings }
 }

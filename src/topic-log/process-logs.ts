@@ -57,6 +57,7 @@ class ProcessLogs implements TopicLogs {
         history,
         timers,
         onAnswer: (log, answer, asked, heals) => {
+          if (log.state === 'over') return
           if (heals) log.heal(answer, asked)
           else log.takeHead(answer, asked)
           this.opened(log)
@@ -153,7 +154,7 @@ class ProcessLogs implements TopicLogs {
     const log = this.logs.get(topic)
     if (log === undefined) return
     this.logs.delete(topic)
-    log.forget()
+    log.end()
     this.openings.settle(log, LEFT)
   }
 
