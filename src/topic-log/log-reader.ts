@@ -21,8 +21,8 @@ const RETRY_MS = 1000
 
 /** Reads events from the store for the logs of a process: for each log one at a time, for all who wait. */
 export class LogReader {
-  /** Holes that are being filled. */
-  private readonly filling = new Map<TopicLog, Promise<void>>()
+  /** Holes that are being filled; what comes of it: null, or why the store did not answer. */
+  private readonly filling = new Map<TopicLog, Promise<Error | null>>()
   /** Slices of what came before that are being read; true: there was one. */
   private readonly loading = new Map<TopicLog, Promise<boolean>>()
   private readonly history: Pick<History, 'readEvents'>
@@ -43,22 +43,30 @@ export class LogReader {
     const { epoch } = asked
     if (epoch === null) return log.takeNoEvents()
     const work = readRange(this.history, log.topic, { epoch, from, to }).then(
-      ({ head, events }) => { log.takeEvents(head, events, to, asked) },
+      ({ head, events }) => {
+        log.takeEvents(head, events, to, asked)
+        return null
+      },
       (error: unknown) => {
         if (!isAway(error)) {
           this.options.onUnreadable(error)
-          return log.takeEvents(null, [], to, asked)
+          log.takeEvents(null, [], to, asked)
+          return null
         }
         log.takeNoEvents()
         timers.after(RETRY_MS, () => { if (isKept(log)) log.drain() })
+        return error instanceof Error ? error : new Error('the store did not answer')
       }
     ).finally(() => { if (this.filling.get(log) === work) this.filling.delete(log) })
     this.filling.set(log, work)
   }
 
-  /** Resolves when no hole of a log is being filled. */
+  /** Resolves when no hole of a log is being filled; rejects when the store does not answer. */
   async untilFilled (log: TopicLog): Promise<void> {
-    for (let hole = this.filling.get(log); hole !== undefined; hole = this.filling.get(log)) await hole
+    for (let hole = this.filling.get(log); hole !== undefined; hole = this.filling.get(log)) {
+      const failure = await hole
+      if (failure !== null) throw failure
+    }
   }
 
   /**

@@ -11,8 +11,10 @@ export interface RedisProxy {
   hold (): () => void
   /** The connections of subscribers that are open now stay open and carry nothing more, either way. New ones are whole. */
   freezeSubscribers (): void
-  /** Breaks the connections of subscribers; with `untilOpen`, new ones of anybody are taken only after what this returns is called. */
+  /** Breaks the connections of subscribers; new ones of anybody are taken only after what this returns is called. */
   cutSubscribers (): () => void
+  /** The same with every connection. */
+  cut (): () => void
   /** Further connections go to this port. */
   retarget (port: number): void
   /** Connections of subscribers that are open and whole. */
@@ -118,6 +120,11 @@ export async function startRedisProxy (t: Lifetime, targetPort: number): Promise
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  function cut (broken: Iterable<Pair>): () => void {
+    isShut = true
+    for (const { near } of broken) near.destroy()
+    return () => { isShut = false }
+  }
   const subscribers = (): Pair[] => [...pairs].filter(({ isSubscriber, isFrozen }) => isSubscriber && !isFrozen)
   t.teardown(async () => {
     for (const { near, far } of pairs) {
@@ -145,11 +152,8 @@ export async function startRedisProxy (t: Lifetime, targetPort: number): Promise
       }
     },
     freezeSubscribers () { for (const pair of subscribers()) pair.isFrozen = true },
-    cutSubscribers () {
-      isShut = true
-      for (const { near } of subscribers()) near.destroy()
-      return () => { isShut = false }
-    },
+    cutSubscribers: () => cut(subscribers()),
+    cut: () => cut(pairs),
     retarget (port) { target = port },
     subscribers: () => subscribers().length
   }
