@@ -87,7 +87,7 @@ class Recoverer implements Recovery {
     const kept = this.keeper?.load() ?? null
     this.owner = kept
     this.positions = createPositions(kept?.positions ?? [], clock.now)
-    this.ids = createSeenIds(historyMs)
+    this.ids = createSeenIds(historyMs, clock.now)
   }
 
   open (token: string): string | null {
