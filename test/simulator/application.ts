@@ -65,7 +65,6 @@ export class Application {
       ...(wish.types === null ? {} : { eventTypes: wish.types }),
       ...(wish.last === null ? {} : { last: wish.last }),
       ...(wish.keepsPositions ? { storage } : {}),
-      historyMs: world.knobs.history.keepMs,
       WebSocket: createSimSocket({ open: (socket, search) => this.open(host, socket, search) }),
       timeoutMs: 5000,
       keepAliveMs: 8000,

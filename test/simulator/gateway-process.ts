@@ -119,7 +119,7 @@ export class GatewayProcess {
       maxBufferedBytes,
       maxFilterIds: MAX_IDS,
       subscribesPerS: 10,
-      maxLast: Math.max(...events.values()),
+      kept: events,
     })
     logs.start(toTopicHandlers(delivery, replays))
     startSilentPositions({ registry: this.registry, logs, timers: host, maxBufferedBytes })

@@ -88,7 +88,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the client forgets ids when it reconnects',
-    edits: [{ file: 'client/recovery.js', find: 'this.positions.closed(this.live);', replace: 'this.positions.closed(this.live);\n        this.ids = createSeenIds(this.options.historyMs);' }]
+    edits: [{ file: 'client/recovery.js', find: 'this.positions.closed(this.live);', replace: 'this.positions.closed(this.live);\n        this.ids = createSeenIds(this.options.clock.now);' }]
   },
   {
     name: 'the client stores a position before its listener has had the event',

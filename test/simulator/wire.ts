@@ -73,6 +73,8 @@ export class Wire implements Socket {
     this.closeServer(ABNORMAL)
   }
 
+  together (work: () => void): void { work() }
+
   subscribe (topic: string): void { if (!this.isServerGone) this.topics.add(topic) }
 
   unsubscribe (topic: string): void {

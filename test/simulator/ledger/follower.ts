@@ -57,8 +57,10 @@ export class Follower {
   /** Events up to a position may be missing. */
   gap (pos: string): void {
     const before = this.toldIndex
+    const epochs = [this.epoch]
     this.begin(pos, 0)
-    const isDoubtful = this.epoch !== null && this.deps.isDoubtful(this.deps.topic, this.epoch)
+    epochs.push(this.epoch)
+    const isDoubtful = epochs.some(epoch => epoch !== null && this.deps.isDoubtful(this.deps.topic, epoch))
     if (before !== null && this.index !== null && this.index < before && !isDoubtful) {
       this.deps.fail('order', `${this.deps.name} is told of a gap up to ${pos}, and stood behind that already`)
     }
