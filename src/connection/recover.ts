@@ -86,8 +86,9 @@ export function findOwnBeginning (
   const heard = logs.positionOf(topic)
   const head = given ?? logs.headOf(topic, from)
   const read = head === null ? null : { epoch: head.epoch, offset: head.top }
-  // The store's word is the newer one where the numbering has changed.
-  const position = heard === null || (read !== null && read.epoch !== heard.epoch) ? read : heard
+  // The store's word is the newer one where the numbering has changed, or this process has not heard all yet.
+  const isNewer = read !== null && (heard === null || read.epoch !== heard.epoch || read.offset > heard.offset)
+  const position = isNewer ? read : heard
   if (since === null) return { position, from: position, recovered: null }
   const isThere = from !== null && from.epoch === position?.epoch &&
     (logs.holdsAfter(topic, from) || (head !== null && head.epoch === from.epoch && from.offset <= head.top && head.isKept))
