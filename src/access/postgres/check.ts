@@ -64,7 +64,7 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
   const parts = KINDS.flatMap(kind => selectRows(kind, possible[kind.claim], request))
   if (parts.length === 0) return NOTHING_VISIBLE
   // A pooler that splits transactions would answer as another role: the answer says as whom.
-  const facts = selectFacts({ role: 'current_user', oids: inspection.oids })
+  const facts = selectFacts({ role: 'current_user', counted: inspection.counted })
   const query = ['select \'role\' as kind, current_user::pg_catalog.text as id', ...parts, ...facts].join(' union all ')
   try {
     await Promise.all([connection.run(BEGIN), connection.run(SET_UP, describeUser(request, possible))])
@@ -78,8 +78,8 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
 
 /** Whether what was found on the connection no longer holds. */
 async function hasChanged (connection: PgConnection, { guarded: { role }, inspection }: CheckRequest): Promise<boolean> {
-  const { oids, fingerprint } = inspection
-  const [, current] = await Promise.all([connection.run(BEGIN), readFingerprint(connection, role, oids), connection.run('rollback')])
+  const { counted, fingerprint } = inspection
+  const [, current] = await Promise.all([connection.run(BEGIN), readFingerprint(connection, role, counted), connection.run('rollback')])
   return current !== fingerprint
 }
 
