@@ -2,10 +2,11 @@ import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
 import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
-import { fitsShape, type IdShape } from '../id-shapes.js'
+import { confirm } from '../confirm.js'
+import { fitsShape, ID_PATTERN, isId, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
 import { chunkIds, filterOf } from './id-filters.js'
-import { createPostgrestClient, type PostgrestRows } from './postgrest-client.js'
+import { createPostgrestClient, TOO_MUCH, type PostgrestRows } from './postgrest-client.js'
 import { createPublicRows, type Asking, type PublicRows } from './public-rows.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
@@ -50,11 +51,12 @@ interface UserAsking extends Asking {
   readonly token: string
 }
 
-async function list ({ readIds, token, signal }: UserAsking, table: QualifiedName): Promise<readonly string[]> {
+/** `only`: a filter, encoded, or nothing. */
+async function listRows ({ readIds, token, signal }: UserAsking, table: QualifiedName, only: string): Promise<readonly string[]> {
   const ids: string[] = []
   // Where the project returns fewer rows than were asked for, the count tells, and the list goes on: it is never cut.
   for (let total = Infinity; ids.length < Math.min(total, LIST_LIMIT);) {
-    const filter = `order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
+    const filter = `${only}order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
     const page: PostgrestRows | null = await readIds({ table, filter, token, counted: true, signal })
     if (page === null || page.total === null) throw new AccessError('bad_answer', 'PostgREST did not count the rows', { answered: true })
     if (page.ids.length === 0) break
@@ -62,6 +64,19 @@ async function list ({ readIds, token, signal }: UserAsking, table: QualifiedNam
     total = page.total
   }
   return ids
+}
+
+/**
+ * Anybody may have put rows into a shared table whose ids no client can ask for: many, or one of a megabyte. They must not crowd out
+ * the others. Only a column of text can hold such an id, and only there PostgREST knows a pattern.
+ */
+async function list (asking: UserAsking, table: QualifiedName): Promise<readonly string[]> {
+  const all = await listRows(asking, table, '').catch((error: unknown) => {
+    if (error instanceof AccessError && error.code === TOO_MUCH) return null
+    throw error
+  })
+  const isCut = all === null || (all.length >= LIST_LIMIT && !all.every(isId))
+  return isCut ? await listRows(asking, table, `id=match.${encodeURIComponent(ID_PATTERN)}&`) : all
 }
 
 /** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
@@ -111,7 +126,8 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
 
   async function askFor (asking: UserAsking, { claim }: Kind, ids: readonly string[] | '*'): Promise<readonly string[]> {
     const table = tables[claim]
-    const found = ids === '*' ? await list(asking, table) : await find(asking, table, ids)
+    // What nobody could subscribe to is no matter of the anon key's either: one row with such an id costs nobody else anything.
+    const found = confirm(ids, ids === '*' ? await list(asking, table) : await find(asking, table, ids))
     // After the user's question: row security that goes off between the two costs an answer, and shows no row.
     return isPublic[claim] ? found : await shownToNobody.keepPrivate(table, found, asking)
   }

@@ -155,6 +155,22 @@ t.test('a list is never cut where the project returns fewer rows than were asked
   }
 })
 
+t.test('rows of others whose ids nobody can ask for cost nobody anything: long ones, one of a megabyte, a thousand that come first', async (t) => {
+  await owner.unsafe(`
+    create table public.shared (id text); alter table public.shared enable row level security;
+    create policy everybody on public.shared for select to authenticated using (true);
+    grant select on public.shared to authenticated; insert into public.shared values ('z1'), ('z2')`)
+  const authorizer = await startAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.shared' } })
+  const wrong: unknown[] = []
+  for (const odd of ["repeat('L', 129)", "repeat('L', 20000)", "repeat('L', 1000000)", "' ' || generate_series(1, 1001)"]) {
+    await owner.unsafe(`insert into public.shared select ${odd}`)
+    const seen = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] } }).then(({ agents }) => agents.join(), String)
+    if (seen !== 'z1,z2') wrong.push([odd, seen.slice(0, 100)])
+    await owner.unsafe("delete from public.shared where id not like 'z%'")
+  }
+  t.same(wrong, [])
+})
+
 t.test('a token that PostgREST does not take is no answer, and no failure of PostgREST', async (t) => {
   const authorizer = createAuthorizer(t)
   const forged = createSigner({ key: 'another key of the tests, long enough for HS256' })({ sub: 'alice', role: 'authenticated' })
