@@ -6,6 +6,7 @@ import { confirm } from '../confirm.js'
 import { fitsShape, ID_PATTERN, isId, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
 import { chunkIds, filterOf } from './id-filters.js'
+import { limitRequests } from './limit-requests.js'
 import { createPostgrestClient, TOO_MUCH, type PostgrestRows } from './postgrest-client.js'
 import { createPublicRows, type Asking, type PublicRows } from './public-rows.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
@@ -33,6 +34,8 @@ export interface SupabaseAccessSettings {
 
 /** Checks that ask PostgREST at once. */
 const MAX_CHECKS = 32
+/** Requests that one check has open at once. */
+const MAX_REQUESTS = 4
 const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smallint']
 
 /** An authorizer that gives no row that its project shows to nobody in particular. */
@@ -135,7 +138,7 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
     // With the first request that fails the check has failed: its others end.
     const failed = new AbortController()
-    const asking = { readIds: readIds, token, signal: AbortSignal.any([signal, failed.signal]) }
+    const asking = { readIds: limitRequests(readIds, MAX_REQUESTS), token, signal: AbortSignal.any([signal, failed.signal]) }
     try {
       const found = KINDS.map(async kind => [kind.claim, await askFor(asking, kind, asked[kind.claim])] as const)
       const answers = new Map(await Promise.all(found))

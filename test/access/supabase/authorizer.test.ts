@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createSigner } from 'fast-jwt'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
@@ -169,6 +172,50 @@ t.test('rows of others whose ids nobody can ask for cost nobody anything: long o
     await owner.unsafe("delete from public.shared where id not like 'z%'")
   }
   t.same(wrong, [])
+})
+
+/** Hands requests on, those of the anon key in fours; of `expected` of them the last ones as they come. */
+async function startInFours (t: Test, expected: number): Promise<{ url: string, mostOpen: () => number, asked: () => number }> {
+  let [open, most, asked] = [0, 0, 0]
+  const held: Array<() => void> = []
+  const server = createServer((request, response) => {
+    const pass = (): void => {
+      const headers = Object.fromEntries(['accept-profile', 'apikey', 'authorization', 'prefer'].flatMap(name => request.headers[name] === undefined ? [] : [[name, String(request.headers[name])]]))
+      void fetch(`${api.url}${request.url}`, { headers }).then(async (answer) => {
+        const body = await answer.text()
+        open--
+        response.writeHead(answer.status, { 'content-range': answer.headers.get('content-range') ?? '*/*' }).end(body)
+      })
+    }
+    most = Math.max(most, ++open)
+    if (request.headers.authorization !== `Bearer ${api.anonKey}`) return pass()
+    asked++
+    held.push(pass)
+    if (held.length === 4 || asked === expected) for (const release of held.splice(0)) release()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, mostOpen: () => most, asked: () => asked }
+}
+
+t.test('what a user sees of a long list is judged by few requests, four at a time, and one that is public costs no more', async (t) => {
+  await owner.unsafe(`
+    create role anon nologin; grant anon to portcullis_login; grant usage on schema public to anon;
+    create table public.many (id uuid primary key, is_public boolean not null default false); alter table public.many enable row level security;
+    create policy everybody on public.many for select to authenticated using (true); create policy shown on public.many for select to anon using (is_public);
+    grant select on public.many to authenticated, anon; insert into public.many select gen_random_uuid() from generate_series(1, 1000)`)
+  t.teardown(() => owner.unsafe('drop owned by anon; drop role anon').then(() => {}, () => {}))
+  for (const shown of [0, 1]) {
+    if (shown === 1) await owner.unsafe('update public.many set is_public = true where id = (select id from public.many limit 1)')
+    const way = await startInFours(t, 10)
+    const authorizer = createAuthorizer(t, { url: way.url, relations: { ...RELATIONS, agents: 'public.many' }, publicTables: ['none'] })
+    const { agents } = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] } })
+    t.same([agents.length, way.asked(), way.mostOpen()], [1000 - shown, 10, 4])
+  }
 })
 
 t.test('a token that PostgREST does not take is no answer, and no failure of PostgREST', async (t) => {
