@@ -42,7 +42,10 @@ export function selectFacts ({ role, counted: { oids, functions, readers } }: Fa
     from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) any (${counted}) and a.attname operator(pg_catalog.=) 'id'`,
     // A view or a policy that is replaced has another row, by another transaction.
     `select 'fact', pg_catalog.concat_ws(' ', w.oid, w.xmin) from pg_catalog.pg_rewrite w where w.ev_class operator(pg_catalog.=) any (${counted})`,
-    `select 'fact', pg_catalog.concat_ws(' ', o.oid, o.xmin) from pg_catalog.pg_policy o where o.polrelid operator(pg_catalog.=) any (${counted})`,
+    // For whom a policy holds changes with memberships as well.
+    `select 'fact', pg_catalog.concat_ws(' ', o.oid, o.xmin, (select pg_catalog.array_agg(pg_catalog.pg_has_role(${role}, m.role, 'MEMBER'))
+      from pg_catalog.unnest(o.polroles) m (role) where m.role operator(pg_catalog.<>) 0))
+    from pg_catalog.pg_policy o where o.polrelid operator(pg_catalog.=) any (${counted})`,
     'select \'fact\', pg_catalog.concat_ws(\' \', s.setdatabase, s.setrole, s.setconfig) from pg_catalog.pg_db_role_setting s',
     ...(functions.length === 0 ? [] : [`select 'fact', pg_catalog.concat_ws(' ', p.oid, p.xmin) from pg_catalog.pg_proc p where p.oid operator(pg_catalog.=) any (${listOf(functions)})`]),
     ...(readers.length === 0
