@@ -160,7 +160,7 @@ export const EVENTS = {
   },
   'access.warning': {
     level: 'warn',
-    when: 'something about the database should be looked at, and is no fault by itself: at the start, and each time, but once a minute, that rows are given to nobody because the anon key alone sees them',
+    when: 'something about the database should be looked at, and is no fault by itself: at the start and when it begins later, such as an anon key that may not look any more; and each time, but once a minute, that rows are given to nobody because that key alone sees them',
     fields: ['reason'],
     optional: []
   },
