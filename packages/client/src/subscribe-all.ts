@@ -52,7 +52,8 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
 
   async function undo (): Promise<void> {
     undecided.end(topics)
-    const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
+    const stars = topics.filter(isStar)
+    const ids = [...new Set([...topics, ...done, ...undecided.broughtUnder(stars)])].filter(topic => !isStar(topic))
     wanted.drop(undecided.take(stars))
     for (const part of toChunks(ids, maxIds())) {
       // Looked at as each part goes out: others may ask for some of it meanwhile.
