@@ -8,6 +8,7 @@ import { createNodeStore } from '../nodes/node-store.js'
 import { createOwnRecords } from '../nodes/own-records.js'
 import { createTakeover, type LostConnection } from '../nodes/takeover.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { waitAtMost } from '../redis/bounded-wait.js'
 import { isAway } from '../redis/failure.js'
 import type { OnFault } from './report.js'
 
@@ -34,6 +35,8 @@ export interface NodesDeps {
 /** What an upgrade may still do after its deadline: calls under way end. */
 const PENDING_MARGIN_MS = 5000
 const MAX_TIMEOUT_MS = 1000
+/** How long the last closed lines wait for Redis to tell which of them others have written. */
+const FLUSH_TIMEOUTS = 4
 const monotonic = (): number => performance.now()
 
 /** Puts together what gives every connection its one closed line though processes die. Without Redis nobody survives: no part of it. */
@@ -59,8 +62,9 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     },
     mayRestore: heartbeat.isCurrent,
     async start () {
+      redis.keepWhile(heartbeat.isInDoubt)
       heartbeat.start({
-        onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
+        onReturn: async (limitMs) => { lines.markClaimed(await store.readClaimed(limitMs)) },
         onBeat: () => {
           redis.noteProbe(true)
           void records.tend()
@@ -77,8 +81,11 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
       if (redis.isUp()) await firstBeat
     },
     async close () {
-      await Promise.all([takeover.stop(), lines.flush()])
+      const flushed = lines.flush()
+      // Lines that wait for a Redis that does not answer are written rather than lost with this process.
+      await Promise.all([takeover.stop(), waitAtMost(flushed, FLUSH_TIMEOUTS * timeoutMs, 'the last closed lines').catch(() => {})])
       await heartbeat.stop()
+      await flushed
       await store.leave().catch(() => { /* Redis is away: the records of these connections stay until another node claims them */ })
     }
   }
