@@ -17,8 +17,11 @@ export interface Nodes {
   readonly closed: Audit['closed']
   /** Records that Redis does not have are lost, not claimed by others. */
   readonly mayRestore: () => boolean
-  /** Resolves when the other processes know of this one, or Redis is away. */
-  start (): Promise<void>
+  /**
+   * Resolves when the other processes know of this one, or Redis is away. `onAway`: a heartbeat found no connection to Redis, also where
+   * nobody comes to this process whose attempt would find that out.
+   */
+  start (onAway: () => void): Promise<void>
   /** Leaves nothing behind, if Redis answers. The connections must have ended, and the limiter must be closed. Never rejects. */
   close (): Promise<void>
 }
@@ -61,7 +64,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
       lines.closed(connection, closed)
     },
     mayRestore: heartbeat.isCurrent,
-    async start () {
+    async start (onAway) {
       redis.keepWhile(heartbeat.isInDoubt)
       heartbeat.start({
         onReturn: async (limitMs) => { lines.markClaimed(await store.readClaimed(limitMs)) },
@@ -73,6 +76,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
           // A foreign value at a key, or a right that is missing, says nothing of the connections. Nor does a connection that
           // broke, which a renewal does itself: counted as a probe, one renewal would bring on the next.
           if (error !== null) redis.noteProbe(!isAway(error))
+          if (error !== null && !redis.isUp()) onAway()
           records.distrust()
         }
       })
