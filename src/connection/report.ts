@@ -28,7 +28,8 @@ export interface Report {
   /** One frame passed the message limit. */
   messageAllowed (): void
   messageLimited (session: Session): void
-  accessDenied (session: Session, topics: readonly string[]): void
+  /** `detail`: which right is missing. */
+  accessDenied (session: Session, topics: readonly string[], detail: string | undefined): void
   untrustedForwardedFor (peer: ClientAddress): void
   /** Something threw where nothing may. */
   fault (error: unknown, where: string): void

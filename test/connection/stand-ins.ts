@@ -155,7 +155,7 @@ export function createTestReport (): TestReport {
     closed: (session, code, reason) => { lines.push(`closed ${session.connectionId} ${code} ${reason}`) },
     messageAllowed: () => { lines.push('message allowed') },
     messageLimited: () => { lines.push('message limited') },
-    accessDenied: (_session, topics) => { lines.push(`denied ${topics.join(' ')}`) },
+    accessDenied: (_session, topics, detail) => { lines.push(`denied ${topics.join(' ')}: ${detail}`) },
     untrustedForwardedFor: (peer) => { lines.push(`forwarded ${peer.ip}`) },
     fault: (error) => { faults.push(error) }
   }
