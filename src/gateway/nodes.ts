@@ -76,7 +76,8 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
           // A foreign value at a key, or a right that is missing, says nothing of the connections. Nor does a connection that
           // broke, which a renewal does itself: counted as a probe, one renewal would bring on the next.
           if (error !== null) redis.noteProbe(!isAway(error))
-          if (error !== null && !redis.isUp()) onAway()
+          // One that has just broken may be there again in a moment, and why it is not only an attempt to connect can tell.
+          if (error !== null && !redis.isUp() && redis.lastError() !== null) onAway()
           records.distrust()
         }
       })
