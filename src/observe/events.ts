@@ -49,9 +49,10 @@ export const EVENTS = {
   },
   'access.denied': {
     level: 'warn',
-    when: 'an open connection asked for what its user may not see, or lost the right to it',
+    when: 'an open connection asked for what its user may not see (`detail`: `access`), lost the right to it (`access lost`), or sent without the scope ' +
+      '`ws:send` (`scope`) or while no token is checked (`insecure`)',
     fields: ['ip', 'reason'],
-    optional: [...WHO, 'path', 'topics', 'suppressed']
+    optional: [...WHO, 'path', 'detail', 'topics', 'suppressed']
   },
   'address.banned': {
     level: 'warn',

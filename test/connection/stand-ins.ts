@@ -157,7 +157,7 @@ export function createTestReport (): TestReport {
     messageAllowed: () => { lines.push('message allowed') },
     recovery: (isRecovered) => { lines.push(`recovered ${isRecovered}`) },
     messageLimited: () => { lines.push('message limited') },
-    accessDenied: (_session, topics) => { lines.push(`denied ${topics.join(' ')}`) },
+    accessDenied: (_session, topics, detail) => { lines.push(`denied ${topics.join(' ')}: ${detail}`) },
     untrustedForwardedFor: (peer) => { lines.push(`forwarded ${peer.ip}`) },
     fault: (error) => { faults.push(error) }
   }
