@@ -3,6 +3,9 @@
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { ClientFrame, SubscribedFrame, UnsubscribedFrame } from '../../packages/client/src/frames.js'
+import { SYSTEM_CLOCK } from '../../packages/client/src/clock.js'
+import { createRecovery } from '../../packages/client/src/recovery.js'
+import type { AskOptions } from '../../packages/client/src/requests.js'
 import { RequestError } from '../../packages/client/src/request-error.js'
 import { subscribeAll } from '../../packages/client/src/subscribe-all.js'
 import { toTopics, type Filters } from '../../packages/client/src/topics.js'
@@ -31,8 +34,12 @@ class Gateway {
 
   constructor (private readonly random: Random) {}
 
-  readonly ask = async (frame: ClientFrame): Promise<Answer> => await new Promise((resolve, reject) => {
-    this.frames.push({ frame: frame as Asked, answer: resolve, refuse: reject })
+  readonly ask = async (frame: ClientFrame, { onAnswer }: AskOptions = {}): Promise<Answer> => await new Promise((resolve, reject) => {
+    const answer = (given: Answer): void => {
+      onAnswer?.(given)
+      resolve(given)
+    }
+    this.frames.push({ frame: frame as Asked, answer, refuse: reject })
   })
 
   serve (): void {
@@ -47,7 +54,7 @@ class Gateway {
       this.answers.push(() => { next.refuse(new RequestError('forbidden', 'no')) })
     } else {
       for (const topic of topics) this.subscribed.add(topic)
-      this.answers.push(() => { next.answer({ type: 'subscribed', ...lists }) })
+      this.answers.push(() => { next.answer({ type: 'subscribed', ...lists, positions: {} }) })
     }
   }
 }
@@ -63,7 +70,10 @@ async function runOrder (seed: number): Promise<{ readonly named: string[], read
   const random = createRandom(seed)
   const gateway = new Gateway(random)
   const wanted = createWanted({})
-  const ended = new AbortController().signal
+  const recovery = createRecovery({
+    url: new URL('ws://gateway/ws'), storage: undefined, onRecovered () {}, onGap () {}, clock: SYSTEM_CLOCK
+  })
+  const pause = async (): Promise<void> => {}
   const named: string[] = []
   let [toStart, underWay] = [2 + random.below(3), 0]
 
@@ -71,7 +81,7 @@ async function runOrder (seed: number): Promise<{ readonly named: string[], read
     toStart--
     underWay++
     const topics = toTopics(pickFilters(random))
-    subscribeAll({ topics, eventTypes: undefined, wanted, maxIds: () => 2, ask: gateway.ask, ended })
+    subscribeAll({ topics, eventTypes: undefined, last: undefined, wanted, recovery, maxIds: () => 2, ask: gateway.ask, pause })
       .then(() => { named.push(...topics) }, () => { /* what it brought alone is undone */ })
       .finally(() => { underWay-- })
   }

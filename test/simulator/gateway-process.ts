@@ -59,7 +59,7 @@ export class GatewayProcess {
     const host = this.host = new Host(world.scheduler)
     const store = this.store = new StoreLink(world, redis, host)
     const subscriber = this.subscriber = new SubscriberLink(world, redis, host)
-    const { maxBufferedBytes, history: { events } } = world.knobs
+    const { maxBufferedBytes, history: { events, keepMs } } = world.knobs
     const { epochNow, steadyNow } = world
     const witness = new Witness(doubts)
     const logs = this.logs = createTopicLogs({
@@ -127,6 +127,7 @@ export class GatewayProcess {
     this.publishing = publishThroughHistory(store)
     this.open = createOpenSession(createTestContext({
       node: name,
+      historyS: keepMs / 1000,
       limits: { frame_bytes: 65_536, messages: 10_000, message_window_s: 60, connections: 100, filter_ids: MAX_IDS, subscribes_per_s: 10 },
       maxBufferedBytes,
       clocks: { steadyNow, epochNow },
