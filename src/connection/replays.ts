@@ -67,13 +67,8 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes, timer
     const live = logs.positionOf(topic)
     if (isThere === true || live === null) return session.socket.together(() => { run(session, topic) })
     // A store that is away does not say what it has, and is not waited for; only it knows which numbering is in force.
-    if (isThere === false || live.epoch === cursor.position?.epoch) return skip(session, topic, live)
+    if (isThere === false || live.epoch === cursor.position?.epoch) return skip(delivery, session, topic, live)
     timers.after(RETRY_MS, () => { if (session.held?.get(topic) === cursor) guarded(session, topic) })
-  }
-
-  function skip (session: Session, topic: string, live: Position): void {
-    delivery.tellGapTo(session, topic, live)
-    delivery.goLive(session, topic)
   }
 
   function guarded (session: Session, topic: string): void {
@@ -112,4 +107,10 @@ function give (session: Session, topic: string, { cursor, entry, maxBufferedByte
   if (entry.event === null || session.eventTypes?.has(entry.event) === false) return passOver(session, topic)
   session.passedOver?.delete(topic)
   sendText(session, entry.offset <= cursor.replayedTo ? replayOf(entry) : entry.frame, maxBufferedBytes)
+}
+
+/** What it needs is not there any more: it goes on with the live events. */
+function skip (delivery: ReplaysDeps['delivery'], session: Session, topic: string, live: Position): void {
+  delivery.tellGapTo(session, topic, live)
+  delivery.goLive(session, topic)
 }

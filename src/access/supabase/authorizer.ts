@@ -99,6 +99,24 @@ async function pick (asking: UserAsking, table: QualifiedName, ids: readonly str
 }
 
 /**
+ * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
+ * the ids of each stricter form are asked for. What worked is not kept in mind for others: a policy that stumbles over
+ * one user's claims answers with the same code.
+ */
+async function find (asking: UserAsking, table: QualifiedName, ids: readonly string[]): Promise<readonly string[]> {
+  let tried = ids.length + 1
+  for (const shape of SHAPES) {
+    const fitting = ids.filter((id) => fitsShape(shape, id))
+    // Each form of number is a part of the one before: as many are the same ones.
+    if (fitting.length === 0 || fitting.length === tried) continue
+    tried = fitting.length
+    const found = await pick(asking, table, fitting)
+    if (found !== null) return found
+  }
+  return []
+}
+
+/**
  * Makes the authorizer that asks PostgREST with the user's own token: role and claims are set there, and Row Level
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
@@ -108,24 +126,6 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
   const shownToNobody = composePublicRows(settings)
-
-  /**
-   * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
-   * the ids of each stricter form are asked for. What worked is not kept in mind for others: a policy that stumbles over
-   * one user's claims answers with the same code.
-   */
-  async function find (asking: UserAsking, table: QualifiedName, ids: readonly string[]): Promise<readonly string[]> {
-    let tried = ids.length + 1
-    for (const shape of SHAPES) {
-      const fitting = ids.filter((id) => fitsShape(shape, id))
-      // Each form of number is a part of the one before: as many are the same ones.
-      if (fitting.length === 0 || fitting.length === tried) continue
-      tried = fitting.length
-      const found = await pick(asking, table, fitting)
-      if (found !== null) return found
-    }
-    return []
-  }
 
   async function askFor (asking: UserAsking, { claim }: Kind, ids: readonly string[] | '*'): Promise<readonly string[]> {
     const table = tables[claim]

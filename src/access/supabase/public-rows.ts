@@ -70,14 +70,47 @@ const showsRows = (sight: Sight): boolean => 'rows' in sight && sight.rows.ids.l
  * anon key: a row that this key alone sees is no proof of its user's right. One row may be public for other reasons, as its owner
  * can often make it so; so each row is judged by itself, with each answer, and no user can end what others were given.
  */
-export function createPublicRows ({ anonKey, takesFirstLook, chunk, filterOf, onShown }: PublicRowsOptions): PublicRows {
-  const standings = new Map<QualifiedName, Standing>()
-  /** What is known of a table now, and was told. */
-  const told = new Map<QualifiedName, string | null>()
+export function createPublicRows (options: PublicRowsOptions): PublicRows {
+  return new AnonRows(options)
+}
 
-  async function see (table: QualifiedName, filter: string, { readIds, signal }: Asking, counted = false): Promise<Sight> {
+class AnonRows implements PublicRows {
+  private readonly standings = new Map<QualifiedName, Standing>()
+  /** What is known of a table now, and was told. */
+  private readonly told = new Map<QualifiedName, string | null>()
+
+  constructor (private readonly options: PublicRowsOptions) {}
+
+  async keepPrivate (table: QualifiedName, ids: readonly string[], asking: Asking): Promise<readonly string[]> {
+    if (ids.length === 0) return ids
+    if (this.options.takesFirstLook && (this.standings.get(table) ?? 'public') === 'public') {
+      this.tell(table, await this.lookAt(table, asking))
+      if (this.standings.get(table) === 'public') return ids
+    }
     try {
-      const rows = await readIds({ table, filter, token: anonKey, counted, signal })
+      return await this.judge(table, ids, asking)
+    } catch (error) {
+      if (!isAnswer(error)) throw error
+      const isGiven = this.standings.get(table) === 'unclear'
+      this.tell(table, describeUnclear(table, isGiven, error.message))
+      if (!isGiven) throw error
+      return ids
+    }
+  }
+
+  async look (table: QualifiedName, asking: Asking): Promise<string | null> {
+    const sentence = await this.lookAt(table, asking)
+    this.told.set(table, sentence)
+    return sentence
+  }
+
+  async describe (table: QualifiedName, asking: Asking): Promise<string | null> {
+    return this.describeSight(table, await this.see(table, 'limit=1', asking))
+  }
+
+  private async see (table: QualifiedName, filter: string, { readIds, signal }: Asking, counted = false): Promise<Sight> {
+    try {
+      const rows = await readIds({ table, filter, token: this.options.anonKey, counted, signal })
       if (rows === null) throw new AccessError('bad_answer', 'PostgREST did not take ids that it had sent', { answered: true })
       return rows.denied ? DENIED : { rows }
     } catch (error) {
@@ -86,44 +119,44 @@ export function createPublicRows ({ anonKey, takesFirstLook, chunk, filterOf, on
     }
   }
 
-  function describeSight (table: QualifiedName, sight: Sight): string | null {
+  private describeSight (table: QualifiedName, sight: Sight): string | null {
     if ('refusedBy' in sight) return describeUnseen(table, sight.refusedBy === 'database', sight.said)
     if (!showsRows(sight)) return null
-    return takesFirstLook && (standings.get(table) ?? 'public') === 'public' ? describeGiven(table) : describeShown(table)
+    return this.options.takesFirstLook && (this.standings.get(table) ?? 'public') === 'public' ? describeGiven(table) : describeShown(table)
   }
 
   /** A refusal of the key itself says nothing of this table: what was public stays so. */
-  function settle (table: QualifiedName, sight: Sight): void {
-    const before = standings.get(table)
-    if (showsRows(sight)) standings.set(table, before ?? (takesFirstLook ? 'public' : 'private'))
-    else if (before !== 'public' || 'rows' in sight || sight.refusedBy === 'database') standings.set(table, 'private')
+  private settle (table: QualifiedName, sight: Sight): void {
+    const before = this.standings.get(table)
+    if (showsRows(sight)) this.standings.set(table, before ?? (this.options.takesFirstLook ? 'public' : 'private'))
+    else if (before !== 'public' || 'rows' in sight || sight.refusedBy === 'database') this.standings.set(table, 'private')
   }
 
-  function tell (table: QualifiedName, sentence: string | null): void {
-    if (sentence !== null && sentence !== told.get(table)) onShown(sentence)
-    told.set(table, sentence)
+  private tell (table: QualifiedName, sentence: string | null): void {
+    if (sentence !== null && sentence !== this.told.get(table)) this.options.onShown(sentence)
+    this.told.set(table, sentence)
   }
 
-  async function look (table: QualifiedName, asking: Asking): Promise<string | null> {
+  private async lookAt (table: QualifiedName, asking: Asking): Promise<string | null> {
     try {
-      const sight = await see(table, 'limit=1', asking)
-      if (standings.get(table) === 'unclear') standings.set(table, 'private')
-      const sentence = describeSight(table, sight)
-      settle(table, sight)
+      const sight = await this.see(table, 'limit=1', asking)
+      if (this.standings.get(table) === 'unclear') this.standings.set(table, 'private')
+      const sentence = this.describeSight(table, sight)
+      this.settle(table, sight)
       return sentence
     } catch (error) {
       if (!isAnswer(error)) throw error
-      if (!standings.has(table)) standings.set(table, takesFirstLook ? 'unclear' : 'private')
-      return describeUnclear(table, standings.get(table) !== 'private', error.message)
+      if (!this.standings.has(table)) this.standings.set(table, this.options.takesFirstLook ? 'unclear' : 'private')
+      return describeUnclear(table, this.standings.get(table) !== 'private', error.message)
     }
   }
 
   /** Those of the ids that the key sees: all of them, also where a project returns fewer rows than match. */
-  async function findShown (table: QualifiedName, ids: readonly string[], asking: Asking): Promise<Shown> {
+  private async findShown (table: QualifiedName, ids: readonly string[], asking: Asking): Promise<Shown> {
     const shown = new Set<string>()
     for (let rest = ids; rest.length > 0;) {
-      const sight = await see(table, filterOf(rest), asking, true)
-      if ('refusedBy' in sight) return { ids: [...shown], refusal: describeSight(table, sight) }
+      const sight = await this.see(table, this.options.filterOf(rest), asking, true)
+      if ('refusedBy' in sight) return { ids: [...shown], refusal: this.describeSight(table, sight) }
       for (const id of sight.rows.ids) shown.add(id)
       if (sight.rows.ids.length === 0 || sight.rows.total === sight.rows.ids.length) break
       rest = rest.filter(id => !shown.has(id))
@@ -131,38 +164,13 @@ export function createPublicRows ({ anonKey, takesFirstLook, chunk, filterOf, on
     return { ids: [...shown], refusal: null }
   }
 
-  async function judge (table: QualifiedName, ids: readonly string[], asking: Asking): Promise<readonly string[]> {
-    const answers = await Promise.all(chunk(ids).map(async piece => await findShown(table, piece, asking)))
-    standings.set(table, 'private')
-    tell(table, answers.find(({ refusal }) => refusal !== null)?.refusal ?? null)
+  private async judge (table: QualifiedName, ids: readonly string[], asking: Asking): Promise<readonly string[]> {
+    const answers = await Promise.all(this.options.chunk(ids).map(async piece => await this.findShown(table, piece, asking)))
+    this.standings.set(table, 'private')
+    this.tell(table, answers.find(({ refusal }) => refusal !== null)?.refusal ?? null)
     const shown = new Set(answers.flatMap(answer => answer.ids))
     const kept = ids.filter(id => !shown.has(id))
-    if (kept.length < ids.length) onShown(describeShown(table))
+    if (kept.length < ids.length) this.options.onShown(describeShown(table))
     return kept
-  }
-
-  return {
-    async keepPrivate (table, ids, asking) {
-      if (ids.length === 0) return ids
-      if (takesFirstLook && (standings.get(table) ?? 'public') === 'public') {
-        tell(table, await look(table, asking))
-        if (standings.get(table) === 'public') return ids
-      }
-      try {
-        return await judge(table, ids, asking)
-      } catch (error) {
-        if (!isAnswer(error)) throw error
-        const isGiven = standings.get(table) === 'unclear'
-        tell(table, describeUnclear(table, isGiven, error.message))
-        if (!isGiven) throw error
-        return ids
-      }
-    },
-    async look (table, asking) {
-      const sentence = await look(table, asking)
-      told.set(table, sentence)
-      return sentence
-    },
-    describe: async (table, asking) => describeSight(table, await see(table, 'limit=1', asking))
   }
 }
