@@ -81,7 +81,7 @@ export const SETTINGS = {
   SUPABASE_URL: text('Supabase project URL'),
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
-  SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose`),
+  SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose, or \`none\`; unset: what the first look shows`),
   ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?}]`', { maxLength: 65_536 }),
   JWKS_ALLOW_HTTP: flag('allow http issuers that are not on loopback'),
   JWKS_MAX_AGE_S: seconds('keys older than this are refreshed', 600),

@@ -6,7 +6,8 @@ import { encodeEvent } from '../wire/event-frame.js'
 import { createGapFrames } from './gap-frames.js'
 import { endIfSlow, sendText } from './send-end-close.js'
 import type { Session } from './session.js'
-import { createTopicListeners, isHeld, joinsNatively, type TopicListeners } from './topic-listeners.js'
+import { createTopicListeners, isHeld, type TopicListeners } from './topic-listeners.js'
+import { isPersonal } from './topics.js'
 
 /** Null: what is no event only moves positions. */
 const isWanted = ({ eventTypes }: Session, event: string | null): boolean => event !== null && eventTypes?.has(event) !== false
@@ -48,6 +49,7 @@ export function createDelivery (options: DeliveryOptions): Delivery {
 
   /** True: some are held back. */
   function send (topic: string, event: string | null, frame: Uint8Array, isPlain: boolean): boolean {
+    const isOwn = isPersonal(topic)
     let [shared, someAreHeld] = [false, false]
     // A copy is not needed: ending a session removes it from the group, which is allowed.
     for (const session of membersOf(topic)) {
@@ -57,7 +59,7 @@ export function createDelivery (options: DeliveryOptions): Delivery {
         if (isPlain && session.held?.get(topic)?.isRunning === true && isWanted(session, event)) sendText(session, frame, maxBufferedBytes)
       } else if (event === null) {
         passOver(session, topic)
-      } else if (joinsNatively(session, topic)) {
+      } else if (session.eventTypes === null && !isOwn) {
         shared = true
         session.messagesOut++
         session.passedOver?.delete(topic)

@@ -82,9 +82,11 @@ export function createListening ({ logs, delivery, replays, report, timers = SYS
       const found = await findBeginnings(logs, topics.filter(isNew), wish)
       if (session.ending !== null) return
       const { told, beginnings } = tellBeginnings(logs, found, wish, isNew)
-      tell(told)
-      for (const isRecovered of Object.values(told.recovered)) report.recovery(isRecovered)
-      for (const [topic, from] of beginnings) replays.start(session, topic, from, logs.positionOf(topic)?.offset ?? 0)
+      session.socket.together(() => {
+        tell(told)
+        for (const isRecovered of Object.values(told.recovered)) report.recovery(isRecovered)
+        for (const [topic, from] of beginnings) replays.start(session, topic, from, logs.positionOf(topic)?.offset ?? 0)
+      })
     },
     stopListening
   }

@@ -12,8 +12,8 @@ export interface SubscribeLimits {
   readonly maxFilterIds: number
   /** `subscribe` frames a second, per connection. */
   readonly subscribesPerS: number
-  /** Highest `last`: 0 or more. */
-  readonly maxLast: number
+  /** Events that are kept, by kind of topic: 0 or more. */
+  readonly kept: ReadonlyMap<string, number>
   /** Monotonic, in ms. */
   readonly now?: () => number
 }
@@ -43,7 +43,7 @@ export function readSubscribe (session: Session, frame: SubscribeFrame, limits: 
 }
 
 /** Reads what a `subscribe` frame wants of what came before, for the lists that it names. */
-export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFilters, { maxLast }: SubscribeLimits): Wish | Refusal {
+export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFilters, { kept }: SubscribeLimits): Wish | Refusal {
   const isNamed = (text: string): boolean => {
     const topic = parseTopic(text)
     const filter = KINDS.find(({ kind }) => kind === topic?.kind)
@@ -52,8 +52,9 @@ export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFil
   }
   const stranger = Object.keys(since).find(text => !isNamed(text))
   if (stranger !== undefined) return refuse('bad_request', { message: 'since: a topic that this frame does not name' })
+  const maxLast = Math.max(...kept.values())
   if (last !== undefined && last > maxLast) return refuse('bad_request', { message: maxLast === 0 ? 'last: no events are kept here' : `last: at most ${maxLast}` })
-  return { since: new Map(Object.entries(since)), last: last ?? null }
+  return { since: new Map(Object.entries(since)), last: last ?? null, kept }
 }
 
 /** Counts one frame; how long until the next is allowed, in ms, when this one was too many, else 0. */

@@ -1,3 +1,4 @@
+import { parseTopic } from '../bus/topics.js'
 import type { HeadAnswer } from '../history/history.js'
 import { formatPosition, parsePosition, type Position } from '../history/position.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
@@ -8,9 +9,11 @@ export interface Wish {
   readonly since: ReadonlyMap<string, string>
   /** How many of the newest events of each other topic it wants; null: none. */
   readonly last: number | null
+  /** How many are kept, by kind of topic: `last` gives no more. */
+  readonly kept: ReadonlyMap<string, number>
 }
 
-export const NO_WISH: Wish = { since: new Map(), last: null }
+export const NO_WISH: Wish = { since: new Map(), last: null, kept: new Map() }
 
 /** Where a connection begins in a topic: after `from`; null: with the live events. */
 type Beginnings = ReadonlyMap<string, Position | null>
@@ -26,11 +29,14 @@ export interface Told {
  * the store does not answer.
  */
 export async function findBeginnings (
-  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last }: Wish
+  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last, kept }: Wish
 ): Promise<Beginnings> {
   return new Map(await Promise.all(topics.map(async (topic): Promise<[string, Position | null]> => {
     const text = since.get(topic)
-    if (text === undefined) return [topic, last === null ? null : await logs.reachLast(topic, last)]
+    if (text === undefined) {
+      const count = Math.min(last ?? 0, kept.get(parseTopic(topic)?.kind ?? '') ?? 0)
+      return [topic, count === 0 ? null : await logs.reachLast(topic, count)]
+    }
     const from = parsePosition(text)
     return [topic, from !== null && await logs.reach(topic, from) ? from : null]
   })))
@@ -41,7 +47,7 @@ export async function findBeginnings (
  * what was withdrawn, or `*` no longer shows, is not to be had.
  */
 export function tellBeginnings (
-  logs: Pick<TopicLogs, 'positionOf'>, found: Beginnings, { since }: Wish, isHeld: (topic: string) => boolean
+  logs: Pick<TopicLogs, 'positionOf'>, found: Beginnings, { since, last }: Wish, isHeld: (topic: string) => boolean
 ): { readonly told: Told, readonly beginnings: Beginnings } {
   const [positions, recovered]: [Record<string, string>, Record<string, boolean>] = [{}, {}]
   const beginnings = new Map<string, Position | null>()
@@ -50,9 +56,11 @@ export function tellBeginnings (
     if (!isHeld(topic)) continue
     const live = logs.positionOf(topic)
     const isGood = from !== null && from.epoch === live?.epoch
-    beginnings.set(topic, isGood ? from : null)
-    if (live !== null) positions[topic] = formatPosition(live)
     if (since.has(topic)) recovered[topic] = isGood
+    // More may have come since it was read.
+    const least = isGood && !since.has(topic) && last !== null ? live.offset - last : 0
+    beginnings.set(topic, isGood ? { ...from, offset: Math.max(from.offset, least) } : null)
+    if (live !== null) positions[topic] = formatPosition(live)
   }
   return { told: { positions, recovered }, beginnings }
 }
@@ -78,8 +86,9 @@ export function findOwnBeginning (
   const heard = logs.positionOf(topic)
   const head = given ?? logs.headOf(topic, from)
   const read = head === null ? null : { epoch: head.epoch, offset: head.top }
-  // The store's word is the newer one where the numbering has changed.
-  const position = heard === null || (read !== null && read.epoch !== heard.epoch) ? read : heard
+  // The store's word is the newer one where the numbering has changed, or this process has not heard all yet.
+  const isNewer = read !== null && (heard === null || read.epoch !== heard.epoch || read.offset > heard.offset)
+  const position = isNewer ? read : heard
   if (since === null) return { position, from: position, recovered: null }
   const isThere = from !== null && from.epoch === position?.epoch &&
     (logs.holdsAfter(topic, from) || (head !== null && head.epoch === from.epoch && from.offset <= head.top && head.isKept))

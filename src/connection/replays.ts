@@ -1,4 +1,5 @@
 import type { Position } from '../history/position.js'
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 import { replayOf, type LogEntry } from '../topic-log/log-entry.js'
 import type { TopicLogs } from '../topic-log/topic-logs.js'
 import type { Cursor } from './cursor.js'
@@ -12,7 +13,11 @@ export interface ReplaysDeps {
   readonly delivery: Pick<Delivery, 'goLive' | 'heldOf' | 'tellGapTo'>
   readonly report: Pick<Report, 'fault'>
   readonly maxBufferedBytes: number
+  readonly timers?: Pick<Timers, 'after'>
 }
+
+/** A store that is away is asked again after this. */
+const RETRY_MS = 1000
 
 /** Moves connections through the logs of their topics, from where each stands to the live events. */
 export interface Replays {
@@ -24,7 +29,7 @@ export interface Replays {
   moveOn (topic: string): void
 }
 
-export function createReplays ({ logs, delivery, report, maxBufferedBytes }: ReplaysDeps): Replays {
+export function createReplays ({ logs, delivery, report, maxBufferedBytes, timers = SYSTEM_TIMERS }: ReplaysDeps): Replays {
   /** Gives what a connection can take now. The turn in which it stands where the live events begin makes it live. */
   function run (session: Session, topic: string): void {
     const cursor = session.held?.get(topic)
@@ -33,7 +38,8 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
       const live = logs.positionOf(topic)
       const { position } = cursor
       if (live === null || position === null) return delivery.goLive(session, topic)
-      if (position.epoch !== live.epoch) return skip(session, topic, live)
+      // Which of the two is in force the store knows: its word as the connection opened may be newer than what was heard here.
+      if (position.epoch !== live.epoch) return load(session, topic, cursor, position)
       if (position.offset === live.offset) return delivery.goLive(session, topic)
       // It has had more than was heard here, which is on its way.
       if (position.offset > live.offset) return
@@ -50,28 +56,24 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes }: Rep
   /** Reads what it needs; where that is not there any more, it goes on with the live events. */
   function load (session: Session, topic: string, cursor: Cursor, position: Position): void {
     cursor.isLoading = true
-    // A store that is away does not say what it has, and must not be waited for.
-    logs.reach(topic, position).catch(() => false).then((isThere) => {
+    logs.reach(topic, position).catch(() => null).then((isThere) => {
       cursor.isLoading = false
       takeLoaded(session, topic, cursor, isThere)
     }).catch((error: unknown) => { report.fault(error, 'replay') })
   }
 
-  function takeLoaded (session: Session, topic: string, cursor: Cursor, isThere: boolean): void {
+  function takeLoaded (session: Session, topic: string, cursor: Cursor, isThere: boolean | null): void {
     if (session.held?.get(topic) !== cursor) return
     const live = logs.positionOf(topic)
-    if (!isThere && live !== null) return skip(session, topic, live)
-    run(session, topic)
-  }
-
-  function skip (session: Session, topic: string, live: Position): void {
-    delivery.tellGapTo(session, topic, live)
-    delivery.goLive(session, topic)
+    if (isThere === true || live === null) return session.socket.together(() => { run(session, topic) })
+    // A store that is away does not say what it has, and is not waited for; only it knows which numbering is in force.
+    if (isThere === false || live.epoch === cursor.position?.epoch) return skip(delivery, session, topic, live)
+    timers.after(RETRY_MS, () => { if (session.held?.get(topic) === cursor) guarded(session, topic) })
   }
 
   function guarded (session: Session, topic: string): void {
     try {
-      run(session, topic)
+      session.socket.together(() => { run(session, topic) })
     } catch (error) {
       report.fault(error, 'replay')
     }
@@ -105,4 +107,10 @@ function give (session: Session, topic: string, { cursor, entry, maxBufferedByte
   if (entry.event === null || session.eventTypes?.has(entry.event) === false) return passOver(session, topic)
   session.passedOver?.delete(topic)
   sendText(session, entry.offset <= cursor.replayedTo ? replayOf(entry) : entry.frame, maxBufferedBytes)
+}
+
+/** What it needs is not there any more: it goes on with the live events. */
+function skip (delivery: ReplaysDeps['delivery'], session: Session, topic: string, live: Position): void {
+  delivery.tellGapTo(session, topic, live)
+  delivery.goLive(session, topic)
 }

@@ -30,7 +30,8 @@ export interface Report {
   /** A client named a position: whether all that came after it is given. */
   recovery (isRecovered: boolean): void
   messageLimited (session: Session): void
-  accessDenied (session: Session, topics: readonly string[]): void
+  /** `detail`: which right is missing. */
+  accessDenied (session: Session, topics: readonly string[], detail: string | undefined): void
   untrustedForwardedFor (peer: ClientAddress): void
   /** Something threw where nothing may. */
   fault (error: unknown, where: string): void

@@ -36,7 +36,7 @@ export async function subscribeSession (deps: SubscribeDeps, session: Session, {
   const granted = await permitSession(deps, session, filters)
   if (session.ending !== null) return
   if (!isGranted(granted)) {
-    if (granted.name === 'forbidden') report.accessDenied(session, namedTopics(filters))
+    if (granted.name === 'forbidden') report.accessDenied(session, namedTopics(filters), granted.detail)
     return sendError(session, id, granted, maxBufferedBytes)
   }
   const seen = granted

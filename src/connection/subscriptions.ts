@@ -123,7 +123,7 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
       const held = lost.filter(topic => session.topics.has(topic))
       if (held.length === 0) return
       listening.stopListening(session, held)
-      report.accessDenied(session, held)
+      report.accessDenied(session, held, 'access lost')
       const named = `${held.slice(0, MAX_NAMED).join(', ')}${held.length > MAX_NAMED ? ', …' : ''}`
       sendError(session, undefined, refuse('forbidden', { message: `no longer allowed: ${named}` }), maxBufferedBytes)
     },

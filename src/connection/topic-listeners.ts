@@ -14,7 +14,7 @@ const KEEP = 'keep'
  * The few sockets of one user get that user's events one by one: the native topic that every connection would need for
  * it costs more, in time and memory, than it saves. The native layer keeps the order of both ways at each socket.
  */
-export const joinsNatively = (session: Session, topic: string): boolean => session.eventTypes === null && !isPersonal(topic)
+const joinsNatively = (session: Session, topic: string): boolean => session.eventTypes === null && !isPersonal(topic)
 
 /** Its live events are held back: its cursor gives it what comes before them. */
 export const isHeld = (session: Session, topic: string): boolean => session.held !== null && session.held.has(topic)

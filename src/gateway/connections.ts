@@ -113,7 +113,7 @@ function composeSubscriptions (
     inbound,
     delivery,
     replays,
-    maxLast: Math.max(...config.history.events.values()),
+    kept: config.history.events,
     rights,
     report,
     maxBufferedBytes: config.server.maxBufferedBytes,

@@ -25,7 +25,7 @@ export interface Limits {
   readonly noteUserFull: () => void
   /** Null: without Redis. False also while it hangs or refuses to write. */
   readonly redisUp: () => boolean | null
-  /** Redis was not reached at the start: the policy decides, and says so, before anybody connects. */
+  /** Redis was not reached, at the start or by a heartbeat: the policy decides, and says so, before anybody connects. */
   readonly noteRedisAway: () => void
   close (): Promise<void>
 }

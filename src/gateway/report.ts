@@ -54,7 +54,7 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       metrics.limitDecision('message', dryRun ? 'would_refuse' : 'refused')
       audit.messageLimited(sessionFacts(session), dryRun)
     },
-    accessDenied (session, topics) { audit.accessDenied(sessionFacts(session), topics) },
+    accessDenied (session, topics, detail) { audit.accessDenied(sessionFacts(session), topics, detail) },
     untrustedForwardedFor (peer) { audit.untrustedForwardedFor(peer.ip) },
     fault: onFault
   }

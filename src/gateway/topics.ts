@@ -23,7 +23,7 @@ export interface TopicsDeps {
   /** The name under which this process hears users' own topics; null: it subscribes to each of them. */
   readonly processName: string | null
   readonly log: Logger
-  readonly redisFailures: Pick<RedisFailures, 'note'>
+  readonly redisFailures: Pick<RedisFailures, 'note' | 'noteUnreadable'>
   /** Events that came before were read in one call. */
   readonly onRead: () => void
   /** The program's own bus; null: the configured one. */
@@ -51,7 +51,7 @@ export function composeTopics (deps: TopicsDeps): Topics {
   const settings = deps.config.history
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const { redisFailures, onRead } = deps
-  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.note, onRead })
+  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.noteUnreadable, onRead })
   return { logs, publishing: publishThroughHistory(history) }
 }
 

@@ -1,102 +1,141 @@
-import { OperationFault, outcomeOfOperation } from '../operation-fault.js'
-import { RedisTimeout, waitAtMost } from '../redis/bounded-wait.js'
+import { steadyNow } from '../clocks.js'
+import { OperationFault } from '../operation-fault.js'
+import { afterReading, RedisTimeout } from '../redis/bounded-wait.js'
+import type { Timers } from '../timers.js'
 
-/** Sends a publication; `asText`: with the whole script, which Redis then knows again. */
-export type SendPublication<P> = (publication: P, asText: boolean) => Promise<unknown>
+/** Sends publications of one topic as one call; resolves with what became of each. `asText`: with the whole script. */
+export type SendPublications<P, R> = (batch: readonly P[], asText: boolean) => Promise<ReadonlyArray<PromiseSettledResult<R>>>
 
-/** Publications on their way: those of one topic keep their order, also where Redis has lost the script meanwhile. */
-export interface PublishLanes<P> {
-  /** Resolves with Redis's answer; rejects with its error, or when it takes too long. */
-  publish (topic: string, publication: P): Promise<unknown>
+/** Publications on their way: those of one topic keep their order, whatever happens to the script in Redis. */
+export interface PublishLanes<P, R> {
+  /** Resolves with what became of it; rejects with the error, or when it takes too long. */
+  publish (topic: string, publication: P): Promise<R>
 }
 
-interface Item<P> {
+export interface PublishLanesOptions<P, R> {
+  readonly send: SendPublications<P, R>
+  /** How long an answer may take, in ms; also how long those that wait stay where nothing goes on before them. */
+  readonly timeoutMs: number
+  /** Most ms that one waits for those before it, though they are answered one after the other. */
+  readonly waitMs: number
+  /** Most publications of one call, and most bytes of them; one is sent however large it is. */
+  readonly most: number
+  readonly mostBytes: number
+  readonly bytesOf: (publication: P) => number
+  /** Does the work of one turn; what it sends leaves as one write. */
+  readonly together: (work: () => void) => void
+  readonly after?: Timers['after']
+  /** Monotonic, in ms. */
+  readonly now?: () => number
+}
+
+interface Item<P, R> {
   readonly publication: P
-  readonly resolve: (reply: unknown) => void
+  readonly resolve: (result: R) => void
   readonly reject: (error: unknown) => void
-  isSent: boolean
+  readonly cameAtMs: number
+  /** Null: it waits for those before it. */
+  sentAtMs: number | null
   /** Its publisher was told that it failed: what was not sent must not arrive after all. */
   isLate: boolean
 }
 
-type Outcome = { readonly reply: unknown } | { readonly error: unknown }
+/** The publications of one topic that wait. */
+interface Lane<P, R> {
+  readonly waiting: Array<Item<P, R>>
+  /** When those under way were last answered. */
+  movedAtMs: number
+}
 
-/**
- * Makes lanes for all topics. Of one topic at most `perBatch` publications are under way at once, sent one after the other without
- * waiting: more than 1 only where what is sent arrives in that order. `timeoutMs` bounds each, waiting included.
- */
-export function createPublishLanes<P> (send: SendPublication<P>, perBatch: number, timeoutMs: number): PublishLanes<P> {
-  const lanes = new Map<string, Array<Item<P>>>()
+/** Makes lanes for all topics. Of one topic one call is under way at a time, and carries all that has come meanwhile. */
+export function createPublishLanes<P, R> (options: PublishLanesOptions<P, R>): PublishLanes<P, R> {
+  const { send, timeoutMs, waitMs, most, mostBytes, bytesOf, together, after = afterReading, now = steadyNow } = options
+  const lanes = new Map<string, Lane<P, R>>()
+  /** Those that begin at the end of this turn. */
+  let starting: Array<() => void> = []
 
-  async function run (topic: string, lane: Array<Item<P>>): Promise<void> {
-    while (lane.length > 0) {
-      const batch = lane.splice(0, perBatch).filter(({ isLate }) => !isLate)
-      await sendInOrder(send, batch)
+  function takeBatch (waiting: Array<Item<P, R>>): Array<Item<P, R>> {
+    let bytes = 0
+    const end = waiting.findIndex(({ publication }, place) => {
+      bytes += bytesOf(publication)
+      return place > 0 && (place >= most || bytes > mostBytes)
+    })
+    return waiting.splice(0, end === -1 ? waiting.length : end).filter(({ isLate }) => !isLate)
+  }
+
+  async function run (topic: string, lane: Lane<P, R>): Promise<void> {
+    while (lane.waiting.length > 0) {
+      const batch = takeBatch(lane.waiting)
+      for (const item of batch) item.sentAtMs = now()
+      if (batch.length > 0) await sendBatch(send, batch)
+      lane.movedAtMs = now()
     }
     lanes.delete(topic)
   }
 
+  function open (topic: string): Lane<P, R> {
+    const lane: Lane<P, R> = { waiting: [], movedAtMs: now() }
+    lanes.set(topic, lane)
+    // In this turn others may join the first.
+    if (starting.length === 0) queueMicrotask(startAll)
+    starting.push(() => { void run(topic, lane) })
+    return lane
+  }
+
+  function startAll (): void {
+    const begins = starting
+    starting = []
+    together(() => { for (const begin of begins) begin() })
+  }
+
+  /** What is sent has its own time; what waits has it anew each time that those before it were answered. */
+  function dueAtMs ({ movedAtMs }: Lane<P, R>, { sentAtMs, cameAtMs }: Item<P, R>): number {
+    return sentAtMs === null ? Math.min(Math.max(movedAtMs, cameAtMs) + timeoutMs, cameAtMs + waitMs) : sentAtMs + timeoutMs
+  }
+
   return {
     async publish (topic, publication) {
-      const item: Item<P> = { publication, resolve: () => {}, reject: () => {}, isSent: false, isLate: false }
-      const answered = new Promise<unknown>((resolve, reject) => { Object.assign(item, { resolve, reject }) })
-      const lane = lanes.get(topic)
-      if (lane === undefined) start(topic, item)
-      else lane.push(item)
+      const lane = lanes.get(topic) ?? open(topic)
+      let stopWatching = (): void => {}
       try {
-        return await waitAtMost(answered, timeoutMs, 'publishing')
-      } catch (error) {
-        if (item.isSent || !(error instanceof RedisTimeout)) throw error
-        item.isLate = true
-        throw new OperationFault('what was published to this topic before is not answered yet', 'undone')
+        return await new Promise<R>((resolve, reject) => {
+          const item: Item<P, R> = { publication, resolve, reject, cameAtMs: now(), sentAtMs: null, isLate: false }
+          const watch = (): void => {
+            const leftMs = dueAtMs(lane, item) - now()
+            if (leftMs > 0) stopWatching = after(Math.ceil(leftMs), watch)
+            else giveUp(item, timeoutMs)
+          }
+          lane.waiting.push(item)
+          watch()
+        })
+      } finally {
+        stopWatching()
       }
     }
   }
-
-  function start (topic: string, item: Item<P>): void {
-    const lane = [item]
-    lanes.set(topic, lane)
-    // In this turn others may join it.
-    queueMicrotask(() => { void run(topic, lane) })
-  }
 }
 
-/** Sends publications of one topic; each of them is settled afterwards. Never rejects. */
-async function sendInOrder<P> (send: SendPublication<P>, batch: ReadonlyArray<Item<P>>): Promise<void> {
-  const outcomes = await Promise.all(batch.map(async item => await attempt(send, item, false)))
-  const lastDone = outcomes.findLastIndex(mayBeDone)
-  const again: Array<Item<P>> = []
-  for (const [place, item] of batch.entries()) {
-    const outcome = outcomes[place]
-    if (outcome === undefined) continue
-    if (!isScriptLost(outcome)) settle(item, outcome)
-    else if (place > lastDone) again.push(item)
-    else item.reject(new OperationFault('Redis had lost the script, and what was published later has passed', 'undone'))
-  }
-  const [first, ...rest] = again
-  if (first === undefined) return
-  settle(first, await attempt(send, first, true))
-  await sendInOrder(send, rest)
+function giveUp<P, R> (item: Item<P, R>, timeoutMs: number): void {
+  if (item.sentAtMs !== null) return item.reject(new RedisTimeout(`publishing took longer than ${timeoutMs} ms`))
+  item.isLate = true
+  item.reject(new OperationFault('what was published to this topic before is not answered yet', 'undone'))
 }
 
-async function attempt<P> (send: SendPublication<P>, item: Item<P>, asText: boolean): Promise<Outcome> {
-  item.isSent = true
+/** Sends a batch; each of it is settled afterwards. Never rejects. */
+async function sendBatch<P, R> (send: SendPublications<P, R>, batch: ReadonlyArray<Item<P, R>>): Promise<void> {
   try {
-    return { reply: await send(item.publication, asText) }
+    const publications = batch.map(({ publication }) => publication)
+    const results = await send(publications, false).catch(async (error: unknown) => {
+      // Redis had lost the script, so nothing of this was done, and nothing behind it was sent.
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+      return await send(publications, true)
+    })
+    for (const [place, { resolve, reject }] of batch.entries()) {
+      const result = results[place]
+      if (result?.status === 'fulfilled') resolve(result.value)
+      else reject(result?.reason)
+    }
   } catch (error) {
-    return { error }
+    for (const { reject } of batch) reject(error)
   }
-}
-
-function settle<P> (item: Item<P>, outcome: Outcome): void {
-  if ('reply' in outcome) item.resolve(outcome.reply)
-  else item.reject(outcome.error)
-}
-
-function isScriptLost (outcome: Outcome): boolean {
-  return 'error' in outcome && outcome.error instanceof Error && outcome.error.message.startsWith('NOSCRIPT')
-}
-
-function mayBeDone (outcome: Outcome): boolean {
-  return 'reply' in outcome || (!isScriptLost(outcome) && outcomeOfOperation(outcome.error) === 'unknown')
 }

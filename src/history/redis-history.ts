@@ -16,6 +16,13 @@ import { readHead, readHeadAnswers, readPublished, readSlice } from './script-re
 export interface HistoryClient extends ScriptClient {
   /** Sends a command whose answer holds bytes in place of text. */
   callBuffer (command: string, ...args: Array<string | number | Buffer>): Promise<unknown>
+  /** Of one server: what is written while it is corked leaves as one write. A cluster has none. */
+  readonly stream?: Corkable
+}
+
+interface Corkable {
+  cork (): void
+  uncork (): void
 }
 
 export interface RedisHistoryOptions {
@@ -33,10 +40,13 @@ export interface RedisHistoryOptions {
 const TIMEOUT_MS = 1000
 /** To the scripts: a process that needs no note of its own. */
 const SOMEBODY = '1'
+/** Times that a publication waits for those of its topic before it, at most. */
+const TIMEOUTS_TO_WAIT = 10
 /** Topics of one call: Redis does nothing else in that time, some 2 us for each. */
 const HEADS_PER_CALL = 500
-/** Publications of one topic under way at once. */
-const PUBLICATIONS_PER_TOPIC = 64
+/** Publications of one topic in one call, some 10 us each, and bytes of their data. */
+const PUBLICATIONS_PER_CALL = 64
+const BYTES_PER_CALL = 1_048_576
 
 /** The history in Redis: each operation is one script, on one Redis and on a cluster. */
 export function createRedisHistory (options: RedisHistoryOptions): History {
@@ -50,7 +60,7 @@ class RedisHistory implements History {
   private readonly isCluster: boolean
   private readonly run: RunScript
   private readonly runForBytes: RunScript
-  private readonly lanes: PublishLanes<Publication>
+  private readonly lanes: PublishLanes<Publication, Published>
   private readonly scripts: ReturnType<typeof loadScripts>
   private closed = false
 
@@ -62,18 +72,27 @@ class RedisHistory implements History {
     this.run = createScriptRunner(client, timeoutMs)
     this.runForBytes = createScriptRunner(answeringBytes(client), timeoutMs)
     const { text, sha } = loadPublishScript(settings)
-    // On a cluster ioredis sends a command again some time later, or by way of another node, while a slot moves.
-    this.lanes = createPublishLanes<Publication>(async ({ topic, event, data, id }, asText) => {
-      const args = [this.keyOf(topic), event, data.bytes, id ?? '', 'tell']
-      return asText ? await client.eval(text, 1, ...args) : await client.evalsha(sha, 1, ...args)
-    }, this.isCluster ? 1 : PUBLICATIONS_PER_TOPIC, timeoutMs)
+    this.lanes = createPublishLanes<Publication, Published>({
+      send: async (batch, asText) => {
+        const key = this.keyOf(batch[0]?.topic ?? '')
+        const args = [...batch.flatMap(({ event, data, id }) => [event, data.bytes, id ?? '']), 'tell']
+        const reply = asText ? await client.eval(text, 1, key, ...args) : await client.evalsha(sha, 1, key, ...args)
+        return readPublished(reply, batch.length, key)
+      },
+      timeoutMs,
+      waitMs: TIMEOUTS_TO_WAIT * timeoutMs,
+      most: PUBLICATIONS_PER_CALL,
+      mostBytes: BYTES_PER_CALL,
+      bytesOf: ({ data }) => data.bytes.length,
+      together: (work) => { sendAsOneWrite(client.stream, work) }
+    })
   }
 
   readonly publish = async (publications: readonly Publication[]): Promise<ReadonlyArray<PromiseSettledResult<Published>>> =>
     await Promise.allSettled(publications.map(async (publication) => {
       this.checkOpen()
       checkPublication(publication)
-      return readPublished(await this.lanes.publish(publication.topic, publication))
+      return await this.lanes.publish(publication.topic, publication)
     }))
 
   readonly readHeads = async (questions: readonly HeadQuestion[]): Promise<ReadonlyArray<PromiseSettledResult<HeadAnswer>>> => {
@@ -139,6 +158,16 @@ function loadScripts (settings: HistorySettings) {
     readHeads: loadHistoryScript('read-heads', settings),
     readEvents: loadHistoryScript('read-events', settings),
     renew: loadHistoryScript('renew', settings)
+  }
+}
+
+/** Each lane's call is a write of its own, and a system call; those of one turn are gathered. */
+function sendAsOneWrite (stream: Corkable | undefined, work: () => void): void {
+  stream?.cork()
+  try {
+    work()
+  } finally {
+    stream?.uncork()
   }
 }
 

@@ -6,12 +6,22 @@ import { parsePosition } from './position.js'
 const HEAD = /^([A-Za-z0-9_-]{1,47}) (\d{1,15}) (\d{1,15})$/
 const HEAD_ANSWER = /^(.*) ([01])$/
 
-/** Reads what publish-event.lua tells the gateway. Throws `UnexpectedReply`, as all readers here do. */
-export function readPublished (reply: unknown): Published {
-  const [text, isDuplicate]: readonly unknown[] = Array.isArray(reply) ? reply : []
-  const position = typeof text === 'string' ? parsePosition(text) : null
-  if (position === null || (isDuplicate !== 0 && isDuplicate !== 1)) throw new UnexpectedReply('publish-event', 'a position and 0 or 1')
-  return { ...position, isDuplicate: isDuplicate === 1 }
+/**
+ * Reads what publish-event.lua tells the gateway of `count` events at `key`: what went wrong with one by itself is rejected. Throws
+ * `UnexpectedReply`, as all readers here do.
+ */
+export function readPublished (reply: unknown, count: number, key: string): Array<PromiseSettledResult<Published>> {
+  const script = 'publish-event'
+  const answers: readonly unknown[] = Array.isArray(reply) ? reply : []
+  if (answers.length !== count) throw new UnexpectedReply(script, 'an answer for each event')
+  return answers.map((answer) => {
+    if (typeof answer !== 'string') throw new UnexpectedReply(script, 'texts')
+    const position = parsePosition(answer.slice(0, -2))
+    const mark = answer.slice(-2)
+    return position !== null && (mark === ' 0' || mark === ' 1')
+      ? { status: 'fulfilled', value: { ...position, isDuplicate: mark === ' 1' } }
+      : { status: 'rejected', reason: new ScriptItemError(script, answer, [key]) }
+  })
 }
 
 /** Reads a head, `<epoch> <top> <stamp of the top>`. */

@@ -1,6 +1,9 @@
 import type { StoredHash, StoredHead } from './memory-topics.js'
 
-/** Most that a publication removes of what is too old, and most by number: it does not pay for a pause, nor for a changed setting. */
+/**
+ * Most that a publication removes of what is too old, and most by number: it does not pay for a pause, nor for a changed setting. By
+ * number as many are removed at once, for the next ones too: until then there are some more than the setting says.
+ */
 const MOST_TRIMMED = 5
 
 /** What is about to be published beside the events kept. */
@@ -68,8 +71,9 @@ function planTooMuch (
   removals: Removal[], head: StoredHead, hash: StoredHash | undefined,
   { bytes, kept, newestMs }: Newcomer & { readonly newestMs: number }, { most, maxBytes, keepMs }: TrimBounds
 ): boolean {
+  const isDue = head.top + 2 - head.first >= most + MOST_TRIMMED
   for (let removed = 0; head.first <= head.top; removed++) {
-    const isOneTooMany = head.top + 2 - head.first > most && removed < MOST_TRIMMED
+    const isOneTooMany = isDue && head.top + 2 - head.first > most && removed < MOST_TRIMMED
     if (kept && head.bytes + bytes <= maxBytes && !isOneTooMany) return true
     const offset = head.first
     const item = hash?.items.get(offset)

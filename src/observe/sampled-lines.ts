@@ -10,7 +10,7 @@ export type WriteSample = (count: number, isLatest: boolean) => void
 export interface SampledLines {
   /** Notes events of one kind: 0 or more. Kinds must be bounded in number. `write` is called now, or once for all held back. */
   note (kind: string, times: number, write: WriteSample): void
-  /** Tells every count held back, and holds nothing back any more: what is beyond the budget is not told. */
+  /** Tells every count held back, and holds nothing back any more: what is noted later is written at once. No flood may come by then. */
   close (): void
 }
 
@@ -54,9 +54,8 @@ export function createSampledLines ({ periodMs, mostInPeriod, now, timers = SYST
       const endsInMs = sample.beganAtMs + periodMs - now()
       if (endsInMs <= 0) begin(sample, 0)
       sample.write = write
-      if (sample.written >= mostInPeriod) {
-        // The log may end before a timer would.
-        if (closed) return
+      // After the close nothing is held back: the log may end before a timer would.
+      if (sample.written >= mostInPeriod && !closed) {
         sample.held += times
         sample.cancel ??= timers.after(endsInMs, () => { endPeriod(sample) })
         return

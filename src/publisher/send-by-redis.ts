@@ -54,8 +54,9 @@ export function sendByRedis ({ redis, prefix, history }: RedisTarget): SendOnce 
       return await run('text', text, key, args)
     })
     try {
-      const published = readPublished(await waitAtMost(running, timeoutMs, 'publishing'))
-      return { pos: formatPosition(published), duplicate: published.isDuplicate }
+      const [published] = readPublished(await waitAtMost(running, timeoutMs, 'publishing'), 1, key)
+      if (published?.status !== 'fulfilled') throw published?.reason
+      return { pos: formatPosition(published.value), duplicate: published.value.isDuplicate }
     } catch (error) {
       throw explain(error)
     }

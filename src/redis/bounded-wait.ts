@@ -5,14 +5,21 @@ export class RedisTimeout extends Error {
   override readonly name = 'RedisTimeout'
 }
 
-/** A wait that is being waited for keeps its process alive. */
-const AFTER: Timers['after'] = (ms, call) => {
-  const timer = setTimeout(call, ms)
-  return () => { clearTimeout(timer) }
+/**
+ * A wait that is being waited for keeps its process alive. A process that was busy meanwhile has the answer in its socket, and reads
+ * it before the time counts as over.
+ */
+export const afterReading: Timers['after'] = (ms, call) => {
+  let lastTurn: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => { lastTurn = setImmediate(call) }, ms)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(lastTurn)
+  }
 }
 
 /** Waits for `work` at most `limitMs` (1 or more); rejects with `RedisTimeout` after that, and lets the work end unheard. */
-export async function waitAtMost<T> (work: Promise<T>, limitMs: number, what: string, after = AFTER): Promise<T> {
+export async function waitAtMost<T> (work: Promise<T>, limitMs: number, what: string, after = afterReading): Promise<T> {
   let cancel = (): void => {}
   const limited = new Promise<T>((resolve, reject) => {
     cancel = after(limitMs, () => { reject(new RedisTimeout(`${what} took longer than ${limitMs} ms`)) })

@@ -70,7 +70,7 @@ const ON_CONTROL = {
 const ON_INBOUND = ['xlen', 'xadd', 'xrange'] as const
 const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as const
 /** Heads, events, and where the connections of a user are. */
-const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hexists', 'hgetall', 'hlen'] as const
+const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hgetall', 'hlen'] as const
 const ON_SECRET = ['get', 'set'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */

@@ -1,6 +1,7 @@
 import type { HeadAnswer, History } from '../history/history.js'
 import type { Timers } from '../timers.js'
-import type { Asked, TopicLog } from './topic-log.js'
+import type { Asked } from './asked.js'
+import type { TopicLog } from './topic-log.js'
 
 export interface HeadQuestionsOptions {
   readonly history: Pick<History, 'readHeads'>

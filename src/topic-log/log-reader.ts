@@ -13,14 +13,16 @@ export interface LogReaderOptions {
   readonly onLoaded: (log: TopicLog) => void
   /** One call for events was made. */
   readonly onRead: () => void
+  /** The store will not tell, for a reason that is not its being away. */
+  readonly onUnreadable: (error: unknown) => void
 }
 
 const RETRY_MS = 1000
 
 /** Reads events from the store for the logs of a process: for each log one at a time, for all who wait. */
 export class LogReader {
-  /** Holes that are being filled. */
-  private readonly filling = new Map<TopicLog, Promise<void>>()
+  /** Holes that are being filled; what comes of it: null, or why the store did not answer. */
+  private readonly filling = new Map<TopicLog, Promise<Error | null>>()
   /** Slices of what came before that are being read; true: there was one. */
   private readonly loading = new Map<TopicLog, Promise<boolean>>()
   private readonly history: Pick<History, 'readEvents'>
@@ -41,24 +43,35 @@ export class LogReader {
     const { epoch } = asked
     if (epoch === null) return log.takeNoEvents()
     const work = readRange(this.history, log.topic, { epoch, from, to }).then(
-      ({ head, events }) => { log.takeEvents(head, events, to, asked) },
+      ({ head, events }) => {
+        log.takeEvents(head, events, to, asked)
+        return null
+      },
       (error: unknown) => {
-        if (!isAway(error)) return log.takeEvents(null, [], to, asked)
+        if (!isAway(error)) {
+          this.options.onUnreadable(error)
+          log.takeEvents(null, [], to, asked)
+          return null
+        }
         log.takeNoEvents()
         timers.after(RETRY_MS, () => { if (isKept(log)) log.drain() })
+        return error instanceof Error ? error : new Error('the store did not answer')
       }
     ).finally(() => { if (this.filling.get(log) === work) this.filling.delete(log) })
     this.filling.set(log, work)
   }
 
-  /** Resolves when no hole of a log is being filled. */
+  /** Resolves when no hole of a log is being filled; rejects when the store does not answer. */
   async untilFilled (log: TopicLog): Promise<void> {
-    for (let hole = this.filling.get(log); hole !== undefined; hole = this.filling.get(log)) await hole
+    for (let hole = this.filling.get(log); hole !== undefined; hole = this.filling.get(log)) {
+      const failure = await hole
+      if (failure !== null) throw failure
+    }
   }
 
   /**
-   * Reads until a log holds every event from an offset on; false: they are not all there, or the epoch has ended. Rejects when the
-   * store does not answer.
+   * Reads until a log holds every event from an offset on; false: they are not all there, the epoch has ended, or the store will not
+   * tell. Rejects when it does not answer.
    */
   async load (log: TopicLog, epoch: string, from: number): Promise<boolean> {
     while (log.epoch === epoch && log.first > from) {
@@ -76,7 +89,12 @@ export class LogReader {
   }
 
   private async readSlice (log: TopicLog, epoch: string, to: number): Promise<boolean> {
-    const { events } = await readRange(this.history, log.topic, { epoch, from: Math.max(1, to - SLICE_EVENTS + 1), to })
+    const range = { epoch, from: Math.max(1, to - SLICE_EVENTS + 1), to }
+    const { events } = await readRange(this.history, log.topic, range).catch((error: unknown) => {
+      if (isAway(error)) throw error
+      this.options.onUnreadable(error)
+      return { events: [] }
+    })
     log.prepend(epoch, events)
     this.options.onLoaded(log)
     return events.length > 0

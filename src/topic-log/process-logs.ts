@@ -59,6 +59,7 @@ class ProcessLogs implements TopicLogs {
         history,
         timers,
         onAnswer: (log, answer, asked, heals) => {
+          if (log.state === 'over') return
           if (heals) log.heal(answer, asked)
           else log.takeHead(answer, asked)
           this.opened(log)
@@ -72,7 +73,8 @@ class ProcessLogs implements TopicLogs {
         timers,
         isKept: log => this.logs.get(log.topic) === log,
         onLoaded: (log) => { this.shrink(log) },
-        onRead: () => { options.onRead?.() }
+        onRead: () => { options.onRead?.() },
+        onUnreadable: (error) => { options.onUnreadable?.(error) }
       })
     this.comparisons = createComparisons({
       timers,
@@ -157,7 +159,7 @@ class ProcessLogs implements TopicLogs {
     const log = this.logs.get(topic)
     if (log === undefined) return
     this.logs.delete(topic)
-    log.forget()
+    log.end()
     this.openings.settle(log, LEFT)
   }
 

@@ -1,17 +1,12 @@
 import type { Head } from '../history/history.js'
 import type { Position } from '../history/position.js'
+import type { Asked } from './asked.js'
 import { HeldEntries, type HeldBytes } from './held-entries.js'
 import type { LogEntry } from './log-entry.js'
 import { WaitingEntries } from './waiting-entries.js'
 
-/** What a log stood at when the store was asked about it: its answer may be older than what has come since. */
-export interface Asked {
-  readonly epoch: string | null
-  readonly last: number
-  readonly lastAtMs: number
-  /** How much had come to wait by then. */
-  readonly heard: number
-}
+/** Numberings that are remembered once they have ended. */
+const MOST_FORMER = 4
 
 /** What a log makes others do. It never waits for them. */
 export interface LogOutput {
@@ -34,8 +29,8 @@ export interface LogOutput {
  * stands. It has no clock and no connection of its own; docs/HISTORY.md tells its states.
  */
 export class TopicLog {
-  /** `opening`: the head is not known yet. `deaf`: messages may be missed, or may have been. */
-  state: 'opening' | 'open' | 'deaf' = 'opening'
+  /** `opening`: the head is not known yet. `deaf`: messages may be missed, or may have been. `over`: it takes and gives nothing. */
+  state: 'opening' | 'open' | 'deaf' | 'over' = 'opening'
   /** Null: the store's numbering is not known, and what is heard has no place in it. */
   epoch: string | null = null
   /** Offset of the event that was given to the live connections last. */
@@ -51,6 +46,8 @@ export class TopicLog {
   private isFilling = false
   /** One offset came with two events. */
   private sawTwice = false
+  /** Numberings that have ended, the newest last: a store that goes on with one of them has lost what came since. */
+  private former: readonly string[] = []
   /** An answer of the store was taken at least once. */
   private wasOpened = false
 
@@ -83,6 +80,7 @@ export class TopicLog {
 
   /** Takes an event from the bus. */
   hear (epoch: string, entry: LogEntry): void {
+    if (this.state === 'over') return
     if (this.state === 'opening') return this.waiting.add(epoch, entry)
     this.epoch ??= this.begin(epoch, Math.max(0, entry.offset - 1))
     if (epoch !== this.epoch || entry.offset > this.last + 1) {
@@ -102,11 +100,13 @@ export class TopicLog {
 
   /** Takes the store's answer. */
   takeHead (head: Head, asked: Asked): void {
+    if (this.state === 'over') return
     this.waiting.dropForeign(head.epoch, asked.heard)
     if (this.epoch === null) return this.adopt(head, this.wasOpened)
     if (head.epoch !== this.epoch) {
       // What was heard since may be newer than the answer.
-      return asked.epoch === this.epoch ? this.adopt(head, true) : this.output.askHead(this)
+      if (asked.epoch !== this.epoch) return this.output.askHead(this)
+      return this.former.includes(head.epoch) ? this.output.renew(this, head) : this.adopt(head, true)
     }
     if (asked.epoch === this.epoch && this.isRolledBack(head, asked)) return this.output.renew(this, head)
     if (this.state !== 'open') this.dueTo = Math.max(this.dueTo, head.top)
@@ -145,6 +145,7 @@ export class TopicLog {
    */
   takeEvents (head: Head | null, events: readonly LogEntry[], to: number, asked: Asked): void {
     this.isFilling = false
+    if (this.state === 'over') return
     if (asked.epoch !== this.epoch) return this.drain()
     if (head !== null && head.epoch !== this.epoch) return this.takeHead(head, asked)
     for (const entry of events) {
@@ -184,6 +185,13 @@ export class TopicLog {
   /** Forgets all events. */
   forget (): void { this.entries.forget() }
 
+  /** Nobody listens any more; what is still read for it comes in vain. */
+  end (): void {
+    this.forget()
+    this.epoch = null
+    this.state = 'over'
+  }
+
   private append (entry: LogEntry): void {
     this.last = entry.offset
     this.lastAtMs = entry.atMs
@@ -211,6 +219,7 @@ export class TopicLog {
     const heard = tellsGap ? this.waiting.lowest(head.epoch) : null
     const last = heard === null ? head.top : Math.min(head.top, Math.max(0, heard - 1))
     this.entries.restart()
+    if (this.epoch !== null) this.former = [...this.former, this.epoch].slice(-MOST_FORMER)
     this.epoch = this.begin(head.epoch, last)
     if (last === head.top) this.lastAtMs = head.topAtMs
     this.dueTo = head.top

@@ -9,6 +9,7 @@ import { startRelay } from './relay.js'
 const SLOTS = 16_384
 const MASTERS = 3
 const START_MS = 30_000
+const REPLICATION_TIMEOUT_S = 5
 /** Redis gives up a change of roles after 5 s. */
 const ROLE_MS = 5500
 /** Longer than any fault: nodes change their roles only when they are told to. */
@@ -20,7 +21,9 @@ async function startNode () {
   const relayed = await findFreePort()
   const server = await startRedisProcess(({ port }) => [
     '--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--cluster-config-file', 'nodes.conf',
-    '--cluster-announce-port', String(relayed), '--cluster-announce-bus-port', String(port + 10_000)
+    '--cluster-announce-port', String(relayed), '--cluster-announce-bus-port', String(port + 10_000),
+    // The replica follows by way of a relay, which may have swallowed its connection: it cannot take over until it has noticed.
+    '--repl-timeout', String(REPLICATION_TIMEOUT_S), '--repl-ping-replica-period', '1'
   ])
   return { server, relay: await startRelay(server.port, relayed) }
 }

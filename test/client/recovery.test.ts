@@ -149,7 +149,8 @@ t.test('a position is stored after the application has heard its event', async (
 })
 
 t.test('ids are bounded in number, and the oldest are forgotten first', async (t) => {
-  const ids = createSeenIds()
+  const clock = { nowMs: 0 }
+  const ids = createSeenIds(() => clock.nowMs)
   const ts = '2026-11-27T12:00:00.000Z'
   t.ok(range(10_001).every(n => ids.isNew('agent:a1', `i${n}`, ts)))
   t.notOk(ids.isNew('agent:a1', 'i1', ts))

@@ -89,6 +89,7 @@ export function createTestSocket (): TestSocket {
       return socket.buffered > 0 ? 'buffered' : 'sent'
     },
     bufferedBytes: () => socket.buffered,
+    together: (work) => { work() },
     end: (code, reason) => { socket.ended ??= { code, reason } },
     ping: () => { socket.pings++ },
     terminate: () => { socket.ended ??= { code: 1006, reason: '' } },
@@ -156,7 +157,7 @@ export function createTestReport (): TestReport {
     messageAllowed: () => { lines.push('message allowed') },
     recovery: (isRecovered) => { lines.push(`recovered ${isRecovered}`) },
     messageLimited: () => { lines.push('message limited') },
-    accessDenied: (_session, topics) => { lines.push(`denied ${topics.join(' ')}`) },
+    accessDenied: (_session, topics, detail) => { lines.push(`denied ${topics.join(' ')}: ${detail}`) },
     untrustedForwardedFor: (peer) => { lines.push(`forwarded ${peer.ip}`) },
     fault: (error) => { faults.push(error) }
   }

@@ -95,7 +95,7 @@ function setUp (options: BenchOptions = {}): Bench {
     maxBufferedBytes: 65_536,
     maxFilterIds: 50,
     subscribesPerS: 10,
-    maxLast: 0
+    kept: new Map([['agent', 0]])
   })
   const context = createTestContext({ subscriptions, report })
   context.registry.add(session)
@@ -176,7 +176,7 @@ t.test('a subscription is granted whole, or not at all and the connection is kep
     { type: 'error', id: '2', error: 'forbidden' }
   ])
   t.same([...bench.session.topics].toSorted(), ['agent:a1', 'agent:a2', 'task:t1'])
-  t.same(bench.report.lines, ['denied agent:a3 agent:secret'])
+  t.same(bench.report.lines, ['denied agent:a3 agent:secret: access'])
   t.equal(bench.socket.ended, null)
 })
 
@@ -309,17 +309,16 @@ t.test('a message is acknowledged once it is stored', async (t) => {
 
 t.test('who may not send, or not there, is forbidden and nothing is stored', async (t) => {
   const cases = [
-    setUp(),
-    setUp({ identity: { ...ALICE, scopes: new Set(['ws:sender', 'send']) } }),
-    setUp({ identity: { ...ALICE, insecure: true } })
-  ]
-  for (const [index, bench] of cases.entries()) {
-    const to = index === 0 ? 'agent:secret' : 'agent:a1'
+    [setUp(), 'agent:secret', 'access'],
+    [setUp({ identity: { ...ALICE, scopes: new Set(['ws:sender', 'send']) } }), 'agent:a1', 'scope'],
+    [setUp({ identity: { ...ALICE, insecure: true } }), 'agent:a1', 'insecure']
+  ] as const
+  for (const [bench, to, lacking] of cases) {
     bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to, data: Buffer.from('1') })
     await idle(bench)
-    t.match(bench.socket.frames(), [{ type: 'error', id: 'm', error: 'forbidden' }])
+    t.same(bench.socket.frames(), [{ type: 'error', id: 'm', error: 'forbidden', message: 'not allowed, or no such thing' }], 'a client is not told which')
     t.same(bench.stored, [])
-    t.same(bench.report.lines, [`denied ${to}`])
+    t.same(bench.report.lines, [`denied ${to}: ${lacking}`])
   }
 })
 
@@ -341,7 +340,7 @@ t.test('what was withdrawn ends, and is told and written down', async (t) => {
   bench.context.subscriptions.withdraw(bench.session, ['agent:a2', 'agent:other'])
   t.same([...bench.session.topics], ['agent:a1'])
   t.match(bench.socket.frames().at(-1), { type: 'error', error: 'forbidden', message: 'no longer allowed: agent:a2' })
-  t.same(bench.report.lines, ['denied agent:a2'])
+  t.same(bench.report.lines, ['denied agent:a2: access lost'])
   bench.context.subscriptions.withdraw(bench.session, ['agent:a2'])
   t.equal(bench.socket.sent.length, 2, 'once')
 })

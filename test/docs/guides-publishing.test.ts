@@ -15,8 +15,8 @@ const GUIDE = readDocument('guides/publishing.md')
 const run = promisify(execFile)
 const LIMIT_MS = 240_000
 
-function onlyBlock (language: string): string {
-  const [block, ...more] = codeBlocks(GUIDE, language)
+function onlyBlock (language: string, holding = ''): string {
+  const [block, ...more] = codeBlocks(GUIDE, language).filter(text => text.includes(holding))
   if (block === undefined || more.length > 0) throw new Error(`the guide has not one block of ${language}`)
   return block
 }
@@ -62,11 +62,16 @@ t.test('each example of the guide publishes an event that a client hears', async
 
   for (const [n, code] of codeBlocks(GUIDE, 'javascript').entries()) {
     await t.test(`Node, example ${n + 1}`, async (t) => {
-      await expectHeard(t, ['node over http', 'node over redis'][n] ?? 'none', await execute(process.execPath, ['--input-type=module', '-e', code]))
+      await expectHeard(t, ['node over http', 'node over redis', 'node-redis'][n] ?? 'none', await execute(process.execPath, ['--input-type=module', '-e', code]))
     })
   }
   await t.test('Python', { skip: absent('python3', '--version') }, async (t) => {
-    await expectHeard(t, 'python', await execute('python3', ['-c', onlyBlock('python')]))
+    await expectHeard(t, 'python', await execute('python3', ['-c', onlyBlock('python', 'urllib.request')]))
+  })
+  await t.test('Python, with redis-py and the printed script', { skip: absent('python3', '-c', 'import redis') }, async (t) => {
+    const script = join(t.testdir({}), 'publish-event.lua')
+    await writeFile(script, await execute(process.execPath, ['dist/cli/main.js', 'publish-script']))
+    await expectHeard(t, 'redis-py', await execute('python3', ['-c', onlyBlock('python', 'import json, os, redis').replace('publish-event.lua', script)]))
   })
   await t.test('Go', { skip: absent('go', 'version') }, async (t) => {
     const folder = t.testdir({})

@@ -19,7 +19,7 @@ async function listen (t: Test, gateway: TestGateway, issuer: TestIssuer): Promi
 }
 
 /** The data of an event frame, as it stands in the text. */
-const dataIn = (text: string): string | undefined => /^\{"type":"event","topic":"agent:a1","event":"e","data":([^]*),"ts":"[^"]*"\}$/.exec(text)?.[1]
+const dataIn = (text: string): string | undefined => /^\{"type":"event","topic":"agent:a1","event":"e","data":([^]*),"ts":"[^"]*"(?:,"pos":"[^"]*")?\}$/.exec(text)?.[1]
 
 async function publish (port: number, body: string): Promise<Response> {
   return await fetch(`http://127.0.0.1:${port}/v1/publish`, { method: 'POST', headers: { 'X-Publish-Key': PUBLISH_KEY }, body })

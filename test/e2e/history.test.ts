@@ -194,6 +194,22 @@ async function testReceiving (t: Test, env: Readonly<Record<string, string>>): P
 }
 
 t.test('in one process without Redis', async (t) => { await testReceiving(t, { WS_MAX_BUFFERED_BYTES: '65536' }) })
+t.test('the newest events are bounded by kind, also where a process holds more of them', async (t) => {
+  const { open, publish } = await setUp(t, { WS_HISTORY_EVENTS: '5', WS_HISTORY_EVENTS_AGENT: '2', WS_HISTORY_EVENTS_TASK: '0' })
+  const listener = await open('agent_ids=a1&task_ids=t1')
+  await listener.nextOf('subscribed')
+  for (const topic of ['agent:a1', 'task:t1']) {
+    for (let n = 1; n <= 4; n++) await publish(topic, n)
+    for (let n = 1; n <= 4; n++) t.match(await listener.next(), { topic, data: n })
+  }
+  const client = await open()
+  client.send({ type: 'subscribe', id: '1', agent_ids: ['a1'], task_ids: ['t1'], last: 4 })
+  await client.nextOf('subscribed')
+  await publish('task:t1', 'the next')
+  t.match([await client.next(), await client.next(), await client.next()], [{ data: 3, replayed: true }, { data: 4, replayed: true }, { topic: 'task:t1', data: 'the next' }])
+  client.send({ type: 'subscribe', id: '2', agent_ids: ['a2'], last: 6 })
+  t.match(await client.next(), { type: 'error', id: '2', error: 'bad_request' })
+})
 t.test('on one Redis', async (t) => {
   const redis = await startRedis(t)
   await testReceiving(t, { REDIS_URL: redis.url, WS_MAX_BUFFERED_BYTES: '65536' })

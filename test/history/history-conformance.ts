@@ -125,6 +125,10 @@ function testIds (t: Test, make: MakeSubject): void {
     t.same(await publishOne(history, publication('agent:a1', 3, 'i1')), { ...first, isDuplicate: true })
     t.equal((await publishOne(history, publication('agent:a2', 4, 'i1'))).isDuplicate, false)
     t.equal((await heard()).length, 3)
+    const together = await history.publish(['i3', null, 'i3', 'i1', null].map((id, n) => publication('agent:a1', n, id)))
+    t.same(together.map(result => result.status === 'fulfilled' ? [result.value.offset, result.value.isDuplicate] : result),
+      [[3, false], [4, false], [3, true], [1, true], [5, false]])
+    t.equal((await heard()).length, 6)
   })
 
   t.test('an id counts for its time, also when its event was trimmed by number or bytes or never kept, and no longer', async (t) => {

@@ -21,8 +21,10 @@ const MAX_BYTES = 1500
 const RUNS = 150
 const START_MS = 1_800_000_000_000
 
+interface EventStep { readonly event: string, readonly id: string | null, readonly size: number }
+
 type Step =
-  | { readonly do: 'publish', readonly topic: string, readonly event: string, readonly id: string | null, readonly size: number }
+  | { readonly do: 'publish', readonly topic: string, readonly events: readonly EventStep[] }
   | { readonly do: 'head', readonly topic: string, readonly epochsAgo: number, readonly back: number, readonly asks: boolean }
   | { readonly do: 'read', readonly topic: string, readonly epochsAgo: number, readonly back: number, readonly length: number }
   | { readonly do: 'renew', readonly topic: string, readonly isStale: boolean }
@@ -37,8 +39,10 @@ const event = fc.constantFrom('e', 'ü"\\\u007f\u0001\u0085', '')
 const back = fc.integer({ min: -1, max: 8 })
 const ms = fc.oneof(fc.integer({ min: 0, max: 150_000 }), fc.constantFrom(-100_000, -1_000_000, KEEP_MS))
 const epochsAgo = fc.integer({ min: 0, max: 2 })
+/** Those of one step go to Redis in one call. */
+const events = fc.array(fc.record({ event, id, size: fc.constantFrom(1, 20, 150, 700, 1600) }), { minLength: 1, maxLength: 4 })
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 20, arbitrary: fc.record({ do: fc.constant('publish' as const), topic, event, id, size: fc.constantFrom(1, 20, 150, 700, 1600) }) },
+  { weight: 20, arbitrary: fc.record({ do: fc.constant('publish' as const), topic, events }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('head' as const), topic, epochsAgo, back, asks: fc.boolean() }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('read' as const), topic, epochsAgo, back, length: fc.integer({ min: 1, max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('renew' as const), topic, isStale: fc.boolean() }) },
@@ -136,8 +140,7 @@ function toText (answer: unknown): string {
 /** Does a step; what names an epoch or a head does so by what was answered before, so it is the same for both. */
 async function perform ({ history, ...subject }: Subject, one: Step, past: Past): Promise<unknown> {
   if (one.do === 'publish') {
-    const data = JsonText.from('ü'.repeat(one.size))
-    return await history.publish([{ topic: one.topic, event: one.event, data, id: one.id }])
+    return await history.publish(one.events.map(({ event, id, size }) => ({ topic: one.topic, event, data: JsonText.from('ü'.repeat(size)), id })))
   }
   if (one.do === 'head') {
     const since = one.asks ? past.position(one.topic, one.epochsAgo, one.back) : null

@@ -47,6 +47,36 @@ t.test('events follow one another; what came twice is given once', async (t) => 
   t.equal(take(), '4 5 6')
 })
 
+t.test('what was read for a log that nobody listens to any more is given to nobody, and held for nobody', async (t) => {
+  const { log, held, take, hear, open } = setUp()
+  open()
+  hear(3)
+  t.equal(take(), '1-2?')
+  const asked = log.ask()
+  log.end()
+  log.takeEvents(head('a', 3), [entry(1), entry(2)], 2, asked)
+  log.takeEvents(head('a', 3), [], 2, asked)
+  log.takeHead(head('b', 9), asked)
+  log.heal(head('a', 9), asked)
+  hear(4)
+  log.drain()
+  t.notOk(log.prepend('a', [entry(1)]))
+  t.equal(take(), '')
+  t.same({ held, position: log.position }, { held: { bytes: 0 }, position: null })
+})
+
+t.test('a store that goes on with a numbering that had ended has lost what came since', async (t) => {
+  const { log, take, open } = setUp()
+  open(3)
+  log.takeHead(head('b', 0), log.ask())
+  t.equal(take(), 'gap b:0')
+  log.takeHead(head('a', 5), log.ask())
+  t.equal(take(), 'renew a:5')
+  t.same(log.position, { epoch: 'b', offset: 0 })
+  log.takeHead(head('c', 0), log.ask())
+  t.equal(take(), 'gap c:0')
+})
+
 t.test('a hole is filled before what is beyond it', async (t) => {
   const { log, take, hear, open } = setUp()
   open()

@@ -38,6 +38,8 @@ interface Bench {
   drop (count: number): void
   /** What the store does from now on in place of `readHeads` and `readEvents`; null: what it should. */
   fail (error: Error | null): void
+  /** The same for `readEvents` alone. */
+  failReads (error: Error | null): void
   publish (...data: number[]): Promise<Position>
 }
 
@@ -45,8 +47,9 @@ interface Bench {
 function setUp (t: Test, replicationId = (): string => ''): Bench {
   const heard: string[] = []
   const timers = createTestTimers()
-  const state: { drops: number, error: Error | null, reads: number, bus: MemoryBus | null, handlers: BusHandlers | null } =
-    { drops: 0, error: null, reads: 0, bus: null, handlers: null }
+  const state: {
+    drops: number, error: Error | null, readError: Error | null, reads: number, bus: MemoryBus | null, handlers: BusHandlers | null
+  } = { drops: 0, error: null, readError: null, reads: 0, bus: null, handlers: null }
   const store = createMemoryHistory({
     settings: SETTINGS,
     replicationId,
@@ -56,7 +59,11 @@ function setUp (t: Test, replicationId = (): string => ''): Bench {
   const history: History = {
     ...store,
     readHeads: async questions => { if (state.error !== null) throw state.error; return await store.readHeads(questions) },
-    readEvents: async (topic, range) => { if (state.error !== null) throw state.error; return await store.readEvents(topic, range) }
+    async readEvents (topic, range) {
+      const error = state.error ?? state.readError
+      if (error !== null) throw error
+      return await store.readEvents(topic, range)
+    }
   }
   const logs = createTopicLogs({
     history,
@@ -86,6 +93,7 @@ function setUp (t: Test, replicationId = (): string => ''): Bench {
     get reads () { return state.reads },
     drop (count) { state.drops = count },
     fail (error) { state.error = error },
+    failReads (error) { state.readError = error },
     async publish (...data) {
       const outcomes = await history.publish(data.map(n => ({ topic: TOPIC, event: 'e', data: JsonText.from(n), id: null })))
       const last = outcomes.at(-1)
@@ -266,4 +274,16 @@ t.test('a head that is known beforehand opens a log without a question, unless s
   completeSinceMs = Infinity
   await logs.subscribe('user:dave', { head, askedAtMs: 1e9 })
   t.equal(questions, 3, 'the channel is not heard')
+})
+
+t.test('who names a position that was not heard yet is not told that it is lost while the store does not answer', async (t) => {
+  const { logs, heard, drop, failReads, publish } = setUp(t)
+  await logs.subscribe(TOPIC)
+  drop(1)
+  const ahead = await publish(1)
+  failReads(AWAY)
+  await t.rejects(logs.reach(TOPIC, ahead), AWAY)
+  failReads(null)
+  t.equal(await logs.reach(TOPIC, ahead), true)
+  t.same(heard, ['1'])
 })

@@ -65,7 +65,7 @@ export function createRecovery (options: RecoveryOptions): Recovery {
 class Recoverer implements Recovery {
   private readonly keeper: PositionKeeper | null
   private readonly positions: Positions
-  private readonly ids: SeenIds = createSeenIds()
+  private readonly ids: SeenIds
   private owner: Owner | null
   private isSaving = false
   /** Whom the token of this connection is about, and whether its address asked for the user's own topic. */
@@ -85,6 +85,7 @@ class Recoverer implements Recovery {
     const kept = this.keeper?.load() ?? null
     this.owner = kept
     this.positions = createPositions(kept?.positions ?? [], clock.now)
+    this.ids = createSeenIds(clock.now)
   }
 
   open (token: string): string | null {

@@ -12,21 +12,23 @@ export interface SeenIds {
 }
 
 /**
- * Remembers ids for as long as the gateway, by the publisher's clock, as it does: a retry of a publication whose first copy the gateway
- * has lost comes within that time, and later the same id may be another event's.
+ * Remembers ids for as long as the gateway, by the publisher's clock, as it does, and by the own one (`now`: monotonic, in ms), as the
+ * publisher's may be set: a retry of a publication whose first copy the gateway has lost comes within that time, and later the same id
+ * may be another event's.
  */
-export function createSeenIds (): SeenIds {
+export function createSeenIds (now: () => number): SeenIds {
   let keepMs = KEEP_S * 1000
-  const seen = new Map<string, number>()
+  const seen = new Map<string, { readonly atMs: number, readonly seenAtMs: number }>()
   return {
     isNew (topic, id, ts) {
       const atMs = Date.parse(ts)
       const key = JSON.stringify([topic, id])
-      if (Math.abs(atMs - (seen.get(key) ?? NaN)) <= keepMs) return false
+      if (Math.abs(atMs - (seen.get(key)?.atMs ?? NaN)) <= keepMs) return false
       seen.delete(key)
-      seen.set(key, atMs)
-      for (const [oldest, oldestAtMs] of seen) {
-        if (seen.size <= MAX_IDS && !(atMs - oldestAtMs > keepMs)) break
+      const seenAtMs = now()
+      seen.set(key, { atMs, seenAtMs })
+      for (const [oldest, { atMs: oldestAtMs, seenAtMs: oldestSeenAtMs }] of seen) {
+        if (seen.size <= MAX_IDS && !(atMs - oldestAtMs > keepMs && seenAtMs - oldestSeenAtMs > keepMs)) break
         seen.delete(oldest)
       }
       return true

@@ -99,7 +99,8 @@ async function undo ({ topics, wanted, recovery, maxIds, ask }: SubscribeAllOpti
     recovery.drop(undone)
   }
   undecided.end(topics)
-  const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
+  const stars = topics.filter(isStar)
+  const ids = [...new Set([...topics, ...done, ...undecided.broughtUnder(stars)])].filter(topic => !isStar(topic))
   drop(undecided.take(stars))
   for (const part of toChunks(ids, maxIds())) {
     // Looked at as each part goes out: others may ask for some of it meanwhile.

@@ -2,7 +2,8 @@ import { channelsOf } from '../../bus/topics.js'
 import type { HeadAnswer, HeadQuestion, HistorySettings } from '../../history/history.js'
 import { loadHistoryScript } from '../../history/publish-script.js'
 import { readHeadAnswer } from '../../history/script-replies.js'
-import { isAway } from '../../redis/failure.js'
+import { steadyNow } from '../../clocks.js'
+import { classifyFailure, isAway } from '../../redis/failure.js'
 import { historyKey, type LimitKeys } from '../../redis/keys.js'
 import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
@@ -54,34 +55,41 @@ export interface AdmitCallOptions {
 
 const NO_HISTORY: HistorySettings = { events: new Map(), keepMs: 1, maxBytes: 1, metaMs: 1 }
 const ADMITTED: Admission = { admitted: true }
+/** Topics are left out for this time once this user of Redis had no right to them, in ms. */
+const DENIED_MS = 25_000
 const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_RETRY_AFTER_MS }
 
 /** Decides all in one call of `admit.lua`, for a single Redis. */
 export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall {
-  const { run, keys, settings, recordsKey, history, undo, onFailure } = options
+  const { run, keys, history, undo, onFailure } = options
   const script = loadAdmitScript(history?.settings ?? null)
-  const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
-  const fixedKeys = recordsKey === null ? [] : [recordsKey]
-  return (released, attempts) => {
-    const keyList = fixedKeys.slice()
-    const args = [...fixed, joinIds(released)]
-    for (const { owner } of released) keyList.push(keys.user(owner))
-    for (const { request: { address, resume = null, lease, own = null } } of attempts) {
-      const topic = history === null || lease === null ? null : own
-      args.push(describe(address, resume, lease, { withRecord: recordsKey !== null, withTopic: topic !== null }))
-      if (address !== null) pushAddress(keyList, args, keys, address, resume)
-      if (lease !== null) keyList.push(keys.user(lease.owner))
-      if (topic === null || history === null) continue
-      keyList.push(historyKeyOf(history.prefix, topic.topic))
-      args.push(topic.since?.epoch ?? '', topic.since?.offset ?? 0, history.process ?? 1)
+  let deniedUntilMs = -Infinity
+
+  async function ask (released: readonly Lease[], attempts: readonly PendingAdmit[], topics: TopicReading | null): Promise<Batch> {
+    const { keyList, args } = toCall(options, released, attempts, topics)
+    return readBatch(await run(script, keyList, args), script.name, attempts.length, keyList)
+  }
+
+  /** A call with one key that is denied is denied whole: a user of Redis without a right to topics must not keep everybody out. */
+  async function askLessDenied (released: readonly Lease[], attempts: readonly PendingAdmit[]): Promise<Batch> {
+    const topics = steadyNow() < deniedUntilMs || !attempts.some(({ request: { own } }) => own) ? null : history
+    try {
+      return await ask(released, attempts, topics)
+    } catch (error) {
+      if (topics === null || classifyFailure(error).kind !== 'denied') throw error
+      deniedUntilMs = steadyNow() + DENIED_MS
+      onFailure(error)
+      return await ask(released, attempts, null)
     }
+  }
+
+  return (released, attempts) => {
     const refuseOne = ({ request: { lease }, reject }: PendingAdmit, error: unknown): void => {
       // The script may have run all the same, and only its answer is lost.
       if (lease !== null) undo(lease)
       reject(error)
     }
-    const reading = run(script, keyList, args).then((reply) => readBatch(reply, script.name, attempts.length, keyList))
-    return reading.then(({ answers, failures }) => {
+    return askLessDenied(released, attempts).then(({ answers, failures }) => {
       let away: ScriptItemError | undefined
       for (const [i, attempt] of attempts.entries()) {
         const verdict = answers[i] ?? 'no answer to this attempt'
@@ -141,6 +149,30 @@ export function createSeparateAdmitCalls (
     else resolve(admission.admitted && own !== null && head.status === 'fulfilled' ? { admitted: true, head: head.value } : admission)
   }
   return (attempts) => { for (const attempt of attempts) void decide(attempt) }
+}
+
+type Batch = ReturnType<typeof readBatch>
+
+/** What `admit.lua` is called with; without `topics` no user's own topic is read. */
+function toCall (
+  { keys, settings, recordsKey }: AdmitCallOptions,
+  released: readonly Lease[],
+  attempts: readonly PendingAdmit[],
+  topics: TopicReading | null
+): { readonly keyList: readonly string[], readonly args: ReadonlyArray<string | number> } {
+  const keyList = recordsKey === null ? [] : [recordsKey]
+  const args = [...fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS), joinIds(released)]
+  for (const { owner } of released) keyList.push(keys.user(owner))
+  for (const { request: { address, resume = null, lease, own = null } } of attempts) {
+    const topic = lease === null ? null : own
+    args.push(describe(address, resume, lease, { withRecord: recordsKey !== null, withTopic: topics !== null && topic !== null }))
+    if (address !== null) pushAddress(keyList, args, keys, address, resume)
+    if (lease !== null) keyList.push(keys.user(lease.owner))
+    if (topic === null || topics === null) continue
+    keyList.push(historyKeyOf(topics.prefix, topic.topic))
+    args.push(topic.since?.epoch ?? '', topic.since?.offset ?? 0, topics.process ?? 1)
+  }
+  return { keyList, args }
 }
 
 function fixedArguments (settings: LimitSettings, recordsKeptMs: number): Array<string | number> {

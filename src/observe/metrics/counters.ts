@@ -27,6 +27,8 @@ export interface Counters {
   gaps: number
   /** Calls for events that came before. */
   historyReads: number
+  /** Topics whose history could not be read, each time that it was tried. */
+  historyUnreadable: number
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
   /** By command of Redis; only commands that the gateway uses, so clients cannot make labels. */
   readonly redisDenied: Map<string, number>
@@ -48,6 +50,7 @@ export function createCounters (): Counters {
     recoveries: { recovered: 0, lost: 0 },
     gaps: 0,
     historyReads: 0,
+    historyUnreadable: 0,
     redisDenied: new Map(),
     limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },
     closes: new Map([...codes.map(String), OTHER_CODE].map((code) => [code, 0]))

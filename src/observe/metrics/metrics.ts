@@ -29,6 +29,8 @@ export interface Metrics {
   gap (topics: number): void
   /** Events that came before were read from the store, in one call. */
   historyRead (): void
+  /** The history of one topic could not be read. */
+  historyUnreadable (): void
   /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses. */
   redisDenied (command: string, count: number): void
   /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
@@ -69,6 +71,7 @@ export function createMetrics (): Metrics {
     recovery (outcome) { counters.recoveries[outcome]++ },
     gap (topics) { counters.gaps += topics },
     historyRead () { counters.historyReads++ },
+    historyUnreadable () { counters.historyUnreadable++ },
     redisDenied (command, count) { counters.redisDenied.set(command, (counters.redisDenied.get(command) ?? 0) + count) },
     start (sources) { registerMetrics(registry, counters, sources) },
     async render () {

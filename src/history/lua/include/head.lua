@@ -20,15 +20,6 @@ local function read_replication_id ()
   return replication_id
 end
 
--- Nil: it is none of ours.
-local function parse_head (text)
-  local is_read, epoch, via, top, stamp, first, oldest, oldest_at, bytes, hash = pcall(cmsgpack.unpack, text)
-  if not is_read or type(epoch) ~= 'string' or type(hash) ~= 'number' then return nil end
-  return {
-    epoch = epoch, via = via, top = top, stamp = stamp, first = first, oldest = oldest, oldest_at = oldest_at, bytes = bytes, hash = hash
-  }
-end
-
 local function format_head (head)
   return cmsgpack.pack(head.epoch, head.via, head.top, head.stamp, head.first, head.oldest, head.oldest_at, head.bytes, head.hash)
 end
@@ -41,21 +32,27 @@ end
 
 -- Whether now is another step than `before`.
 local function is_step (ms, before)
-  return math.floor(now * STEPS / ms) ~= math.floor(before * STEPS / ms)
+  local step = ms / STEPS
+  return now - now % step ~= before - before % step
 end
 
 -- The key of the events.
 local function name_hash (key, head)
-  return string.format('%s:events:%s:%d', key, head.epoch, head.hash)
+  return key .. ':events:' .. head.epoch .. ':' .. string.format('%d', head.hash)
 end
+
+-- Of all epochs that begin in this call: they are of different topics.
+local birth, via_at_birth
 
 -- A new epoch, not written yet. `past`: the hash of the one before, if there may be one.
 local function begin_epoch (key, before)
-  local birth = string.format('%013x', time[1] * 1000000 + time[2])
-  local done = string.format('%x', string.match(redis.call('INFO', 'stats'), 'total_commands_processed:(%d+)'))
-  local on_cluster = string.find(redis.call('INFO', 'cluster'), 'cluster_enabled:1', 1, true)
+  if not birth then
+    local done = string.match(redis.call('INFO', 'stats'), 'total_commands_processed:(%d+)')
+    birth = string.format('%013x%x', time[1] * 1000000 + time[2], done)
+    via_at_birth = string.find(redis.call('INFO', 'cluster'), 'cluster_enabled:1', 1, true) and 's' or 'p'
+  end
   return {
-    epoch = read_replication_id() .. birth .. done, via = on_cluster and 's' or 'p', top = 0, stamp = 0, first = 1, oldest = 1,
+    epoch = read_replication_id() .. birth, via = via_at_birth, top = 0, stamp = 0, first = 1, oldest = 1,
     oldest_at = 0, bytes = 0, hash = 0, is_new = true, past = before and before.hash > 0 and name_hash(key, before) or nil
   }
 end
@@ -63,19 +60,20 @@ end
 -- The head in force, with the text that is kept: a new epoch where there is none, or one of another line of data.
 local function open_head (key)
   local text = redis.call('GET', key)
-  local head = text and parse_head(text)
-  if head and string.sub(head.epoch, 1, 8) == read_replication_id() then return head, text end
+  if not text then return begin_epoch(key) end
+  local is_read, epoch, via, top, stamp, first, oldest, oldest_at, bytes, hash = pcall(cmsgpack.unpack, text)
+  -- It is none of ours.
+  if not is_read or type(epoch) ~= 'string' or type(hash) ~= 'number' then return begin_epoch(key), text end
+  local head = {
+    epoch = epoch, via = via, top = top, stamp = stamp, first = first, oldest = oldest, oldest_at = oldest_at, bytes = bytes, hash = hash
+  }
+  if string.sub(epoch, 1, 8) == read_replication_id() then return head, text end
   return begin_epoch(key, head), text
 end
 
 local function write_begun (key, head)
   redis.call('SET', key, format_head(head), 'PX', life(META_MS))
   if head.past then redis.call('DEL', head.past) end
-end
-
--- What is too old is measured against the newer of Redis's clock and the stamp of the top: the clock may have been set back.
-local function is_too_old (stamp, head)
-  return math.max(now, head.stamp) - stamp >= KEEP_MS
 end
 
 -- Whether nothing is kept: nothing ever was, or all of it has outlived its time, as its hash does.

@@ -1,3 +1,8 @@
+-- What is too old is measured against the newer of Redis's clock and the stamp of the top: the clock may have been set back.
+local function is_too_old (stamp, head)
+  return math.max(now, head.stamp) - stamp >= KEEP_MS
+end
+
 -- The first offset of which it and all after it are kept and not too old; behind the top where none is. Events are looked up by
 -- halves, as they are in the order of their stamps.
 local function find_first (key, topic, head)
@@ -13,5 +18,5 @@ local function find_first (key, topic, head)
     else last = place end
     place = math.floor((first + last) / 2)
   end
-  return redis.call('HEXISTS', hash, first) == 1 and first or head.top + 1
+  return redis.call('HGET', hash, first) and first or head.top + 1
 end
