@@ -37,7 +37,7 @@ async function expectSpellings (t: Test, gateway: TestGateway, issuer: TestIssue
 
 t.test('data passes through byte for byte', async (t) => {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
-  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, PUBLISH_KEY, WS_IP_MESSAGES: '1000' })
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, PUBLISH_KEY, WS_IP_MESSAGES: '1000', WS_PLAIN_USER_PUBLISH: 'true' })
 
   await t.test('from Redis to the client', async (t) => {
     const { client, texts } = await listen(t, gateway, issuer)
