@@ -8,7 +8,7 @@ import { buildSync } from 'esbuild-wasm'
 /** What each file offers. The names of a CommonJS library must be told one by one. */
 const ENTRIES = {
   typebox: "export { default } from 'typebox'; export { Compile } from 'typebox/compile'",
-  ioredis: "export { Cluster, Redis, ReplyError, SentinelConnector } from 'ioredis'",
+  ioredis: "export { Cluster, Command, Redis, ReplyError, SentinelConnector } from 'ioredis'",
   'prom-client': "export { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'"
 }
 const FOLDER = 'dist/libraries'

@@ -16,6 +16,8 @@ interface KindRow {
   readonly setting: string
   /** Its default. */
   readonly relation: string
+  /** The setting of how many events of each such topic are kept. */
+  readonly historySetting: string
   /** Ids in the tokens of dev mode and in the examples of documents. */
   readonly samples: readonly [string, ...string[]]
 }
@@ -28,6 +30,7 @@ export const KINDS = [
     path: '/ws/agents',
     setting: 'WS_PG_AGENTS',
     relation: 'public.agents',
+    historySetting: 'WS_HISTORY_EVENTS_AGENT',
     samples: ['a1', 'a2']
   },
   {
@@ -37,13 +40,14 @@ export const KINDS = [
     path: '/ws/tasks',
     setting: 'WS_PG_TASKS',
     relation: 'public.tasks',
+    historySetting: 'WS_HISTORY_EVENTS_TASK',
     samples: ['t1']
   }
 ] as const satisfies readonly KindRow[]
 
 export type Kind = typeof KINDS[number]
 /** The columns whose texts name something else for each kind. */
-type NameColumn = 'claim' | 'list' | 'setting'
+type NameColumn = 'claim' | 'list' | 'setting' | 'historySetting'
 
 /** One value for each kind, by the kind's claim. */
 export type ByKind<T> = Readonly<Record<Kind['claim'], T>>

@@ -106,6 +106,26 @@ const operations = {
     }))
     return { sent: texts.length }
   },
+  /** All connections send this frame at once. Each must have an answer that holds `wanted`, and after it all `events`, a number. */
+  async recover ({ text, wanted, events }) {
+    const frame = encodeFrame(text)
+    let behind = clients.length
+    await new Promise((resolve, reject) => {
+      for (const client of clients) {
+        let left = null
+        client.onAnswer = (payload) => {
+          if (left === null) {
+            if (!payload.includes(wanted)) return reject(new Error(`not recovered: ${payload.toString()}`))
+            left = events
+          } else left--
+          if (left === 0 && --behind === 0) resolve()
+        }
+      }
+      for (const client of clients) client.send(frame)
+    })
+    for (const client of clients) client.onAnswer = null
+    return { recovered: clients.length }
+  },
   /** Frames since the start, greetings apart. */
   async mark () { return { frames, lastLength } },
   /** Resolves when so many frames have come since the start, or after `withinMs`. */

@@ -70,7 +70,7 @@ export function openClient ({ port, target, localAddress }, { onText, onError })
     const end = head.indexOf(HEAD_END)
     if (end === -1) return
     const rest = head.subarray(end + HEAD_END.length)
-    if (head.latin1Slice(9, 12) !== '101') return fail(new Error(`not accepted: ${head.latin1Slice(0, 300)}`))
+    if (head.latin1Slice(9, 12) !== '101') return fail(new Error(`not accepted: ${head.toString('latin1', 0, 300)}`))
     head = null
     if (rest.length > 0) readFrames(rest)
   }

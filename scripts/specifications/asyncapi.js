@@ -74,7 +74,7 @@ function webSocketOperations (path) {
     action: 'send',
     channel: ref(`channels/${channel}`),
     summary: 'What the server sends by itself.',
-    messages: messages(['welcome', 'subscribed', 'event', 'expiring', 'error', 'too_many_requests', 'closing'])
+    messages: messages(['welcome', 'subscribed', 'event', 'gap', 'positions', 'expiring', 'error', 'too_many_requests', 'closing'])
   }]
   return [...taken, sent]
 }
@@ -83,8 +83,9 @@ const redisChannels = {
   topics: {
     address: 'ws:topic:{topic}',
     title: 'Events for clients',
-    description: 'A back end publishes here: `PUBLISH` on a single Redis, `SPUBLISH` on a cluster. Ids are percent-encoded outside `A-Za-z0-9._-`; ' +
-      'unencoded ones are heard as well. At most 1 MiB. Delivered at most once. `REDIS_KEY_PREFIX` stands before the name of every channel and stream.',
+    description: 'A back end publishes here, to those who listen now: `PUBLISH` on a single Redis, `SPUBLISH` on a cluster. What the script of `portcullis ' +
+      'publish-script` and `POST /v1/publish` publish here has members `pos`, `ts` and `id` before these: only they write them, and keep the event. Ids are percent-encoded outside `A-Za-z0-9._-`; ' +
+      'unencoded ones are heard as well. At most 1 MiB. `REDIS_KEY_PREFIX` stands before the name of every channel and stream.',
     servers: [ref('servers/redis')],
     parameters: { topic: { description: orList([...TARGET_FORMS, '`user:<user_id>`']), examples: [...KINDS.map(({ kind, samples }) => `${kind}:${samples[0]}`), 'user:alice'] } },
     messages: { topic_event: ref('components/messages/topic_event') }

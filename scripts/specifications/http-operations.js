@@ -13,7 +13,7 @@ const SECURITY = { admin: 'admin_token', publish: 'publish_key' }
 
 const askNothing = async () => { throw new Error('a document asks nothing') }
 const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban: askNothing, disconnect: askNothing, recheck: askNothing }
-const publishing = { publishKeys: ['any'], publishEvent: askNothing, onWrongSecret: () => {} }
+const publishing = { publishKeys: ['any'], publishing: { knowsIds: true, publish: askNothing }, onWrongSecret: () => {} }
 const MAIN_ROUTES = createMainRoutes(publishing)
 const ADMIN_ROUTES = createAdminRoutes({
   ...publishing,
@@ -111,9 +111,13 @@ function toOperation (route, servers, refer) {
 
 /** The paths of all routes; `schemas` is filled with those that have a title, which are referred to by it. */
 export function buildHttpPaths (servers, schemas) {
+  // Of a choice, and of a list, the parts with a title are referred to as well.
+  const referParts = ({ anyOf, items, ...schema }) => ({
+    ...schema, ...(anyOf === undefined ? {} : { anyOf: anyOf.map(refer) }), ...(items === undefined ? {} : { items: refer(items) })
+  })
   const refer = (schema) => {
-    if (schema.title === undefined) return schema
-    schemas[schema.title] = schema
+    if (schema.title === undefined) return referParts(schema)
+    schemas[schema.title] = referParts(schema)
     return { $ref: `#/components/schemas/${schema.title}` }
   }
   const paths = {}

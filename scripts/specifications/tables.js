@@ -19,6 +19,7 @@ function typeOf (schema) {
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(' or ')
   if (Array.isArray(schema.items)) return `\`${JSON.stringify(schema.items.map(item => item.const))}\``
   if (schema.type === 'array') return 'list of strings'
+  if (schema.patternProperties !== undefined) return `object: ${Object.values(schema.patternProperties).map(typeOf).join()} by topic`
   if (schema.format === 'date-time') return 'ISO time'
   if (schema.type === 'string') return schema.maxLength === undefined ? 'string' : `string, at most ${schema.maxLength}`
   return schema.type ?? 'any JSON'
@@ -28,7 +29,7 @@ function fieldRows (schema, prefix = '') {
   return Object.entries(schema.properties).flatMap(([name, field]) => {
     if (name === 'type') return []
     const needed = schema.required.includes(name) ? 'always' : 'optional'
-    const nested = field.type === 'object' ? fieldRows(field, `${prefix}${name}.`) : []
+    const nested = field.properties !== undefined ? fieldRows(field, `${prefix}${name}.`) : []
     return [[`\`${prefix}${name}\``, typeOf(field), needed, field.description ?? ''], ...nested]
   })
 }

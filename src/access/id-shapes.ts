@@ -1,7 +1,9 @@
 /** The kinds of id column that can be asked by index, without one id of another shape failing the whole query. */
 export type IdShape = 'text' | 'uuid' | 'bigint' | 'integer' | 'smallint'
 
-const ID = /^[A-Za-z0-9._:-]{1,128}$/
+/** Of an id that a client could ask for: the same in the regular expressions of JavaScript and of Postgres. */
+export const ID_PATTERN = '^[A-Za-z0-9._:-]{1,128}$'
+const ID = new RegExp(ID_PATTERN)
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const WHOLE = /^(?:0|-?[1-9][0-9]{0,18})$/
 const LIMITS = { bigint: 2n ** 63n, integer: 2n ** 31n, smallint: 2n ** 15n } as const

@@ -1,8 +1,8 @@
 import { KINDS, mapKinds, type ByKind } from '../kinds.js'
 import { AccessError } from './access-error.js'
 import { createAsker, type AskerOptions, type Question } from './asker.js'
+import { confirm } from './confirm.js'
 import { NOTHING_VISIBLE, type Asked, type Authorizer, type OnUnsafe, type Visible } from './authorizer.js'
-import { isId } from './id-shapes.js'
 import { createPositiveCache, type Clocks } from './positive-cache.js'
 
 /** Rows that answer "all that this user may see": one more than a connection may subscribe to, so that too many shows. */
@@ -42,7 +42,7 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
     const found = await asker.ask(question)
     return mapKinds(({ claim }) => {
       const wanted = unknown[claim]
-      const fresh = confirmed(wanted, found[claim])
+      const fresh = confirm(wanted, found[claim])
       if (wanted === '*') return fresh
       cache.add(identity, claim, fresh, asking)
       // A re-check may find withdrawn what was remembered: a new subscription must not bring it back.
@@ -82,13 +82,6 @@ export function createRemoteAuthorizer (options: RemoteAuthorizerOptions): Autho
 /** Nothing asked for is `*`: the cache, which knows ids, may answer. */
 function namesOnly (asked: Asked): asked is ByKind<readonly string[]> {
   return KINDS.every(({ claim }) => asked[claim] !== '*')
-}
-
-/** Only what was asked for counts, whatever the back end sends. */
-function confirmed (asked: readonly string[] | '*', found: readonly string[]): readonly string[] {
-  if (asked === '*') return found.filter(isId)
-  const names = new Set(found)
-  return asked.filter((id) => names.has(id))
 }
 
 function without (ids: readonly string[], taken: readonly string[]): readonly string[] {

@@ -1,7 +1,8 @@
 import hashSlot from 'cluster-key-slot'
 import type { Cluster, Redis } from '#ioredis'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
-import { Subscriber, SUBSCRIBER_OPTIONS } from './subscriber.js'
+import { SUBSCRIBER_OPTIONS } from './subscriber-options.js'
+import { Subscriber } from './subscriber.js'
 
 const LEAST_REFRESH_GAP_MS = 200
 const POLL_MS = 5000

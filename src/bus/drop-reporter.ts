@@ -1,4 +1,5 @@
 import { createSampledLines } from '../observe/sampled-lines.js'
+import type { Timers } from '../timers.js'
 
 const REPORT_GAP_MS = 10_000
 
@@ -20,9 +21,9 @@ export interface DropReporter<Reason extends string> {
  * publisher cannot flood the log. `now`: monotonic, in ms.
  */
 export function createDropReporter<Reason extends string> (
-  report: (drops: DropReport<Reason>) => void, now: () => number
+  report: (drops: DropReport<Reason>) => void, now: () => number, timers?: Timers
 ): DropReporter<Reason> {
-  const lines = createSampledLines({ periodMs: REPORT_GAP_MS, mostInPeriod: 1, now })
+  const lines = createSampledLines({ periodMs: REPORT_GAP_MS, mostInPeriod: 1, now, ...(timers === undefined ? {} : { timers }) })
   return {
     note (reason) { lines.note(reason, 1, (dropped) => { report({ reason, dropped }) }) },
     close: lines.close

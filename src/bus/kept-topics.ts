@@ -1,3 +1,5 @@
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
+
 /** Topics without a listener, which stay subscribed for a while in case one comes back. */
 export interface KeptTopics {
   /** Keeps a topic; it is dropped when its time is over or too many are kept. */
@@ -13,25 +15,26 @@ export interface KeptTopicsOptions {
   /** Least time that a topic is kept, in ms; at most twice that. */
   readonly forMs: number
   readonly max: number
+  readonly timers?: Pick<Timers, 'after'>
 }
 
 /**
  * A user who reconnects, or whose connections are short, would cost a SUBSCRIBE and an UNSUBSCRIBE each time: the dearest
  * part of an upgrade after its signature. Two generations and one timer, however many topics.
  */
-export function createKeptTopics ({ drop, forMs, max }: KeptTopicsOptions): KeptTopics {
+export function createKeptTopics ({ drop, forMs, max, timers = SYSTEM_TIMERS }: KeptTopicsOptions): KeptTopics {
   let young = new Set<string>()
   let old = new Set<string>()
-  let timer: NodeJS.Timeout | undefined
+  let cancel: (() => void) | null = null
 
   function age (): void {
-    timer = undefined
+    cancel = null
     for (const topic of old) drop(topic)
     old = young
     young = new Set()
     if (old.size > 0) arm()
   }
-  const arm = (): void => { timer ??= setTimeout(age, forMs).unref() }
+  const arm = (): void => { cancel ??= timers.after(forMs, age) }
 
   return {
     keep (topic) {
@@ -41,7 +44,7 @@ export function createKeptTopics ({ drop, forMs, max }: KeptTopicsOptions): Kept
     },
     take: topic => young.delete(topic) || old.delete(topic),
     close () {
-      clearTimeout(timer)
+      cancel?.()
       young.clear()
       old.clear()
     }

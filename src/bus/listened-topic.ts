@@ -1,5 +1,6 @@
 import { SmallSet } from '../collections/one-or-several.js'
 import { waitAtMost } from '../redis/bounded-wait.js'
+import type { Timers } from '../timers.js'
 
 interface Waiter {
   resolve (): void
@@ -33,7 +34,7 @@ export class ListenedTopic {
   }
 
   /** Waits until Redis confirms. A listener that gave up waiting still counts, and is heard late, until it unsubscribes. */
-  async waitUntilHeard (timeoutMs: number): Promise<void> {
+  async waitUntilHeard (timeoutMs: number, after?: Timers['after']): Promise<void> {
     const waiters = this.waiters ??= new SmallSet()
     let forget = (): void => {}
     const confirmed = new Promise<void>((resolve, reject) => {
@@ -42,7 +43,7 @@ export class ListenedTopic {
       forget = () => { waiters.remove(waiter) }
     })
     try {
-      await waitAtMost(confirmed, timeoutMs, 'subscribing')
+      await waitAtMost(confirmed, timeoutMs, 'subscribing', after)
     } finally {
       forget()
     }

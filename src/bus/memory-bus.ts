@@ -1,33 +1,45 @@
-import type { Bus, OnBusEvent } from './bus.js'
-import { formatBusMessage } from './bus-message.js'
-import { JsonText } from '../wire/json-text.js'
+import type { Bus, BusHandlers } from './bus.js'
+import { formatBusMessage, parseBusMessage } from './bus-message.js'
 import { parseTopic } from './topics.js'
 
+export interface MemoryBus extends Bus {
+  /** Brings a message to who listens to a topic, as Redis would on its channel. */
+  carry (topic: string, payload: Buffer): void
+}
+
 /** The bus of a single process without Redis. Publishing what is no event or topic rejects, as with Redis. */
-export function createMemoryBus ({ onEvent }: { readonly onEvent: OnBusEvent }): Bus {
+export function createMemoryBus (handlers: BusHandlers): MemoryBus {
   const listeners = new Map<string, number>()
   let closed = false
 
+  function hear (topic: string, payload: Buffer): void {
+    if (!listeners.has(topic)) return
+    const { event, place } = parseBusMessage(payload)
+    if (typeof event !== 'string') handlers.onEvent(topic, event, place)
+    else if (place !== null) handlers.onBlank?.(topic, place)
+  }
+
+  // Never within the publisher's own call, so that an event cannot overtake the frame that its listener is writing.
+  const carry = (topic: string, payload: Buffer): void => { setImmediate(hear, topic, payload) }
+
   return {
+    carry,
     async subscribe (topic) {
       if (closed) throw new Error('the bus is closed')
       if (parseTopic(topic) === null) throw new TypeError('not a topic')
-      listeners.set(topic, (listeners.get(topic) ?? 0) + 1)
+      const count = listeners.get(topic) ?? 0
+      listeners.set(topic, count + 1)
+      if (count === 0) handlers.onHeard?.(topic)
     },
     unsubscribe (topic) {
       const count = listeners.get(topic) ?? 0
       if (count > 1) listeners.set(topic, count - 1)
-      else listeners.delete(topic)
+      else if (listeners.delete(topic)) handlers.onLeft?.(topic)
     },
     async publish (topic, event) {
       if (closed) throw new Error('the bus is closed')
       if (parseTopic(topic) === null) throw new TypeError('not a topic')
-      formatBusMessage(event)
-      // As it is now: the publisher's object may change before it is delivered.
-      const { event: name, data } = event
-      const carried = { event: name, data: JsonText.from(data) }
-      // Never within the publisher's own call, so that an event cannot overtake the frame that its listener is writing.
-      setImmediate(() => { if (listeners.has(topic)) onEvent(topic, carried) })
+      carry(topic, formatBusMessage(event))
     },
     async close () {
       closed = true

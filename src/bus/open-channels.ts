@@ -2,7 +2,8 @@ import { Cluster } from '#ioredis'
 import type { RedisClient } from '../redis/client.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { ClusterChannels } from './cluster-channels.js'
-import { Subscriber, SUBSCRIBER_OPTIONS } from './subscriber.js'
+import { SUBSCRIBER_OPTIONS } from './subscriber-options.js'
+import { Subscriber } from './subscriber.js'
 
 /** Opens channels beside `client`: on a cluster one connection per owning node, else a single one. */
 export function openChannels (client: RedisClient, verbs: readonly SubscribeVerb[], handlers: ChannelHandlers): Channels {

@@ -1,23 +1,27 @@
 import { Cluster } from '#ioredis'
 import { steadyNow } from '../clocks.js'
 import type { RedisClient } from '../redis/client.js'
-import type { Bus, BusEvent, OnBusEvent } from './bus.js'
+import { topicChannelPrefix } from '../redis/keys.js'
+import type { Timers } from '../timers.js'
+import type { Bus, BusEvent, BusHandlers } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
-import type { Channels } from './channels.js'
+import type { ChannelHandlers, Channels } from './channels.js'
 import { createDropReporter, type DropReport, type DropReporter } from './drop-reporter.js'
 import { createGapTracker, type GapHandlers } from './gap.js'
 import { createKeptTopics, type KeptTopics } from './kept-topics.js'
 import { ListenedTopic } from './listened-topic.js'
 import { openChannels } from './open-channels.js'
+import { createProcessChannels, type Addressed } from './process-channels.js'
 import { createPublisher, type PublishText } from './publisher.js'
 import { channelsOf } from './topics.js'
 
-export interface RedisBusOptions extends GapHandlers {
+export interface RedisBusOptions extends GapHandlers, BusHandlers {
   /** For publishing; subscriptions get connections of their own, with the same options. Not closed by the bus. */
   readonly client: RedisClient
   /** Of every channel. */
   readonly prefix: string
-  readonly onEvent: OnBusEvent
+  /** The channel on which this process hears what users' own topics carry; absent or null: it subscribes to each of them. */
+  readonly own?: string | null
   /** Messages that were no events: at most one report in 10 s. */
   readonly onInvalid?: (drops: DropReport<InvalidMessage>) => void
   /** The user of Redis has no right to some channels, or to a command that keeps their connection. */
@@ -25,12 +29,17 @@ export interface RedisBusOptions extends GapHandlers {
   /** How long a subscription or a publication may take, in ms. */
   readonly timeoutMs?: number
   readonly now?: () => number
+  readonly timers?: Timers
+  /** By default beside the client. */
+  readonly openChannels?: (handlers: ChannelHandlers) => Channels
 }
 
 /** How long a topic that nobody listens to any more stays subscribed, in ms, and how many do. */
 const LINGER_MS = 1000
 const MAX_LINGERING = 20_000
 const TIMEOUT_MS = 1000
+/** What the names of users' own topics begin with. */
+const USER = 'user:'
 /** Made once: most who leave before the confirmation wait for nothing, and a stack trace costs more than they do. */
 const LEFT = new Error('the topic was left')
 /** The same for those who need not wait: Redis has said no, and is asked again later. */
@@ -49,25 +58,28 @@ export function createRedisBus (options: RedisBusOptions): Bus {
 class RedisBus implements Bus {
   private readonly prefix: string
   private readonly timeoutMs: number
-  private readonly onEvent: OnBusEvent
+  private readonly timers: Timers | undefined
+  private readonly handlers: BusHandlers
   private readonly topics = new Map<string, ListenedTopic>()
   private readonly byChannel = new Map<string, ListenedTopic>()
   private readonly gap: ReturnType<typeof createGapTracker>
   private readonly drops: DropReporter<InvalidMessage>
   private readonly publishText: PublishText
-  private readonly channels: Channels
+  private readonly channels: Channels & Partial<Addressed>
   private readonly linger: KeptTopics
   private closed = false
 
   constructor (options: RedisBusOptions) {
-    const { client, now = steadyNow } = options
+    const { client, now = steadyNow, timers } = options
     this.prefix = options.prefix
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
-    this.onEvent = options.onEvent
+    this.timers = timers
+    this.handlers = options
     this.gap = createGapTracker(options, now)
-    this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now)
+    this.drops = createDropReporter<InvalidMessage>((drops) => options.onInvalid?.(drops), now, timers)
     this.publishText = createPublisher(client, this.timeoutMs)
-    this.channels = openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], {
+    const open = options.openChannels ?? (handlers => openChannels(client, [client instanceof Cluster ? 'ssubscribe' : 'subscribe'], handlers))
+    const handlers: ChannelHandlers = {
       onMessage: (channel, payload) => { this.hear(channel, payload) },
       onConfirmed: (channels) => { this.confirm(channels) },
       onRefused: (channels, error) => {
@@ -76,15 +88,22 @@ class RedisBus implements Bus {
       },
       onDenied: (error) => { options.onRefused?.(error) },
       onLost: (channels, sinceMs) => { this.lose(channels, sinceMs) }
+    }
+    const { own = null, prefix } = options
+    const users = topicChannelPrefix(prefix, 'user')
+    this.channels = own === null
+      ? open(handlers)
+      : createProcessChannels({ own, carries: channel => channel.startsWith(users), handlers, open })
+    this.linger = createKeptTopics({
+      drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING, ...(timers === undefined ? {} : { timers })
     })
-    this.linger = createKeptTopics({ drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING })
   }
 
   readonly subscribe = async (topic: string): Promise<void> => {
     if (this.closed) throw new Error('the bus is closed')
     const entry = this.topics.get(topic) ?? this.listen(topic)
     if (entry.listeners++ === 0) this.linger.take(topic)
-    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs)
+    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs, this.timers?.after)
   }
 
   readonly unsubscribe = (topic: string): void => {
@@ -100,6 +119,13 @@ class RedisBus implements Bus {
     await this.publishText(channel, formatBusMessage(event))
   }
 
+  readonly completeSinceMs = (topic: string): number =>
+    topic.startsWith(USER) ? this.channels.completeSinceMs?.() ?? Infinity : Infinity
+
+  readonly hearItself = (topic: string): void => {
+    for (const channel of this.topics.get(topic)?.channels ?? []) this.channels.subscribeItself?.(channel)
+  }
+
   readonly close = async (): Promise<void> => {
     this.closed = true
     this.linger.close()
@@ -112,18 +138,25 @@ class RedisBus implements Bus {
 
   private hear (channel: string, payload: Buffer): void {
     const entry = this.byChannel.get(channel)
-    if (entry === undefined || entry.listeners === 0) return
-    const message = parseBusMessage(payload)
-    if (typeof message === 'string') this.drops.note(message)
-    else this.onEvent(entry.name, message)
+    if (entry === undefined) return
+    const { event, place } = parseBusMessage(payload)
+    // What has a place is told also for the moment in which the topic lingers: who comes back must find no hole.
+    if (place === null && entry.listeners === 0) return
+    if (typeof event !== 'string') return this.handlers.onEvent(entry.name, event, place)
+    // What is published to begin a new epoch holds no event, and is none that is missing.
+    if (place === null || place.offset > 0) this.drops.note(event)
+    if (place !== null) this.handlers.onBlank?.(entry.name, place)
   }
 
   private confirm (channels: readonly string[]): void {
     for (const channel of channels) {
       const entry = this.byChannel.get(channel)
       if (entry === undefined) continue
+      const wasHeard = entry.isHeard
       entry.confirm(channel)
-      if (entry.isHeard) this.gap.regain(entry.name)
+      if (!entry.isHeard) continue
+      this.gap.regain(entry.name)
+      if (!wasHeard) this.handlers.onHeard?.(entry.name)
     }
   }
 
@@ -141,6 +174,7 @@ class RedisBus implements Bus {
       entry.lose(channel)
     }
     this.gap.lose(unheard, sinceMs)
+    if (unheard.length > 0) this.handlers.onUnheard?.(unheard)
   }
 
   private listen (topic: string): ListenedTopic {
@@ -163,5 +197,6 @@ class RedisBus implements Bus {
       this.byChannel.delete(channel)
       this.channels.drop(channel)
     }
+    this.handlers.onLeft?.(topic)
   }
 }

@@ -1,10 +1,11 @@
-import { ReplyError, type Redis, type RedisOptions } from '#ioredis'
+import { ReplyError, type Redis } from '#ioredis'
 import { classifyFailure } from '../redis/failure.js'
 import { ChannelLedger } from './channel-ledger.js'
 import type { ChannelHandlers, Channels, SubscribeVerb } from './channels.js'
 import { SharedServer } from './shared-server.js'
 import { splitIntoCommands } from './subscribe-commands.js'
 import { revive } from '../redis/revive.js'
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 
 const RETRY_MS = 200
 const REJOIN_MS = 1000
@@ -13,23 +14,6 @@ const FIRST_DENIED_RETRY_MS = 1000
 const LAST_DENIED_RETRY_MS = 30_000
 /** A connection that dies without a word is noticed after one more time-out of a command: events of that time are lost. */
 const HEARTBEAT_MS = 10_000
-const MAX_RECONNECT_DELAY_MS = 2000
-
-/** Options of a subscriber connection: it subscribes again by its own account, not by ioredis's, and waits for no queue. */
-export const SUBSCRIBER_OPTIONS = {
-  connectionName: 'portcullis-subscriber',
-  keyPrefix: '',
-  lazyConnect: true,
-  readOnly: false,
-  enableOfflineQueue: false,
-  autoResubscribe: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  commandTimeout: 5000,
-  // The connection for commands watches the sentinels, and this one follows it.
-  failoverDetector: false,
-  retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.5 + Math.random() / 2)
-} as const satisfies RedisOptions
 
 export interface SubscriberOptions {
   /** A connection for this subscriber alone, made with `SUBSCRIBER_OPTIONS`; it is closed with the subscriber. */
@@ -42,6 +26,9 @@ export interface SubscriberOptions {
   readonly onMisplaced: () => void
   /** How often the connection is asked whether it is there, in ms. */
   readonly heartbeatMs?: number
+  readonly timers?: Timers
+  /** In ms since the epoch. */
+  readonly now?: () => number
 }
 
 /**
@@ -58,18 +45,25 @@ export class Subscriber implements Channels {
    * When the last command was sent that was answered, in ms since the epoch: what was published before it has arrived. Not when
    * something last came: a process that stood still finds messages waiting, long after the connection has died.
    */
-  private goodAtMs = Date.now()
+  private goodAtMs: number
   private readonly server: SharedServer
   private readonly stopReviving: () => void
-  private flushing: NodeJS.Immediate | undefined
-  private retrying: NodeJS.Timeout | undefined
-  private rejoining: NodeJS.Timeout | undefined
-  private retryingDenied: NodeJS.Timeout | undefined
+  private readonly timers: Timers
+  private readonly now: () => number
+  private isFlushing = false
+  private isClosed = false
+  /** Each calls off what is due later; null: nothing is. */
+  private retrying: (() => void) | null = null
+  private rejoining: (() => void) | null = null
+  private retryingDenied: (() => void) | null = null
   private deniedRetryMs = FIRST_DENIED_RETRY_MS
-  private readonly heartbeat: NodeJS.Timeout
+  private stopBeating = (): void => {}
 
   constructor (private readonly options: SubscriberOptions) {
-    const { redis, handlers, heartbeatMs = HEARTBEAT_MS } = options
+    const { redis, handlers, heartbeatMs = HEARTBEAT_MS, timers = SYSTEM_TIMERS, now = Date.now } = options
+    this.timers = timers
+    this.now = now
+    this.goodAtMs = now()
     this.server = new SharedServer(redis, options.commands)
     const onMessage = (channel: Buffer, payload: Buffer): void => { handlers.onMessage(channel.toString(), payload) }
     redis.on('ready', () => {
@@ -83,7 +77,7 @@ export class Subscriber implements Channels {
     redis.on('smessageBuffer', onMessage)
     // A peer that vanished without a word leaves a connection that is silent for ever.
     this.stopReviving = revive(redis)
-    this.heartbeat = setInterval(() => { if (redis.status === 'ready') this.beat() }, heartbeatMs).unref()
+    this.beatIn(heartbeatMs)
   }
 
   want (channel: string): void {
@@ -108,17 +102,24 @@ export class Subscriber implements Channels {
   close (): void {
     const { redis } = this.options
     this.stopReviving()
-    clearInterval(this.heartbeat)
-    clearTimeout(this.retrying)
-    clearTimeout(this.rejoining)
-    clearTimeout(this.retryingDenied)
-    clearImmediate(this.flushing)
+    this.isClosed = true
+    this.stopBeating()
+    this.retrying?.()
+    this.rejoining?.()
+    this.retryingDenied?.()
     for (const name of ['ready', 'close', 'moved', 'messageBuffer', 'smessageBuffer']) redis.removeAllListeners(name)
     redis.disconnect()
   }
 
+  private beatIn (ms: number): void {
+    this.stopBeating = this.timers.after(ms, () => {
+      this.beatIn(ms)
+      if (this.options.redis.status === 'ready') this.beat()
+    })
+  }
+
   private beat (): void {
-    const [sentOn, sentAtMs] = [this.connection, Date.now()]
+    const [sentOn, sentAtMs] = [this.connection, this.now()]
     this.options.redis.ping().then(() => { this.noteAnswered(sentOn, sentAtMs) }, (error: unknown) => {
       // An answer, be it an error, shows that the connection lives.
       if (!(error instanceof ReplyError)) return this.reconnect(sentOn)
@@ -132,12 +133,15 @@ export class Subscriber implements Channels {
   }
 
   private flushLater (): void {
-    this.flushing ??= setImmediate(() => { this.flush() })
+    if (this.isFlushing) return
+    this.isFlushing = true
+    this.timers.soon(() => { this.flush() })
   }
 
   private flush (): void {
     const { redis, verbs, handlers } = this.options
-    this.flushing = undefined
+    this.isFlushing = false
+    if (this.isClosed) return
     if (redis.status !== 'ready') return this.ledger.forgetChanges()
     const { leaving, joining, standing } = this.ledger.takeChanges()
     for (const channels of splitIntoCommands(leaving, verbs)) this.leave(channels)
@@ -148,7 +152,7 @@ export class Subscriber implements Channels {
 
   private join (channels: readonly string[]): void {
     const { redis, verbs, handlers } = this.options
-    const [sentOn, sentAtMs] = [this.connection, Date.now()]
+    const [sentOn, sentAtMs] = [this.connection, this.now()]
     const join = this.ledger.join(channels)
     Promise.all(verbs.map(async (verb) => await redis[verb](...channels))).then(() => {
       this.noteAnswered(sentOn, sentAtMs)
@@ -177,11 +181,11 @@ export class Subscriber implements Channels {
   }
 
   private retryDenied (): void {
-    if (this.retryingDenied !== undefined) return
-    this.retryingDenied = setTimeout(() => {
-      this.retryingDenied = undefined
+    if (this.retryingDenied !== null) return
+    this.retryingDenied = this.timers.after(this.deniedRetryMs, () => {
+      this.retryingDenied = null
       this.sendUnsettled()
-    }, this.deniedRetryMs)
+    })
     this.deniedRetryMs = Math.min(LAST_DENIED_RETRY_MS, this.deniedRetryMs * 2)
   }
 
@@ -215,10 +219,10 @@ export class Subscriber implements Channels {
 
   private retry (): void {
     this.options.onMisplaced()
-    this.retrying ??= setTimeout(() => {
-      this.retrying = undefined
+    this.retrying ??= this.timers.after(RETRY_MS, () => {
+      this.retrying = null
       this.sendUnsettled()
-    }, RETRY_MS)
+    })
   }
 
   /**
@@ -227,11 +231,11 @@ export class Subscriber implements Channels {
    */
   private rejoin (): void {
     this.options.onMisplaced()
-    this.rejoining ??= setTimeout(() => {
-      this.rejoining = undefined
+    this.rejoining ??= this.timers.after(REJOIN_MS, () => {
+      this.rejoining = null
       this.ledger.doubtConfirmed()
       this.sendUnsettled()
-    }, REJOIN_MS)
+    })
   }
 
   private loseConnection (): void {

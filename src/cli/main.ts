@@ -65,6 +65,15 @@ program.command('top')
     process.exitCode = once === true ? await printFrame(options, process.stdout) : await runTop(options, process)
   })
 
+program.command('publish-script')
+  .description('print the script by which back ends publish to Redis, with the settings in the environment (WS_HISTORY_…)')
+  .action(async () => {
+    const { readPublishScript } = await import('./publish-script.js')
+    const answer = readPublishScript(process.env)
+    if (answer.ok) process.stdout.write(answer.text)
+    else program.error(`portcullis: ${answer.reason}`)
+  })
+
 program.on('command:*', ([name = '']: string[]) => {
   program.error(`portcullis: unknown command '${name}'; the commands are ${program.commands.map(command => command.name()).join(', ')}`)
 })

@@ -1,3 +1,5 @@
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
+
 /** Keys that are held apart at once; with more, work is done at once for the rest. */
 const MAX_KEYS = 10_000
 
@@ -9,11 +11,11 @@ export interface Spacing<K> {
 }
 
 /** Makes the spacing. `spacingMs`: from one piece of work for a key to the next. */
-export function createSpacing<K> (spacingMs: number, work: (key: K) => void): Spacing<K> {
-  const held = new Map<K, { again: boolean, readonly timer: NodeJS.Timeout }>()
+export function createSpacing<K> (spacingMs: number, work: (key: K) => void, timers: Pick<Timers, 'after'> = SYSTEM_TIMERS): Spacing<K> {
+  const held = new Map<K, { again: boolean, readonly cancel: () => void }>()
 
   function begin (key: K): void {
-    if (held.size < MAX_KEYS) held.set(key, { again: false, timer: setTimeout(() => { end(key) }, spacingMs).unref() })
+    if (held.size < MAX_KEYS) held.set(key, { again: false, cancel: timers.after(spacingMs, () => { end(key) }) })
     work(key)
   }
 
@@ -30,7 +32,7 @@ export function createSpacing<K> (spacingMs: number, work: (key: K) => void): Sp
       else entry.again = true
     },
     stop () {
-      for (const { timer } of held.values()) clearTimeout(timer)
+      for (const { cancel } of held.values()) cancel()
       held.clear()
     }
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { BlockList } from 'node:net'
-import { mapKinds } from '../kinds.js'
+import { KINDS, mapKinds } from '../kinds.js'
 import type { Config, TokenCarrier } from './config.js'
 import type { SentinelTarget } from '../redis/open-client.js'
 import { readAddress } from '../redis/read-url.js'
@@ -87,6 +87,17 @@ const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['acces
   inbound: { maxEntries: values.WS_INBOUND_MAX, maxBytes: values.WS_INBOUND_MAX_BYTES, maxUserBytes: values.WS_INBOUND_USER_BYTES }
 })
 
+/** How much is remembered of each topic. */
+export const toHistory = (values: SettingValues): Config['history'] => ({
+  events: new Map([
+    ...KINDS.map(({ kind, historySetting }) => [kind, values[historySetting] ?? values.WS_HISTORY_EVENTS] as const),
+    ['user', values.WS_HISTORY_EVENTS_USER ?? values.WS_HISTORY_EVENTS]
+  ]),
+  keepMs: values.WS_HISTORY_S * S,
+  maxBytes: values.WS_HISTORY_BYTES,
+  metaMs: values.WS_HISTORY_META_S * S
+})
+
 const toSentinel = (values: SettingValues): SentinelTarget | null => values.REDIS_SENTINELS.length === 0
   ? null
   : {
@@ -110,6 +121,8 @@ export function buildConfig (parts: SoundParts): Config {
     limits: toLimits(parts),
     redis: toRedis(values),
     access: toAccess(parts),
+    history: toHistory(values),
+    plainUserPublish: values.WS_PLAIN_USER_PUBLISH,
     insecureUntilMs,
     log: { level: values.LOG_LEVEL, file: values.LOG_FILE ?? null, fileMaxMb: values.LOG_FILE_MAX_MB, fileKeep: values.LOG_FILE_KEEP }
   }

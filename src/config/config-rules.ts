@@ -9,6 +9,8 @@ import type { SettingValues } from './settings.js'
 
 export const MAX_WORKERS = 256
 const CLAIMS = andList(KINDS.map(({ claim }) => claim))
+/** Says that no table is public: an empty value says nothing. */
+const NO_TABLE = 'none'
 const CARRIERS: readonly string[] = ['query', 'header', 'protocol']
 
 function checkOrigins (values: SettingValues, report: ReportMistake): void {
@@ -59,7 +61,10 @@ function checkAccess (values: SettingValues, report: ReportMistake): void {
   if (authorizer === 'supabase' && values.SUPABASE_ANON_KEY === undefined) report('SUPABASE_ANON_KEY', 'is needed with WS_AUTHORIZER=supabase')
   const tables = mapKinds(({ setting }) => values[setting])
   const isOther = (name: string): boolean => !Object.values(tables).includes(name)
-  if (values.SUPABASE_PUBLIC_TABLES.some(isOther)) report('SUPABASE_PUBLIC_TABLES', `names tables of the gateway, as ${orList(Object.values(tables))}`)
+  const isNone = values.SUPABASE_PUBLIC_TABLES.join() === NO_TABLE
+  if (!isNone && values.SUPABASE_PUBLIC_TABLES.some(isOther)) {
+    report('SUPABASE_PUBLIC_TABLES', `names tables of the gateway, as ${orList(Object.values(tables))}, or is \`${NO_TABLE}\` alone`)
+  }
 }
 
 /** With several issuers, each could mint a token that names another's agents: those whose word counts are named. */

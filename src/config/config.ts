@@ -1,5 +1,6 @@
 import type { BlockList } from 'node:net'
 import type { InboundBounds } from '../bus/inbound.js'
+import type { HistorySettings } from '../history/history.js'
 import type { ByKind } from '../kinds.js'
 import type { LimitSettings } from '../limits/limiter.js'
 import type { RedisPlace } from '../redis/open-client.js'
@@ -48,6 +49,9 @@ export interface Config {
   /** Null: none, one process alone. */
   readonly redis: RedisSettings | null
   readonly access: AccessSettings
+  readonly history: HistorySettings
+  /** Back ends publish to users' own topics by PUBLISH. */
+  readonly plainUserPublish: boolean
   /** Break-glass: connections without a token are let in until then. */
   readonly insecureUntilMs: number | null
   readonly log: { readonly level: LogLevel, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }

@@ -1,22 +1,14 @@
 import type { BlockList } from 'node:net'
 import { availableParallelism } from 'node:os'
-import { CannotStart } from '../cannot-start.js'
 import { buildConfig } from './build-config.js'
+import { ConfigError } from './config-error.js'
 import type { Config } from './config.js'
 import { checkRules, MAX_WORKERS } from './config-rules.js'
 import { readInsecureUntil } from './insecure-until.js'
 import { readNetworks } from './networks.js'
 import { readIssuers } from './read-issuers.js'
-import { readSettings, type ReportMistake, type SettingError } from './read-settings.js'
+import { readSettings, type ReportMistake } from './read-settings.js'
 import { SETTINGS, type SettingValues } from './settings.js'
-
-/** The process refuses to start: every wrong or missing setting, each with its reason. */
-export class ConfigError extends CannotStart {
-  constructor (readonly errors: readonly SettingError[]) {
-    super(`${errors.length} wrong or missing setting${errors.length === 1 ? '' : 's'}:\n` +
-      errors.map(error => `  ${error.setting}: ${error.reason}`).join('\n'))
-  }
-}
 
 /** Settings whose names start like ours but are none of ours: likely misspelt. For a warning: platforms have variables of their own. */
 export function unknownSettings (env: NodeJS.ProcessEnv): string[] {

@@ -31,6 +31,12 @@ const choice = <const T extends string>(description: string, initial: T, options
 /** A relation name as `schema.table`, in plain identifiers. */
 const RELATION = { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}\\.[A-Za-z_][A-Za-z0-9_]{0,62}$', wanted: 'the schema and the name of a table or view, such as public.example' }
 
+/** An event that takes the room of all others has Redis trim this many at once: 10 ms. */
+const MAX_HISTORY_EVENTS = 10_000
+const HISTORY_EVENTS = { minimum: 0, maximum: MAX_HISTORY_EVENTS }
+/** 256 MiB of one topic. */
+const MAX_HISTORY_BYTES = 268_435_456
+
 const RELATIONS = andList(KINDS.map(({ setting }) => `\`${setting}\``))
 const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
 
@@ -75,7 +81,7 @@ export const SETTINGS = {
   SUPABASE_URL: text('Supabase project URL'),
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
-  SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose`),
+  SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose, or \`none\`; unset: what the first look shows`),
   ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?}]`', { maxLength: 65_536 }),
   JWKS_ALLOW_HTTP: flag('allow http issuers that are not on loopback'),
   JWKS_MAX_AGE_S: seconds('keys older than this are refreshed', 600),
@@ -113,6 +119,15 @@ export const SETTINGS = {
   WS_INBOUND_MAX: limit('entries of the inbound stream before sending is refused', 100_000),
   WS_INBOUND_MAX_BYTES: whole('bytes of data that may wait in it, of all users: then `overloaded`', 268_435_456, 1, MAX_INBOUND_BYTES),
   WS_INBOUND_USER_BYTES: whole('bytes of data of one user that may wait in it: then `too_many_requests`', 4_194_304, 1, MAX_INBOUND_BYTES),
+
+  WS_HISTORY_EVENTS: whole('events kept of each topic for those who come back; 0: none', 200, 0, MAX_HISTORY_EVENTS),
+  ...mapKindsBy('historySetting', ({ claim }) =>
+    Type.Integer({ description: `the same for topics of ${claim}; unset: as \`WS_HISTORY_EVENTS\``, ...HISTORY_EVENTS })),
+  WS_HISTORY_EVENTS_USER: Type.Integer({ description: 'the same for users\' own topics; unset: as `WS_HISTORY_EVENTS`', ...HISTORY_EVENTS }),
+  WS_HISTORY_S: seconds('no older event is kept; the `id` of a publication counts for this time', 300),
+  WS_HISTORY_BYTES: whole('bytes of a topic\'s events together; a larger event is delivered and not kept', 1_048_576, 1, MAX_HISTORY_BYTES),
+  WS_PLAIN_USER_PUBLISH: flag('back ends PUBLISH on `ws:topic:user:…` themselves: each user who connects is subscribed to, which makes an upgrade dearer'),
+  WS_HISTORY_META_S: seconds('positions of a topic are remembered after its last event or listener', 86_400),
 
   ALLOW_INSECURE_WS: flag('break-glass: let connections in without a token'),
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),

@@ -1,3 +1,6 @@
+import { formatTopic, parseTopic } from '../bus/topics.js'
+import type { HeadQuestion } from '../history/history.js'
+import { parsePosition } from '../history/position.js'
 import type { Admission, Lease, Limiter, Resume } from '../limits/limiter.js'
 import { refuse, type Refusal } from '../refusals.js'
 import { describe, type Attempt } from './attempt.js'
@@ -22,7 +25,8 @@ export function askLimits (
   deps: AskLimitsDeps, attempt: Attempt, address: string | null, lease: Lease | null, resume: Resume | null = null
 ): Promise<Refusal | null> {
   if (address === null && lease === null) return UNLIMITED
-  return deps.limiter.admit({ address, resume, lease }).then(admission => takeAdmission(deps, attempt, lease, admission), () => {
+  const own = lease === null ? null : askOwn(attempt)
+  return deps.limiter.admit({ address, resume, lease, own }).then(admission => takeAdmission(deps, attempt, lease, admission), () => {
     // A store whose answer was lost may have taken it.
     if (lease !== null) deps.limiter.release(lease)
     return LIMITS_AWAY
@@ -34,7 +38,17 @@ function takeAdmission ({ dryRun, report }: AskLimitsDeps, attempt: Attempt, lea
     const refusal = refuse(admission.limit === 'address' ? 'ip_rate_limited' : 'user_connection_limit', { retryAfterMs: admission.retryAfterMs })
     if (!dryRun) return refusal
     report.wouldRefuse(describe(attempt, performance.now() - attempt.startedMs, false), refusal)
+  } else {
+    attempt.head = admission.head ?? null
   }
   attempt.lease = lease
   return null
+}
+
+/** Where the user's own topic stands goes along with the lease, so that `welcome` can name it. */
+function askOwn ({ identity, request }: Attempt): HeadQuestion | null {
+  if (identity === null || identity.insecure) return null
+  const topic = formatTopic('user', identity.userId)
+  // Who has too long a name has no topic.
+  return parseTopic(topic) === null ? null : { topic, since: request.since === null ? null : parsePosition(request.since), touch: true }
 }

@@ -1,4 +1,5 @@
 import type { ClientAddress } from '../address/client-address.js'
+import type { HeadAnswer } from '../history/history.js'
 import type { Lease } from '../limits/limiter.js'
 import type { Identity } from '../tokens/identity.js'
 import type { UpgradeRequest } from './read-request.js'
@@ -20,6 +21,8 @@ export interface Attempt {
   deadline: Deadline<Attempt> | null
   identity: Identity | null
   lease: Lease | null
+  /** What the store said of the user's own topic as it gave the lease; null: nothing. */
+  head: HeadAnswer | null
   /** What `rightsGeneration` was when the permissions were asked for. */
   rightsGeneration: number
 }

@@ -59,7 +59,18 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const over = exempt || ticket !== null ? null : addresses.overLimit(address)
     if (over !== null) return refuseEarly(pending, address, startedMs, over, request)
     return {
-      pending, address, request, startedMs, exempt, ticket, settled: false, deadline: null, identity: null, lease: null, rightsGeneration: 0
+      pending,
+      address,
+      request,
+      startedMs,
+      exempt,
+      ticket,
+      settled: false,
+      deadline: null,
+      identity: null,
+      lease: null,
+      head: null,
+      rightsGeneration: 0
     }
   }
 

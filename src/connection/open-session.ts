@@ -1,4 +1,6 @@
 import type { LifecycleDeps } from './lifecycle-deps.js'
+import { formatTopic } from '../bus/topics.js'
+import { formatPosition } from '../history/position.js'
 import { createWelcomeEncoder } from '../wire/welcome.js'
 import { asksForSomething } from './authorize.js'
 import { holdIdentity, onDue, sessionEndMs } from './on-due.js'
@@ -14,7 +16,7 @@ class SessionEvents implements SocketHandlers {
   constructor (private readonly context: SessionContext, private readonly session: Session) {}
   onMessage (data: ArrayBuffer, isBinary: boolean): void { receive(this.context, this.session, data, isBinary) }
   onPing (): void { receivePing(this.context, this.session) }
-  onDrain (): void {}
+  onDrain (): void { this.context.subscriptions.resume(this.session) }
   onClose (code: number): void { closeSession(this.context, this.session, code) }
 }
 
@@ -23,12 +25,21 @@ class SessionEvents implements SocketHandlers {
  * every closed line has one.
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
-  const encodeWelcome = createWelcomeEncoder(context.node, context.limits)
-  return (pending, { identity, address, request, granted, lease }, durationMs) => {
+  const encodeWelcome = createWelcomeEncoder(context)
+  return (pending, { identity, address, request, granted, lease, head, startedMs }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.
     const time = new Date(context.clocks.epochNow())
-    const welcome = encodeWelcome({ connectionId, userId: identity.userId, expiresAt: new Date(sessionEndMs(identity)), time })
+    const own = context.subscriptions.ownBeginning(identity, head, request.since)
+    const { userId } = identity
+    const welcome = encodeWelcome({
+      connectionId,
+      userId,
+      expiresAt: new Date(sessionEndMs(identity)),
+      time,
+      own: own.position === null ? null : { topic: formatTopic('user', userId), position: formatPosition(own.position) },
+      recovered: request.since === null || identity.insecure ? null : own.recovered
+    })
     return pending.accept(request.protocol, welcome, (socket) => {
       const token = context.keepTokens ? request.token ?? '' : ''
       const eventTypes = eventTypeSet(request.eventTypes)
@@ -38,7 +49,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       session.messagesOut++
       context.registry.add(session)
       context.report.accepted(session, durationMs)
-      context.subscriptions.open(session, granted, asksForSomething(request))
+      context.subscriptions.open(session, granted, asksForSomething(request), own, head === null ? null : { head, askedAtMs: startedMs })
       onDue(context, session, session.openedAtMs)
       return new SessionEvents(context, session)
     })

@@ -24,6 +24,8 @@ export interface UpgradeRequest extends ReadFilters {
   readonly refuseByClose: boolean
   /** A resume ticket as presented, unjudged; null when none was, or nothing that could be one. */
   readonly resume: string | null
+  /** A position in the user's own topic, as it was written; null: none was named. */
+  readonly since: string | null
 }
 
 /** WebSocket paths, and the lists of ids that each takes. */
@@ -117,7 +119,7 @@ export function readRequest (head: UpgradeHead, settings: UpgradeSettings): Upgr
   const eventTypes = readFilter('event_types', query, settings)
   if (isRefusedFilter(eventTypes)) return eventTypes
   const { origin, host } = headers
-  return { path, origin, host, token, protocol: offer.protocol, ...ids, eventTypes, refuseByClose: mode === 'close', resume: readResume(query) }
+  return { path, origin, host, token, protocol: offer.protocol, ...ids, eventTypes, refuseByClose: mode === 'close', resume: readResume(query), since: query.get('since') ?? null }
 }
 
 /** Whatever is wrong with it, it only fails to help. */

@@ -1,23 +1,29 @@
 import { steadyNow } from '../clocks.js'
-import { mapKinds } from '../kinds.js'
+import { parseTopic } from '../bus/topics.js'
+import { KINDS, mapKinds } from '../kinds.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { SubscribeFrame } from '../wire/frames.js'
 import { checkFilter, isFilterError, type Filter } from './parse-filter.js'
 import { PATHS, type ReadFilters } from './read-request.js'
+import type { Wish } from './recover.js'
 import type { Session } from './session.js'
 
 export interface SubscribeLimits {
   readonly maxFilterIds: number
   /** `subscribe` frames a second, per connection. */
   readonly subscribesPerS: number
+  /** Events that are kept, by kind of topic: 0 or more. */
+  readonly kept: ReadonlyMap<string, number>
+  /** Monotonic, in ms. */
+  readonly now?: () => number
 }
 
 const SECOND_MS = 1000
 
 /** Reads the lists of a `subscribe` frame, or says why not: too many such frames, a list that the path does not take, a bad id. */
 export function readSubscribe (session: Session, frame: SubscribeFrame, limits: SubscribeLimits): ReadFilters | Refusal {
-  const { maxFilterIds, subscribesPerS } = limits
-  const waitMs = waitForRate(session, subscribesPerS)
+  const { maxFilterIds, subscribesPerS, now = steadyNow } = limits
+  const waitMs = waitForRate(session, subscribesPerS, now())
   if (waitMs > 0) return refuse('too_many_requests', { retryAfterMs: waitMs, message: 'too many subscribe frames' })
   const takes = PATHS.get(session.path) ?? []
   let wrong: Refusal | null = null
@@ -36,12 +42,26 @@ export function readSubscribe (session: Session, frame: SubscribeFrame, limits: 
   return wrong ?? filters
 }
 
+/** Reads what a `subscribe` frame wants of what came before, for the lists that it names. */
+export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFilters, { kept }: SubscribeLimits): Wish | Refusal {
+  const isNamed = (text: string): boolean => {
+    const topic = parseTopic(text)
+    const filter = KINDS.find(({ kind }) => kind === topic?.kind)
+    const named = filter === undefined ? null : filters[filter.claim]
+    return topic !== null && named !== null && (named === '*' || named.includes(topic.id))
+  }
+  const stranger = Object.keys(since).find(text => !isNamed(text))
+  if (stranger !== undefined) return refuse('bad_request', { message: 'since: a topic that this frame does not name' })
+  const maxLast = Math.max(...kept.values())
+  if (last !== undefined && last > maxLast) return refuse('bad_request', { message: maxLast === 0 ? 'last: no events are kept here' : `last: at most ${maxLast}` })
+  return { since: new Map(Object.entries(since)), last: last ?? null, kept }
+}
+
 /** Counts one frame; how long until the next is allowed, in ms, when this one was too many, else 0. */
-function waitForRate (session: Session, subscribesPerS: number): number {
-  const now = steadyNow()
-  if (now - session.subscribeWindowStartMs >= SECOND_MS) {
-    session.subscribeWindowStartMs = now
+function waitForRate (session: Session, subscribesPerS: number, nowMs: number): number {
+  if (nowMs - session.subscribeWindowStartMs >= SECOND_MS) {
+    session.subscribeWindowStartMs = nowMs
     session.subscribesInWindow = 0
   }
-  return ++session.subscribesInWindow > subscribesPerS ? session.subscribeWindowStartMs + SECOND_MS - now : 0
+  return ++session.subscribesInWindow > subscribesPerS ? session.subscribeWindowStartMs + SECOND_MS - nowMs : 0
 }

@@ -27,8 +27,11 @@ export interface Report {
   closed (session: Session, code: number, reason: string): void
   /** One frame passed the message limit. */
   messageAllowed (): void
+  /** A client named a position: whether all that came after it is given. */
+  recovery (isRecovered: boolean): void
   messageLimited (session: Session): void
-  accessDenied (session: Session, topics: readonly string[]): void
+  /** `detail`: which right is missing. */
+  accessDenied (session: Session, topics: readonly string[], detail: string | undefined): void
   untrustedForwardedFor (peer: ClientAddress): void
   /** Something threw where nothing may. */
   fault (error: unknown, where: string): void

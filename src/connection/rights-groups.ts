@@ -24,8 +24,8 @@ export class RightsGroups {
   private readonly byUser = new Map<string, Set<RightsGroup>>()
   private readonly bySession = new Map<Session, RightsGroup>()
 
-  /** `now`: monotonic, in ms. */
-  constructor (private readonly periodMs: number, private readonly now: () => number) {}
+  /** `now`: monotonic, in ms; `random`: 0 or more, below 1. */
+  constructor (private readonly periodMs: number, private readonly now: () => number, private readonly random: () => number) {}
 
   add (session: Session): RightsGroup {
     const key = groupKey(session)
@@ -71,7 +71,7 @@ export class RightsGroups {
   private create (key: string, userId: string): RightsGroup {
     const nowMs = this.now()
     // A random first date spreads groups that came together, such as after a deploy; no later than one period.
-    const dueAtMs = nowMs + this.periodMs * (0.5 + Math.random() / 2)
+    const dueAtMs = nowMs + this.periodMs * (0.5 + this.random() / 2)
     return { key, userId, sessions: new Set(), dueAtMs, verifiedAtMs: nowMs, turn: 'none', again: false, slow: false }
   }
 }

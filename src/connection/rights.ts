@@ -2,6 +2,7 @@ import type { Authorizer } from '../access/authorizer.js'
 import { createGenerations } from '../collections/generations.js'
 import { createSpacing } from '../collections/spacing.js'
 import { atMostLongestTimer } from '../longest-timer.js'
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 import { checkRights } from './check-rights.js'
 import { RightsGroups } from './rights-groups.js'
 import { createTurns } from './rights-turns.js'
@@ -51,6 +52,9 @@ export interface RightsDeps {
   readonly now?: () => number
   /** Orders for one user within this time, in ms, are one; a second unless given. */
   readonly spacingMs?: number
+  readonly timers?: Pick<Timers, 'after'>
+  /** 0 or more, below 1. */
+  readonly random?: () => number
 }
 
 /** Before the start there is nobody to tell. */
@@ -59,7 +63,8 @@ const NOBODY: RightsHandlers = { withdraw () {}, unverifiable () {} }
 /** Makes the re-check of one process; `start` begins it. */
 export function createRights (deps: RightsDeps): Rights {
   const { authorizer, periodMs, onFault, now = () => performance.now(), spacingMs = SPACING_MS } = deps
-  const groups = new RightsGroups(periodMs, now)
+  const { timers = SYSTEM_TIMERS, random = Math.random } = deps
+  const groups = new RightsGroups(periodMs, now, random)
   const maxUnverifiedMs = Math.max(MIN_UNVERIFIED_MS, MAX_UNVERIFIED_PERIODS * periodMs)
   const turns = createTurns({
     check: group => checkRights({ authorizer, ...handlers, maxUnverifiedMs, now }, group),
@@ -71,11 +76,13 @@ export function createRights (deps: RightsDeps): Rights {
   const orders = createSpacing<string | null>(spacingMs, (userId) => {
     generations.bump(userId)
     for (const group of userId === null ? groups.all() : groups.ofUser(userId)) turns.take(group, userId !== null)
-  })
+  }, timers)
   let handlers = NOBODY
-  let timer: NodeJS.Timeout | undefined
+  const tickMs = atMostLongestTimer(Math.max(MIN_TICK_MS, periodMs / TICK_PARTS))
+  let cancel: (() => void) | undefined
 
   function checkDue (): void {
+    cancel = timers.after(tickMs, checkDue)
     const nowMs = now()
     for (const group of groups.all()) if (group.dueAtMs <= nowMs) turns.take(group, false)
   }
@@ -84,7 +91,7 @@ export function createRights (deps: RightsDeps): Rights {
     start (started) {
       handlers = started
       // What a token says cannot change while it is open, so there is nothing to ask again; a refresh brings a new one.
-      if (!authorizer.local) timer ??= setInterval(checkDue, atMostLongestTimer(Math.max(MIN_TICK_MS, periodMs / TICK_PARTS))).unref()
+      if (!authorizer.local) cancel ??= timers.after(tickMs, checkDue)
     },
     add (session) { if (!authorizer.local) groups.add(session) },
     remove (session) { groups.remove(session) },
@@ -104,7 +111,7 @@ export function createRights (deps: RightsDeps): Rights {
       }
     },
     stop () {
-      clearInterval(timer)
+      cancel?.()
       orders.stop()
     }
   }

@@ -20,23 +20,32 @@ export interface SendInboundDeps extends PermitDeps {
 const UNAVAILABLE = refuse('unavailable', { retryAfterMs: 1000 })
 const FULL = refuse('overloaded', { retryAfterMs: 5000, message: 'the inbound stream is full' })
 const USER_FULL = refuse('too_many_requests', { retryAfterMs: 5000, message: 'too much of yours waits for the back end' })
-const FORBIDDEN = refuse('forbidden')
+/** By what the token lacks: clients are told the name alone. */
+const FORBIDDEN = { scope: refuse('forbidden', { detail: 'scope' }), insecure: refuse('forbidden', { detail: 'insecure' }) } as const
 /** How an outcome that is not `stored` is told. */
 const REFUSALS_BY_OUTCOME = { full: FULL, user_full: USER_FULL, unavailable: UNAVAILABLE } as const
 
+/** Why the token lets its user send nothing, whatever it may read; null: it lets it. */
+function findLack ({ scopes, insecure }: Identity): keyof typeof FORBIDDEN | null {
+  if (insecure) return 'insecure'
+  return scopes.has('ws:send') ? null : 'scope'
+}
+
 /** Whether the token lets its user send, to whatever it may read. */
-export function maySend ({ scopes, insecure }: Identity): boolean {
-  return scopes.has('ws:send') && !insecure
+export function maySend (identity: Identity): boolean {
+  return findLack(identity) === null
 }
 
 /** Hands a client's message to the back end, if its user may see the target and may send, and answers the frame. */
 export async function sendInbound (deps: SendInboundDeps, session: Session, frame: SendFrame): Promise<void> {
   const { inbound, report, maxBufferedBytes } = deps
   const { id, to, data, traceparent } = frame
-  const granted = maySend(session.identity) && data.length > 0 ? await permitSession(deps, session, filtersFor(to)) : FORBIDDEN
+  // Without data: the token had no such scope when the frame came.
+  const lack = findLack(session.identity) ?? (data.length > 0 ? null : 'scope')
+  const granted = lack === null ? await permitSession(deps, session, filtersFor(to)) : FORBIDDEN[lack]
   if (session.ending !== null) return
   if (!isGranted(granted)) {
-    if (granted.name === 'forbidden') report.accessDenied(session, [to])
+    if (granted.name === 'forbidden') report.accessDenied(session, [to], granted.detail)
     return sendError(session, id, granted, maxBufferedBytes)
   }
   const message = {

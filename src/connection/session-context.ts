@@ -14,6 +14,8 @@ export interface SessionContext {
   /** Name of this process, for `welcome`. */
   readonly node: string
   readonly limits: WelcomeLimits
+  /** For how long events and their ids are known, in s; null: they are not. */
+  readonly historyS: number | null
   readonly maxBufferedBytes: number
   /** The authorizer presents the user's own token to a back end, so it must be kept. */
   readonly keepTokens: boolean

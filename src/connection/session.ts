@@ -2,6 +2,7 @@ import type { ClientAddress } from '../address/client-address.js'
 import type { Lease } from '../limits/limiter.js'
 import type { Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
+import type { Cursor } from './cursor.js'
 import type { Socket } from './transport.js'
 
 /** Shared by all that never sent one. */
@@ -35,6 +36,10 @@ export class Session {
   pingsInWindow = 0
   /** Topics it listens to. */
   readonly topics = new Set<string>()
+  /** Those of them whose live events it does not get yet; null: it gets all. */
+  held: Map<string, Cursor> | null = null
+  /** Those of them in which it has passed over events that it does not want; null: none. */
+  passedOver: Set<string> | null = null
   /** Subscribe frames in the current second. */
   subscribeWindowStartMs = 0
   subscribesInWindow = 0

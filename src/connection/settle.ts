@@ -1,4 +1,5 @@
 import type { ClientAddress } from '../address/client-address.js'
+import type { HeadAnswer } from '../history/history.js'
 import type { Lease, Limiter } from '../limits/limiter.js'
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
@@ -18,6 +19,9 @@ export interface Admitted {
   readonly identity: Identity
   readonly granted: Granted
   readonly lease: Lease
+  readonly head: HeadAnswer | null
+  /** When the upgrade came, before the head was asked for: monotonic, in ms. */
+  readonly startedMs: number
 }
 
 export interface SettleDeps {
@@ -56,12 +60,12 @@ export function createSettlement (deps: SettleDeps, addresses: AddressState, dea
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {
     if (attempt.settled) return giveBack(attempt)
     end(attempt)
-    const { pending, request, address, identity, lease } = attempt
+    const { pending, request, address, identity, lease, head, startedMs } = attempt
     const durationMs = performance.now() - attempt.startedMs
     const overtaken = isGranted(outcome) && identity !== null ? overtakenBy(attempt, identity) : null
     if (isGranted(outcome) && overtaken === null && identity !== null && lease !== null) {
       attempt.lease = null
-      if (deps.open(pending, { request, address, identity, granted: outcome, lease }, durationMs)) return
+      if (deps.open(pending, { request, address, identity, granted: outcome, lease, head, startedMs }, durationMs)) return
       attempt.lease = lease
       report.aborted(describe(attempt, durationMs, false))
     } else {

@@ -58,7 +58,8 @@ export function composeAccess (
       relations: access.relations,
       poolSize: POOL_SIZE,
       checkTimeoutMs,
-      cacheMs: CACHE_MS
+      cacheMs: CACHE_MS,
+      onNote: onShown
     }, { now: monotonic })
     return { authorizer: onlyTheirs(postgres), keepTokens: false, start: async (onAway) => await startUnlessUnsafe(postgres, onAway) }
   }

@@ -1,34 +1,29 @@
-import type { Logger } from 'pino'
 import { Compile } from '#typebox/compile'
-import type { Config } from '../config/config.js'
 import { createRollCall, type Part, type Question } from '../control/roll-call.js'
-import type { Bus, OnBusEvent } from '../bus/bus.js'
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
-import { createMemoryBus } from '../bus/memory-bus.js'
 import { createMemoryInbound } from '../bus/memory-inbound.js'
-import { createRedisBus } from '../bus/redis-bus.js'
+import type { Publishing } from '../bus/publishing.js'
 import { createRedisInbound } from '../bus/redis-inbound.js'
-import type { RedisConnection } from '../redis/connect.js'
 import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
-import type { PublishEvent } from '../http/routes/publish.js'
-import type { ClientMessage, GatewayParts, OnInbound } from './gateway-options.js'
+import type { ClientMessage, OnInbound } from './gateway-options.js'
 import { joinParts } from './list-connections.js'
 import type { ListedConnection, Operations } from './operations.js'
-import type { RedisFailures } from './redis-failures.js'
 import type { OnFault } from './report.js'
 import { writeEvent } from '../observe/log/log.js'
+import type { TopicLogs } from '../topic-log/topic-logs.js'
+import { composeTopics, type TopicsDeps } from './topics.js'
 
 const listed = Compile(ListedConnectionSchema)
 const isListedConnection = (entry: unknown): entry is ListedConnection => listed.Check(entry)
 
 export interface Fanout {
-  readonly bus: Bus
+  readonly logs: TopicLogs
   readonly inbound: Inbound
-  readonly publishEvent: PublishEvent
+  readonly publishing: Publishing
   /** The open connections of all processes. */
   readonly listConnections: Operations['listConnections']
   /** Begins to answer the other processes' questions. */
@@ -38,34 +33,13 @@ export interface Fanout {
   close (): Promise<void>
 }
 
-export interface FanoutDeps {
-  readonly config: Config
-  readonly redis: RedisConnection | null
-  readonly log: Logger
+export interface FanoutDeps extends TopicsDeps {
   readonly onFault: OnFault
-  readonly redisFailures: Pick<RedisFailures, 'note'>
   readonly operatorAudit: OperatorAudit
-  readonly onEvent: OnBusEvent
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
   readonly listLocal: (question: Question) => Part<ListedConnection>
-  /** The program's own bus; null: the configured one. */
-  readonly ownBus: GatewayParts['bus'] | null
-}
-
-function composeBus ({ config, redis, redisFailures, log, onEvent, ownBus }: FanoutDeps): Bus {
-  if (ownBus !== undefined && ownBus !== null) return ownBus(onEvent)
-  if (redis === null) return createMemoryBus({ onEvent })
-  return createRedisBus({
-    client: redis.commands,
-    prefix: config.redis?.prefix ?? '',
-    onEvent,
-    onGap: (topics, sinceMs) => { writeEvent(log, { event: 'bus.lost', topics, since: new Date(sinceMs).toISOString() }) },
-    onGapEnd: ({ topics, durationMs }) => { writeEvent(log, { event: 'bus.restored', topics, duration_ms: durationMs }) },
-    onInvalid: (drops) => { writeEvent(log, { event: 'bus.invalid', ...drops }) },
-    onRefused: redisFailures.note
-  })
 }
 
 /** A message as the program gets it: its data parsed, and as it was written. */
@@ -106,30 +80,29 @@ function composeInbound ({ config, redis, log, onInbound, onFault }: FanoutDeps)
 /** Puts together what travels between processes: events, clients' messages, lists. In memory for one process without Redis. */
 export function composeFanout (deps: FanoutDeps): Fanout {
   const { config, redis, listLocal, operatorAudit } = deps
-  const bus = composeBus(deps)
+  const { logs, publishing } = composeTopics(deps)
   const inbound = composeInbound(deps)
   const rollCall = redis === null
     ? null
     : createRollCall({
       client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection, onRefused: deps.redisFailures.note
     })
-  const publishEvent: PublishEvent = async (topic, event) => { await bus.publish(topic, event) }
   return {
-    bus,
+    logs,
     inbound,
-    publishEvent,
+    publishing,
     async listConnections ({ userId, after, limit }) {
       const question: Question = { subject: userId, after, limit }
       return joinParts(rollCall === null ? { parts: [listLocal(question)], missing: 0 } : await rollCall.ask(question), question)
     },
     start () { rollCall?.start() },
     routes: createMainRoutes({
-      publishKeys: config.admin.publishKeys, publishEvent, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
+      publishKeys: config.admin.publishKeys, publishing, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
     }),
     async close () {
       inbound.close()
       rollCall?.close()
-      await bus.close()
+      await logs.close()
     }
   }
 }

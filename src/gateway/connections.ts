@@ -8,12 +8,16 @@ import { drainSessions } from '../connection/drain-sessions.js'
 import { createLifecycle, type Lifecycle } from '../connection/lifecycle.js'
 import { onDue } from '../connection/on-due.js'
 import { createOpenSession } from '../connection/open-session.js'
+import { createReplays, type Replays } from '../connection/replays.js'
 import { createRights, type Rights } from '../connection/rights.js'
 import { endSession } from '../connection/send-end-close.js'
 import type { SessionContext } from '../connection/session-context.js'
+import { startSilentPositions } from '../connection/silent-positions.js'
 import { createSubscriptions, type Subscriptions } from '../connection/subscriptions.js'
+import { toTopicHandlers } from '../connection/topic-handlers.js'
 import type { ControlHandlers } from '../control/control.js'
 import { refuse } from '../refusals.js'
+import { SYSTEM_TIMERS } from '../timers.js'
 import type { Fanout } from './bus.js'
 import { createDisconnects, type Disconnects } from './disconnects.js'
 import { createGate, RESTARTING, stopsListening } from './gate.js'
@@ -25,7 +29,7 @@ import { toWelcomeLimits } from './welcome-limits.js'
 export interface ConnectionsDeps {
   readonly ground: Ground
   readonly judges: Judges
-  readonly fanout: Pick<Fanout, 'bus' | 'inbound'>
+  readonly fanout: Pick<Fanout, 'logs' | 'inbound' | 'publishing'>
   readonly delivery: Delivery
 }
 
@@ -51,7 +55,7 @@ const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights
 
 /** Puts the connections of one process together. */
 export function composeConnections (deps: ConnectionsDeps): Connections {
-  const { ground: { config, phase, registry, onFault }, judges: { access, limits, tickets } } = deps
+  const { ground: { config, phase, registry, onFault }, judges: { access, limits, tickets }, fanout: { logs }, delivery } = deps
   const { drainMs, maxBufferedBytes } = config.server
   const disconnects = createDisconnects(config.upgrade.deadlineMs)
   const rights = createRights({
@@ -59,7 +63,8 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
     periodMs: config.access.recheckMs,
     onFault: (error) => { onFault(error, 'recheck') }
   })
-  const subscriptions = composeSubscriptions(deps, rights)
+  const replays = createReplays({ logs, delivery, report: deps.judges.report, maxBufferedBytes })
+  const subscriptions = composeSubscriptions(deps, rights, replays)
   const context = toSessionContext(deps, subscriptions)
   const rounds = createRounds({ config, registry, limiter: limits.limiter, onFault })
   const lifecycle = composeLifecycle(deps, context, rights, disconnects)
@@ -70,10 +75,13 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
       lifecycle.refusePending(RESTARTING)
     }
   }
+  let stopSilentPositions = (): void => {}
   return {
     lifecycle,
     handlers: toControlHandlers(deps.judges, rights, disconnects),
     start () {
+      logs.start(toTopicHandlers(delivery, replays))
+      stopSilentPositions = startSilentPositions({ registry, logs, timers: SYSTEM_TIMERS, maxBufferedBytes })
       deps.judges.accessSafety.watch(rights.endAll)
       rights.start({
         withdraw: subscriptions.withdraw,
@@ -87,6 +95,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
       await drainSessions({ registry, latecomers, limiter: limits.limiter, tickets, maxBufferedBytes }, { drainMs, openForMs }, isUrgent)
     },
     stop () {
+      stopSilentPositions()
       rounds.stop()
       context.wheel.stop()
       rights.stop()
@@ -94,13 +103,17 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
   }
 }
 
-function composeSubscriptions ({ ground, judges: { access, report }, fanout, delivery }: ConnectionsDeps, rights: Rights): Subscriptions {
+function composeSubscriptions (
+  { ground, judges: { access, report }, fanout: { logs, inbound }, delivery }: ConnectionsDeps, rights: Rights, replays: Replays
+): Subscriptions {
   const { config } = ground
   return createSubscriptions({
     authorizer: access.authorizer,
-    bus: fanout.bus,
-    inbound: fanout.inbound,
+    logs,
+    inbound,
     delivery,
+    replays,
+    kept: config.history.events,
     rights,
     report,
     maxBufferedBytes: config.server.maxBufferedBytes,
@@ -109,11 +122,13 @@ function composeSubscriptions ({ ground, judges: { access, report }, fanout, del
   })
 }
 
-function toSessionContext ({ ground: { config, node, registry }, judges }: ConnectionsDeps, subscriptions: Subscriptions): SessionContext {
+function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscriptions: Subscriptions): SessionContext {
+  const { config, node, registry } = ground
   const { server, limits: { allowList, dryRun } } = config
   return {
     node,
     limits: toWelcomeLimits(config),
+    historyS: fanout.publishing.knowsIds ? config.history.keepMs / 1000 : null,
     maxBufferedBytes: server.maxBufferedBytes,
     keepTokens: judges.access.keepTokens,
     dryRun,

@@ -31,18 +31,21 @@ export interface Doors {
 
 /** Puts the doors together, on ground and judges. What is published goes out by the server, so it is made first, and listens last. */
 export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doors {
-  const { config, options, log, node, registry, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
+  const { config, options, log, node, registry, processName, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
   const binding = loadBinding()
   const server = createUwsServer(binding, toServerSettings(config))
-  const delivery = createDelivery(server.sendToTopic, config.server.maxBufferedBytes)
+  const delivery = createDelivery({
+    sendToTopic: server.sendToTopic, maxBufferedBytes: config.server.maxBufferedBytes, onGap: metrics.gap
+  })
   const fanout = composeFanout({
     config,
     redis,
+    processName,
     log,
     onFault,
     redisFailures,
     operatorAudit,
-    onEvent: delivery.deliver,
+    onRead: metrics.historyRead,
     onInbound: options.onInbound ?? null,
     listLocal: question => listLocalConnections(registry, node, question),
     ownBus: options.parts?.bus ?? null

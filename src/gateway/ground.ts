@@ -9,6 +9,7 @@ import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop
 import { createMinuteLines } from '../observe/minute-lines.js'
 import { describeFailure } from '../redis/describe-failure.js'
 import { watchReplies } from '../redis/watch-replies.js'
+import { encodeId } from '../redis/encode-id.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
 import type { Exits } from './exits.js'
@@ -35,6 +36,8 @@ export interface Ground extends ProcessLog {
   readonly eventLoop: EventLoopWatch
   readonly metrics: Metrics
   readonly descriptors: DescriptorBudget
+  /** The name under which this process hears users' own topics; null: it subscribes to each of them, or there is no Redis. */
+  readonly processName: string | null
   /** Null: without Redis. */
   readonly redis: RedisConnection | null
   /** Where everybody tells what Redis refused to do. */
@@ -68,11 +71,29 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     redisFailures.close()
     await redis?.close()
   })
+  const processName = hearsByProcess(config) ? encodeId(name) : null
   const descriptors = planDescriptors(readDescriptorLimit(), config.server.maxConnections)
   const registry = createRegistry()
   return {
-    ...processLog, config, options, phase: { current: 'starting' }, audit, operatorAudit, registry, eventLoop, metrics, descriptors, redis, redisFailures
+    ...processLog,
+    config,
+    options,
+    phase: { current: 'starting' },
+    audit,
+    operatorAudit,
+    registry,
+    eventLoop,
+    metrics,
+    descriptors,
+    processName,
+    redis,
+    redisFailures
   }
+}
+
+/** On a cluster a script publishes in its own slot only, and a plain PUBLISH tells no process. */
+function hearsByProcess ({ redis, plainUserPublish }: Config): boolean {
+  return redis !== null && redis.clusterUrls.length === 0 && !plainUserPublish
 }
 
 function openRedis ({ redis }: Config, log: Logger, exits: Exits): RedisConnection | null {

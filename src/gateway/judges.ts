@@ -39,13 +39,23 @@ export interface Judges {
 
 /** Puts the judges together, on the ground alone. */
 export function composeJudges (ground: Ground, exits: Exits): Judges {
-  const { config, options: { parts = {} }, log, audit, metrics, redis, redisFailures, registry, onFault, node } = ground
+  const { config, options: { parts = {} }, log, audit, metrics, processName, redis, redisFailures, registry, onFault, node } = ground
   // Whatever does not close properly keeps nobody from stopping: it is a line in the log.
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
   exits.add(nodes.close)
   const keepRecords = { node, mayRestore: nodes.mayRestore }
-  const limits = composeLimits({ config, redis, audit, metrics, redisFailures, keepRecords, ownLimiter: parts.limiter ?? null })
+  const limits = composeLimits({
+    config,
+    redis,
+    audit,
+    metrics,
+    redisFailures,
+    keepRecords,
+    ownLimiter: parts.limiter ?? null,
+    processName,
+    readsTopics: parts.bus === undefined
+  })
   addExit(limits.close)
   const warnings = createAccessWarnings(log)
   exits.add(warnings.close)

@@ -25,7 +25,7 @@ export interface Limits {
   readonly noteUserFull: () => void
   /** Null: without Redis. False also while it hangs or refuses to write. */
   readonly redisUp: () => boolean | null
-  /** Redis was not reached at the start: the policy decides, and says so, before anybody connects. */
+  /** Redis was not reached, at the start or by a heartbeat: the policy decides, and says so, before anybody connects. */
   readonly noteRedisAway: () => void
   close (): Promise<void>
 }
@@ -121,9 +121,14 @@ export interface LimitsDeps {
   readonly keepRecords: KeepRecords
   /** The program's own limiter; null: the configured one. */
   readonly ownLimiter?: Limiter | null
+  /** Users' own topics are remembered in Redis: where they stand is read beside the limits. */
+  readonly readsTopics: boolean
+  /** The name under which this process hears them; null: it subscribes to each of them. */
+  readonly processName: string | null
 }
 
-function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLimiter = null }: LimitsDeps): Store {
+function createStore (deps: LimitsDeps): Store {
+  const { config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics, processName } = deps
   const settings = config.limits
   if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
   const local = createMemoryLimiter(settings, { now: monotonic })
@@ -134,7 +139,11 @@ function createStore ({ config, redis, audit, redisFailures, keepRecords, ownLim
   const callTimeoutMs = Math.min(1000, Math.max(5, config.upgrade.deadlineMs / 4))
   const onFailure = redisFailures.note
   const shared = createRedisLimiter(redis.commands, settings, {
-    prefix: limitPrefix(config), callTimeoutMs, records: { ...keepRecords, prefix: basePrefix }, onFailure
+    prefix: limitPrefix(config),
+    callTimeoutMs,
+    records: { ...keepRecords, prefix: basePrefix },
+    history: readsTopics ? { prefix: basePrefix, process: processName, settings: config.history } : null,
+    onFailure
   })
   const guarded = createGuardedLimiter({
     shared: tellProbes(shared, redis.noteProbe),

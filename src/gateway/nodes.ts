@@ -8,6 +8,7 @@ import { createNodeStore } from '../nodes/node-store.js'
 import { createOwnRecords } from '../nodes/own-records.js'
 import { createTakeover, type LostConnection } from '../nodes/takeover.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { waitAtMost } from '../redis/bounded-wait.js'
 import { isAway } from '../redis/failure.js'
 import type { OnFault } from './report.js'
 
@@ -16,8 +17,11 @@ export interface Nodes {
   readonly closed: Audit['closed']
   /** Records that Redis does not have are lost, not claimed by others. */
   readonly mayRestore: () => boolean
-  /** Resolves when the other processes know of this one, or Redis is away. */
-  start (): Promise<void>
+  /**
+   * Resolves when the other processes know of this one, or Redis is away. `onAway`: a heartbeat found no connection to Redis, also where
+   * nobody comes to this process whose attempt would find that out.
+   */
+  start (onAway: () => void): Promise<void>
   /** Leaves nothing behind, if Redis answers. The connections must have ended, and the limiter must be closed. Never rejects. */
   close (): Promise<void>
 }
@@ -34,6 +38,8 @@ export interface NodesDeps {
 /** What an upgrade may still do after its deadline: calls under way end. */
 const PENDING_MARGIN_MS = 5000
 const MAX_TIMEOUT_MS = 1000
+/** How long the last closed lines wait for Redis to tell which of them others have written. */
+const FLUSH_TIMEOUTS = 4
 const monotonic = (): number => performance.now()
 
 /** Puts together what gives every connection its one closed line though processes die. Without Redis nobody survives: no part of it. */
@@ -58,9 +64,10 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
       lines.closed(connection, closed)
     },
     mayRestore: heartbeat.isCurrent,
-    async start () {
+    async start (onAway) {
+      redis.keepWhile(heartbeat.isInDoubt)
       heartbeat.start({
-        onReturn: async () => { lines.markClaimed(await store.readClaimed()) },
+        onReturn: async (limitMs) => { lines.markClaimed(await store.readClaimed(limitMs)) },
         onBeat: () => {
           redis.noteProbe(true)
           void records.tend()
@@ -69,6 +76,8 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
           // A foreign value at a key, or a right that is missing, says nothing of the connections. Nor does a connection that
           // broke, which a renewal does itself: counted as a probe, one renewal would bring on the next.
           if (error !== null) redis.noteProbe(!isAway(error))
+          // One that has just broken may be there again in a moment, and why it is not only an attempt to connect can tell.
+          if (error !== null && !redis.isUp() && redis.lastError() !== null) onAway()
           records.distrust()
         }
       })
@@ -77,8 +86,11 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
       if (redis.isUp()) await firstBeat
     },
     async close () {
-      await Promise.all([takeover.stop(), lines.flush()])
+      const flushed = lines.flush()
+      // Lines that wait for a Redis that does not answer are written rather than lost with this process.
+      await Promise.all([takeover.stop(), waitAtMost(flushed, FLUSH_TIMEOUTS * timeoutMs, 'the last closed lines').catch(() => {})])
       await heartbeat.stop()
+      await flushed
       await store.leave().catch(() => { /* Redis is away: the records of these connections stay until another node claims them */ })
     }
   }

@@ -69,7 +69,7 @@ async function startJudges ({ ground, judges, doors }: House, leaving: AbortSign
   judges.control.start(doors.connections.handlers)
   doors.fanout.start()
   judges.resumeKey.start()
-  await unlessLeaving(judges.nodes.start(), leaving)
+  await unlessLeaving(judges.nodes.start(judges.limits.noteRedisAway), leaving)
 }
 
 /** Opens the doors one after the other, the clients' last. Rejects where one cannot be opened, and when `leaving` comes before all are. */

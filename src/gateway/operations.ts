@@ -1,5 +1,5 @@
+import type { Publishing } from '../bus/publishing.js'
 import type { Control, OrderLists, PageRequest } from '../control/control.js'
-import type { PublishEvent } from '../http/routes/publish.js'
 import type { Readiness } from './readiness.js'
 
 /** One open connection as operators see it. */
@@ -40,5 +40,5 @@ export interface Operations {
   listConnections (request: ConnectionsRequest): Promise<ConnectionPage>
   readonly lists: OrderLists
   readonly orders: Pick<Control, 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck'>
-  publishEvent: PublishEvent
+  readonly publishing: Publishing
 }

@@ -60,6 +60,6 @@ export function composeProcessOperations ({ ground, judges, fanout, server }: Pr
     listConnections: fanout.listConnections,
     orders: control,
     lists: control,
-    publishEvent: fanout.publishEvent
+    publishing: fanout.publishing
   }
 }

@@ -15,6 +15,8 @@ import { patternOf, PLAIN_COMMANDS, type Need } from '../redis/needs.js'
 export interface RedisFailures {
   /** Written once for each error, though several parts may tell it. Cheap; never throws. */
   note (error: unknown): void
+  /** The same of the history of one topic, and tells what follows from it. */
+  noteUnreadable (error: unknown): void
   /** Asks Redis in advance what its user may not do, and writes it down. Never rejects. */
   look (): Promise<void>
   /** The user of Redis may not ask the limits: nobody can be let in. */
@@ -26,13 +28,15 @@ export interface RedisFailuresDeps {
   readonly client: RedisClient
   readonly needs: readonly Need[]
   readonly log: Logger
-  readonly metrics: Pick<Metrics, 'redisDenied'>
+  readonly metrics: Pick<Metrics, 'redisDenied' | 'historyUnreadable'>
   /** Monotonic, in ms. */
   readonly now?: () => number
 }
 
 /** Without Redis nothing is refused. */
-export const NO_REDIS_FAILURES: RedisFailures = { note () {}, async look () {}, cannotDecide: () => false, close () {} }
+export const NO_REDIS_FAILURES: RedisFailures = {
+  note () {}, noteUnreadable () {}, async look () {}, cannotDecide: () => false, close () {}
+}
 
 /** What was found denied is asked again after this time: an operator may have mended it. */
 const LOOK_AGAIN_MS = 5000
@@ -85,6 +89,20 @@ class FailureReport implements RedisFailures {
       this.writeDenied(failed?.command ?? OTHER, names, 1)
       this.lookSoon()
     }
+  }
+
+  readonly noteUnreadable = (error: unknown): void => {
+    this.note(error)
+    const failure = classifyFailure(error)
+    if (failure.kind === 'away' || this.closed) return
+    this.deps.metrics.historyUnreadable()
+    const reason = failure.kind === 'fault' ? failure.code : 'denied'
+    const names = this.patternsOf(failedCommand(error)?.names ?? [])
+    this.lines.note(`history ${reason}`, 1, (count) => {
+      const missing = failure.kind === 'denied' ? this.denied.filter(({ need }) => names.includes(need.pattern)) : []
+      const detail = missing.length === 0 ? {} : { detail: missing.map(({ command }) => command).join(' ') }
+      writeEvent(this.deps.log, { event: 'history.unreadable', reason, names, count, ...detail })
+    })
   }
 
   readonly look = async (): Promise<void> => {

@@ -49,11 +49,12 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       audit.closed(sessionFacts(session), { reason, code, durationMs: steadyNow() - session.openedAtMs, messagesIn, messagesOut })
     },
     messageAllowed () { metrics.limitDecision('message', 'allowed') },
+    recovery (isRecovered) { metrics.recovery(isRecovered ? 'recovered' : 'lost') },
     messageLimited (session) {
       metrics.limitDecision('message', dryRun ? 'would_refuse' : 'refused')
       audit.messageLimited(sessionFacts(session), dryRun)
     },
-    accessDenied (session, topics) { audit.accessDenied(sessionFacts(session), topics) },
+    accessDenied (session, topics, detail) { audit.accessDenied(sessionFacts(session), topics, detail) },
     untrustedForwardedFor (peer) { audit.untrustedForwardedFor(peer.ip) },
     fault: onFault
   }

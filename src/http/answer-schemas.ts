@@ -85,6 +85,26 @@ export const RevocationListSchema = Type.Object({
   examples: [{ revocations: [{ sub: 'mallory', issued_before: '2026-11-21T22:21:03.000Z', expires_at: '2026-11-22T22:31:03.000Z' }] }]
 })
 
-export const PublishedSchema = Type.Object({ accepted: Type.Literal(true) }, {
-  title: 'Published', description: 'The bus has the event.', examples: [{ accepted: true }]
+const PUBLISHED = { accepted: true, pos: '1764280000000000-1f0e9c2d:17' }
+
+export const PublishedSchema = Type.Object({
+  accepted: Type.Literal(true),
+  pos: Type.Optional(Type.String({ maxLength: 64, description: 'its position in its topic, `<epoch>:<offset>`; absent with a bus of the program\'s own, which gives none' })),
+  duplicate: Type.Optional(Type.Literal(true, { description: 'it had been published before under this id, at `pos`, and was not again' }))
+}, { title: 'Published', description: 'The event is published.', examples: [PUBLISHED] })
+
+const NotPublishedSchema = Type.Object({
+  accepted: Type.Literal(false),
+  error: Type.Enum(['bad_request', 'unavailable'], { description: 'a name from the table of refusals' }),
+  message: Type.String({ description: 'for people; may change' })
+}, { description: 'Why not. After `unavailable` ask again; `message` says whether it may have been published all the same.' })
+
+/** Of a request with one event, or with several. */
+export const PublishAnswerSchema = Type.Union([
+  PublishedSchema,
+  Type.Array(Type.Union([PublishedSchema, NotPublishedSchema]), { description: 'the answers in the order of the request' })
+], {
+  title: 'PublishAnswer',
+  description: 'What became of the event, or of each of several.',
+  examples: [PUBLISHED, [{ ...PUBLISHED, duplicate: true }, { accepted: false, error: 'bad_request', message: 'what is wrong' }]]
 })

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { refusalAnswer, tooLargeAnswer, tooSlowAnswer, type Answer } from './answers.js'
 
 /** What a route lets come in. */
@@ -7,8 +8,8 @@ export interface BodyBounds {
   readonly timeoutMs: number
 }
 
-/** A body as text, or the answer that says why there is none. */
-export type BodyReading = { readonly ok: true, readonly text: string } | { readonly ok: false, readonly answer: Answer }
+/** A body in UTF-8, or the answer that says why there is none. */
+export type BodyReading = { readonly ok: true, readonly bytes: Buffer } | { readonly ok: false, readonly answer: Answer }
 
 /** The most bytes that a body may have by its `Content-Length`, or by its bounds where there is none. Null: it says that it is too long. */
 export function expectedBytes (contentLength: string | undefined, maxBytes: number): number | null {
@@ -37,7 +38,7 @@ export class BodyCollector {
     this.size += chunk.byteLength
     if (this.size > this.bounds.maxBytes) return this.end({ ok: false, answer: tooLargeAnswer() })
     this.chunks.push(chunk)
-    if (isLast) this.end(decode(this.chunks))
+    if (isLast) this.end(join(this.chunks))
   }
 
   /** The time is over, or the client is gone and reads no answer. */
@@ -54,11 +55,13 @@ export class BodyCollector {
   }
 }
 
+/** Some clients begin with it, to say that what follows is UTF-8. */
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
 /** Bytes that are no UTF-8 are refused: replaced ones would be published as something that nobody sent. */
-function decode (chunks: readonly Uint8Array[]): BodyReading {
-  try {
-    return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)) }
-  } catch {
-    return { ok: false, answer: refusalAnswer('bad_request', 'the body is not valid UTF-8') }
-  }
+function join (chunks: readonly Uint8Array[]): BodyReading {
+  const bytes = Buffer.concat(chunks)
+  if (!isUtf8(bytes)) return { ok: false, answer: refusalAnswer('bad_request', 'the body is not valid UTF-8') }
+  const isMarked = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+  return { ok: true, bytes: isMarked ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes }
 }

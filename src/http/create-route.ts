@@ -39,9 +39,9 @@ async function serveRoute<Params, Query, Body> (
   return await handle({ params: request.params, query: request.query, body: input.value, headers, address })
 }
 
-function parseJson (text: string): ParsedBody {
+function parseJson (bytes: Buffer): ParsedBody {
   try {
-    return { ok: true, value: JSON.parse(text) }
+    return { ok: true, value: JSON.parse(bytes.toString()) }
   } catch {
     return { ok: false, fault: NOT_JSON }
   }
@@ -52,7 +52,7 @@ async function readInput<Body> ({ bounds, shape, parse = parseJson }: RouteBody<
   if (bounds !== null) {
     const reading = await request.readBody(bounds)
     if (!reading.ok) return reading
-    const parsed = parse(reading.text)
+    const parsed = parse(reading.bytes)
     if (!parsed.ok) return { ok: false, answer: refusalAnswer('bad_request', parsed.fault) }
     value = parsed.value
   }

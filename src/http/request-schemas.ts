@@ -27,8 +27,33 @@ export const BanBodySchema = Type.Object({
   seconds: Type.Number({ minimum: 1, maximum: MAX_BAN_S, description: 'how long the ban lasts from now on' })
 }, { title: 'Ban', description: 'How long.', examples: [{ seconds: 300 }] })
 
-/** Body of `POST /v1/publish`: a topic and one event for all that listen to it. */
+/** No half of a surrogate pair: UTF-8 has none, so two texts that differ in it alone would be one on the way. */
+const WELL_FORMED = '^\\P{Cs}*$'
+const { event, data } = EventMessageSchema.properties
+
+const PUBLISH = { topic: SAMPLE_TARGET, event: 'status', data: { state: 'busy' }, id: 'run-17-status-4' }
+
+/** A topic and one event for all that listen to it. */
 export const PublishBodySchema = Type.Object({
   topic: Type.String({ pattern: `^(${TARGET_PATTERN.slice(1, -1)}|user:[\\s\\S]{1,512})$`, description: orList([...TARGET_FORMS, '`user:<user_id>`']) }),
-  ...EventMessageSchema.properties
-}, { title: 'Publish', description: 'One event for one topic.', examples: [{ topic: SAMPLE_TARGET, event: 'status', data: { state: 'busy' } }] })
+  event: Type.String({ ...event, pattern: WELL_FORMED }),
+  data,
+  id: Type.Optional(Type.String({
+    minLength: 1,
+    maxLength: 64,
+    pattern: WELL_FORMED,
+    description: 'by which the event is known again: the same id in the same topic within `WS_HISTORY_S` is published once, and answered with the same `pos`'
+  }))
+}, { title: 'Publish', description: 'One event for one topic.', examples: [PUBLISH] })
+
+/** Most events in one request. */
+export const MAX_PUBLICATIONS = 1000
+
+/** Body of `POST /v1/publish`. Each event of an array is held to its schema by itself, where it is read. */
+export const PublishRequestSchema = Type.Union([
+  PublishBodySchema, Type.Array(PublishBodySchema, { minItems: 1, maxItems: MAX_PUBLICATIONS })
+], {
+  title: 'PublishRequest',
+  description: 'One event, or several, each with an answer of its own: one of an array that does not fit is refused alone, with 202 for the whole.',
+  examples: [PUBLISH, [PUBLISH, { ...PUBLISH, data: { state: 'idle' }, id: 'run-17-status-5' }]]
+})

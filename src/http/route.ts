@@ -29,15 +29,15 @@ export interface RouteRequest<Params, Query, Body> extends Pick<IncomingRequest,
   readonly body: Body
 }
 
-/** A body's value, or what is wrong with its text, for a 400. */
+/** A body's value, or what is wrong with it, for a 400. */
 export type ParsedBody = { readonly ok: true, readonly value: unknown } | { readonly ok: false, readonly fault: string }
 
 /** The body that a route takes. */
 export interface RouteBody<Body> {
   /** Null: no body is read. */
   readonly bounds: BodyBounds | null
-  /** Reads the body's text; default: as JSON. */
-  readonly parse?: (text: string) => ParsedBody
+  /** Reads the body, which is UTF-8; default: as JSON. */
+  readonly parse?: (bytes: Buffer) => ParsedBody
   readonly shape: Shape<Body>
 }
 

@@ -1,3 +1,5 @@
+import type { HeadAnswer, HeadQuestion } from '../history/history.js'
+
 /**
  * The port of the limits; README.md explains its words. Two implementations (Redis, memory) pass one conformance suite;
  * `guarded-limiter` chooses between them when Redis is away.
@@ -31,6 +33,8 @@ export interface Admit {
   /** A ticket that was found genuine. If it has not been spent, the address's window is neither asked nor counted. */
   readonly resume?: Resume | null
   readonly lease: Lease | null
+  /** What is asked of the user's own topic, should the lease be given. */
+  readonly own?: HeadQuestion | null
 }
 
 /**
@@ -38,7 +42,7 @@ export interface Admit {
  * still counts against the address.
  */
 export type Admission =
-  | { readonly admitted: true }
+  | { readonly admitted: true, /** Null: it was not asked, or could not be read. */ readonly head?: HeadAnswer | null }
   | { readonly admitted: false, readonly limit: 'address' | 'user', readonly retryAfterMs: number }
 
 /** A request for the right to take `demand` messages now, and up to `spare` more soon, from the window of one address. */

@@ -4,6 +4,7 @@
  */
 export class BeatState {
   private sentAtMs = -Infinity
+  private enlistedAtMs = -Infinity
   /** On Redis's clock. */
   private aliveUntilMs = 0
   private steadySinceMs = Infinity
@@ -19,15 +20,18 @@ export class BeatState {
     return this.inDoubt
   }
 
-  /** What other processes have claimed is known. */
-  clearDoubt (): void { this.inDoubt = false }
-
-  /** The heartbeat sent at `sentAtMs` stands in the index too. After a silence of more than `maxSilentMs` the steady time begins anew. */
-  enlisted (sentAtMs: number, aliveUntilMs: number, maxSilentMs: number): void {
-    if (sentAtMs - this.sentAtMs > maxSilentMs) this.steadySinceMs = sentAtMs
+  /** What others had claimed before the heartbeat sent at `sentAtMs` is known: from then on they can claim nothing for a lease. */
+  told (sentAtMs: number): void {
+    this.inDoubt = false
     this.sentAtMs = sentAtMs
-    this.aliveUntilMs = aliveUntilMs
     this.cutOffAtMs = -Infinity
+  }
+
+  /** The same heartbeat stands in the index too. After a silence of more than `maxSilentMs` the steady time begins anew. */
+  enlisted (sentAtMs: number, aliveUntilMs: number, maxSilentMs: number): void {
+    if (sentAtMs - this.enlistedAtMs > maxSilentMs) this.steadySinceMs = sentAtMs
+    this.enlistedAtMs = sentAtMs
+    this.aliveUntilMs = aliveUntilMs
   }
 
   /** Redis did not answer, though this process ran. */

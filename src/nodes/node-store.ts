@@ -3,7 +3,8 @@ import { split } from '../collections/split.js'
 import type { RedisClient } from '../redis/client.js'
 import { createNodeKeys } from '../redis/keys.js'
 import { readTexts, readTuple } from '../redis/lua-reply.js'
-import { createScriptRunner, readLuaScript, type LuaScript } from '../redis/lua-script.js'
+import { createScriptRunner, readLuaScript, type LuaScript, type RunScript } from '../redis/lua-script.js'
+import { createPatientClient } from '../redis/patient-client.js'
 
 export interface NodeStoreOptions {
   readonly client: RedisClient
@@ -13,7 +14,7 @@ export interface NodeStoreOptions {
   readonly node: string
   /** For how many ms a node counts as alive after each heartbeat. */
   readonly leaseMs: number
-  /** How long one call may take. */
+  /** How long one call may take, where it is not told another time. */
   readonly timeoutMs: number
 }
 
@@ -49,24 +50,27 @@ const scripts = {
 
 export type NodeStore = ReturnType<typeof createNodeStore>
 
-/** The nodes in Redis. Every call touches one slot, and rejects when Redis does not answer in time. */
+/** The nodes in Redis. Every call touches one slot, and rejects when Redis does not answer in time; `limitMs`: each command's own. */
 export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: NodeStoreOptions) {
   const keys = createNodeKeys(prefix)
   const own = { records: keys.records(node), claimed: keys.claimed(node) }
   const grace = graceMs(leaseMs)
   const bounded = async <T>(work: Promise<T>): Promise<T> => await waitAtMost(work, timeoutMs, 'a call about nodes')
   const run = createScriptRunner(client, timeoutMs)
+  const runWithin = (limitMs: number): RunScript =>
+    limitMs === timeoutMs ? run : createScriptRunner(createPatientClient(client, limitMs), limitMs)
 
   return {
     /** Notes with this node's records that it is alive. */
-    async beat (): Promise<Beat> {
+    async beat (limitMs = timeoutMs): Promise<Beat> {
       const args = [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
-      const [aliveUntilMs, lapsed] = readTuple(await run(scripts.beat, [own.records, own.claimed], args), scripts.beat.name, 2)
+      const reply = await runWithin(limitMs)(scripts.beat, [own.records, own.claimed], args)
+      const [aliveUntilMs, lapsed] = readTuple(reply, scripts.beat.name, 2)
       return { aliveUntilMs, lapsed: lapsed === 1 }
     },
     /** Notes the same in the index of all nodes, where others look. */
-    async enlist (aliveUntilMs: number): Promise<void> {
-      await run(scripts.enlist, [keys.index], [node, aliveUntilMs, RECORDS_LIFE_MS])
+    async enlist (aliveUntilMs: number, limitMs = timeoutMs): Promise<void> {
+      await runWithin(limitMs)(scripts.enlist, [keys.index], [node, aliveUntilMs, RECORDS_LIFE_MS])
     },
     /** Up to 20 other nodes that are overdue; none when `goodUntilMs` (Redis's clock) has passed. */
     async findLost (goodUntilMs: number): Promise<string[]> {
@@ -84,8 +88,9 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
       await run(scripts.delist, [keys.index], [lost, grace])
     },
     /** This node's connections that others have claimed. */
-    async readClaimed (): Promise<string[]> {
-      return await readPages(async cursor => await bounded(client.sscan(own.claimed, cursor, 'COUNT', IDS_PER_CALL)))
+    async readClaimed (limitMs = timeoutMs): Promise<string[]> {
+      const patient = createPatientClient(client, limitMs)
+      return await readPages(async cursor => readScan(await patient.send('sscan', [own.claimed, cursor, 'COUNT', IDS_PER_CALL])))
     },
     /** Forgets claimed connections that have ended. */
     async unclaim (connectionIds: readonly string[]): Promise<void> {
@@ -113,8 +118,13 @@ function readClaimedPage ([cursor, seenAt, ...flat]: readonly string[]): Claimed
   return { cursor: cursor === '0' || cursor === undefined ? null : cursor, seenAtMs: seenAt === '' ? null : Number(seenAt), records }
 }
 
+function readScan (reply: unknown): readonly [string, readonly string[]] {
+  const [cursor, ids] = Array.isArray(reply) ? reply as readonly unknown[] : []
+  return [readTexts([cursor], 'sscan')[0] ?? '', readTexts(ids, 'sscan')]
+}
+
 /** Follows a cursor to its end. An id may be seen twice. */
-async function readPages (readPage: (cursor: string) => Promise<[string, string[]]>): Promise<string[]> {
+async function readPages (readPage: (cursor: string) => Promise<readonly [string, readonly string[]]>): Promise<string[]> {
   const all: string[] = []
   let cursor = '0'
   do {

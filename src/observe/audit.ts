@@ -15,7 +15,7 @@ export interface Audit {
   /** `dryRun`: decided, but let through. */
   messageLimited (connection: ConnectionFacts, dryRun: boolean): void
   /** `topics`: what was asked for or withdrawn; the first ten are written. */
-  accessDenied (connection: ConnectionFacts, topics: readonly string[]): void
+  accessDenied (connection: ConnectionFacts, topics: readonly string[], detail: string | undefined): void
   /** Its limits were broken too often; written by the process that bans it. */
   addressBanned (addressKey: string, forMs: number): void
   /** Written once per outage: further calls until `limitsRestored` do nothing. */
@@ -65,8 +65,8 @@ export function createAudit (options: AuditOptions): Audit {
     messageLimited (connection, dryRun) {
       if (samplers.limited.admit(connection.address.key, 'too_many_requests')) write(messageLimitedLine(connection, dryRun))
     },
-    accessDenied (connection, topics) {
-      if (samplers.denied.admit(connection.address.key, 'forbidden')) write(accessDeniedLine(connection, topics))
+    accessDenied (connection, topics, detail) {
+      if (samplers.denied.admit(connection.address.key, 'forbidden')) write(accessDeniedLine(connection, topics, detail))
     },
     addressBanned (addressKey, forMs) {
       write({ event: 'address.banned', ip: addressKey, duration_ms: forMs })

@@ -49,9 +49,10 @@ export const EVENTS = {
   },
   'access.denied': {
     level: 'warn',
-    when: 'an open connection asked for what its user may not see, or lost the right to it',
+    when: 'an open connection asked for what its user may not see (`detail`: `access`), lost the right to it (`access lost`), or sent without the scope ' +
+      '`ws:send` (`scope`) or while no token is checked (`insecure`)',
     fields: ['ip', 'reason'],
-    optional: [...WHO, 'path', 'topics', 'suppressed']
+    optional: [...WHO, 'path', 'detail', 'topics', 'suppressed']
   },
   'address.banned': {
     level: 'warn',
@@ -84,6 +85,12 @@ export const EVENTS = {
     fields: ['command', 'names', 'count'],
     optional: []
   },
+  'history.unreadable': {
+    level: 'error',
+    when: 'the history of topics cannot be read: they are heard without positions, and who names one is told that nothing is recovered. `reason`: `denied`, and then `detail` has the commands that the user of Redis has no right to on `names`, or the first word of what Redis answered, such as WRONGTYPE. Of each reason the first time, then once a minute',
+    fields: ['reason', 'names', 'count'],
+    optional: ['detail']
+  },
   'redis.wrong': {
     level: 'error',
     when: 'a server was reached that cannot serve by these settings, such as a Sentinel in REDIS_URL: `reason` names the setting',
@@ -96,12 +103,7 @@ export const EVENTS = {
     fields: ['detail', 'count'],
     optional: []
   },
-  'redis.renewed': {
-    level: 'warn',
-    when: 'calls to Redis go on failing, so all connections to it are made anew, with their names looked up again; at most one line a minute',
-    fields: [],
-    optional: []
-  },
+  'redis.renewed': { level: 'warn', when: 'calls to Redis go on failing, so all connections to it are made anew, with their names looked up again; at most one line a minute', fields: [], optional: [] },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
   'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason', 'url'], optional: ['detail'] },
   'forwarded_for.untrusted': {
@@ -159,7 +161,7 @@ export const EVENTS = {
   },
   'access.warning': {
     level: 'warn',
-    when: 'something about the database should be looked at, and is no fault by itself: at the start, and each time, but once a minute, that rows are given to nobody because the anon key alone sees them',
+    when: 'something about the database should be looked at, and is no fault by itself: at the start and when it begins later, such as an anon key that may not look any more; and each time, but once a minute, that rows are given to nobody because that key alone sees them',
     fields: ['reason'],
     optional: []
   },
@@ -172,11 +174,11 @@ export const EVENTS = {
   'access.safe': { level: 'info', when: 'it protects them again', fields: ['duration_ms'], optional: [] },
   'bus.lost': {
     level: 'warn',
-    when: 'events of `topics` topics may have been missed since `since`, the last moment at which the connection was known to be good (at most 10 s too early), and may be until `bus.restored`',
+    when: 'events of `topics` topics may have been missed since `since`, the last moment at which the connection was known to be good (at most 10 s too early), and may be until `bus.restored`: what has a position is then read from history',
     fields: ['topics', 'since'],
     optional: []
   },
-  'bus.restored': { level: 'warn', when: 'all of them are heard again; `duration_ms` is the whole time in which events may have been lost', fields: ['topics', 'duration_ms'], optional: [] },
+  'bus.restored': { level: 'warn', when: 'all of them are heard again; `duration_ms` is the whole time in which events without a position may have been lost', fields: ['topics', 'duration_ms'], optional: [] },
   'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line of a `reason` in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'inbound.uncounted': {
     level: 'warn',

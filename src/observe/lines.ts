@@ -79,7 +79,7 @@ export function messageLimitedLine (connection: ConnectionFacts, dryRun: boolean
 }
 
 /** The line of a connection that asked for, or lost, what its user may not see. */
-export function accessDeniedLine (connection: ConnectionFacts, topics: readonly string[]): Line<'access.denied'> {
+export function accessDeniedLine (connection: ConnectionFacts, topics: readonly string[], detail: string | undefined): Line<'access.denied'> {
   return {
     event: 'access.denied',
     connection_id: connection.connectionId ?? undefined,
@@ -89,6 +89,7 @@ export function accessDeniedLine (connection: ConnectionFacts, topics: readonly 
     path: redactPath(connection.path),
     insecure: onlyTrue(connection.insecure),
     reason: 'forbidden',
+    detail,
     topics: topics.slice(0, MAX_TOPICS).map((topic) => boundText(redactToken(topic)))
   }
 }

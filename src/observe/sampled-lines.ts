@@ -1,3 +1,5 @@
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
+
 /** Writes a line; `count`: for how many events it stands; `isLatest`: it is written as the latest of them happens. */
 export type WriteSample = (count: number, isLatest: boolean) => void
 
@@ -8,7 +10,7 @@ export type WriteSample = (count: number, isLatest: boolean) => void
 export interface SampledLines {
   /** Notes events of one kind: 0 or more. Kinds must be bounded in number. `write` is called now, or once for all held back. */
   note (kind: string, times: number, write: WriteSample): void
-  /** Tells every count held back, and holds nothing back any more: what is beyond the budget is not told. */
+  /** Tells every count held back, and holds nothing back any more: what is noted later is written at once. No flood may come by then. */
   close (): void
 }
 
@@ -18,19 +20,20 @@ export interface SampledLinesOptions {
   readonly mostInPeriod: number
   /** Monotonic, in ms: a clock that is set back would hold lines back for as long. */
   readonly now: () => number
+  readonly timers?: Pick<Timers, 'after'>
 }
 
-interface Sample { beganAtMs: number, written: number, held: number, write: WriteSample, timer: NodeJS.Timeout | null }
+interface Sample { beganAtMs: number, written: number, held: number, write: WriteSample, cancel: (() => void) | null }
 
 /** Makes the sampling of lines that a flood must not multiply. Each kind has a budget of its own, so that none hides another. */
-export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLinesOptions): SampledLines {
+export function createSampledLines ({ periodMs, mostInPeriod, now, timers = SYSTEM_TIMERS }: SampledLinesOptions): SampledLines {
   const samples = new Map<string, Sample>()
   let closed = false
 
   /** A period begins: nothing is told of the one before any more. */
   function begin (sample: Sample, written: number): void {
-    if (sample.timer !== null) clearTimeout(sample.timer)
-    Object.assign(sample, { beganAtMs: now(), written, timer: null })
+    sample.cancel?.()
+    Object.assign(sample, { beganAtMs: now(), written, cancel: null })
   }
 
   function tellHeld (sample: Sample): void {
@@ -46,16 +49,15 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
 
   return {
     note (kind, times, write) {
-      const sample = samples.get(kind) ?? { beganAtMs: -Infinity, written: 0, held: 0, write, timer: null }
+      const sample = samples.get(kind) ?? { beganAtMs: -Infinity, written: 0, held: 0, write, cancel: null }
       samples.set(kind, sample)
       const endsInMs = sample.beganAtMs + periodMs - now()
       if (endsInMs <= 0) begin(sample, 0)
       sample.write = write
-      if (sample.written >= mostInPeriod) {
-        // The log may end before a timer would.
-        if (closed) return
+      // After the close nothing is held back: the log may end before a timer would.
+      if (sample.written >= mostInPeriod && !closed) {
         sample.held += times
-        sample.timer ??= setTimeout(() => { endPeriod(sample) }, endsInMs).unref()
+        sample.cancel ??= timers.after(endsInMs, () => { endPeriod(sample) })
         return
       }
       const count = sample.held + times
@@ -66,7 +68,7 @@ export function createSampledLines ({ periodMs, mostInPeriod, now }: SampledLine
     close () {
       closed = true
       for (const sample of samples.values()) {
-        if (sample.timer !== null) clearTimeout(sample.timer)
+        sample.cancel?.()
         tellHeld(sample)
       }
     }

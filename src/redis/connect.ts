@@ -31,6 +31,8 @@ export interface RedisConnection {
    * anew: names are looked up again, sentinels asked again, and those for subscriptions follow.
    */
   noteProbe (succeeded: boolean): void
+  /** While `isNeeded` says so failed probes count for nothing: an answer that is late is waited for on the connections that there are. */
+  keepWhile (isNeeded: () => boolean): void
   close (): Promise<void>
 }
 
@@ -52,10 +54,13 @@ export function connectRedis (target: RedisTarget): RedisConnection {
   })
   const stopReviving = revive(commands)
   let toldAtMs = -Infinity
+  let isKept = (): boolean => false
   return {
     commands,
     ...watch(commands, target.onWrongRedis ?? (() => {}), () => sentinelCause),
+    keepWhile (isNeeded) { isKept = isNeeded },
     noteProbe (succeeded) {
+      if (!succeeded && isKept()) return
       if (!renewal.isDue(succeeded) || !renew(commands)) return
       if (monotonic() - toldAtMs < TELL_RENEWAL_MS) return
       toldAtMs = monotonic()

@@ -88,6 +88,21 @@ export function topicChannelPrefix (prefix: string, kind: string): string {
   return `${prefix}ws:topic:${kind}:`
 }
 
+/** Where a topic is numbered; its other keys have this name and more after it. The hash tag, its channel, puts all in one slot. */
+export function historyKey (prefix: string, channel: string): string {
+  return `${historyPrefix(prefix)}{${channel}}`
+}
+
+/** What all keys of the history begin with. */
+export function historyPrefix (prefix: string): string {
+  return `${prefix}ws:history:`
+}
+
+/** Channel of one process, on which a script tells it what is published to the users whose connections it has. `node`: percent-encoded. */
+export function nodeChannel (prefix: string, node: string): string {
+  return topicChannelPrefix(prefix, 'node') + node
+}
+
 /** Stream of what clients send. */
 export function inboundStream (prefix: string): string {
   return `${prefix}ws:inbound`

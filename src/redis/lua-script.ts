@@ -39,6 +39,11 @@ export type RunScript = (script: LuaScript, ...[keys, args]: CallArguments) => P
 export function readLuaScript (folder: URL, name: string): LuaScript {
   const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
   const text = read(`${name}.lua`).replace(/^-- include: (.+)$/gm, (_line, file: string) => read(`include/${file}`))
+  return createLuaScript(name, text)
+}
+
+/** A script of this text. */
+export function createLuaScript (name: string, text: string): LuaScript {
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 

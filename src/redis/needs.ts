@@ -1,6 +1,7 @@
 import { KINDS } from '../kinds.js'
 import {
-  createControlKeys, createLimitKeys, createNodeKeys, inboundCounts, inboundStream, resumeSecret, topicChannelPrefix,
+  createControlKeys, createLimitKeys, createNodeKeys, historyPrefix, inboundCounts, inboundStream, nodeChannel,
+  resumeSecret, topicChannelPrefix,
   type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
@@ -68,6 +69,8 @@ const ON_CONTROL = {
 
 const ON_INBOUND = ['xlen', 'xadd', 'xrange'] as const
 const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as const
+/** Heads, events, and where the connections of a user are. */
+const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hgetall', 'hlen'] as const
 const ON_SECRET = ['get', 'set'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
@@ -113,6 +116,7 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(control.ban(ANY), ON_CONTROL.ban),
     key(inboundStream(prefix), ON_INBOUND),
     key(`${inboundCounts(prefix, '')[0]}${ANY}`, ON_INBOUND_COUNTS),
+    key(historyPrefix(prefix) + ANY, ON_HISTORY),
     key(resumeSecret(prefix), ON_SECRET),
     ...channelNeeds(prefix, isCluster)
   ]
@@ -123,12 +127,14 @@ function channelNeeds (prefix: string, isCluster: boolean): Need[] {
   const own = isCluster ? ['ssubscribe', 'spublish'] : ['subscribe', 'publish']
   const topics = [...KINDS.map(({ kind }) => kind), 'user'].map(kind => topicChannelPrefix(prefix, kind) + ANY)
   const all = [channel, ask, answers + ANY, ...topics]
-  return all.flatMap((pattern): Need[] => [
+  // A script of the history tells single processes; on a cluster it publishes in its own slot only.
+  const nodes: Need[] = isCluster ? [] : [{ on: 'channel', pattern: nodeChannel(prefix, '') + ANY, commands: ['subscribe', 'publish'], decides: [] }]
+  return nodes.concat(all.flatMap((pattern): Need[] => [
     // On a cluster back ends may publish orders either way.
     { on: 'channel', pattern, commands: isCluster && pattern === channel ? ['subscribe', ...own] : own, decides: [] },
     // Publishing is a script that a replica refuses: it deletes a key of the channel's name, which nobody has.
     key(pattern, ['del'])
-  ])
+  ]))
 }
 
 /** The pattern of a key or channel of ours; null for any other. It holds no id, so it may stand in a log. */

@@ -4,7 +4,8 @@ import type { ConnectionPage, Operations } from '../gateway/operations.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Readiness, UnreadyReason } from '../gateway/readiness.js'
 import { shareWork } from '../http/share-work.js'
-import { JsonText } from '../wire/json-text.js'
+import { OperationFault } from '../operation-fault.js'
+import { packPublications, unpackOutcomes } from './publish-call.js'
 import type { WorkerProcess } from './worker-process.js'
 
 const NOT_READY: Readiness = { ready: false, reasons: ['starting'], issuersWithoutKeys: [] }
@@ -112,10 +113,14 @@ export function createFleetOperations (fleet: WorkersInFront, isDraining: () => 
       async listRevocations (request) { return await askRepeatable(running(), 'list', ['listRevocations', request]) as Page<ListedRevocation> | null }
     },
     orders: { revoke: order('revoke'), unrevoke: order('unrevoke'), ban: order('ban'), unban: order('unban'), disconnect: order('disconnect'), recheck: order('recheck') },
-    async publishEvent (topic, event) {
-      // Never tried again: a worker that fell silent may have published, and subscribers would see the event twice.
-      const worker = await findLive(running())
-      await worker.link.call('publish', [topic, event.event, JsonText.from(event.data).toString()])
+    publishing: {
+      // A program with a bus of its own starts no workers.
+      knowsIds: true,
+      async publish (publications) {
+        const worker = await findLive(running()).catch(() => { throw new OperationFault('no worker answers', 'undone') })
+        // Never tried again: a worker that fell silent may have published, and who asked decides whether to ask again.
+        return unpackOutcomes(await worker.link.call('publish', [packPublications(publications)]) as Parameters<typeof unpackOutcomes>[0])
+      }
     }
   }
 }

@@ -1,8 +1,8 @@
 import { createGateway } from '../gateway/create-gateway.js'
 import type { OrderLists, PageRequest } from '../control/control.js'
 import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
-import { JsonText } from '../wire/json-text.js'
 import { openIpcPeer } from './ipc-peer.js'
+import { publishPacked } from './publish-call.js'
 
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
 const gateway = createGateway({ settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']) })
@@ -32,8 +32,7 @@ const link = openIpcPeer({
   metrics: () => gateway.operations.metricsJson(),
   listConnections: (request: ConnectionsRequest) => gateway.operations.listConnections(request),
   list: (name: keyof OrderLists, request: PageRequest) => gateway.operations.lists[name](request),
-  // As text: between processes a value would lose what numbers have beyond 2^53.
-  publish: (topic: string, event: string, json: string) => gateway.operations.publishEvent(topic, { event, data: JsonText.parse(json) }),
+  publish: (packed: Parameters<typeof publishPacked>[1]) => publishPacked(gateway.operations.publishing, packed),
   order: async (name: keyof Operations['orders'], ...args: readonly unknown[]) => {
     await (gateway.operations.orders[name] as (...args: readonly unknown[]) => Promise<void>)(...args)
   },

@@ -1,7 +1,7 @@
 import Type from '#typebox'
 import { KINDS, mapKindsBy } from '../kinds.js'
 import { andList, orList } from '../list-words.js'
-import { ANY_KIND, ID_PATTERN, SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from './ids.js'
+import { ANY_KIND, ID_PATTERN, SAMPLE_POSITION, SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from './ids.js'
 import type { SERVER_FRAMES, WelcomeLimitsSchema } from './server-frames.js'
 
 /** Subprotocol of the frames below. */
@@ -20,11 +20,16 @@ export const SubscribeFrameSchema = Type.Object({
   type: Type.Literal('subscribe'),
   id: FrameId,
   ...mapKindsBy('list', ({ claim }) => idsOrAll(`${claim} to listen to from now on; \`"*"\`: all that you may see now`)),
-  event_types: idsOrAll('names of the events to get, on all topics of the connection; `"*"`: all')
+  event_types: idsOrAll('names of the events to get, on all topics of the connection; `"*"`: all'),
+  since: Type.Optional(Type.Record(Type.String(), Type.String(), {
+    maxProperties: 1000,
+    description: 'for topics of these lists, the position up to which you have had their events: what came after is replayed, or `recovered` says that it cannot be'
+  })),
+  last: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'how many of the newest events to replay, of each topic that `since` does not name; at most what the server keeps' }))
 }, {
   ...Strict,
   description: `Listen to more ${andList(KINDS.map(({ claim }) => claim))}, or narrow the events. One of the lists is needed; one id that you may not see refuses the whole frame.`,
-  examples: [{ type: 'subscribe', id: '1', ...mapKindsBy('list', ({ samples }) => samples) }, { type: 'subscribe', [FIRST.list]: '*', event_types: ['status'] }]
+  examples: [{ type: 'subscribe', id: '1', ...mapKindsBy('list', ({ samples }) => samples) }, { type: 'subscribe', [FIRST.list]: '*', event_types: ['status'] }, { type: 'subscribe', id: '2', [FIRST.list]: FIRST.samples.slice(0, 1), since: { [SAMPLE_TARGET]: SAMPLE_POSITION } }]
 })
 export const UnsubscribeFrameSchema = Type.Object({
   type: Type.Literal('unsubscribe'),

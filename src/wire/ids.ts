@@ -15,3 +15,6 @@ export const ANY_KIND = orList(KINDS.map(({ kind }) => kind))
 
 /** A target for the examples of documents. */
 export const SAMPLE_TARGET = `${KINDS[0].kind}:${KINDS[0].samples[0]}`
+
+/** A position for the examples of documents. */
+export const SAMPLE_POSITION = '17963856634120001f0c2d9a:41'

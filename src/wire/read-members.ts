@@ -21,7 +21,7 @@ const BACKSLASH = 0x5c
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-export const isMembers = (read: Members | NoMembers): read is Members => typeof read !== 'string'
+export const isMembers = <M extends Members>(read: M | NoMembers): read is M => typeof read !== 'string'
 
 /**
  * Reads bytes that are one JSON object of at most 100 members, and nothing else. All of it is checked and nothing is copied:
@@ -32,10 +32,22 @@ export function readMembers (bytes: Uint8Array, names: ReadonlySet<string>): Mem
   const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const start = skipSpace(whole, 0)
   if (whole[start] !== OPEN_BRACE) return refuseOther(whole, start)
+  const members = scanMembers(whole, start, names)
+  return isMembers(members) && skipSpace(whole, members.end) !== whole.length ? 'not_json' : members
+}
+
+/** Members, and where what they stand in ends. */
+export interface ScannedMembers extends Members {
+  /** The place after the closing brace. */
+  readonly end: number
+}
+
+/** Reads the object whose brace stands at `start`, as `readMembers` does; of UTF-8 it knows nothing. */
+export function scanMembers (whole: Buffer, start: number, names: ReadonlySet<string>): ScannedMembers | NoMembers {
   const known = new Map<string, Buffer>()
   let hasOthers = false
   let at = skipSpace(whole, start + 1)
-  if (whole[at] === CLOSE_BRACE) return endAfter({ known, hasOthers }, whole, at)
+  if (whole[at] === CLOSE_BRACE) return { known, hasOthers, end: at + 1 }
   for (let count = 1; count <= MAX_MEMBERS; count++) {
     const nameEnd = skipString(whole, at)
     if (nameEnd === NOT_JSON) return 'not_json'
@@ -48,16 +60,11 @@ export function readMembers (bytes: Uint8Array, names: ReadonlySet<string>): Mem
     if (name === null) hasOthers = true
     else known.set(name, whole.subarray(valueStart, valueEnd))
     at = skipSpace(whole, valueEnd)
-    if (whole[at] === CLOSE_BRACE) return endAfter({ known, hasOthers }, whole, at)
+    if (whole[at] === CLOSE_BRACE) return { known, hasOthers, end: at + 1 }
     if (whole[at] !== COMMA) return 'not_json'
     at = skipSpace(whole, at + 1)
   }
   return 'wrong_shape'
-}
-
-/** What was read, unless more than white space follows the last brace. */
-function endAfter (members: Members, bytes: Buffer, brace: number): Members | NoMembers {
-  return skipSpace(bytes, brace + 1) === bytes.length ? members : 'not_json'
 }
 
 /** Tells another value from what is no JSON. */

@@ -36,7 +36,7 @@ const ESCAPED = Uint8Array.from({ length: 256 }, (_, byte) => Number('"\\/bfnrt'
 const HEX = Uint8Array.from({ length: 256 }, (_, byte) => Number(/[0-9A-Fa-f]/.test(String.fromCharCode(byte))))
 
 /** What closes each bracket that is open. Scans never overlap, as nothing here waits. */
-const closers = new Uint8Array(MAX_DEPTH)
+const openBrackets = new Uint8Array(MAX_DEPTH)
 
 /** The first place from `at` on that is no white space. */
 export function skipSpace (bytes: Uint8Array, at: number): number {
@@ -126,14 +126,15 @@ function skipName (bytes: Uint8Array, at: number): number {
 /**
  * The place after the value that begins at `at`, where white space has been skipped; NOT_JSON, or TOO_DEEP when arrays and
  * objects stand more than MAX_DEPTH deep in each other. Of UTF-8 it knows nothing: what is no ASCII is taken inside strings.
+ * `closers`: has room for one bracket of each level that is allowed.
  */
-export function skipValue (bytes: Uint8Array, at: number): number {
+export function skipValue (bytes: Uint8Array, at: number, closers: Uint8Array = openBrackets): number {
   let depth = 0
   for (;;) {
     const byte = bytes[at]
     let isOver = true
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      if (depth === MAX_DEPTH) return TOO_DEEP
+      if (depth === closers.length) return TOO_DEEP
       const closer = byte + 2
       at = skipSpace(bytes, at + 1)
       if (bytes[at] === closer) at++

@@ -9,7 +9,7 @@ import { present, presentRefused } from './present.js'
 t.test('one issuer that mints the subjects of another', async (t) => {
   const [redis, main, guests] = await Promise.all([startRedis(t), startIssuer(t), startIssuer(t)])
   const further = [{ name: 'guests', issuer: guests.issuer, audience: guests.audience, jwks_uri: guests.jwksUri }]
-  const gateway = await startGateway(t, { ...trust(main), ISSUERS: JSON.stringify(further), WS_ACCESS_ISSUER: 'oidc', REDIS_URL: redis.url })
+  const gateway = await startGateway(t, { ...trust(main), ISSUERS: JSON.stringify(further), WS_ACCESS_ISSUER: 'oidc', REDIS_URL: redis.url, WS_PLAIN_USER_PUBLISH: 'true' })
   await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'guests')
   const open = async (issuer: TestIssuer, sub: string): Promise<{ client: TestClient, userId: unknown }> => {
     const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub })}`, { from: freshAddress() })

@@ -4,8 +4,8 @@ import { offenders } from '../support/offenders.js'
 
 /** With the data's text in place of it. */
 function parse (text: string | Buffer): unknown {
-  const message = parseBusMessage(Buffer.from(text))
-  return typeof message === 'string' ? message : { event: message.event, data: String(message.data) }
+  const { event } = parseBusMessage(Buffer.from(text))
+  return typeof event === 'string' ? event : { event: event.event, data: String(event.data) }
 }
 const asText = (event: string, data: unknown): unknown => ({ event, data: JSON.stringify(data) })
 

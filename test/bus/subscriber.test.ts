@@ -1,6 +1,7 @@
 import { Redis } from '#ioredis'
 import t from 'tap'
-import { Subscriber, SUBSCRIBER_OPTIONS } from '../../src/bus/subscriber.js'
+import { SUBSCRIBER_OPTIONS } from '../../src/bus/subscriber-options.js'
+import { Subscriber } from '../../src/bus/subscriber.js'
 import { failedCommand } from '../../src/redis/failed-command.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'

@@ -20,6 +20,24 @@ t.test('Postgres is inspected as a start does, and everything unsafe is named', 
   t.match(unsafe.find('database'), { verdict: 'fail', reason: /the login role postgres is superuser.*public\.nothing does not exist/ })
 })
 
+t.test('a path that others may write to, and what role and database leave to every session, are warnings', async (t) => {
+  const name = await server.createSample('warned')
+  const owner = postgres(server.url('postgres', name), { max: 1, onnotice: () => {} })
+  t.teardown(() => owner.end({ timeout: 1 }))
+  const warnings = async (): Promise<string[]> => {
+    const { code, checks } = await runCheck({ ...trust(issuer), WS_AUTHORIZER: 'postgres', DATABASE_URL: server.url('portcullis_login', name) })
+    t.equal(code, 0, 'they keep nobody out')
+    return checks.filter(({ part, verdict }) => part === 'database' && verdict === 'warn').map(({ reason }) => reason)
+  }
+  t.same(await warnings(), [])
+  await owner.unsafe('grant create on schema public to public')
+  await owner.unsafe(`alter role portcullis_login in database ${name} set app.tenant = 'x'`)
+  const told = await warnings()
+  t.match(told.find(line => line.includes('schema public')), /every role may create in/)
+  t.match(told.find(line => line.includes('app.tenant')), /portcullis_login/)
+  t.equal(told.length, 2, told.join('\n'))
+})
+
 t.test('a database that is not there is told, without the address and its password', async (t) => {
   const DATABASE_URL = server.url('portcullis_login', 'no-such-database').replace('portcullis_login@', 'portcullis_login:pass-of-login@')
   const { code, find, output } = await runCheck({ ...trust(issuer), WS_AUTHORIZER: 'postgres', DATABASE_URL, WS_UPGRADE_DEADLINE_MS: '10000' })

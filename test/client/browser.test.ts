@@ -3,7 +3,9 @@ import type { Browser, Page } from 'playwright-core'
 import { startIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'
 import { look, pageReached, servePage, startBrowser, type PageServer } from './browser.js'
+import { tokenOf } from './played-page.js'
 import { startRestartableGateway } from './restartable-gateway.js'
+import { startScriptedServer } from './scripted-server.js'
 
 async function open (browser: Browser, site: PageServer, query: Record<string, string>): Promise<Page> {
   const page = await (await browser.newContext()).newPage()
@@ -46,6 +48,26 @@ t.test('a page with the client as a plain module', async (t) => {
     await pageReached(page, 'open', 2)
     await page.evaluate('client.close()')
     t.same((await look(page)).faults, [])
+  })
+
+  await t.test('asks for what it missed while it was loaded again, and another tab does not', async (t) => {
+    const server = await startScriptedServer(t, (peer) => {
+      const since = peer.query.get('since')
+      peer.welcome({ positions: { 'user:alice': since ?? 'u1:0' }, ...(since === null ? {} : { recovered: true }) })
+      const offset = Number(since?.split(':')[1] ?? 0) + 1
+      peer.send({ type: 'event', topic: 'user:alice', event: 'x', data: offset, ts: '', pos: `u1:${offset}` })
+    })
+    site.token = () => tokenOf('alice')
+    const page = await open(browser, site, { url: server.url, storage: 'sessionStorage' })
+    await until('an event', async () => (await look(page)).events.length === 1)
+    await page.reload()
+    await until('an event', async () => (await look(page)).events.length === 1)
+    t.match(await look(page), { recovered: [{ 'user:alice': true }], events: [{ data: 2 }], faults: [] })
+    t.same(server.peers.map(peer => peer.query.get('since')), [null, 'u1:1'])
+    const tab = await page.context().newPage()
+    await tab.goto(page.url())
+    await until('an event', async () => await tab.evaluate('window.seen?.events.length === 1'))
+    t.match(await look(tab), { recovered: [{ 'user:alice': false }], events: [{ data: 1 }] })
   })
 
   await t.test('reads a refusal, which a browser cannot without `refuse=close`', async (t) => {

@@ -27,7 +27,7 @@ export interface PageServer {
   token: () => string
 }
 
-/** Serves the page, the built client as it is, and tokens. */
+/** Serves the page, the built client as it is, tokens, and the same state for every topic. */
 export async function servePage (t: Lifetime): Promise<PageServer> {
   const made = { origin: '', token: () => '' }
   const server = createServer((request, response) => {
@@ -40,6 +40,7 @@ export async function servePage (t: Lifetime): Promise<PageServer> {
     const { pathname } = new URL(url, 'http://localhost')
     if (pathname === '/') return ['text/html', await readFile(at('test/client/page.html'), 'utf8')]
     if (pathname === '/token') return ['text/plain', made.token()]
+    if (pathname === '/state') return ['text/plain', 'busy']
     const module = /^\/client\/([a-z-]+\.js)$/.exec(pathname)?.[1]
     if (module === undefined) throw new Error('no such page')
     return ['text/javascript', await readFile(at(`dist/client/${module}`), 'utf8')]
@@ -55,6 +56,7 @@ export async function servePage (t: Lifetime): Promise<PageServer> {
 export interface Seen {
   readonly states: ReadonlyArray<{ readonly status: string, readonly because?: { readonly name: string, readonly code: number | null } }>
   readonly events: ReadonlyArray<{ readonly topic: string, readonly data: unknown }>
+  readonly recovered: ReadonlyArray<Readonly<Record<string, boolean>>>
   readonly faults: readonly string[]
 }
 

@@ -7,7 +7,7 @@ const RESTARTING = readClose(1012, '{"error":"restarting"}')
 const OVERLOADED = readClose(1013, '{"error":"overloaded"}')
 
 t.test('a ticket outlives the close that brought it and ends without a name, however many there are', async (t) => {
-  const ticket = createKeptTicket()
+  const ticket = createKeptTicket(() => 0)
   t.equal(ticket.present(), null)
   ticket.keep('one')
   ticket.noteEnd(RESTARTING)
@@ -18,7 +18,7 @@ t.test('a ticket outlives the close that brought it and ends without a name, how
 })
 
 t.test('a ticket that was presented ends with a refusal by name, and with a welcome', async (t) => {
-  const ticket = createKeptTicket()
+  const ticket = createKeptTicket(() => 0)
   ticket.keep('one')
   t.equal(ticket.present(), 'one')
   ticket.noteEnd(OVERLOADED)

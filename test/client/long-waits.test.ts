@@ -1,6 +1,6 @@
 import t from 'tap'
-import { pause } from '../../packages/client/src/pause.js'
-import { MAX_TIMER_MS } from '../../packages/client/src/reconnect-delay.js'
+import { MAX_TIMER_MS, SYSTEM_CLOCK } from '../../packages/client/src/clock.js'
+import { createPause } from '../../packages/client/src/pause.js'
 import { RetryClock } from '../../packages/client/src/retry-clock.js'
 import { offenders } from '../support/offenders.js'
 
@@ -12,9 +12,10 @@ t.test('no wait that a gateway tells is longer than a timer takes, which would f
   process.on('warning', listen)
   t.teardown(() => process.off('warning', listen))
   const ended = new AbortController()
-  const pauses = TOLD.map(async (ms) => { await pause(ms, ended.signal) })
+  const pause = createPause(SYSTEM_CLOCK, ended.signal)
+  const pauses = TOLD.map(async (ms) => { await pause(ms) })
   const wrong = await offenders(TOLD, (retryAfterMs) => {
-    const clock = new RetryClock({ backoff: { baseMs: 1000, capMs: 30_000 }, stableMs: 10_000 })
+    const clock = new RetryClock({ backoff: { baseMs: 1000, capMs: 30_000 }, stableMs: 10_000, clock: SYSTEM_CLOCK })
     clock.told(retryAfterMs)
     const delayMs = clock.nextDelayMs({ name: 'restarting', code: 1012, reconnect: 'with back-off', retryAfterMs })
     return delayMs === MAX_TIMER_MS && clock.onlineDelayMs() === MAX_TIMER_MS

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { MAX_TIMER_MS, reconnectDelayMs } from '../../packages/client/src/reconnect-delay.js'
+import { MAX_TIMER_MS } from '../../packages/client/src/clock.js'
+import { reconnectDelayMs } from '../../packages/client/src/reconnect-delay.js'
 import { offenders } from '../support/offenders.js'
 
 const backoff = { baseMs: 1000, capMs: 30_000 }

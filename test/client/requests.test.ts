@@ -1,4 +1,5 @@
 import t from 'tap'
+import { SYSTEM_CLOCK } from '../../packages/client/src/clock.js'
 import { createRequests, type Outlet, type Requests } from '../../packages/client/src/requests.js'
 import type { Frame } from '../support/client.js'
 import { offenders } from '../support/offenders.js'
@@ -9,7 +10,7 @@ function createOutlet (maxFrameBytes = 1000): Outlet & { written: Frame[] } {
   const written: Frame[] = []
   return { written, maxFrameBytes, send: (text) => { written.push(JSON.parse(text) as Frame) } }
 }
-const make = (more = {}): Requests => createRequests({ maxPending: 3, timeoutMs: 60_000, ...more })
+const make = (more = {}): Requests => createRequests({ maxPending: 3, timeoutMs: 60_000, clock: SYSTEM_CLOCK, ...more })
 const send = (requests: Requests, data: unknown): Promise<unknown> => requests.ask({ type: 'send', to: 'agent:a1', data }, 'once')
 const read = (requests: Requests, id: string): Promise<unknown> => requests.ask({ type: 'subscribe', agent_ids: [id] }, 'repeatable')
 const sent = (requests: Requests, frame: Frame | undefined): boolean => requests.answer({ type: 'sent', id: String(frame?.['id']) })
@@ -50,7 +51,7 @@ t.test('after a lost connection a send fails, as it may have been stored; a subs
   requests.attach(second)
   requests.release()
   t.match(second.written, [{ type: 'subscribe', agent_ids: ['a1'] }, { type: 'send', data: 2 }])
-  requests.answer({ type: 'subscribed', id: String(second.written[0]?.['id']), agent_ids: ['a1'], task_ids: [] })
+  requests.answer({ type: 'subscribed', id: String(second.written[0]?.['id']), agent_ids: ['a1'], task_ids: [], positions: undefined })
   sent(requests, second.written[1])
   t.match(await repeated, { type: 'subscribed' })
   await late

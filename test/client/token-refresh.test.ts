@@ -1,5 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
+import { SYSTEM_CLOCK } from '../../packages/client/src/clock.js'
 import { createTokenLife } from '../../packages/client/src/token-life.js'
 import { createTokenRefresh } from '../../packages/client/src/token-refresh.js'
 
@@ -57,7 +58,7 @@ function openSession (t: Test, lifeMs: number, tells = true, beforeMs = 60_000):
     present: async () => expiresAt(),
     onToken: () => {},
     onSignedOut: () => {},
-    now: () => nowMs
+    clock: { ...SYSTEM_CLOCK, now: () => nowMs }
   })
   refresh.start(expiresAt())
   t.teardown(refresh.stop)

@@ -43,7 +43,8 @@ const UNSAFE: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]
   ['postgres without a database', { ...GENERIC, WS_AUTHORIZER: 'postgres' }, 'DATABASE_URL', /is needed/],
   ['a database that is none', { ...GENERIC, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'db.example' }, 'DATABASE_URL', /postgres:\/\//],
   ['supabase without its project', { ...GENERIC, WS_AUTHORIZER: 'supabase', SUPABASE_ANON_KEY: 'k' }, 'SUPABASE_URL', /is needed/],
-  ['a public table that is none of ours', { ...GENERIC, SUPABASE_PUBLIC_TABLES: 'public.agents,public.teams' }, 'SUPABASE_PUBLIC_TABLES', /public\.agents or public\.tasks/],
+  ['a public table that is none of ours', { ...GENERIC, SUPABASE_PUBLIC_TABLES: 'public.agents,public.teams' }, 'SUPABASE_PUBLIC_TABLES', /public\.agents or public\.tasks, or is `none` alone/],
+  ['no public table and one', { ...GENERIC, SUPABASE_PUBLIC_TABLES: 'none,public.agents' }, 'SUPABASE_PUBLIC_TABLES', /or is `none` alone/],
   ['supabase without its key', { ...GENERIC, WS_AUTHORIZER: 'supabase', SUPABASE_URL: 'https://p.supabase.co', WS_ACCESS_ISSUER: 'supabase' }, 'SUPABASE_ANON_KEY', /is needed/],
   ['a database and several issuers, nobody knows whose', { ...GENERIC, ...KEYCLOAK, WS_AUTHORIZER: 'postgres', DATABASE_URL: 'postgres://db' }, 'WS_ACCESS_ISSUER', /is needed/],
   ['a database for the users of two issuers', {
@@ -82,6 +83,7 @@ t.test('the safe neighbours of those combinations start', async (t) => {
     { WORKERS: '2', REDIS_SENTINELS: 'a:26379,[fd00::1]:26379', REDIS_SENTINEL_MASTER: 'main', REDIS_SENTINEL_PASSWORD: 'x' },
     { REDIS_URL: 'rediss://user:pass@any/3', REDIS_SENTINELS: 'a:26379', REDIS_SENTINEL_MASTER: 'main' },
     { WORKERS: '2', REDIS_CLUSTER_URLS: 'redis://a:1,rediss://b:2' },
+    { SUPABASE_PUBLIC_TABLES: 'none' }, { SUPABASE_PUBLIC_TABLES: 'public.tasks,public.agents' },
     { PORT: '0', ADMIN_PORT: '0' },
     { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile },
     { PROXY_PROTOCOL: 'v2', TRUSTED_PROXIES: '127.0.0.1' },

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import { ConfigError, loadConfig } from '../../src/config/load-config.js'
+import { ConfigError } from '../../src/config/config-error.js'
+import { loadConfig } from '../../src/config/load-config.js'
 import type { SettingError } from '../../src/config/read-settings.js'
 
 /** The least that starts. */

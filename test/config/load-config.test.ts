@@ -31,6 +31,7 @@ t.test('the least that starts gives every part its default', async (t) => {
     },
     redis: null,
     access: { authorizer: 'claims', issuer: null, databaseUrl: null, supabase: null, recheckMs: 60_000, inbound: { maxEntries: 100_000, maxBytes: 268_435_456, maxUserBytes: 4_194_304 } },
+    history: { events: new Map([['agent', 200], ['task', 200], ['user', 200]]), keepMs: 300_000, maxBytes: 1_048_576, metaMs: 86_400_000 },
     insecureUntilMs: null,
     log: { level: 'info', file: null, fileMaxMb: 100, fileKeep: 14 }
   })
@@ -66,6 +67,11 @@ t.test('settings reach the part that uses them, durations in ms', async (t) => {
   t.same([...config.upgrade.carriers], ['header'])
   t.ok(config.upgrade.trustedProxies?.check('10.1.2.3') === true && !config.upgrade.trustedProxies.check('192.0.2.7'))
   t.ok(config.limits.allowList?.check('192.0.2.7') === true && !config.limits.allowList.check('192.0.2.8'))
+})
+
+t.test('each kind of topic keeps as many events as its setting says, else as the one for all says', async (t) => {
+  const { history } = loadConfig({ ...LEAST, WS_HISTORY_EVENTS: '7', WS_HISTORY_EVENTS_TASK: '0', WS_HISTORY_EVENTS_USER: '50' }, NOW_MS)
+  t.same([...history.events], [['agent', 7], ['task', 0], ['user', 50]])
 })
 
 t.test('without a name a host gets one of its own', async (t) => {

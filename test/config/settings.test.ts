@@ -80,6 +80,14 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_INBOUND_MAX: 100_000,
   WS_INBOUND_MAX_BYTES: 268_435_456,
   WS_INBOUND_USER_BYTES: 4_194_304,
+  WS_HISTORY_EVENTS: 200,
+  WS_HISTORY_EVENTS_AGENT: undefined,
+  WS_HISTORY_EVENTS_TASK: undefined,
+  WS_HISTORY_EVENTS_USER: undefined,
+  WS_HISTORY_S: 300,
+  WS_HISTORY_BYTES: 1_048_576,
+  WS_PLAIN_USER_PUBLISH: false,
+  WS_HISTORY_META_S: 86_400,
   ALLOW_INSECURE_WS: false,
   ALLOW_INSECURE_WS_UNTIL: undefined,
   LOG_LEVEL: 'info',
@@ -139,7 +147,7 @@ t.test('every rate limit may be as high as a thousand million', async (t) => {
 })
 
 t.test('each number carries its unit in its name', async (t) => {
-  const counts = /^(PORT|ADMIN_PORT|JWT_CACHE_SIZE|LOG_FILE_KEEP|WS_BAN_AFTER|WS_INBOUND_MAX|WS_MAX_FILTER_IDS)$|(CONNECTIONS|MESSAGES|UPGRADES)$/
+  const counts = /^(PORT|ADMIN_PORT|JWT_CACHE_SIZE|LOG_FILE_KEEP|WS_BAN_AFTER|WS_INBOUND_MAX|WS_MAX_FILTER_IDS)$|^WS_HISTORY_EVENTS|(CONNECTIONS|MESSAGES|UPGRADES)$/
   for (const name of numbers) t.match(name, /_(S|MS|MB|BYTES|SECONDS)$/.test(name) ? /./ : counts)
 })
 

@@ -135,13 +135,13 @@ t.test('of several refusals the first in the order is answered', async (t) => {
 t.test('an attempt with a bad token counts against the address, and takes no slot', async (t) => {
   const bench = setUp({ identify: knows(refuse('expired_token')) })
   t.equal(await outcome(bench), 'expired_token')
-  t.same(bench.admits, [{ address: '192.0.2.1', resume: null, lease: null }])
+  t.same(bench.admits, [{ address: '192.0.2.1', resume: null, lease: null, own: null }])
 })
 
 t.test('a user known to be full here is refused without asking for a slot; the attempt counts', async (t) => {
   const bench = setUp({ userIsFull: () => true })
   t.equal(await outcome(bench), 'user_connection_limit')
-  t.same(bench.admits, [{ address: '192.0.2.1', resume: null, lease: null }])
+  t.same(bench.admits, [{ address: '192.0.2.1', resume: null, lease: null, own: null }])
 })
 
 t.test('a user who is full elsewhere is refused by the store and holds nothing', async (t) => {

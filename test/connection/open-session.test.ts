@@ -22,12 +22,15 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
       eventTypes: null,
       refuseByClose: false,
       resume: null,
+      since: null,
       ...more
     },
     address: ADDRESS,
     identity: identityOf('alice', {}, { expiresAtMs: END_MS }),
     granted: { agents: [], tasks: [] },
-    lease: { owner: 'alice', connectionId: 'c-1' }
+    lease: { owner: 'alice', connectionId: 'c-1' },
+    head: null,
+    startedMs: 0
   }
 }
 
@@ -47,7 +50,9 @@ t.test('a connection is written down, then welcomed first of all', async (t) => 
     node: 'test-1-boot',
     expires_at: new Date(END_MS).toISOString(),
     time: new Date(nowMs).toISOString(),
-    limits: context.limits
+    limits: context.limits,
+    history_s: 300,
+    positions: {}
   }])
   t.same(report.lines, ['accepted c-1'])
   t.same(asked, ['open'])

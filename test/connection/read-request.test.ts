@@ -26,7 +26,8 @@ t.test('a plain request is read with nothing but its path and host', async (t) =
     tasks: null,
     eventTypes: null,
     refuseByClose: false,
-    resume: null
+    resume: null,
+    since: null
   })
 })
 

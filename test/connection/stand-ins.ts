@@ -89,6 +89,7 @@ export function createTestSocket (): TestSocket {
       return socket.buffered > 0 ? 'buffered' : 'sent'
     },
     bufferedBytes: () => socket.buffered,
+    together: (work) => { work() },
     end: (code, reason) => { socket.ended ??= { code, reason } },
     ping: () => { socket.pings++ },
     terminate: () => { socket.ended ??= { code: 1006, reason: '' } },
@@ -154,8 +155,9 @@ export function createTestReport (): TestReport {
     aborted: () => { lines.push('aborted') },
     closed: (session, code, reason) => { lines.push(`closed ${session.connectionId} ${code} ${reason}`) },
     messageAllowed: () => { lines.push('message allowed') },
+    recovery: (isRecovered) => { lines.push(`recovered ${isRecovered}`) },
     messageLimited: () => { lines.push('message limited') },
-    accessDenied: (_session, topics) => { lines.push(`denied ${topics.join(' ')}`) },
+    accessDenied: (_session, topics, detail) => { lines.push(`denied ${topics.join(' ')}: ${detail}`) },
     untrustedForwardedFor: (peer) => { lines.push(`forwarded ${peer.ip}`) },
     fault: (error) => { faults.push(error) }
   }
@@ -191,6 +193,8 @@ export function createTestWheel (): DeadlineWheel & { readonly due: Map<Session,
 /** Subscriptions that keep the names of what they are asked. */
 export function createTestSubscriptions (asked: string[] = []): Subscriptions {
   return {
+    ownBeginning: () => ({ position: null, from: null, recovered: null }),
+    resume: () => { asked.push('resume') },
     open: () => { asked.push('open') },
     subscribe: () => { asked.push('subscribe') },
     unsubscribe: () => { asked.push('unsubscribe') },
@@ -206,6 +210,7 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
   return {
     node: 'test-1-boot',
     limits: { frame_bytes: 1024, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 },
+    historyS: 300,
     maxBufferedBytes: 65_536,
     keepTokens: false,
     dryRun: false,

@@ -4,12 +4,15 @@ import { steadyNow } from '../../src/clocks.js'
 import { closeSession } from '../../src/connection/send-end-close.js'
 import { createDelivery } from '../../src/connection/deliver.js'
 import { refuse } from '../../src/refusals.js'
+import { createReplays } from '../../src/connection/replays.js'
 import type { Rights } from '../../src/connection/rights.js'
 import type { Session } from '../../src/connection/session.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
 import { createSubscriptions } from '../../src/connection/subscriptions.js'
-import type { Bus } from '../../src/bus/bus.js'
+import type { Bus, BusHandlers } from '../../src/bus/bus.js'
 import type { Inbound, InboundMessage } from '../../src/bus/inbound.js'
+import { SYSTEM_TIMERS } from '../../src/timers.js'
+import { createTopicLogs } from '../../src/topic-log/process-logs.js'
 import type { SubscribeFrame } from '../../src/wire/frames.js'
 import { identityOf } from '../access/identity-of.js'
 import { until } from '../support/until.js'
@@ -20,6 +23,8 @@ const ALICE = identityOf('alice', {}, { scopes: new Set(['ws:send']) })
 const SEEN: Visible = { agents: ['a1', 'a2', 'a3'], tasks: ['t1'] }
 const select = (seen: readonly string[], asked: readonly string[] | '*'): string[] => seen.filter(id => asked === '*' || asked.includes(id))
 const decide = (asked: Asked): Visible => ({ agents: select(SEEN.agents, asked.agents), tasks: select(SEEN.tasks, asked.tasks) })
+
+const NOTHING_OWN = { position: null, from: null, recovered: null }
 
 interface Bench {
   readonly context: SessionContext
@@ -47,12 +52,22 @@ function setUp (options: BenchOptions = {}): Bench {
   const { identity = ALICE, visible = (_who, _token, asked) => decide(asked), confirm = async () => {} } = options
   const { append, generation = () => 0 } = options
   const counts = new Map<string, number>()
-  const bus: Bus = {
-    subscribe: async (topic) => { counts.set(topic, (counts.get(topic) ?? 0) + 1); await confirm(topic) },
-    unsubscribe: (topic) => { counts.set(topic, (counts.get(topic) ?? 0) - 1); if (counts.get(topic) === 0) counts.delete(topic) },
+  const openBus = ({ onHeard, onLeft }: BusHandlers): Bus => ({
+    async subscribe (topic) {
+      counts.set(topic, (counts.get(topic) ?? 0) + 1)
+      await confirm(topic)
+      onHeard?.(topic)
+    },
+    unsubscribe (topic) {
+      counts.set(topic, (counts.get(topic) ?? 0) - 1)
+      if (counts.get(topic) !== 0) return
+      counts.delete(topic)
+      onLeft?.(topic)
+    },
     publish: async () => {},
     close: async () => {}
-  }
+  })
+  const logs = createTopicLogs({ history: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
   const [stored, rights] = [[] as InboundMessage[], [] as string[]]
   const kept: Rights = {
     start: () => {},
@@ -66,16 +81,21 @@ function setUp (options: BenchOptions = {}): Bench {
   }
   const report = createTestReport()
   const { session, socket } = openTestSession(identity)
+  const delivery = createDelivery({ sendToTopic: () => {}, maxBufferedBytes: 65_536, onGap: () => {} })
+  const replays = createReplays({ logs, delivery, report, maxBufferedBytes: 65_536 })
+  logs.start({ onEntry: delivery.deliver, onPlain: delivery.deliverPlain, onGap: delivery.tellGap, onOpen: replays.moveOn })
   const subscriptions = createSubscriptions({
     authorizer: { local: false, visible, forget: () => {}, close: async () => {} },
-    bus,
+    logs,
     inbound: { append: async (message) => { stored.push(message); return await (append?.() ?? Promise.resolve('stored' as const)) }, close: () => {} },
-    delivery: createDelivery(() => {}, 65_536),
+    delivery,
+    replays,
     rights: kept,
     report,
     maxBufferedBytes: 65_536,
     maxFilterIds: 50,
-    subscribesPerS: 10
+    subscribesPerS: 10,
+    kept: new Map([['agent', 0]])
   })
   const context = createTestContext({ subscriptions, report })
   context.registry.add(session)
@@ -87,18 +107,18 @@ const idle = async ({ session }: Bench): Promise<void> => { await until('nothing
 t.test('filters of the URL are told once the bus confirmed them', async (t) => {
   let confirm = (): void => {}
   const bench = setUp({ confirm: async (topic) => { if (topic === 'task:t1') await new Promise<void>((resolve) => { confirm = resolve }) } })
-  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: ['t1'] }, true)
+  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: ['t1'] }, true, NOTHING_OWN)
   t.same([...bench.counts.keys()].toSorted(), ['agent:a1', 'task:t1', 'user:alice'])
   t.same(bench.socket.sent, [], 'an event published now might be missed')
   confirm()
   await idle(bench)
-  t.same(bench.socket.frames(), [{ type: 'subscribed', agent_ids: ['a1'], task_ids: ['t1'] }])
+  t.same(bench.socket.frames(), [{ type: 'subscribed', agent_ids: ['a1'], task_ids: ['t1'], positions: {} }])
   t.same(bench.rights, ['add'])
 })
 
 t.test('who names no filters joins the own topic and is told nothing', async (t) => {
   const bench = setUp({ confirm: async () => { throw new Error('away') } })
-  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false)
+  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false, NOTHING_OWN)
   await idle(bench)
   t.same([...bench.session.topics], ['user:alice'])
   t.same(bench.socket.sent, [])
@@ -107,14 +127,14 @@ t.test('who names no filters joins the own topic and is told nothing', async (t)
 
 t.test('an anonymous connection has no topic of its own', async (t) => {
   const bench = setUp({ identity: { ...ALICE, insecure: true } })
-  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false)
+  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false, NOTHING_OWN)
   t.equal(bench.session.topics.size, 0)
 })
 
 t.test('filters of the URL wait for a bus that is away, however often it says no; the client is told, and its frames are answered meanwhile', async (t) => {
   let refusals = 2
   const bench = setUp({ confirm: async (topic) => { if (topic === 'agent:a1' && refusals-- > 0) throw new Error('away') } })
-  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true)
+  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true, NOTHING_OWN)
   bench.subscribe({ id: '1', agent_ids: ['a3'] })
   await idle(bench)
   t.match(bench.socket.frames(), [{ type: 'error', error: 'unavailable', retry_after_ms: 1000 }, { type: 'subscribed', id: '1', agent_ids: ['a3'] }])
@@ -122,14 +142,14 @@ t.test('filters of the URL wait for a bus that is away, however often it says no
   bench.context.subscriptions.unsubscribe(bench.session, { type: 'unsubscribe', agent_ids: ['a3'] })
   await until('it is subscribed', () => bench.socket.frames().length === 4)
   t.equal(bench.socket.ended, null)
-  t.same(bench.socket.frames().at(-1), { type: 'subscribed', agent_ids: ['a1', 'a2'], task_ids: [] })
+  t.same(bench.socket.frames().at(-1), { type: 'subscribed', agent_ids: ['a1', 'a2'], task_ids: [], positions: {} })
   t.same([...bench.counts], [['user:alice', 1], ['agent:a1', 1], ['agent:a2', 1]])
 })
 
 t.test('who ends, or loses a right, while the bus is away holds nothing when it is back', async (t) => {
   let away = true
   const bench = setUp({ confirm: async (topic) => { if (away && topic !== 'user:alice') throw new Error('away') } })
-  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true)
+  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: [] }, true, NOTHING_OWN)
   bench.context.subscriptions.withdraw(bench.session, ['agent:a1'])
   away = false
   await until('it is subscribed', () => bench.socket.frames().at(-1)?.['type'] === 'subscribed')
@@ -138,7 +158,7 @@ t.test('who ends, or loses a right, while the bus is away holds nothing when it 
 
   away = true
   const gone = setUp({ confirm: async () => { if (away) throw new Error('away') } })
-  gone.context.subscriptions.open(gone.session, { agents: ['a1'], tasks: [] }, true)
+  gone.context.subscriptions.open(gone.session, { agents: ['a1'], tasks: [] }, true, NOTHING_OWN)
   closeSession(gone.context, gone.session, 1006)
   away = false
   await idle(gone)
@@ -156,7 +176,7 @@ t.test('a subscription is granted whole, or not at all and the connection is kep
     { type: 'error', id: '2', error: 'forbidden' }
   ])
   t.same([...bench.session.topics].toSorted(), ['agent:a1', 'agent:a2', 'task:t1'])
-  t.same(bench.report.lines, ['denied agent:a3 agent:secret'])
+  t.same(bench.report.lines, ['denied agent:a3 agent:secret: access'])
   t.equal(bench.socket.ended, null)
 })
 
@@ -173,7 +193,7 @@ t.test('subscribing again counts a topic once, and unsubscribing leaves it', asy
 
 t.test('unsubscribing from everything of a kind leaves the other kind and the own topic', async (t) => {
   const bench = setUp()
-  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: ['t1'] }, true)
+  bench.context.subscriptions.open(bench.session, { agents: ['a1', 'a2'], tasks: ['t1'] }, true, NOTHING_OWN)
   bench.context.subscriptions.unsubscribe(bench.session, { type: 'unsubscribe', agent_ids: '*' })
   await idle(bench)
   t.same([...bench.session.topics].toSorted(), ['task:t1', 'user:alice'])
@@ -259,7 +279,7 @@ t.test('a subscribe without any list is a malformed frame', async (t) => {
 t.test('at most a thousand topics of its own asking are held by a connection', async (t) => {
   const many = Array.from({ length: 999 }, (_, index) => `m${index}`)
   const bench = setUp({ visible: (_who, _token, asked) => asked.agents === '*' ? { agents: many, tasks: [] } : { agents: asked.agents, tasks: [] } })
-  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false)
+  bench.context.subscriptions.open(bench.session, { agents: [], tasks: [] }, false, NOTHING_OWN)
   bench.subscribe({ agent_ids: '*' })
   bench.subscribe({ agent_ids: ['m1', 'one'] })
   bench.subscribe({ id: 'x', agent_ids: ['two'] })
@@ -289,17 +309,16 @@ t.test('a message is acknowledged once it is stored', async (t) => {
 
 t.test('who may not send, or not there, is forbidden and nothing is stored', async (t) => {
   const cases = [
-    setUp(),
-    setUp({ identity: { ...ALICE, scopes: new Set(['ws:sender', 'send']) } }),
-    setUp({ identity: { ...ALICE, insecure: true } })
-  ]
-  for (const [index, bench] of cases.entries()) {
-    const to = index === 0 ? 'agent:secret' : 'agent:a1'
+    [setUp(), 'agent:secret', 'access'],
+    [setUp({ identity: { ...ALICE, scopes: new Set(['ws:sender', 'send']) } }), 'agent:a1', 'scope'],
+    [setUp({ identity: { ...ALICE, insecure: true } }), 'agent:a1', 'insecure']
+  ] as const
+  for (const [bench, to, lacking] of cases) {
     bench.context.subscriptions.send(bench.session, { type: 'send', id: 'm', to, data: Buffer.from('1') })
     await idle(bench)
-    t.match(bench.socket.frames(), [{ type: 'error', id: 'm', error: 'forbidden' }])
+    t.same(bench.socket.frames(), [{ type: 'error', id: 'm', error: 'forbidden', message: 'not allowed, or no such thing' }], 'a client is not told which')
     t.same(bench.stored, [])
-    t.same(bench.report.lines, [`denied ${to}`])
+    t.same(bench.report.lines, [`denied ${to}: ${lacking}`])
   }
 })
 
@@ -321,14 +340,14 @@ t.test('what was withdrawn ends, and is told and written down', async (t) => {
   bench.context.subscriptions.withdraw(bench.session, ['agent:a2', 'agent:other'])
   t.same([...bench.session.topics], ['agent:a1'])
   t.match(bench.socket.frames().at(-1), { type: 'error', error: 'forbidden', message: 'no longer allowed: agent:a2' })
-  t.same(bench.report.lines, ['denied agent:a2'])
+  t.same(bench.report.lines, ['denied agent:a2: access lost'])
   bench.context.subscriptions.withdraw(bench.session, ['agent:a2'])
   t.equal(bench.socket.sent.length, 2, 'once')
 })
 
 t.test('a closed connection leaves every topic, and a new token is checked at once', async (t) => {
   const bench = setUp()
-  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: ['t1'] }, true)
+  bench.context.subscriptions.open(bench.session, { agents: ['a1'], tasks: ['t1'] }, true, NOTHING_OWN)
   await idle(bench)
   bench.context.subscriptions.identityChanged(bench.session)
   // As it is once a socket has closed: it joins nothing any more.

@@ -4,6 +4,8 @@ import type { Browser, Locator, Page, ViewportSize } from 'playwright-core'
 import { REFUSALS } from '../../src/refusals.js'
 import { startBrowser } from '../client/browser.js'
 import { findFreePort } from '../support/free-port.js'
+import { startRedis } from '../support/redis.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 import { startGateway, type Lifetime } from '../support/gateway.js'
 import { until } from '../support/until.js'
 
@@ -25,10 +27,12 @@ interface Console {
   see (where: Locator, text: string | RegExp): Promise<void>
 }
 
+const addressOf = (port: number): string => `http://127.0.0.1:${port}/`
+
 async function startDev (t: Lifetime, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const port = await findFreePort()
   await startGateway(t, { PORT: String(port), ...env }, { program: 'dist/dev/main.js' })
-  return `http://127.0.0.1:${port}/`
+  return addressOf(port)
 }
 
 async function openConsole (t: Test, browser: Browser, url: string, viewport = DESKTOP): Promise<Console> {
@@ -273,6 +277,64 @@ t.test('the console page', async (t) => {
     }
     t.same(view.complaints, [])
   })
+})
+
+t.test('the console page shows positions, and what became of what a cut connection missed', async (t) => {
+  const [browser, redis] = await Promise.all([startBrowser(t), startRedis(t)])
+  const url = await startDev(t, { REDIS_URL: redis.url, WS_IP_CONNECTIONS: '1000' })
+  const proxy = await startTcpProxy(t, Number(new URL(url).port))
+  const view = await openConsole(t, browser, addressOf(proxy.port))
+  const placesOf = (number: number): Locator => view.row(number).locator('.places > li')
+  const publish = async (topic: string, data: number, id = ''): Promise<void> => {
+    await view.field('publish', 'topic').fill(topic)
+    await view.field('publish', 'data (JSON)').fill(String(data))
+    await view.field('publish', 'id (may be left out)').fill(id)
+    await view.press('Publish')
+  }
+  const status = view.page.locator('#publish-status')
+
+  await view.field('connect', 'agent_ids').fill('a1,a2')
+  await connect(view)
+  await view.see(placesOf(1), /^agent:a1 at 0 of epoch …\w{6}$/)
+  await publish('agent:a1', 1, 'run-1')
+  await view.see(placesOf(1), /^agent:a1 at 1 of/)
+  await view.see(status, '202: published on agent:a1, at 1')
+  await publish('agent:a1', 1, 'run-1')
+  await view.see(status, '202: was published before on agent:a1, at 1')
+  await publish('user:alice', 1)
+  await view.see(placesOf(1), /^user:alice at 1 of/)
+
+  proxy.cut()
+  await view.see(view.row(1), /lost.*1006/)
+  await publish('agent:a1', 2)
+  await view.see(status, '202: published on agent:a1, at 2')
+  await publish('agent:a1', 3)
+  await view.see(status, '202: published on agent:a1, at 3')
+  await publish('user:alice', 2)
+  await view.see(status, '202: published on user:alice, at 2')
+  await redis.client.del('ws:history:{ws:topic:agent:a2}')
+  await publish('agent:a2', 1)
+  await view.see(status, '202: published on agent:a2, at 1')
+  await view.press('Come back where socket 1 was')
+  await view.see(placesOf(2), /^agent:a1 at 3 of epoch …\w{6} · recovered, 2 replayed$/)
+  await view.see(placesOf(2), /^agent:a2 at 1 of epoch …\w{6} · not recovered$/)
+  await view.see(placesOf(2), /^user:alice at 2 of epoch …\w{6} · recovered, 1 replayed$/)
+  await view.see(view.frames, /#2.*"recovered":\{"agent:a1":true,"agent:a2":false\}.*Not recovered: agent:a2\. .*fetch the state anew/)
+  t.equal(await view.frames.filter({ hasText: /#2.*"replayed":true/ }).count(), 3)
+  await photograph(view.page, 'console-recovery')
+
+  await redis.client.del('ws:history:{ws:topic:agent:a1}')
+  await publish('agent:a1', 4)
+  await view.see(placesOf(2), /^agent:a1 at 1 of epoch …\w{6} · gap$/)
+  await view.see(view.frames, /#2.*"type":"gap".*Events of agent:a1 may be missing/)
+  t.same(await view.page.evaluate(LOW_CONTRAST), [])
+  await view.page.setViewportSize(PHONE)
+  t.same(await view.page.evaluate(TOO_WIDE), [])
+  await view.press('Close socket 2')
+  await view.see(view.row(2), /closed/)
+  await view.press('Come back where socket 2 was')
+  await view.see(placesOf(3), /^agent:a1 at 1 of epoch …\w{6} · recovered, nothing was missed$/)
+  t.same(view.complaints, [])
 })
 
 t.test('the console page at the limits of development mode', async (t) => {

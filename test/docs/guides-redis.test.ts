@@ -7,8 +7,11 @@ import { Redis } from '#ioredis'
 import { connect, connectRefused, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
+import { loadPublishScript } from '../../src/history/publish-script.js'
+import { classifyFailure } from '../../src/redis/failure.js'
 import { patternOf, PLAIN_COMMANDS, redisNeeds } from '../../src/redis/needs.js'
 import { startMonitor } from '../support/monitor.js'
+import { offenders } from '../support/offenders.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
@@ -144,6 +147,25 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
   }
 }
 
+async function isDenied (call: Promise<unknown>): Promise<boolean> {
+  return await call.then(() => false, error => classifyFailure(error).kind === 'denied')
+}
+
+/** By the script that `portcullis publish-script` prints, to a topic and to a user whose connections are at one process. */
+async function publishAsBackEnd (t: Test, { client }: TestRedis, backend: Redis): Promise<void> {
+  const { text, sha } = loadPublishScript({
+    events: new Map([['agent', 2], ['user', 2]]), keepMs: 300_000, maxBytes: 1_048_576, metaMs: 86_400_000
+  })
+  t.equal(await backend.script('LOAD', text), sha)
+  const users = 'ws:history:{ws:topic:user:alice}'
+  await client.hset(`${users}:at`, 'n1', Date.now() + 600_000, 'n2', 1)
+  for (const key of ['ws:history:{ws:topic:agent:a1}', users]) {
+    for (const id of ['', 'i1', 'i2', 'i3', 'i1']) t.match(await backend.evalsha(sha, 1, key, 'status', '1', id), /^\w+:\d$/)
+  }
+  t.same(await client.hkeys(`${users}:at`), ['n1'])
+  await client.del(`${users}:at`)
+}
+
 const settingsOf = (issuer: TestIssuer): Record<string, string> => ({ ...trust(issuer), ADMIN_TOKEN, WS_BAN_AFTER: '1000' })
 
 /** What the gateway's connections and its scripts ask, as Redis hears it: a command and the key or channel it is about. */
@@ -194,10 +216,16 @@ t.test('with the guide\'s users', async (t) => {
     await order(stage, 'DELETE', '/v1/bans/198.51.100.1', {})
     await order(stage, 'DELETE', '/v1/revocations', { jti: uuidOf(1) })
     await backend.publish('ws:control', JSON.stringify({ type: 'recheck', user_id: 'alice' }))
+    await publishAsBackEnd(t, redis, backend)
     t.same(await denials(redis), [], 'nothing that either needed was denied')
     await t.rejects(backend.get('ws:resume-key'), /NOPERM/)
     await t.rejects(backend.publish('ws:other', ''), /NOPERM/)
     await t.rejects(backend.zrem('ws:bans', '198.51.100.1'), /NOPERM/)
+    // It runs scripts for its history, and reaches nothing else by them either.
+    const keys = ['session:1', 'ws:bans', '{ws:bans}:orders', 'ws:inbound']
+    t.same(await offenders(keys, async key => await isDenied(backend.eval('return 1', 1, key))), [])
+    t.same(await offenders(keys, async key => await isDenied(backend.eval(`return redis.call('GET', '${key}')`, 0))), [])
+    t.ok(await isDenied(backend.eval("return redis.call('PUBLISH', 'ws:control:ask', '')", 0)))
   })
 
   await t.test('the back end orders nothing but a re-check and a disconnect: what it makes up is read, found nowhere, and logged', async (t) => {

@@ -62,7 +62,7 @@ t.test('every line that gateways write is documented', async (t) => {
   const until24h = new Date(Date.now() + 3_600_000).toISOString()
   const shared = { ...trust(issuer), REDIS_URL: redis.url, ADMIN_TOKEN }
   const [gateway, insecure, fleet] = await Promise.all([
-    startGateway(t, shared),
+    startGateway(t, { ...shared, WS_PLAIN_USER_PUBLISH: 'true' }),
     startGateway(t, { ...shared, ALLOW_INSECURE_WS: 'true', ALLOW_INSECURE_WS_UNTIL: until24h, WS_LIMITS_MODE: 'dry-run', WS_IP_CONNECTIONS: '1', WS_IP_MESSAGES: '1', REDIS_KEY_PREFIX: 'dry:' }),
     startGateway(t, { ...shared, WORKERS: '2', PORT: String(await findFreePort()), REDIS_KEY_PREFIX: 'fleet:' })
   ])

@@ -20,11 +20,13 @@ const SECRETS = { ADMIN_TOKEN, PUBLISH_KEY }
 
 const ajv = new Ajv2020({ strict: false, allErrors: true })
 addFormats.default(ajv)
+const DOCUMENT_ID = 'https://portcullis.example/openapi.json'
+ajv.addSchema({ $id: DOCUMENT_ID, components: objectAt(DOCUMENT, 'components') })
 const compiled = new Map<string, ValidateFunction>()
 
 /** The check of a schema of the document's components. */
 function validatorOf (name: string): ValidateFunction {
-  const validator = compiled.get(name) ?? ajv.compile(objectAt(DOCUMENT, 'components', 'schemas', name))
+  const validator = compiled.get(name) ?? ajv.compile({ $ref: `${DOCUMENT_ID}#/components/schemas/${name}` })
   compiled.set(name, validator)
   return validator
 }
@@ -111,7 +113,7 @@ t.test('the document is valid by the official schema of OpenAPI 3.1', async (t) 
 
 t.test('every route of both ports stands in the document, and no other', async (t) => {
   const nothing = async (): Promise<never> => await Promise.reject(new Error('nothing is asked here'))
-  const publishing = { publishKeys: [PUBLISH_KEY], publishEvent: nothing, onWrongSecret () {} }
+  const publishing = { publishKeys: [PUBLISH_KEY], publishing: { knowsIds: true, publish: nothing }, onWrongSecret () {} }
   const main = createMainRoutes(publishing)
   const admin = createAdminRoutes({
     ...publishing,
@@ -147,6 +149,8 @@ t.test('every example of a schema or an answer is valid', async (t) => {
   }
 })
 
+const SAMPLE: JsonObject = { topic: 'agent:a1', event: 'e', data: 1 }
+
 t.test('what the document says of HTTP, a real gateway does', async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, { ...trust(issuer), ...SECRETS })
@@ -169,7 +173,8 @@ t.test('what the document says of HTTP, a real gateway does', async (t) => {
 
   await t.test('bodies are taken and refused as their schemas say', async (t) => {
     const bodies: ReadonlyArray<readonly [string, string, readonly Json[]]> = [
-      ['POST', '/v1/publish', [{}, [], null, { topic: 'agent:a1', event: 'e' }, { topic: 'agent:a1', event: '', data: 1 }, { topic: 'agent:a1', event: 'e', data: null },
+      ['POST', '/v1/publish', [{}, [], null, [SAMPLE], Array<Json>(1000).fill(SAMPLE), Array<Json>(1001).fill(SAMPLE), { ...SAMPLE, id: '' }, { ...SAMPLE, id: 'i'.repeat(64) }, { ...SAMPLE, id: 'i'.repeat(65) }, { ...SAMPLE, id: 7 },
+        { ...SAMPLE, id: '\ud800' }, { topic: 'agent:a1', event: 'e' }, { topic: 'agent:a1', event: '', data: 1 }, { topic: 'agent:a1', event: 'e', data: null },
         { topic: 'agent:', event: 'e', data: 1 }, { topic: 'room:1', event: 'e', data: 1 }, { topic: 'agent:a b', event: 'e', data: 1 }, { topic: 'user:any one', event: 'e', data: 1 },
         { topic: 'user:', event: 'e', data: 1 }, { topic: `user:${'u'.repeat(512)}`, event: 'e', data: 1 }, { topic: `user:${'u'.repeat(513)}`, event: 'e', data: 1 },
         { topic: 'task:t1', event: 'e'.repeat(128), data: [] }, { topic: 'task:t1', event: 'e'.repeat(129), data: [] }, { topic: 1, event: 'e', data: 1 }, { topic: 'task:t1', event: 5, data: 1 }]],

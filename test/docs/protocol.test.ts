@@ -9,7 +9,8 @@ import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { encodeId } from '../../src/redis/encode-id.js'
 import { codeBlocks, readDocument, ROOT, type Json } from './documents.js'
-import { differences, readTranscript, type Step } from './transcript.js'
+import { historyKey } from '../../src/redis/keys.js'
+import { differences, Positions, readTranscript, type Step } from './transcript.js'
 
 const PROTOCOL = readDocument('PROTOCOL.md')
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
@@ -18,7 +19,7 @@ const CLAIMS = { agents: ['a1', 'a2'], tasks: ['t1'], scope: 'ws:send' }
 
 const END_WHEN_SUBSCRIBED = "socket.addEventListener('message', ({ data }) => { if (JSON.parse(data).type === 'subscribed') socket.close(1000) })\n"
 
-interface Stage { readonly issuer: TestIssuer, readonly redis: TestRedis, readonly gateway: TestGateway }
+interface Stage { readonly issuer: TestIssuer, readonly redis: TestRedis, readonly gateway: TestGateway, readonly positions: Positions }
 
 const nowS = (): number => Math.floor(Date.now() / 1000)
 
@@ -32,17 +33,26 @@ function tokenFor (issuer: TestIssuer, note: string): string | null {
   }
 }
 
-async function perform (t: Test, { issuer, redis }: Stage, client: TestClient, step: Step): Promise<void> {
+async function perform (t: Test, { issuer, redis, gateway, positions }: Stage, client: TestClient, step: Step): Promise<void> {
   switch (step.does) {
     case 'open': throw new Error('an example opens once')
     case 'send':
-      for (let i = 0; i < step.times; i++) client.send(step.text.replace('<jwt>', () => issuer.sign(CLAIMS)))
+      for (let i = 0; i < step.times; i++) client.send(positions.toReal(step.text).replace('<jwt>', () => issuer.sign(CLAIMS)))
       return
     case 'receive':
-      for (let i = 0; i < step.times; i++) t.same(differences(JSON.parse(step.text) as Json, await client.next() as Json), [], step.text)
+      for (let i = 0; i < step.times; i++) t.same(differences(JSON.parse(step.text) as Json, await client.next() as Json, '', positions), [], step.text)
       return
     case 'publish':
       t.ok(await redis.client.publish(`ws:topic:${step.topic}`, step.message) > 0, 'somebody listens')
+      return
+    case 'post': {
+      const answer = await fetch(`http://127.0.0.1:${gateway.port}/v1/publish`, { method: 'POST', headers: { 'X-Publish-Key': PUBLISH_KEY }, body: step.body })
+      t.equal(answer.status, 202)
+      t.same(differences(step.answer, await answer.json() as Json, '', positions), [], step.body)
+      return
+    }
+    case 'lose':
+      t.equal(await redis.client.del(historyKey('', `ws:topic:${step.topic}`)), 1)
       return
     case 'closed': {
       const { code, reason } = await client.closed
@@ -55,7 +65,7 @@ async function perform (t: Test, { issuer, redis }: Stage, client: TestClient, s
 async function play (t: Test, stage: Stage, [first, ...steps]: readonly Step[]): Promise<void> {
   if (first?.does !== 'open') throw new Error('an example begins with a path')
   const token = tokenFor(stage.issuer, first.note)
-  const client = await connect(t, stage.gateway, first.path, {
+  const client = await connect(t, stage.gateway, stage.positions.toReal(first.path), {
     from: freshAddress(), ...(token === null ? {} : { protocols: ['portcullis.v1', `bearer.${token}`] })
   })
   for (const step of steps) {
@@ -70,7 +80,7 @@ async function play (t: Test, stage: Stage, [first, ...steps]: readonly Step[]):
 t.test('every example of the protocol document is what a real gateway does', async (t) => {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, PUBLISH_KEY, WS_USER_CONNECTIONS: '5' })
-  const stage = { issuer, redis, gateway }
+  const stage = { issuer, redis, gateway, positions: new Positions() }
   const examples = codeBlocks(PROTOCOL, 'text').map(readTranscript)
   t.ok(examples.length >= 8)
 
@@ -80,9 +90,10 @@ t.test('every example of the protocol document is what a real gateway does', asy
     const [head = '', body = ''] = request.split('\n\n')
     const [first = '', ...headers] = head.replace('<PUBLISH_KEY>', PUBLISH_KEY).split('\n')
     const [method = '', path = ''] = first.split(' ')
+    const posless = (text: string): string => text.replace(/"pos":"\w+(-\w+)?:\d+"/, '"pos":…')
     for (const base of [`http://127.0.0.1:${gateway.port}`, `http://127.0.0.1:${gateway.adminPort}`]) {
-      const real = await fetch(base + path, { method, headers: headers.map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]), body })
-      t.equal(`${real.status}\n\n${(await real.text()).trim()}\n`, answer)
+      const real = await fetch(base + path, { method, headers: headers.map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]), body: body.replace('status-4', base) })
+      t.equal(posless(`${real.status}\n\n${(await real.text()).trim()}\n`), posless(answer))
     }
   })
 

@@ -19,7 +19,7 @@ async function listen (t: Test, gateway: TestGateway, issuer: TestIssuer): Promi
 }
 
 /** The data of an event frame, as it stands in the text. */
-const dataIn = (text: string): string | undefined => /^\{"type":"event","topic":"agent:a1","event":"e","data":([^]*),"ts":"[^"]*"\}$/.exec(text)?.[1]
+const dataIn = (text: string): string | undefined => /^\{"type":"event","topic":"agent:a1","event":"e","data":([^]*),"ts":"[^"]*"(?:,"pos":"[^"]*")?\}$/.exec(text)?.[1]
 
 async function publish (port: number, body: string): Promise<Response> {
   return await fetch(`http://127.0.0.1:${port}/v1/publish`, { method: 'POST', headers: { 'X-Publish-Key': PUBLISH_KEY }, body })
@@ -37,7 +37,7 @@ async function expectSpellings (t: Test, gateway: TestGateway, issuer: TestIssue
 
 t.test('data passes through byte for byte', async (t) => {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
-  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, PUBLISH_KEY, WS_IP_MESSAGES: '1000' })
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, PUBLISH_KEY, WS_IP_MESSAGES: '1000', WS_PLAIN_USER_PUBLISH: 'true' })
 
   await t.test('from Redis to the client', async (t) => {
     const { client, texts } = await listen(t, gateway, issuer)

@@ -14,7 +14,7 @@ t.test('two processes, 500 sockets each, 20 topics a socket: each gets exactly i
 
 t.test('events of a shared topic and of the user\'s own go out in different ways, and arrive in the order of Redis', async (t) => {
   const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
-  const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, REDIS_URL: redis.url })
+  const gateway = await startGateway(t, { ...trust(issuer), ...RAISED, REDIS_URL: redis.url, WS_PLAIN_USER_PUBLISH: 'true' })
   const listener = listen(t, gateway, issuer.sign({ sub: 'alice', agents: ['a1'] }), ['a1'])
   await listener.subscribed
   const all = redis.client.pipeline()

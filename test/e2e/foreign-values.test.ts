@@ -22,7 +22,14 @@ interface Stage {
 async function setStage (t: Test): Promise<Stage> {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
   const settings = {
-    ...trust(issuer), REDIS_URL: redis.url, WS_LIMITS_ON_REDIS_DOWN: 'closed', ADMIN_TOKEN, PUBLISH_KEY, WS_USER_LEASE_S: '3', WS_BAN_AFTER: '1000'
+    ...trust(issuer),
+    REDIS_URL: redis.url,
+    WS_LIMITS_ON_REDIS_DOWN: 'closed',
+    ADMIN_TOKEN,
+    PUBLISH_KEY,
+    WS_USER_LEASE_S: '3',
+    WS_BAN_AFTER: '1000',
+    WS_PLAIN_USER_PUBLISH: 'true'
   }
   const gateways = await Promise.all([startGateway(t, settings), startGateway(t, settings)])
   for (const gateway of gateways) await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)

@@ -6,6 +6,7 @@ import { startGateway, trust, type Lifetime, type LogLine, type TestGateway } fr
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { offenders } from '../support/offenders.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
+import { startTcpProxy } from '../support/tcp-proxy.js'
 import { until } from '../support/until.js'
 
 // Most of the time here is spent waiting for leases to lapse.
@@ -129,6 +130,31 @@ t.test('a process that stood still and comes back', { buffered: true }, async (t
     t.same(idsOf(closedLines(stopped)), [laterId], 'only that of a connection that came after')
     t.same(idsOf(closedLines(survivor)), ids.toSorted())
   })
+})
+
+t.test('a process that stood still, and to which Redis answers later than a call may take, writes no second line', { buffered: true }, async (t) => {
+  const world = await createWorld(t)
+  const proxy = await startTcpProxy(t, world.redis.port)
+  const env = { ...world.env, WS_USER_LEASE_S: '2' }
+  const [stopped, survivor] = await Promise.all([
+    startGateway(t, { ...env, REDIS_URL: `redis://127.0.0.1:${proxy.port}` }), startGateway(t, env)
+  ])
+  const token = world.issuer.sign({ sub: 'erin' })
+  const clients = await Promise.all([1, 2, 3, 4].map(async () => await connect(t, stopped, `/ws?token=${token}`, { from: freshAddress() })))
+  const ids = await Promise.all(clients.map(async client => String((await client.nextOf('welcome'))['connection_id'])))
+  await until('the survivor may judge', async () => await world.redis.client.zcard('ws:nodes') === 2)
+  stopped.signal('SIGSTOP')
+  await until('the survivor takes it for lost', () => closedLines(survivor).length >= ids.length)
+  // A call may take a quarter of a lease, and two must be answered within one.
+  proxy.delayReplies(600)
+  for (const client of clients) client.socket.terminate()
+  stopped.signal('SIGCONT')
+  t.match(await stopped.waitForLog('node.returned'), { connections: 4 })
+  proxy.delayReplies(0)
+  stopped.signal('SIGTERM')
+  t.equal(await stopped.exited, 0)
+  t.same(closedLines(stopped), [], 'each has the line that the survivor wrote')
+  t.same(idsOf(closedLines(survivor)), ids.toSorted())
 })
 
 t.test('a short stop loses no line', { buffered: true }, async (t) => {

@@ -75,6 +75,9 @@ t.test('an event whose answer is lost may have been delivered, and one that was 
   const client = await connect(t, there, `/ws?agent_ids=a1&token=${issuer.sign({ agents: ['a1'] })}`, { from: freshAddress() })
   await client.nextOf('subscribed')
   const publish = async (data: string) => await ask(here, 'POST', '/v1/publish', { topic: 'agent:a1', event: 'e', data })
+  // From now on Redis knows the script: what is lost is no request for it.
+  t.equal((await publish('first')).status, 202)
+  t.match(await client.nextOf('event'), { data: 'first' })
   proxy.loseAnswerTo('order-77')
   const lost = await publish('order-77')
   t.equal(lost.status, 503)

@@ -17,11 +17,11 @@ interface Stage {
   open (t: Test, path?: string): Promise<TestClient>
 }
 
-async function setStage (t: Test, ...rules: string[]): Promise<Stage> {
+async function setStage (t: Test, rules: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
   const allow = async (...given: string[]): Promise<void> => { await redis.client.call('ACL', 'SETUSER', 'gate', 'reset', 'on', '>pass', ...given) }
   await allow(...rules)
-  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url.replace('//', '//gate:pass@') })
+  const gateway = await startGateway(t, { ...trust(issuer), ...settings, REDIS_URL: redis.url.replace('//', '//gate:pass@') })
   let users = 0
   return {
     redis,
@@ -41,7 +41,7 @@ const denialOf = ({ gateway }: Stage, command: string) => gateway.log.find(line 
 const unready = async ({ gateway }: Stage): Promise<unknown> => (await (await gateway.admin('/readyz')).json() as { reasons: unknown }).reasons
 
 t.test('no right to any channel: not ready for that reason, told in the log and counted, and every frame is answered', async (t) => {
-  const stage = await setStage(t, ...KEYS, 'resetchannels', '+@all')
+  const stage = await setStage(t, [...KEYS, 'resetchannels', '+@all'])
   const { gateway } = stage
   t.same([(await gateway.admin('/readyz')).status, await unready(stage)], [503, ['control_channel']])
   t.match(denialOf(stage, 'subscribe'), { level: 'error', names: ['ws:control', 'ws:control:ask', 'ws:control:answer:*', 'ws:topic:agent:*', 'ws:topic:task:*', 'ws:topic:user:*'] })
@@ -67,7 +67,7 @@ t.test('no right to any channel: not ready for that reason, told in the log and 
 })
 
 t.test('one kind of channel is denied: the others are heard, also where one command asks for both', async (t) => {
-  const stage = await setStage(t, ...KEYS, 'resetchannels', '&ws:control*', '&ws:topic:agent:*', '+@all')
+  const stage = await setStage(t, [...KEYS, 'resetchannels', '&ws:control*', '&ws:topic:agent:*', '+@all'])
   await until('it is ready', async () => (await stage.gateway.admin('/readyz')).status === 200)
   const client = await stage.open(t, '/ws?agent_ids=a1')
   t.match(await client.nextOf('subscribed'), { agent_ids: ['a1'] })
@@ -77,7 +77,7 @@ t.test('one kind of channel is denied: the others are heard, also where one comm
 })
 
 t.test('single commands: what needs them is refused and named, and all else works', async (t) => {
-  const stage = await setStage(t, ...KEYS, '&*', '+@all', '-xadd', '-hset')
+  const stage = await setStage(t, [...KEYS, '&*', '+@all', '-xadd', '-hset'])
   const { gateway } = stage
   await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
 
@@ -106,7 +106,7 @@ t.test('single commands: what needs them is refused and named, and all else work
 })
 
 t.test('each right by itself: without what letting in takes nobody gets in and the process is not ready; without others it is', async (t) => {
-  const stage = await setStage(t, ...KEYS, '&*', '+@all')
+  const stage = await setStage(t, [...KEYS, '&*', '+@all'])
   const { gateway } = stage
   const isReady = async (): Promise<boolean> => (await gateway.admin('/readyz')).status === 200
   for (const command of ['evalsha', 'time', 'lindex', 'rpush', 'pexpire', 'zremrangebyscore', 'zcard', 'zadd']) {
@@ -146,4 +146,28 @@ t.test('a wrong password has its own name in the log', async (t) => {
   t.match(await gateway.waitForLog('limits.degraded'), { reason: 'unauthenticated' })
   t.match(await (await gateway.admin('/readyz')).json(), { reasons: ['redis', 'control_channel'] })
   t.notMatch(gateway.stdout() + gateway.stderr(), 'not-the-password')
+})
+
+t.test('a gateway to which nobody comes says in one line that its user of Redis is gone, whatever became of it, and that it is back', async (t) => {
+  const { redis, gateway, allow } = await setStage(t, [...KEYS, '&*', '+@all'], { WS_USER_LEASE_S: '2' })
+  const degraded = (): number => countLines(gateway, 'limits.degraded')
+  const end = async (rules: readonly string[]): Promise<void> => {
+    await redis.client.call('ACL', 'SETUSER', 'gate', ...rules)
+    await redis.client.call('CLIENT', 'KILL', 'USER', 'gate')
+  }
+  const goings: ReadonlyArray<readonly [string, () => Promise<unknown>]> = [
+    ['deleted', async () => await redis.client.call('ACL', 'DELUSER', 'gate')],
+    ['off', async () => await end(['off'])],
+    ['with another password', async () => await end(['reset', 'on', ...KEYS, '&*', '+@all', '>other'])]
+  ]
+  for (const [n, [what, go]] of goings.entries()) {
+    await go()
+    await until(`${what}: it is told`, () => degraded() > n)
+    t.match(gateway.log.filter(({ event }) => event === 'limits.degraded').at(-1), { level: 'error', reason: 'unauthenticated' }, what)
+    t.equal(await readMetric(gateway, 'portcullis_redis_up'), 0)
+    t.equal((await gateway.admin('/readyz')).status, 200, 'the policy `local` lets attempts in')
+    await allow(...KEYS, '&*', '+@all')
+    await until(`${what}: it is restored`, () => countLines(gateway, 'limits.restored') > n)
+    t.equal(degraded(), n + 1, 'one line')
+  }
 })

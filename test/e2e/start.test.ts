@@ -107,7 +107,7 @@ t.test('a start on the older binding is a warning that says what it lacks; not i
   const [warnings, none] = [production, development].map(({ log }) => log.filter(({ event }) => event === 'binding.older'))
   t.same(none, [])
   t.match(warnings, BINDING.name === 'older'
-    ? [{ level: 'warn', binding: /^@trufflesuite\/uws-js-unofficial 20\.30\./, reason: /for development: it closes requests with a head over 4 KB/ }]
+    ? [{ level: 'warn', binding: /^@trufflesuite\/uws-js-unofficial 20\.30\./, reason: /for development: it does not answer requests with a head over 4 KB/ }]
     : [])
   t.equal(warnings?.length, BINDING.name === 'older' ? 1 : 0)
 })

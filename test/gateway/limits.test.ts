@@ -23,7 +23,9 @@ function startLimits (
   metrics.start({
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
-  const limits = composeLimits({ config, redis, audit, metrics, redisFailures: NO_REDIS_FAILURES, keepRecords: { node: 'n1', mayRestore: () => true } })
+  const limits = composeLimits({
+    config, redis, audit, metrics, redisFailures: NO_REDIS_FAILURES, keepRecords: { node: 'n1', mayRestore: () => true }, processName: null, readsTopics: true
+  })
   t.teardown(async () => {
     await limits.close()
     metrics.close()

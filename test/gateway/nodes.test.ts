@@ -49,7 +49,7 @@ async function startNode (t: Test): Promise<World> {
       }
     }
   })
-  await nodes.start()
+  await nodes.start(() => {})
   t.teardown(async () => { await nodes.close() })
   return { redis, probes, countLosses: () => losses }
 }

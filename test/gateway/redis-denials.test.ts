@@ -25,7 +25,7 @@ async function start (t: Lifetime, window: WindowKind) {
   await connection.waitUntilUp(HANG_MS)
   const needs = redisNeeds({ prefix: '', limitPrefix: '', isCluster: false, addressWindow: window, messageWindow: window })
   const log = createLog({ level: 'silent', node: 'n', destination: { write () {} } })
-  const failures = createRedisFailures({ client: connection.commands, needs, log, metrics: { redisDenied () {} } })
+  const failures = createRedisFailures({ client: connection.commands, needs, log, metrics: { redisDenied () {}, historyUnreadable () {} } })
   watchReplies(connection.commands, failures.note)
   const [windowMs, limit] = [60_000, LIMITS[window]]
   const settings: LimitSettings = {

@@ -34,7 +34,7 @@ async function start (t: Test, redis: TestRedis, ...rules: string[]): Promise<Su
     client: connection.commands,
     needs,
     log: createLog({ level: 'info', node: 'n', destination: { write: (text) => { lines.push(JSON.parse(text) as Line) } } }),
-    metrics: { redisDenied: (command, count) => { counted.set(command, (counted.get(command) ?? 0) + count) } },
+    metrics: { historyUnreadable () {}, redisDenied: (command, count) => { counted.set(command, (counted.get(command) ?? 0) + count) } },
     now: () => atMs
   })
   watchReplies(connection.commands, failures.note)

@@ -36,7 +36,7 @@ function trace (): { ask: (more?: Partial<IncomingRequest> & { text?: string }) 
     address: { ip: '192.0.2.1', key: '192.0.2.1' },
     async readBody ({ maxBytes }) {
       done.push(`read ${maxBytes}`)
-      return { ok: true, text }
+      return { ok: true, bytes: Buffer.from(text) }
     },
     ...more
   })

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createHeartbeat, type Heartbeat } from '../../src/nodes/heartbeat.js'
 import type { Beat } from '../../src/nodes/node-store.js'
@@ -12,21 +13,29 @@ interface World {
   up: boolean
   /** What happens when a heartbeat is sent. */
   answer: () => Promise<Beat>
+  /** How long the last heartbeat was allowed to take. */
+  limitMs: number
   /** What was called. */
   readonly calls: string[]
   change: (up: boolean) => void
 }
 
+/** What happens beside the heartbeat itself; default: nothing. */
+interface Doubles { readonly enlist?: () => Promise<void>, readonly onReturn?: () => Promise<void> }
+
 /** A heartbeat on a clock of the test's, and a Redis that answers as told. */
-function start (t: Lifetime): World {
+function start (t: Lifetime, { enlist = async () => {}, onReturn = async () => {} }: Doubles = {}): World {
   const calls: string[] = []
   const world: Omit<World, 'heartbeat'> = {
-    nowMs: 1_000_000, up: true, calls, change: () => {}, answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
+    nowMs: 1_000_000, up: true, limitMs: 0, calls, change: () => {}, answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
   }
   const heartbeat = createHeartbeat({
     store: {
-      beat: async () => { calls.push('beat'); return await world.answer() },
-      enlist: async () => { calls.push('enlist') }
+      beat: async (limitMs = 0) => { calls.push('beat'); world.limitMs = limitMs; return await world.answer() },
+      async enlist () {
+        await enlist()
+        calls.push('enlist')
+      }
     },
     redis: {
       isUp: () => world.up,
@@ -35,10 +44,14 @@ function start (t: Lifetime): World {
     },
     leaseMs: LEASE_MS,
     timeoutMs: TIMEOUT_MS,
-    now: () => world.nowMs
+    now: () => world.nowMs,
+    pause: async (ms) => { world.nowMs += ms }
   })
   heartbeat.start({
-    onReturn: async () => { calls.push('return') },
+    onReturn: async () => {
+      calls.push('return')
+      await onReturn()
+    },
     onBeat: () => { calls.push('beaten') },
     onTrouble: (error) => { calls.push(error === null ? 'broken' : 'trouble') }
   })
@@ -99,6 +112,7 @@ t.test('a failure found after the process stood still says nothing of Redis: it 
   }
   await world.heartbeat.verify()
   t.same(world.calls, ['beat', 'trouble', 'beat', 'return', 'enlist', 'beaten'])
+  t.equal(world.limitMs, LEASE_MS, 'its second question has a lease')
   t.equal(world.heartbeat.isCutOff(), false)
   t.equal(world.heartbeat.isCurrent(), true)
 })
@@ -117,9 +131,110 @@ t.test('nor does the first failure after it stood still for a lease, however soo
   await beating
   t.same([world.heartbeat.isCutOff(), world.heartbeat.isCurrent()], [false, true])
   world.nowMs += LEASE_MS + 1
-  failures = 100
+  failures = Infinity
   await world.heartbeat.beat()
   t.equal(world.heartbeat.isCutOff(), true, 'one that goes on failing is cut off all the same')
+})
+
+/** A process that has beaten, and stood still for so long that others may have claimed its connections. */
+async function stall (t: Lifetime, options: Doubles = {}): Promise<World> {
+  const world = start(t, options)
+  await world.heartbeat.beat()
+  world.nowMs += 2 * LEASE_MS
+  return world
+}
+
+t.test('a process that stood still takes late answers, whatever a call may take else', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  t.equal(world.limitMs, TIMEOUT_MS)
+  world.nowMs += 2 * LEASE_MS
+  world.calls.length = 0
+  world.answer = async () => {
+    world.nowMs += LEASE_MS / 2
+    return { aliveUntilMs: 0, lapsed: true }
+  }
+  await world.heartbeat.verify()
+  t.equal(world.limitMs, LEASE_MS)
+  t.same(world.calls, ['beat', 'return', 'enlist', 'beaten'])
+  t.same([world.heartbeat.isCutOff(), world.heartbeat.isCurrent()], [false, true])
+})
+
+t.test('however often its questions fail, it is not cut off until a lease after the first of them', async (t) => {
+  const world = await stall(t)
+  const wokeAtMs = world.nowMs
+  const seen: boolean[] = []
+  world.answer = async () => {
+    seen.push(world.heartbeat.isCutOff())
+    throw new Error('Connection is closed.')
+  }
+  await world.heartbeat.beat()
+  t.same([seen.length > 4, seen.includes(true)], [true, false], 'a connection made anew again and again does not use up its tries')
+  t.equal(world.heartbeat.isCutOff(), true)
+  t.ok(world.nowMs - wokeAtMs >= LEASE_MS && world.nowMs - wokeAtMs < LEASE_MS + TIMEOUT_MS, `${world.nowMs - wokeAtMs} ms`)
+})
+
+t.test('the lease is counted anew where it stood still once more', async (t) => {
+  const world = await stall(t)
+  const tooksMs = [3 * LEASE_MS, ...Array.from({ length: 5 }, () => LEASE_MS / 8)]
+  world.answer = async () => {
+    const tookMs = tooksMs.shift()
+    if (tookMs === undefined) return { aliveUntilMs: 0, lapsed: true }
+    world.nowMs += tookMs
+    throw new Error('late')
+  }
+  await world.heartbeat.beat()
+  t.same([world.heartbeat.isCutOff(), world.heartbeat.isCurrent()], [false, true])
+})
+
+t.test('and from each answer: what is asked next has a lease of its own', async (t) => {
+  let returns = 0
+  const onReturn = async (): Promise<void> => {
+    if (returns++ !== 1) return
+    world.nowMs += TIMEOUT_MS / 2
+    throw new Error('late')
+  }
+  const world = await stall(t, { onReturn })
+  const tooksMs = [LEASE_MS - 1, 0]
+  world.answer = async () => {
+    world.nowMs += tooksMs.shift() ?? 0
+    return { aliveUntilMs: 0, lapsed: true }
+  }
+  await world.heartbeat.beat()
+  t.same([world.heartbeat.isCutOff(), world.heartbeat.isCurrent(), returns], [false, true, 3])
+})
+
+t.test('what others have claimed is known as soon as Redis has told it, though the index does not answer', async (t) => {
+  const world = start(t, { enlist: async () => { throw new Error('no answer') } })
+  world.answer = async () => ({ aliveUntilMs: 0, lapsed: true })
+  await world.heartbeat.beat()
+  t.same(world.calls, ['beat', 'return', 'trouble'])
+  t.equal(world.heartbeat.isCurrent(), true)
+  t.equal(world.heartbeat.mayClaimUntilMs(), null)
+})
+
+t.test('a stop breaks off a question that is not answered, and asks no other', async (t) => {
+  const world = await stall(t)
+  world.calls.length = 0
+  let late = (_beat: Beat): void => {}
+  world.answer = async () => await new Promise((resolve) => { late = resolve })
+  const verified = world.heartbeat.verify()
+  await setImmediate()
+  await world.heartbeat.stop()
+  await verified
+  late({ aliveUntilMs: 0, lapsed: true })
+  await setImmediate()
+  t.same(world.calls, ['beat', 'unwatched'])
+})
+
+t.test('a stop before the question is sent has none sent', async (t) => {
+  const world = await stall(t)
+  world.calls.length = 0
+  const verified = world.heartbeat.verify()
+  await world.heartbeat.stop()
+  await verified
+  await setImmediate()
+  t.same(world.calls, ['unwatched'])
 })
 
 t.test('a process that goes on standing still is cut off in the end', async (t) => {

@@ -76,7 +76,7 @@ t.test('every line about an insecure connection says so', async (t) => {
   audit.refused(insecure, { reason: 'ip_rate_limited', durationMs: 1 })
   audit.closed(insecure, { reason: 'normal', code: 1000, durationMs: 1, messagesIn: 0, messagesOut: 0 })
   audit.messageLimited(insecure, false)
-  audit.accessDenied(insecure, ['agent:a1'])
+  audit.accessDenied(insecure, ['agent:a1'], 'scope')
   t.same(read().map((line) => line['insecure']), [true, true, true, true, true])
 })
 
@@ -84,7 +84,7 @@ t.test('limits, denials, keys and the life of the server are lines of their own 
   let nowMs = 0
   const { audit, read } = startAudit(t, { now: () => nowMs })
   audit.messageLimited(CONNECTION, true)
-  audit.accessDenied(CONNECTION, Array.from({ length: 20 }, (_, i) => `agent:${i}`))
+  audit.accessDenied(CONNECTION, Array.from({ length: 20 }, (_, i) => `agent:${i}`), 'scope')
   audit.limitsRestored()
   audit.limitsDegraded('local', 'timeout', null)
   audit.limitsDegraded('local', 'again', null)
@@ -98,7 +98,7 @@ t.test('limits, denials, keys and the life of the server are lines of their own 
   audit.serverStopped('SIGTERM', 60_000)
   t.strictSame(read(), [
     { level: 'warn', event: 'message.limited', ...COMMON, reason: 'too_many_requests', dry_run: true },
-    { level: 'warn', event: 'access.denied', ...COMMON, reason: 'forbidden', topics: Array.from({ length: 10 }, (_, i) => `agent:${i}`) },
+    { level: 'warn', event: 'access.denied', ...COMMON, reason: 'forbidden', detail: 'scope', topics: Array.from({ length: 10 }, (_, i) => `agent:${i}`) },
     { level: 'error', event: 'limits.degraded', node: 'n1', policy: 'local', reason: 'timeout' },
     { level: 'info', event: 'limits.restored', node: 'n1', duration_ms: 1500 },
     { level: 'info', event: 'jwks.refreshed', node: 'n1', issuer: 'kc', keys: 2 },
@@ -128,7 +128,7 @@ t.test('closing the audit writes the counts held back', async (t) => {
   const { audit, read } = startAudit(t)
   for (let i = 0; i < 60; i++) {
     audit.messageLimited(CONNECTION, false)
-    audit.accessDenied(CONNECTION, [])
+    audit.accessDenied(CONNECTION, [], 'access')
   }
   audit.close()
   t.same(read().slice(-2).map((line) => [line['event'], line['suppressed']]), [['message.limited', 9], ['access.denied', 9]])

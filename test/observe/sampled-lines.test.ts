@@ -82,6 +82,6 @@ t.test('what was held back is told at close, and no timer is left', (t) => {
   t.same(written.slice(4), [['a', 3, false]])
   note('a')
   note('c')
-  t.same(written.slice(5), [['c', 1, true]], 'what comes later is told within its budget, and nothing waits for a timer')
+  t.same(written.slice(5), [['a', 1, true], ['c', 1, true]], 'what comes later is told at once, and nothing waits for a timer')
   t.end()
 })

@@ -29,6 +29,7 @@ const EXPRESSIONS = DASHBOARD.panels.flatMap(({ targets = [] }) => targets.map((
 const METRICS = [
   'portcullis_connections', 'portcullis_upgrades_total', 'portcullis_upgrade_seconds_bucket', 'portcullis_refusals_total', 'portcullis_closes_total',
   'portcullis_messages_total', 'portcullis_limit_decisions_total', 'portcullis_redis_up', 'portcullis_jwks_age_seconds', 'portcullis_jwks_fetches_total',
+  'portcullis_recoveries_total', 'portcullis_gaps_total', 'portcullis_history_reads_total', 'portcullis_history_unreadable_total',
   'portcullis_audit_dropped_total', 'portcullis_issuer_usable', 'portcullis_event_loop_late', 'nodejs_eventloop_lag_p99_seconds', 'process_resident_memory_bytes'
 ]
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { waitAtMost } from '../../src/redis/bounded-wait.js'
 
@@ -12,4 +14,21 @@ t.test('work that takes longer is given up by name, and its late failure is nobo
   await t.rejects(waitAtMost(work, 1, 'it'), { name: 'RedisTimeout', message: 'it took longer than 1 ms' })
   fail(new Error('late'))
   await new Promise((resolve) => { setImmediate(resolve) })
+})
+
+t.test('an answer that has come while the process was busy counts, though the time is over', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [[peer]] = await Promise.all([once(server, 'connection'), once(client, 'connect')])
+  t.teardown(() => {
+    client.destroy()
+    server.close()
+  })
+  const answered = once(client, 'data').then(() => 'the answer')
+  const waiting = waitAtMost(answered, 1, 'it')
+  peer.write('x')
+  const busyUntilMs = performance.now() + 50
+  while (performance.now() < busyUntilMs);
+  t.equal(await waiting, 'the answer')
 })

@@ -117,6 +117,26 @@ t.test('a server that the settings are wrong for is told once, names the setting
   }
 })
 
+t.test('while a late answer is waited for, failed probes have no connection made anew', async (t) => {
+  const redis = await startRedis(t)
+  const connection = connectRedis({ url: redis.url })
+  t.teardown(async () => { await connection.close() })
+  await connection.waitUntilUp(10_000)
+  const changes: boolean[] = []
+  connection.onChange((up) => { changes.push(up) })
+  let isNeeded = true
+  connection.keepWhile(() => isNeeded)
+  for (let probes = 0; probes < 5; probes++) connection.noteProbe(false)
+  t.equal(await connection.commands.ping(), 'PONG')
+  t.same(changes, [])
+  isNeeded = false
+  connection.noteProbe(false)
+  t.equal(await connection.commands.ping(), 'PONG', 'nor did the probes of that time count')
+  connection.noteProbe(false)
+  await until('it was made anew', () => changes.length > 0)
+  t.equal(changes[0], false)
+})
+
 t.test('a connection that is left while it is being made comes back all the same', async (t) => {
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url })

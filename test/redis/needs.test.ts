@@ -66,9 +66,9 @@ t.test('a command that this Redis has under no such name is denied too', async (
 })
 
 t.test('a key or channel is named by its pattern, which holds no id; what is not ours has none', async (t) => {
-  const names = ['ws:ratelimit:user:alice', 'ws:ratelimit:ip:2001:db8::/64', 'ws:resume:{ws:ratelimit:ip:192.0.2.1}:n', '{ws:node:n-1}:claimed', 'ws:bans', 'ws:topic:agent:a1', 'session:1', 'ws:other']
+  const names = ['ws:ratelimit:user:alice', 'ws:ratelimit:ip:2001:db8::/64', 'ws:resume:{ws:ratelimit:ip:192.0.2.1}:n', '{ws:node:n-1}:claimed', 'ws:bans', 'ws:topic:agent:a1', 'ws:history:{ws:topic:agent:a1}:events:e:1', 'session:1', 'ws:other']
   t.same(names.map(name => patternOf(name, NEEDS)), [
-    'ws:ratelimit:user:*', 'ws:ratelimit:ip:*', 'ws:resume:{ws:ratelimit:ip:*}:*', '{ws:node:*}:claimed', 'ws:bans', 'ws:topic:agent:*', null, null
+    'ws:ratelimit:user:*', 'ws:ratelimit:ip:*', 'ws:resume:{ws:ratelimit:ip:*}:*', '{ws:node:*}:claimed', 'ws:bans', 'ws:topic:agent:*', 'ws:history:*', null, null
   ])
   const dryRun = redisNeeds({ prefix: 'p:', limitPrefix: 'p:dry-run:', isCluster: false, addressWindow: 'times', messageWindow: 'times' })
   t.same(dryRun.filter(({ decides }) => decides.length > 0).map(({ pattern }) => pattern), ['', 'p:dry-run:ws:ratelimit:ip:*', 'p:dry-run:ws:ratelimit:user:*', 'p:ws:node:*'])

@@ -2,6 +2,8 @@ import t from 'tap'
 import type { Readiness } from '../../src/gateway/readiness.js'
 import { createFleetOperations } from '../../src/supervisor/fleet-operations.js'
 import type { WorkerProcess } from '../../src/supervisor/worker-process.js'
+import type { Operations } from '../../src/gateway/operations.js'
+import { JsonText } from '../../src/wire/json-text.js'
 
 type Answer = (...args: readonly unknown[]) => unknown
 interface StandIn extends WorkerProcess { readonly asked: string[] }
@@ -28,6 +30,10 @@ function alive (number: number, answers: Readonly<Record<string, Answer>> = {}):
 }
 /** Two of three workers at least: what is missing is told, and no reason. */
 const inFront = (workers: readonly StandIn[], hasStood = true) => ({ running: () => workers, missing: () => [3], hasStood })
+/** A value that a number of JavaScript cannot hold. */
+const JSON_BEYOND = '9007199254740993'
+const publish = async ({ publishing }: Operations, ...jsons: readonly string[]) =>
+  await publishing.publish(jsons.map(json => ({ topic: 'agent:a1', event: 'e', data: JsonText.parse(json), id: null })))
 const fleet = (...workers: StandIn[]) => createFleetOperations(inFront(workers), () => false)
 
 t.test('no call goes to a worker that hangs', async (t) => {
@@ -37,16 +43,19 @@ t.test('no call goes to a worker that hangs', async (t) => {
     order: (...args) => { done.push(args) },
     listConnections: request => ({ request }),
     list: (...args) => ({ args }),
-    publish: (...args) => { done.push(args) }
+    publish: (packed) => {
+      done.push(packed)
+      return [{ published: null }, { failed: 'why', outcome: 'undone' }]
+    }
   })
   const operations = fleet(hung, live)
   await operations.orders.disconnect('alice')
-  await operations.publishEvent('agent:a1', { event: 'e', data: 1 })
+  t.match(await publish(operations, JSON_BEYOND, '2'), [{ status: 'fulfilled', value: null }, { status: 'rejected', reason: { message: 'why', outcome: 'undone' } }])
   const request = { userId: null, after: 'a', limit: 5 }
   t.same(await operations.listConnections(request), { request })
   t.same(await operations.lists.listBans(request), { args: ['listBans', request] })
   t.same(await operations.lists.listRevocations(request), { args: ['listRevocations', request] })
-  t.same(done, [['disconnect', 'alice'], ['agent:a1', 'e', '1']])
+  t.same(done, [['disconnect', 'alice'], [JSON_BEYOND, '2'].map(json => ({ topic: 'agent:a1', event: 'e', id: null, json }))])
   t.same(new Set(hung.asked), new Set(['ping']))
 })
 
@@ -62,7 +71,7 @@ t.test('an order that fails at one worker is given to another, at most to two', 
 
 t.test('an event that a worker failed to publish is not published by another', async (t) => {
   const workers = [alive(1, { publish: fails }), alive(2, { publish: fails })]
-  await t.rejects(fleet(...workers).publishEvent('agent:a1', { event: 'e', data: 1 }))
+  await t.rejects(publish(fleet(...workers), '1'))
   t.equal(workers.flatMap(({ asked }) => asked).filter(method => method === 'publish').length, 1)
 })
 
@@ -71,7 +80,7 @@ t.test('with no worker, or none that answers, everything rejects', async (t) => 
     await t.rejects(operations.orders.unban('192.0.2.1'))
     await t.rejects(operations.listConnections({ userId: 'alice', after: null, limit: 1 }))
     await t.rejects(operations.lists.listBans({ after: null, limit: 1 }))
-    await t.rejects(operations.publishEvent('agent:a1', { event: 'e', data: 1 }))
+    await t.rejects(publish(operations, '1'), { message: 'no worker answers', outcome: 'undone' })
     t.same(await operations.readiness(), without3(unready('starting')))
   }
 })

@@ -38,6 +38,8 @@ interface RowRequest {
   readonly schema: string
   readonly table: string
   readonly ids: readonly string[] | null
+  /** A regular expression that ids have to match. */
+  readonly pattern: string | null
   readonly limit: number
   readonly offset: number
   readonly counted: boolean
@@ -60,10 +62,12 @@ function readRequest (request: IncomingMessage, maxRows: number): RowRequest {
   const schema = String(request.headers['accept-profile'] ?? 'public')
   if (!NAME.test(table) || !NAME.test(schema) || query.get('select') !== 'id::text') throw new Error('unexpected request')
   const filter = query.get('id')
+  const pattern = /^match\.(.*)$/.exec(filter ?? '')?.[1] ?? null
   return {
     schema,
     table,
-    ids: filter === null ? null : readList(filter),
+    ids: filter === null || pattern !== null ? null : readList(filter),
+    pattern,
     limit: Math.min(maxRows, Number(query.get('limit') ?? maxRows)),
     offset: Number(query.get('offset') ?? 0),
     counted: request.headers.prefer === 'count=exact'
@@ -71,11 +75,11 @@ function readRequest (request: IncomingMessage, maxRows: number): RowRequest {
 }
 
 async function readRows (sql: postgres.Sql, claims: Record<string, unknown>, request: RowRequest): Promise<Answer> {
-  const { ids, limit, offset } = request
+  const { ids, pattern, limit, offset } = request
   return await sql.begin('read only', async (check) => {
     await check`select set_config('role', ${String(claims['role'] ?? 'anon')}, true), set_config('request.jwt.claims', ${JSON.stringify(claims)}, true)`
-    const from = `from "${request.schema}"."${request.table}"${ids === null ? '' : ' where id = any ($1)'}`
-    const parameters = ids === null ? [] : [`{${ids.map((id) => JSON.stringify(id)).join(',')}}`]
+    const from = `from "${request.schema}"."${request.table}"${ids !== null ? ' where id = any ($1)' : pattern !== null ? ' where id ~ $1' : ''}`
+    const parameters = ids !== null ? [`{${ids.map((id) => JSON.stringify(id)).join(',')}}`] : pattern !== null ? [pattern] : []
     const rows = await check.unsafe(`select id::text ${from} order by id limit ${limit} offset ${offset}`, parameters)
     const [counted] = request.counted ? await check.unsafe(`select count(*)::text as total ${from}`, parameters) : []
     const total = counted === undefined ? '*' : String(counted['total'])

@@ -115,15 +115,17 @@ const SLOTS = 16_384
 
 export interface TestClusterOptions {
   readonly withReplica?: boolean
-  /** More of the command line of each master. */
+  /** More of the command line of each master; with `withReplica` also of the replica, whose index is 3. */
   readonly argsOf?: (index: number) => readonly string[]
+  /** Called for each node as soon as it runs, before it joins the others. */
+  readonly onNode?: (index: number, node: TestRedis) => void
   /** The port by which nodes meet this master, where that is not the one that clients use. */
   readonly meetingPortOf?: (index: number) => number | undefined
 }
 
 /** Starts a cluster of three masters for this test, and a replica of the first if asked, and waits until each of them serves. */
 export async function startRedisCluster (t: Test, options: TestClusterOptions = {}): Promise<TestRedisCluster> {
-  const { withReplica = false, argsOf = () => [], meetingPortOf = () => undefined } = options
+  const { withReplica = false, argsOf = () => [], meetingPortOf = () => undefined, onNode = () => {} } = options
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-config-file', 'nodes.conf']
   const nodes = await Promise.all([0, 1, 2].map(async (index) => await startRedis(t, { args: [...args, ...argsOf(index)] })))
   await Promise.all(nodes.map(async (node, index) => {
@@ -132,8 +134,9 @@ export async function startRedisCluster (t: Test, options: TestClusterOptions = 
     await node.client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
     await node.client.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: last - first }, (_, n) => first + n))
   }))
-  const replica = withReplica ? await startRedis(t, { args }) : null
+  const replica = withReplica ? await startRedis(t, { args: [...args, ...argsOf(nodes.length)] }) : null
   const all = replica === null ? nodes : [...nodes, replica]
+  for (const [index, node] of all.entries()) onNode(index, node)
   for (const [index, node] of all.entries()) {
     if (index > 0) await nodes[0]?.client.call('CLUSTER', 'MEET', '127.0.0.1', meetingPortOf(index) ?? node.port)
   }

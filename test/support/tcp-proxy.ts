@@ -29,17 +29,27 @@ export async function startTcpProxy (t: Lifetime, targetPort: number): Promise<T
   let losing: string | null = null
   const unanswered = new Set<Socket>()
 
-  function later (run: () => void): void {
-    if (delayMs === 0) return run()
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      run()
-    }, delayMs)
-    timers.add(timer)
+  /** Makes what runs things later, each after those before it: one with a shorter delay waits for them. */
+  function createQueue (): (run: () => void) => void {
+    let lastAtMs = 0
+    const queue: Array<() => void> = []
+    return (run) => {
+      if (delayMs === 0 && queue.length === 0) return run()
+      const nowMs = performance.now()
+      lastAtMs = Math.max(lastAtMs, nowMs + delayMs)
+      // Timers of different lengths may end in another order than their times have.
+      queue.push(run)
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        queue.shift()?.()
+      }, lastAtMs - nowMs)
+      timers.add(timer)
+    }
   }
   const server = createServer((near) => {
     connections++
     const far = connect(target, '127.0.0.1')
+    const later = createQueue()
     for (const [socket, other] of [[near, far], [far, near]] as const) {
       open.add(socket)
       socket.setNoDelay(true)

@@ -8,5 +8,6 @@ KINDS.push({
   path: '/ws/rooms',
   setting: 'WS_PG_ROOMS',
   relation: 'public.rooms',
+  historySetting: 'WS_HISTORY_EVENTS_ROOM',
   samples: ['r1']
 })

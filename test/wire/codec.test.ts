@@ -140,7 +140,7 @@ t.test('one more field, whatever it is called, makes a frame malformed', async (
 })
 
 t.test('a server frame has its type first and leaves out what is not there', async (t) => {
-  const frame: ServerFrame = { type: 'subscribed', id: undefined, agent_ids: ['a'], task_ids: [] }
-  t.equal(encodeFrame(frame), '{"type":"subscribed","agent_ids":["a"],"task_ids":[]}')
+  const frame: ServerFrame = { type: 'subscribed', id: undefined, agent_ids: ['a'], task_ids: [], positions: {} }
+  t.equal(encodeFrame(frame), '{"type":"subscribed","agent_ids":["a"],"task_ids":[],"positions":{}}')
   t.equal(encodeFrame({ type: 'pong', id: '\ud800' }), '{"type":"pong","id":"\\ud800"}', 'a lone surrogate stays valid UTF-8')
 })

@@ -1,8 +1,9 @@
+import { MAX_TIMER_MS, SYSTEM_CLOCK, type Clock } from './clock.js'
 import type { Ids } from './frames.js'
 import type { Backoff } from './reconnect-delay.js'
-import { MAX_TIMER_MS } from './reconnect-delay.js'
+import type { PositionStorage } from './position-storage.js'
 import { findSocketConstructor, pageAddress, type SocketConstructor } from './surroundings.js'
-import { checkLists, type Filters } from './topics.js'
+import { checkLast, checkLists, type Filters } from './topics.js'
 
 /** Why a token is asked for: a connection, a connection after the last token was refused, or the last one ends soon. */
 export type TokenReason = 'connect' | 'refused' | 'refresh'
@@ -16,6 +17,10 @@ export interface ClientOptions extends Filters {
   readonly token: TokenSource
   /** Names of the events to receive; all when absent. */
   readonly eventTypes?: Ids
+  /** The newest events of each of these topics, as far as they are kept, are told when they are listened to for the first time. */
+  readonly last?: number
+  /** Keeps positions over page loads, of one client: `sessionStorage`, as a rule. Default: they live as long as the client. */
+  readonly storage?: PositionStorage
   /** Where the token travels: `protocol` (default) keeps it out of URLs, and so of logs. */
   readonly carrier?: 'protocol' | 'query'
   /** Ends the client when it aborts. */
@@ -34,6 +39,8 @@ export interface ClientOptions extends Filters {
   readonly stableMs?: number
   /** How long before its end a token is replaced, but at half of its life at the latest. Default 60000 ms. */
   readonly refreshBeforeMs?: number
+  /** Time and chance, for tests and simulators. Default: the system's. */
+  readonly clock?: Clock
 }
 
 /** The options with nothing left open. */
@@ -42,6 +49,8 @@ export interface ClientSettings {
   readonly token: TokenSource
   readonly filters: Filters
   readonly eventTypes: Ids
+  readonly last: number | undefined
+  readonly storage: PositionStorage | undefined
   readonly carrier: 'protocol' | 'query'
   readonly Socket: SocketConstructor
   readonly maxPending: number
@@ -50,6 +59,7 @@ export interface ClientSettings {
   readonly backoff: Backoff
   readonly stableMs: number
   readonly refreshBeforeMs: number
+  readonly clock: Clock
 }
 
 function readUrl (text: string): URL {
@@ -82,11 +92,14 @@ export function readOptions (options: ClientOptions): ClientSettings {
   if (typeof options.token !== 'function') throw new TypeError('token: a function that gives the token')
   if (carrier !== 'protocol' && carrier !== 'query') throw new TypeError('carrier: protocol or query')
   checkLists({ agents, tasks, eventTypes })
+  checkLast(options.last)
   return {
     url: readUrl(options.url),
     token: options.token,
     filters: { ...(agents === undefined ? {} : { agents }), ...(tasks === undefined ? {} : { tasks }) },
     eventTypes: eventTypes ?? '*',
+    last: options.last,
+    storage: options.storage,
     carrier,
     Socket,
     maxPending: readNumber('maxPending', options.maxPending, 100, 1),
@@ -97,6 +110,7 @@ export function readOptions (options: ClientOptions): ClientSettings {
       capMs: readNumber('backoff.capMs', backoff.capMs, 30_000, 1)
     },
     stableMs: readNumber('stableMs', options.stableMs, 10_000, 0),
-    refreshBeforeMs: readNumber('refreshBeforeMs', options.refreshBeforeMs, 60_000, 0)
+    refreshBeforeMs: readNumber('refreshBeforeMs', options.refreshBeforeMs, 60_000, 0),
+    clock: options.clock ?? SYSTEM_CLOCK
   }
 }

@@ -1,34 +1,29 @@
+import { createCalls, type Calls } from './calls.js'
 import { readOptions, type ClientOptions } from './client-options.js'
 import { ownEnding } from './close-policy.js'
 import { createConnectionLoop, type ClientState } from './connection-loop.js'
-import type { Ids, ServerFrame, SubscribedFrame, UnsubscribedFrame } from './frames.js'
 import { createEventTypes } from './event-types.js'
+import type { GapFrame, ServerFrame } from './frames.js'
 import { createListeners } from './listeners.js'
-import { RequestError } from './request-error.js'
+import { createPause } from './pause.js'
+import { createRecovery, type Recovered } from './recovery.js'
 import { createRequests } from './requests.js'
 import type { Denied } from './resubscribe.js'
-import { subscribeAll } from './subscribe-all.js'
-import { checkLists, checkMessage, toFilterLists, toTopics, type Filters } from './topics.js'
 import { createWanted } from './wanted.js'
 
-/** What a client tells: its state, topics that it lost the right to, and every frame of the gateway by its type. */
+/**
+ * What a client tells: its state, topics that it lost the right to, whether events were missed, and frames of the gateway by type.
+ * `gap`: events of these topics may be missing although the connection stood.
+ */
 export type Signals<Events extends object = Record<string, unknown>> =
   & { [Type in ServerFrame['type']]: Extract<ServerFrame<Events>, { type: Type }> }
-  & { state: ClientState, denied: Denied }
+  & { state: ClientState, denied: Denied, recovered: Recovered, gap: GapFrame }
 
 /** One client of a gateway: always connected as far as it can be, to all that was subscribed. */
-export interface Client<Events extends object = Record<string, unknown>> {
+export interface Client<Events extends object = Record<string, unknown>> extends Calls {
   readonly state: ClientState
   /** Returns what takes the listener away again. */
   on<Name extends keyof Signals<Events>> (name: Name, listener: (signal: Signals<Events>[Name]) => void): () => void
-  /** Resolves once every later event will arrive, on this connection and all after it. `eventTypes` counts for all topics. */
-  subscribe (filters: Filters & { readonly eventTypes?: Ids }): Promise<SubscribedFrame>
-  unsubscribe (filters: Filters): Promise<UnsubscribedFrame>
-  /**
-   * Resolves once the gateway has stored the message for the back end. Never repeated by itself. To repeat one whose end is not
-   * known give both the same `id`, which no other message of this user ever had: 1 to 64 characters.
-   */
-  send (to: `agent:${string}` | `task:${string}`, data: unknown, options?: { readonly id?: string }): Promise<void>
   /** Final. What waits for an answer is rejected. */
   close (): void
 }
@@ -45,28 +40,35 @@ export function connect<Events extends object = Record<string, unknown>> (option
   const requests = createRequests(settings)
   const wanted = createWanted(settings.filters)
   const listeners = createListeners<Signals<Events>>()
+  // What the gateway sends is told as what its name and types say.
+  const tell = (name: keyof Signals<Events>, signal: unknown): void => { listeners.tell(name, signal as Signals<Events>[typeof name]) }
   let state: ClientState = { status: 'connecting' }
   const eventTypes = createEventTypes(settings.eventTypes, USUAL_MAX_IDS)
+  const recovery = createRecovery({
+    ...settings,
+    onRecovered: (recovered) => { tell('recovered', recovered) },
+    onGap: (gap) => { tell('gap', gap) }
+  })
   const over = new AbortController()
   let maxIds = USUAL_MAX_IDS
   const loop = createConnectionLoop({
     settings,
     requests,
     wanted,
+    recovery,
     eventTypes,
     onState: setState,
     onFrame: (frame) => {
       if (frame.type === 'welcome') maxIds = frame.limits.filter_ids
-      // The frame is told to those who listen to its type.
-      listeners.tell(frame.type, frame as Signals<Events>[typeof frame.type])
+      tell(frame.type, frame)
     },
-    onDenied: (denied) => { listeners.tell('denied', denied as Signals<Events>['denied']) }
+    onDenied: (denied) => { tell('denied', denied) }
   })
   const close = (): void => { loop.end(ownEnding('closed')) }
 
   function setState (next: ClientState): void {
     state = next
-    listeners.tell('state', next as Signals<Events>['state'])
+    tell('state', next)
     if (next.status !== 'closed') return
     over.abort()
     options.signal?.removeEventListener('abort', close)
@@ -79,33 +81,9 @@ export function connect<Events extends object = Record<string, unknown>> (option
   options.signal?.addEventListener('abort', close)
 
   return {
+    ...createCalls({ requests, wanted, recovery, eventTypes, maxIds: () => maxIds, pause: createPause(settings.clock, over.signal) }),
     get state () { return state },
     on: listeners.on,
-    async subscribe ({ eventTypes: narrowed, ...filters }) {
-      checkLists({ ...filters, eventTypes: narrowed })
-      const topics = toTopics(filters)
-      if (topics.length === 0 && narrowed === undefined) throw new RequestError('bad_request', 'nothing to subscribe to')
-      const answer = await subscribeAll({
-        ...{ topics, wanted, eventTypes: narrowed },
-        maxIds: () => maxIds,
-        ask: async frame => await requests.ask(frame, 'repeatable') as SubscribedFrame | UnsubscribedFrame,
-        ended: over.signal
-      })
-      if (narrowed !== undefined) eventTypes.confirm(narrowed)
-      return answer
-    },
-    async unsubscribe (filters) {
-      checkLists({ ...filters })
-      wanted.remove(filters)
-      const answer = await requests.ask({ type: 'unsubscribe', ...toFilterLists(toTopics(filters)) }, 'repeatable') as UnsubscribedFrame
-      // A subscribe that was asked for earlier has been confirmed meanwhile.
-      wanted.remove(filters)
-      return answer
-    },
-    async send (to, data, { id } = {}) {
-      checkMessage(to, data, id)
-      await requests.ask({ type: 'send', to, data }, 'once', id)
-    },
     close
   }
 }

@@ -4,8 +4,9 @@ import { finalEnding, ownEnding, type Ending } from './close-policy.js'
 import type { EventTypes } from './event-types.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
 import { openConnection, type Connection } from './connection.js'
-import { createKeptTicket } from './kept-ticket.js'
+import { createKeptTicket, type KeptTicket } from './kept-ticket.js'
 import { PresentedToken } from './presented-token.js'
+import type { Recovery } from './recovery.js'
 import type { Requests } from './requests.js'
 import type { Denied } from './resubscribe.js'
 import { RetryClock } from './retry-clock.js'
@@ -28,6 +29,7 @@ export interface ConnectionLoopOptions {
   readonly settings: ClientSettings
   readonly requests: Requests
   readonly wanted: Wanted
+  readonly recovery: Recovery
   readonly eventTypes: EventTypes
   readonly onState: (state: ClientState) => void
   readonly onFrame: (frame: ServerFrame) => void
@@ -47,21 +49,23 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
 class Loop implements ConnectionLoop {
   private readonly over = new AbortController()
   private readonly token = new PresentedToken()
-  private readonly ticket = createKeptTicket()
+  private readonly ticket: KeptTicket
   private readonly clock: RetryClock
   private readonly unwatch: () => void
   private connection: Connection | null = null
   private session: Session | null = null
   private asking: Promise<string | null> | null = null
-  private timer: ReturnType<typeof setTimeout> | undefined
+  /** Calls off the next attempt. */
+  private cancel: (() => void) | undefined
 
   constructor (private readonly options: ConnectionLoopOptions) {
+    this.ticket = createKeptTicket(options.settings.clock.now)
     this.clock = new RetryClock(options.settings)
     this.unwatch = watchOnline(() => { this.onOnline() })
   }
 
   start (): void {
-    this.timer = undefined
+    this.cancel = undefined
     this.attempt().catch(() => { if (!this.over.signal.aborted) this.settle(ownEnding('token_failed')) })
   }
 
@@ -69,7 +73,7 @@ class Loop implements ConnectionLoop {
     if (this.over.signal.aborted) return
     this.over.abort()
     this.unwatch()
-    clearTimeout(this.timer)
+    this.cancel?.()
     this.options.requests.end()
     this.session?.stop()
     this.connection?.abandon()
@@ -78,8 +82,7 @@ class Loop implements ConnectionLoop {
 
   /** One question at a time: what is being fetched for a connection that has ended meanwhile serves the next. */
   private async getToken (reason: TokenReason): Promise<string | null> {
-    const { token, timeoutMs } = this.options.settings
-    this.asking ??= askToken(token, reason, timeoutMs, this.over.signal).finally(() => { this.asking = null })
+    this.asking ??= askToken(this.options.settings, reason, this.over.signal).finally(() => { this.asking = null })
     return await this.asking
   }
 
@@ -99,6 +102,7 @@ class Loop implements ConnectionLoop {
       settings,
       token: next,
       ticket: this.ticket.present(),
+      since: this.options.recovery.open(next),
       eventTypes: eventTypes.inAddress(),
       onFrame: (frame) => { this.receive(frame) },
       onEnd: (ending) => { this.settle(ending) }
@@ -112,6 +116,8 @@ class Loop implements ConnectionLoop {
       this.clock.told(frame.reconnect_after_ms)
     }
     this.session?.receive(frame)
+    // In the same turn: the events after an answer may follow in it.
+    if (!this.options.recovery.receive(frame)) return
     if (frame.type === 'event' && !this.options.eventTypes.takes(frame.event)) return
     this.options.onFrame(frame)
   }
@@ -142,19 +148,24 @@ class Loop implements ConnectionLoop {
     if (this.session === null && because.name === 'connection_lost') this.options.eventTypes.noteUnexplained()
     this.session?.stop()
     this.session = this.connection = null
+    this.options.recovery.closed()
     this.ticket.noteEnd(because)
     if (because.reconnect === 'with a new token' && this.token.refuse()) return this.end(because)
     if (because.reconnect === 'no') return this.end(because)
     this.clock.ended()
     const retryInMs = this.clock.nextDelayMs(because)
-    this.timer = setTimeout(() => { this.start() }, retryInMs)
+    this.startIn(retryInMs)
     this.options.onState({ status: 'waiting', retryInMs, because })
   }
 
   private onOnline (): void {
     this.session?.probe()
-    if (this.timer === undefined) return
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => { this.start() }, this.clock.onlineDelayMs())
+    if (this.cancel === undefined) return
+    this.cancel()
+    this.startIn(this.clock.onlineDelayMs())
+  }
+
+  private startIn (ms: number): void {
+    this.cancel = this.options.settings.clock.after(ms, () => { this.start() })
   }
 }

@@ -3,11 +3,13 @@ import { readFrame, SUBPROTOCOL, type ClosingFrame, type Ids, type ServerFrame }
 import type { ClientSettings } from './client-options.js'
 
 export interface ConnectionOptions {
-  readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs'>
+  readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs' | 'clock'>
   readonly token: string
   readonly eventTypes: Ids
   /** Resume ticket of the connection before; null: none. */
   readonly ticket: string | null
+  /** From where the user's own topic goes on; null: from now. */
+  readonly since: string | null
   readonly onFrame: (frame: ServerFrame) => void
   /** Called once, whatever ends it, but not after `abandon`. */
   readonly onEnd: (ending: Ending) => void
@@ -26,11 +28,12 @@ export interface Connection {
 const BAD_REQUEST = /server response: 400\b/
 
 /** The address of one attempt. `refuse=close`: a browser cannot read the status of a refused upgrade, but it can read a close. */
-function addressOf ({ settings, token, eventTypes, ticket }: ConnectionOptions): string {
+function addressOf ({ settings, token, eventTypes, ticket, since }: ConnectionOptions): string {
   const url = new URL(settings.url)
   url.searchParams.set('refuse', 'close')
   if (eventTypes !== '*') url.searchParams.set('event_types', eventTypes.join(','))
   if (ticket !== null) url.searchParams.set('resume', ticket)
+  if (since !== null) url.searchParams.set('since', since)
   if (settings.carrier === 'query') url.searchParams.set('token', token)
   return url.href
 }
@@ -43,17 +46,17 @@ function explain (code: number, reason: string, closing: ClosingFrame | null): E
 
 /** Opens a socket. It ends with `no_answer` when no frame comes within `timeoutMs`, or no end that long after `closing`. */
 export function openConnection (options: ConnectionOptions): Connection {
-  const { settings: { Socket, carrier, timeoutMs }, onFrame, onEnd } = options
+  const { settings: { Socket, carrier, timeoutMs, clock }, onFrame, onEnd } = options
   const protocols = carrier === 'protocol' ? [SUBPROTOCOL, `bearer.${options.token}`] : [SUBPROTOCOL]
   const socket = new Socket(addressOf(options), protocols)
   let isOver = false
   let closing: ClosingFrame | null = null
-  let timer: ReturnType<typeof setTimeout> | undefined = setTimeout(() => { drop('no_answer') }, timeoutMs)
+  let cancel = clock.after(timeoutMs, () => { drop('no_answer') })
 
   function finish (): boolean {
     if (isOver) return false
     isOver = true
-    clearTimeout(timer)
+    cancel()
     return true
   }
   function abandon (): void {
@@ -73,10 +76,10 @@ export function openConnection (options: ConnectionOptions): Connection {
   socket.addEventListener('message', ({ data }) => {
     const frame = isOver ? null : readFrame(data)
     if (frame === null) return
-    if (closing === null) clearTimeout(timer)
+    if (closing === null) cancel()
     if (frame.type === 'closing' && closing === null) {
       closing = frame
-      timer = setTimeout(() => { drop('no_answer') }, timeoutMs)
+      cancel = clock.after(timeoutMs, () => { drop('no_answer') })
     }
     onFrame(frame)
   })

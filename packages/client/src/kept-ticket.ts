@@ -20,7 +20,7 @@ export interface KeptTicket {
  * refuses it by name, at most 120 s. A spent ticket is as good as none, so one time too many does no harm. `now` is a monotonic
  * clock in ms.
  */
-export function createKeptTicket (now: () => number = () => performance.now()): KeptTicket {
+export function createKeptTicket (now: () => number): KeptTicket {
   let kept: { readonly text: string, readonly receivedAtMs: number, presented: boolean } | null = null
 
   return {

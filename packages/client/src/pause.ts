@@ -1,11 +1,14 @@
-import { MAX_TIMER_MS } from './reconnect-delay.js'
+import type { Clock } from './clock.js'
 
-/** Waits `ms`, which may be more than a timer takes: then as long as that, or until `ended` aborts. */
-export function pause (ms: number, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, Math.min(MAX_TIMER_MS, ms))
+/** Waits `ms`, at most as long as a timer takes, or until what it was made for ends. */
+export type Pause = (ms: number) => Promise<void>
+
+/** Makes pauses that end at once when `ended` aborts. */
+export function createPause ({ after }: Clock, ended: AbortSignal): Pause {
+  return ms => new Promise((resolve) => {
+    const cancel = after(ms, done)
     function done (): void {
-      clearTimeout(timer)
+      cancel()
       ended.removeEventListener('abort', done)
       resolve()
     }

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.js'
 import type { ServerFrame } from './frames.js'
 import { RequestError } from './request-error.js'
 
@@ -10,12 +11,16 @@ const MAX_PENDING_CHARS = 8_388_608
  */
 export type RequestKind = 'once' | 'repeatable' | 'now'
 
-/** `text` is held until the answer, as a repeatable request is sent again on the next connection. */
+/** It is held until the answer, as a repeatable request is sent again on the next connection. */
 export interface PendingRequest {
   readonly id: string
   readonly text: string
+  /** What is sent of it now. */
+  readonly write: () => string
   readonly kind: RequestKind
-  readonly timer: ReturnType<typeof setTimeout>
+  readonly onAnswer: (answer: ServerFrame) => void
+  /** Calls off its time limit. */
+  readonly cancel: () => void
   readonly resolve: (answer: ServerFrame) => void
   readonly reject: (error: RequestError) => void
   sent: boolean
@@ -26,7 +31,7 @@ export class PendingRequests {
   private readonly byId = new Map<string, PendingRequest>()
   private chars = 0
 
-  constructor (private readonly limits: { readonly maxPending: number, readonly timeoutMs: number }) {}
+  constructor (private readonly limits: { readonly maxPending: number, readonly timeoutMs: number, readonly clock: Clock }) {}
 
   get size (): number { return this.byId.size }
 
@@ -41,11 +46,12 @@ export class PendingRequests {
   }
 
   /** Waits for the answer; `onAdded` is told before this returns. */
-  add (id: string, text: string, kind: RequestKind, onAdded: (request: PendingRequest) => void): Promise<ServerFrame> {
-    const { timeoutMs } = this.limits
+  add (asked: Pick<PendingRequest, 'id' | 'text' | 'write' | 'kind' | 'onAnswer'>, onAdded: (request: PendingRequest) => void): Promise<ServerFrame> {
+    const { timeoutMs, clock } = this.limits
+    const { id, text } = asked
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => { this.fail(id, 'timeout', `no answer within ${timeoutMs} ms`) }, timeoutMs)
-      const request: PendingRequest = { id, text, kind, timer, resolve, reject, sent: false }
+      const cancel = clock.after(timeoutMs, () => { this.fail(id, 'timeout', `no answer within ${timeoutMs} ms`) })
+      const request: PendingRequest = { ...asked, cancel, resolve, reject, sent: false }
       this.byId.set(id, request)
       this.chars += text.length
       onAdded(request)
@@ -58,7 +64,7 @@ export class PendingRequests {
     if (request === undefined) return undefined
     this.byId.delete(id)
     this.chars -= request.text.length
-    clearTimeout(request.timer)
+    request.cancel()
     return request
   }
 

@@ -1,5 +1,4 @@
-/** Timers take no more than this. */
-export const MAX_TIMER_MS = 2_147_483_647
+import { MAX_TIMER_MS } from './clock.js'
 
 export interface Backoff {
   /** Upper end of the first random wait; it doubles with every failure after. */

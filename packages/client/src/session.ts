@@ -2,6 +2,8 @@ import type { ClientSettings } from './client-options.js'
 import type { EventTypes } from './event-types.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
 import type { Connection } from './connection.js'
+import { createPause } from './pause.js'
+import type { Recovery } from './recovery.js'
 import type { Requests } from './requests.js'
 import { resubscribe, type Denied } from './resubscribe.js'
 import { createSilenceWatch } from './silence-watch.js'
@@ -15,6 +17,7 @@ export interface SessionOptions {
   readonly token: string
   readonly requests: Requests
   readonly wanted: Wanted
+  readonly recovery: Recovery
   readonly eventTypes: EventTypes
   readonly askToken: () => Promise<string | null>
   readonly onToken: (token: string) => void
@@ -41,11 +44,12 @@ async function narrow ({ eventTypes, requests }: SessionOptions): Promise<void> 
 }
 
 export function startSession (options: SessionOptions): Session {
-  const { settings, connection, welcome, requests, wanted } = options
+  const { settings, connection, welcome, requests, wanted, recovery } = options
   const ended = new AbortController()
   requests.attach({ send: connection.send, maxFrameBytes: welcome.limits.frame_bytes })
   const silence = createSilenceWatch({
     keepAliveMs: settings.keepAliveMs,
+    clock: settings.clock,
     ping: async () => await requests.ask({ type: 'ping' }, 'now'),
     onSilent: () => { connection.drop('silent') }
   })
@@ -59,16 +63,19 @@ export function startSession (options: SessionOptions): Session {
       return answer.type === 'refreshed' ? answer.expires_at : ''
     },
     onToken: options.onToken,
-    onSignedOut: options.onSignedOut
+    onSignedOut: options.onSignedOut,
+    clock: settings.clock
   })
   refresh.start(welcome.expires_at)
   const restored = narrow(options).then(async () => {
     await resubscribe({
       wanted,
+      recovery,
+      last: settings.last,
       maxIds: welcome.limits.filter_ids,
-      ask: async frame => await requests.ask(frame, 'now'),
+      ask: async (frame, asked) => await requests.ask(frame, 'now', asked),
       onDenied: options.onDenied,
-      ended: ended.signal
+      pause: createPause(settings.clock, ended.signal)
     })
   })
   restored.then(

@@ -1,9 +1,12 @@
+import type { Clock } from './clock.js'
+
 export interface SilenceWatchOptions {
   /** 0: it never asks. */
   readonly keepAliveMs: number
   /** Sends a ping; rejects when no answer comes in time. */
   readonly ping: () => Promise<unknown>
   readonly onSilent: () => void
+  readonly clock: Clock
 }
 
 /** Finds out that a connection is dead though nobody closed it. */
@@ -15,24 +18,24 @@ export interface SilenceWatch {
   stop (): void
 }
 
-export function createSilenceWatch ({ keepAliveMs, ping, onSilent }: SilenceWatchOptions): SilenceWatch {
-  let heardAtMs = performance.now()
-  let timer: ReturnType<typeof setTimeout> | undefined
+export function createSilenceWatch ({ keepAliveMs, ping, onSilent, clock }: SilenceWatchOptions): SilenceWatch {
+  let heardAtMs = clock.now()
+  let cancel = (): void => {}
   let isAsking = false
   let isStopped = keepAliveMs === 0
 
   function plan (): void {
-    clearTimeout(timer)
+    cancel()
     if (isStopped) return
-    timer = setTimeout(() => {
-      if (performance.now() - heardAtMs < keepAliveMs) plan()
+    cancel = clock.after(Math.max(0, heardAtMs + keepAliveMs - clock.now()), () => {
+      if (clock.now() - heardAtMs < keepAliveMs) plan()
       else void ask()
-    }, Math.max(0, heardAtMs + keepAliveMs - performance.now()))
+    })
   }
   async function ask (): Promise<void> {
     if (isAsking || isStopped) return
     isAsking = true
-    const askedAtMs = performance.now()
+    const askedAtMs = clock.now()
     try {
       await ping()
     } catch {
@@ -45,11 +48,11 @@ export function createSilenceWatch ({ keepAliveMs, ping, onSilent }: SilenceWatc
   }
   plan()
   return {
-    heard () { heardAtMs = performance.now() },
+    heard () { heardAtMs = clock.now() },
     probe () { void ask() },
     stop () {
       isStopped = true
-      clearTimeout(timer)
+      cancel()
     }
   }
 }

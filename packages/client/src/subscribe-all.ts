@@ -1,20 +1,25 @@
-import type { ClientFrame, Ids, SubscribedFrame, UnsubscribedFrame } from './frames.js'
-import { pause } from './pause.js'
+import type { ClientFrame, Ids, PositionsByTopic, SubscribedFrame, UnsubscribedFrame } from './frames.js'
+import type { Pause } from './pause.js'
+import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
-import { longestList, toChunks, toFilterLists, toTopics } from './topics.js'
+import type { AskOptions } from './requests.js'
+import { halve, longestList, toChunks, toFilterLists, toTopics } from './topics.js'
 import type { Wanted } from './wanted.js'
 
 export interface SubscribeAllOptions {
   readonly topics: readonly string[]
   /** Undefined: they stay as they are. */
   readonly eventTypes: Ids | undefined
+  /** How many of the newest events are asked for; undefined: none. */
+  readonly last: number | undefined
   readonly wanted: Wanted
+  readonly recovery: Recovery
   /** Ids that a list may hold, as far as it is known now. */
   readonly maxIds: () => number
   /** Sends it on this connection or the next. */
-  readonly ask: (frame: ClientFrame) => Promise<SubscribedFrame | UnsubscribedFrame>
-  /** Aborts when the client ends. */
-  readonly ended: AbortSignal
+  readonly ask: (frame: ClientFrame, options?: AskOptions) => Promise<SubscribedFrame | UnsubscribedFrame>
+  /** Waits, at most until the client ends. */
+  readonly pause: Pause
 }
 
 /** Waits that the gateway may ask for before a list of several frames is given up. */
@@ -26,9 +31,12 @@ const MAX_WAITS = 10
  * of that refusal.
  */
 export async function subscribeAll (options: SubscribeAllOptions): Promise<SubscribedFrame> {
-  const { topics, eventTypes, wanted, maxIds, ask, ended } = options
+  const { topics, eventTypes, last, wanted, recovery, maxIds, ask, pause } = options
   const { undecided } = wanted
-  const chunks = topics.length === 0 ? [[]] : toChunks(topics, maxIds())
+  const before = new Set(topics.filter(topic => wanted.has(topic)))
+  // The gateway gives the last events of topics that the connection has not, and refuses a frame that asks for those of others.
+  const parts = last === undefined ? [topics] : [topics.filter(topic => !before.has(topic)), [...before]]
+  const chunks = topics.length === 0 ? [[]] : parts.flatMap(part => toChunks(part, maxIds()))
   const answers: SubscribedFrame[] = []
   const done: string[] = []
   let [isSplit, waits] = [chunks.length > 1, 0]
@@ -36,6 +44,8 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
   /** What becomes of a chunk that was refused: it is asked for again later, or all is undone. */
   async function settle (chunk: string[], error: unknown): Promise<void> {
     const { reason, retryAfterMs } = error instanceof RequestError ? error : { reason: '', retryAfterMs: null }
+    // Without an answer it may be subscribed yet.
+    if (reason !== 'timeout') recovery.refused(chunk)
     // The gateway takes less than was known when this was asked.
     if (reason === 'bad_request' && longestList(chunk) > maxIds()) {
       isSplit = true
@@ -44,36 +54,35 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
     }
     if (isSplit && reason === 'too_many_requests' && retryAfterMs !== null && waits++ < MAX_WAITS) {
       chunks.unshift(chunk)
-      return await pause(retryAfterMs, ended)
+      return await pause(retryAfterMs)
     }
-    await undo()
+    if (reason === 'frame_too_large' && chunk.length > 1) {
+      isSplit = true
+      chunks.unshift(...halve(chunk))
+      return
+    }
+    await undo(options, done)
     throw error
   }
 
-  async function undo (): Promise<void> {
-    undecided.end(topics)
-    const [stars, ids] = [topics.filter(isStar), [...new Set([...topics, ...done])].filter(topic => !isStar(topic))]
-    wanted.drop(undecided.take(stars))
-    for (const part of toChunks(ids, maxIds())) {
-      // Looked at as each part goes out: others may ask for some of it meanwhile.
-      const undone = undecided.take(part)
-      wanted.drop(undone)
-      if (undone.length > 0) await ask({ type: 'unsubscribe', ...toFilterLists(undone) }).catch(() => {})
-    }
+  function take (chunk: readonly string[], answer: SubscribedFrame): void {
+    answers.push(answer)
+    // What `*` came to as well, as another call may name one of it.
+    const got = [...chunk, ...toTopics({ agents: answer.agent_ids, tasks: answer.task_ids })]
+    undecided.bring(got.filter(topic => !wanted.covers(topic)))
+    done.push(...got)
+    wanted.add(chunk)
+    wanted.confirm(answer)
   }
 
   undecided.begin(topics)
   for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
     const narrowed = answers.length === 0 && eventTypes !== undefined ? { event_types: eventTypes } : {}
     try {
-      const answer = await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }) as SubscribedFrame
-      answers.push(answer)
-      // What `*` came to as well, as another call may name one of it.
-      const got = [...chunk, ...toTopics({ agents: answer.agent_ids, tasks: answer.task_ids })]
-      undecided.bring(got.filter(topic => !wanted.covers(topic)))
-      done.push(...got)
-      wanted.add(chunk)
-      wanted.confirm(answer)
+      await ask({ type: 'subscribe', ...toFilterLists(chunk), ...narrowed }, {
+        more: () => recovery.recall(chunk, last),
+        onAnswer (answer) { take(chunk, answer as SubscribedFrame) }
+      })
     } catch (error) {
       await settle(chunk, error)
     }
@@ -82,11 +91,35 @@ export async function subscribeAll (options: SubscribeAllOptions): Promise<Subsc
   return join(answers)
 }
 
+/** Leaves all that the call alone has brought, and no other asks for. `done`: what was confirmed. */
+async function undo ({ topics, wanted, recovery, maxIds, ask }: SubscribeAllOptions, done: readonly string[]): Promise<void> {
+  const { undecided } = wanted
+  const drop = (undone: readonly string[]): void => {
+    wanted.drop(undone)
+    recovery.drop(undone)
+  }
+  undecided.end(topics)
+  const stars = topics.filter(isStar)
+  const ids = [...new Set([...topics, ...done, ...undecided.broughtUnder(stars)])].filter(topic => !isStar(topic))
+  drop(undecided.take(stars))
+  for (const part of toChunks(ids, maxIds())) {
+    // Looked at as each part goes out: others may ask for some of it meanwhile.
+    const undone = undecided.take(part)
+    drop(undone)
+    if (undone.length > 0) await ask({ type: 'unsubscribe', ...toFilterLists(undone) }).catch(() => {})
+  }
+}
+
 const isStar = (topic: string): boolean => topic.endsWith(':*')
 
 /** One answer in place of several. */
 function join (answers: readonly SubscribedFrame[]): SubscribedFrame {
   const [first] = answers
   if (first !== undefined && answers.length === 1) return first
-  return { type: 'subscribed', agent_ids: answers.flatMap(one => one.agent_ids), task_ids: answers.flatMap(one => one.task_ids) }
+  return {
+    type: 'subscribed',
+    agent_ids: answers.flatMap(one => one.agent_ids),
+    task_ids: answers.flatMap(one => one.task_ids),
+    positions: first?.positions && Object.assign({}, ...answers.map(one => one.positions)) as PositionsByTopic
+  }
 }

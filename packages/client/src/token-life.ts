@@ -1,22 +1,14 @@
+import { readClaims } from './token-claims.js'
+
 /** Says how long a token still lives, by the gateway's clock and the time that has passed since: never by the clock of this machine. */
 export interface TokenLife {
   /** Ms until the end that the gateway told for this token, below 0 when it is over; null when neither says anything. */
   leftMs (token: string, expiresAt: string): number | null
 }
 
-/** Part of a token, which is no secret of the gateway's. Null for what cannot be read. */
-function readClaims (token: string): { readonly exp?: unknown, readonly iat?: unknown } | null {
-  try {
-    const base64 = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')
-    return JSON.parse(atob(base64)) as { readonly exp?: unknown, readonly iat?: unknown } | null
-  } catch {
-    return null
-  }
-}
-
 /** From issue to end, in ms: the most that can be left of it. Null: the token does not say. */
 function lifeMs (token: string): number | null {
-  const { exp, iat } = readClaims(token) ?? {}
+  const { exp, iat } = readClaims(token)
   return typeof exp === 'number' && typeof iat === 'number' ? (exp - iat) * 1000 : null
 }
 

@@ -1,4 +1,4 @@
-import { MAX_TIMER_MS } from './reconnect-delay.js'
+import { MAX_TIMER_MS, type Clock } from './clock.js'
 import { RequestError } from './request-error.js'
 import { createTokenLife } from './token-life.js'
 
@@ -14,8 +14,7 @@ export interface TokenRefreshOptions {
   /** The gateway has taken this one. */
   readonly onToken: (token: string) => void
   readonly onSignedOut: () => void
-  /** Monotonic, in ms. Default `performance.now`. */
-  readonly now?: () => number
+  readonly clock: Clock
 }
 
 /** Replaces the token of one connection before it ends. */
@@ -33,22 +32,22 @@ const LEAST_MS = 1000
 const RETRY_CAP_MS = 30_000
 
 export function createTokenRefresh (options: TokenRefreshOptions): TokenRefresh {
-  const { beforeMs, ask, present, onToken, onSignedOut, now = () => performance.now() } = options
+  const { beforeMs, ask, present, onToken, onSignedOut, clock: { now, after } } = options
   const life = createTokenLife(options.time, now)
   let current = options.token
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let cancel = (): void => {}
   let dueAtMs = Infinity
   let isBusy = false
   let isStopped = false
   let failures = 0
 
   function plan (inMs: number): void {
-    clearTimeout(timer)
+    cancel()
     dueAtMs = now() + inMs
-    timer = setTimeout(() => {
+    cancel = after(Math.min(inMs, MAX_TIMER_MS), () => {
       if (dueAtMs > now()) plan(dueAtMs - now())
       else void run()
-    }, Math.min(inMs, MAX_TIMER_MS))
+    })
   }
   function planBefore (expiresAt: string): void {
     const leftMs = life.leftMs(current, expiresAt)
@@ -98,7 +97,7 @@ export function createTokenRefresh (options: TokenRefreshOptions): TokenRefresh 
     },
     stop () {
       isStopped = true
-      clearTimeout(timer)
+      cancel()
     }
   }
 }

@@ -26,6 +26,11 @@ export function checkLists (lists: Readonly<Record<string, Ids | undefined>>): v
   for (const [name, ids] of Object.entries(lists)) checkIds(name, ids)
 }
 
+/** The same for a number of last events. */
+export function checkLast (last: unknown): void {
+  if (last !== undefined && !(Number.isInteger(last) && Number(last) >= 1)) throw bad('last: 1 or more')
+}
+
 /** The same for a message: its target, its data, and its id, which may be left out. */
 export function checkMessage (to: unknown, data: unknown, id: unknown): void {
   if (typeof to !== 'string' || !TARGET.test(to)) throw bad('to: agent:<id> or task:<id>')
@@ -49,6 +54,12 @@ export function toChunks (topics: readonly string[], maxIds: number): string[][]
     for (let n = 0; n * maxIds < all.length; n++) (chunks[n] ??= []).push(...all.slice(n * maxIds, (n + 1) * maxIds))
   }
   return chunks
+}
+
+/** Halves tell which of a frame's topics is denied, as the gateway denies the whole for one. */
+export function halve (topics: readonly string[]): string[][] {
+  const middle = Math.ceil(topics.length / 2)
+  return [topics.slice(0, middle), topics.slice(middle)]
 }
 
 /** The length of the longer of a chunk's two lists. */

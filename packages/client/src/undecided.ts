@@ -32,6 +32,11 @@ export class Undecided {
     }
   }
 
+  /** What calls have brought of the kinds of these stars: one that failed leaves its ids to a call that asks for the star. */
+  broughtUnder (stars: readonly string[]): string[] {
+    return stars.length === 0 ? [] : [...this.brought].filter(topic => stars.includes(starOf(topic)))
+  }
+
   /** Those of them that only failed calls have brought, and no other asks for. Each is given out once. */
   take (topics: readonly string[]): string[] {
     const taken = topics.filter(topic => this.brought.has(topic) && !this.asking.has(topic) && !this.asking.has(starOf(topic)))

@@ -4,6 +4,7 @@ import type { Asked, Authorizer, Visible } from '../authorizer.js'
 import type { Identity } from '../../tokens/identity.js'
 import type { Clocks } from '../positive-cache.js'
 import { CHANGED, checkRows } from './check.js'
+import type { PgConnection } from './connection.js'
 import { createPostgresPool } from './pool.js'
 import { readOptionNames } from './read-option-names.js'
 import { readDatabaseUrl } from './read-url.js'
@@ -25,6 +26,8 @@ export interface PostgresAccessSettings {
   readonly checkTimeoutMs: number
   /** How long a positive answer is believed, in ms: 0 to 5000. */
   readonly cacheMs: number
+  /** Hears a sentence for operators when something begins, after the start, that they should look at. */
+  readonly onNote?: (sentence: string) => void
 }
 
 /** An authorizer that looks at its database before it serves. */
@@ -47,14 +50,27 @@ const SHARE_OF_SERVER = 0.9
  * Throws when the address or a table's name cannot be read.
  */
 export function createPostgresAuthorizer (settings: PostgresAccessSettings, clocks: Clocks): PostgresAuthorizer {
-  const { url, role, poolSize, checkTimeoutMs, cacheMs } = settings
+  const { url, role, poolSize, checkTimeoutMs, cacheMs, onNote = () => {} } = settings
   const address = readDatabaseUrl(url)
   const startup = readOptionNames(address.startup['options'] ?? '')
   const seenSecured = new Set<string>()
   const guarded = { role, startup, seenSecured, ...mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim])) }
+  /** Notes of the last inspection: each is told when it begins. */
+  let told: ReadonlySet<string> = new Set()
+  let isStarting = false
+
+  async function inspectAndTell (connection: PgConnection): Promise<Inspection> {
+    const inspection = await inspectSafeguards(connection, guarded)
+    const begun = inspection.notes.filter(note => !told.has(note))
+    told = new Set(inspection.notes)
+    // A start hands its notes out by itself.
+    if (!isStarting) for (const note of begun) onNote(note)
+    return inspection
+  }
+
   const pool = createPostgresPool<Inspection>({
     address,
-    inspect: (connection) => inspectSafeguards(connection, guarded),
+    inspect: inspectAndTell,
     maxAgeMs: MAX_AGE_MS,
     now: clocks.now
   })
@@ -77,5 +93,18 @@ export function createPostgresAuthorizer (settings: PostgresAccessSettings, cloc
   const authorizer = createRemoteAuthorizer({
     ask, probe: inspect, close: () => pool.close(), places: poolSize, checkTimeoutMs, lingerMs: 0, cacheMs, clocks
   })
-  return { ...authorizer, start: async () => (await inspect()).notes }
+  return {
+    ...authorizer,
+    async start () {
+      isStarting = true
+      try {
+        return (await inspect()).notes
+      } catch (error) {
+        told = new Set()
+        throw error
+      } finally {
+        isStarting = false
+      }
+    }
+  }
 }

@@ -2,7 +2,7 @@ import { KINDS, mapKinds, type Kind } from '../../kinds.js'
 import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import { NOTHING_VISIBLE, type Asked, type Visible } from '../authorizer.js'
-import { fitsShape, type IdShape } from '../id-shapes.js'
+import { fitsShape, ID_PATTERN, type IdShape } from '../id-shapes.js'
 import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
 import { readFacts, readFingerprint, selectFacts } from './safeguard-facts.js'
@@ -38,6 +38,12 @@ const ARRAYS: Readonly<Record<IdShape, string>> = {
   smallint: 'pg_catalog.int2[]'
 }
 
+/**
+ * Anybody may have put rows into a shared table whose ids no client can ask for, many or one of a megabyte: they must not crowd out the
+ * others of a list. The collation is one that regular expressions know.
+ */
+const ONLY_IDS = ` where t.id::pg_catalog.text collate pg_catalog."C" operator(pg_catalog.~) '${ID_PATTERN}'`
+
 export interface CheckRequest {
   readonly identity: Identity
   readonly asked: Asked
@@ -64,7 +70,7 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
   const parts = KINDS.flatMap(kind => selectRows(kind, possible[kind.claim], request))
   if (parts.length === 0) return NOTHING_VISIBLE
   // A pooler that splits transactions would answer as another role: the answer says as whom.
-  const facts = selectFacts({ role: 'current_user', oids: inspection.oids })
+  const facts = selectFacts({ role: 'current_user', counted: inspection.counted })
   const query = ['select \'role\' as kind, current_user::pg_catalog.text as id', ...parts, ...facts].join(' union all ')
   try {
     await Promise.all([connection.run(BEGIN), connection.run(SET_UP, describeUser(request, possible))])
@@ -78,8 +84,8 @@ export async function checkRows (connection: PgConnection, request: CheckRequest
 
 /** Whether what was found on the connection no longer holds. */
 async function hasChanged (connection: PgConnection, { guarded: { role }, inspection }: CheckRequest): Promise<boolean> {
-  const { oids, fingerprint } = inspection
-  const [, current] = await Promise.all([connection.run(BEGIN), readFingerprint(connection, role, oids), connection.run('rollback')])
+  const { counted, fingerprint } = inspection
+  const [, current] = await Promise.all([connection.run(BEGIN), readFingerprint(connection, role, counted), connection.run('rollback')])
   return current !== fingerprint
 }
 
@@ -90,7 +96,7 @@ function keepPossible (asked: readonly string[] | '*', shape: IdShape): readonly
 
 function selectRows ({ claim }: Kind, ids: readonly string[] | '*', { guarded, inspection: { facts } }: CheckRequest): string[] {
   const select = `select '${claim}', t.id::pg_catalog.text from ${guarded[claim].sql} t`
-  if (ids === '*') return [`(${select} limit ${LIST_LIMIT})`]
+  if (ids === '*') return [`(${select}${facts[claim] === 'text' ? ONLY_IDS : ''} limit ${LIST_LIMIT})`]
   if (ids.length === 0) return []
   return [`(${select} where t.id operator(pg_catalog.=) any (pg_catalog.current_setting('portcullis.${claim}')::${ARRAYS[facts[claim]]}))`]
 }

@@ -1,8 +1,8 @@
 import type { Row } from './connection.js'
 
-/** What is to be said of the tables that policies read. */
+/** What is to be said of what policies read: tables, views and functions. */
 export interface PolicyTables {
-  /** Names of those under row security. */
+  /** By oid and by name, those in which row security decides. */
   readonly secured: readonly string[]
   /** What makes the database unsafe. */
   readonly faults: readonly string[]
@@ -10,26 +10,42 @@ export interface PolicyTables {
   readonly notes: readonly string[]
 }
 
-const describeLost = (name: string): string =>
-  `row level security does not hold any more on ${name}, which a policy reads: what rests on it is given to everybody; if it is meant, start the gateway again`
+/** It is the same thing where it is renamed, and where another one takes its name. */
+function keysOf ({ oid, name, is_function: isFunction, as_checked: asChecked, reader }: Row): string[] {
+  const suffix = `${isFunction === true ? '()' : ''}${asChecked === true ? '' : ` as ${String(reader)}`}`
+  return [`${String(oid)}${suffix}`, `${String(name)}${suffix}`]
+}
 
-const describeUnsecured = (name: string): string =>
-  `row level security does not hold on ${name}, which a policy reads: that policy has to look itself who asks, as it sees every row of the table for every user`
+/** What stands on one side of a sentence: what it is that a policy reads, and as whom. */
+function describeUnheld ({ name, relkind, is_function: isFunction, as_checked: asChecked, reader }: Row, since: string): string {
+  if (isFunction === true) return `row level security does not hold${since} for what the function ${String(name)} reads as its owner, and a policy calls it`
+  if (relkind === 'v') return `row level security does not hold${since} for what the view ${String(name)} shows, which a policy reads: it shows what its owner may see`
+  return `row level security does not hold${since} on ${String(name)}, which a policy reads${asChecked === true ? '' : ` as ${String(reader)}`}`
+}
+
+const describeLost = (relation: Row): string =>
+  `${describeUnheld(relation, ' any more')}: what rests on it is given to everybody; if it is meant, start the gateway again`
+
+const describeUnsecured = (relation: Row): string =>
+  `${describeUnheld(relation, '')}: that policy has to look itself who asks, as it sees every row for every user`
+
+/** What a function reads as its owner, and what stands beneath a view that is told by itself, are their authors' matter. */
+const isNoted = ({ is_function: isFunction, as_checked: asChecked, relkind }: Row): boolean =>
+  isFunction !== true && (asChecked === true || relkind === 'v')
 
 /**
- * Judges them. A policy that looks itself who asks may read a table without row security, and nothing tells whether it does: that
- * is a note. But where the table had row security under this process (`before`), policies were tried and relied on with it: that
- * it is gone is a fault. Only who owns the table can cause that, no user.
+ * Judges it. A policy that looks itself who asks may read a table without row security, or a view that shows what its owner may see, and
+ * nothing tells whether it does: that is a note. But where row security decided under this process (`before`), policies were tried
+ * and relied on with it: that it is gone is a fault. Only who owns the table or the view can cause that, no user.
  */
 export function judgePolicyTables (relations: readonly Row[], before: ReadonlySet<string>): PolicyTables {
-  const tables = relations.filter(({ rests, relkind }) => rests === true && (relkind === 'r' || relkind === 'p'))
-  // Its owner is not under it, nor is a member of its owner.
-  const namesOf = (wanted: boolean): string[] =>
-    [...new Set(tables.filter(({ secured, owned }) => (secured === true && owned !== true) === wanted).map(({ name }) => String(name)))]
-  const unsecured = namesOf(false)
+  const resting = relations.filter(({ rests }) => rests === true)
+  const unheld = resting.filter(({ held }) => held !== true)
+  const lost = unheld.filter(relation => keysOf(relation).some(key => before.has(key)))
+  const distinct = (sentences: readonly string[]): string[] => [...new Set(sentences)]
   return {
-    secured: namesOf(true),
-    faults: unsecured.filter(name => before.has(name)).map(describeLost),
-    notes: unsecured.filter(name => !before.has(name)).map(describeUnsecured)
+    secured: resting.filter(({ held }) => held === true).flatMap(keysOf),
+    faults: distinct(lost.map(describeLost)),
+    notes: distinct(unheld.filter(relation => !lost.includes(relation) && isNoted(relation)).map(describeUnsecured))
   }
 }

@@ -5,7 +5,7 @@ import { begin } from './begin.js'
 import type { PgConnection, Row } from './connection.js'
 import { judgePolicyTables } from './policy-tables.js'
 import { RELATIONS } from './relations.js'
-import { readFingerprint } from './safeguard-facts.js'
+import { readFingerprint, type Counted } from './safeguard-facts.js'
 import { describeWriters } from './search-path.js'
 import { describeDefaults, findDefaultFaults, readSessionDefaults } from './session-defaults.js'
 import type { QualifiedName } from '../qualified-name.js'
@@ -15,7 +15,7 @@ export interface Guarded extends ByKind<QualifiedName> {
   readonly role: string
   /** Names of the settings that the address gives to each session. */
   readonly startup: readonly string[]
-  /** Tables that policies read, and that were under row security when this process looked before: it is noted here. */
+  /** What policies read, and what was under row security when this process looked before, by oid and by name: it is noted here. */
   readonly seenSecured: Set<string>
 }
 
@@ -25,8 +25,7 @@ export type TableFacts = ByKind<IdShape>
 /** What a connection's inspection found when it found no fault. */
 export interface Inspection {
   readonly facts: TableFacts
-  /** Every relation that counts: those of the settings, all beneath them where they are views, and what their policies read. */
-  readonly oids: readonly string[]
+  readonly counted: Counted
   /** What all of this rests on in the catalog: with another one, all of it may be another. */
   readonly fingerprint: string
   /** For operators: what is no fault by itself and should be looked at. */
@@ -64,12 +63,13 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
     connection.run('select pg_catalog.current_setting(\'search_path\') as path'),
     connection.run(OWN_PATH), connection.run(RELATIONS, [role, ...names])
   ])
-  const oids = oidsOf(found)
+  const counted = countedOf(found)
+  const { oids } = counted
   const [fingerprint, relations, roles, defaults, writers, after] = await Promise.all([
-    readFingerprint(connection, role, oids), connection.run(RELATIONS, [role, ...names]), connection.run(ROLES, [role]),
+    readFingerprint(connection, role, counted), connection.run(RELATIONS, [role, ...names]), connection.run(ROLES, [role]),
     readSessionDefaults(connection, { startup, oids }), describeWriters(connection, { path: String(session?.['path']), role, oids }),
     // Who is a member of what is no matter of a snapshot: what was judged in between has the same answers as both.
-    readFingerprint(connection, role, oids)
+    readFingerprint(connection, role, counted)
   ])
   if (after !== fingerprint) throw new AccessError('changed', 'the database was changed during an inspection', { answered: true })
   await connection.run('rollback')
@@ -86,12 +86,17 @@ export async function inspectSafeguards (connection: PgConnection, guarded: Guar
     if (shape === undefined) throw new UnsafeDatabaseError([...reasons])
     return shape
   })
-  for (const name of policyTables.secured) seenSecured.add(name)
-  return { facts, oids, fingerprint, notes: [...describeDefaults(defaults), ...writers, ...policyTables.notes] }
+  for (const key of policyTables.secured) seenSecured.add(key)
+  return { facts, counted, fingerprint, notes: [...describeDefaults(defaults), ...writers, ...policyTables.notes] }
 }
 
-function oidsOf (relations: readonly Row[]): string[] {
-  return [...new Set(relations.map(({ oid }) => String(oid)))].toSorted()
+function countedOf (relations: readonly Row[]): Counted {
+  const distinct = (oids: readonly unknown[]): string[] => [...new Set(oids.map(String))].toSorted()
+  return {
+    oids: distinct(relations.filter(row => row['is_function'] !== true).map(({ oid }) => oid)),
+    functions: distinct(relations.filter(row => row['is_function'] === true).map(({ oid }) => oid)),
+    readers: distinct(relations.filter(row => row['as_checked'] !== true).map(row => row['reader_oid']))
+  }
 }
 
 function findRoleFaults (roles: readonly Row[], role: string): string[] {

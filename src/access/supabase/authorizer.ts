@@ -1,11 +1,14 @@
-import { KINDS, mapKinds, type ByKind } from '../../kinds.js'
+import { KINDS, mapKinds, type ByKind, type Kind } from '../../kinds.js'
 import type { Identity } from '../../tokens/identity.js'
 import { AccessError } from '../access-error.js'
 import type { Asked, Authorizer, Visible } from '../authorizer.js'
-import { fitsShape, type IdShape } from '../id-shapes.js'
+import { confirm } from '../confirm.js'
+import { fitsShape, ID_PATTERN, isId, type IdShape } from '../id-shapes.js'
 import type { Clocks } from '../positive-cache.js'
-import { createPostgrestClient, type PostgrestRequest, type PostgrestRows } from './postgrest-client.js'
-import { createPublicRows, type PublicRows } from './public-rows.js'
+import { chunkIds, filterOf } from './id-filters.js'
+import { limitRequests } from './limit-requests.js'
+import { createPostgrestClient, TOO_MUCH, type PostgrestRows } from './postgrest-client.js'
+import { createPublicRows, type Asking, type PublicRows } from './public-rows.js'
 import { parseQualifiedName, type QualifiedName } from '../qualified-name.js'
 import type { Deadline } from '../asker.js'
 import { createRemoteAuthorizer, LIST_LIMIT } from '../remote-authorizer.js'
@@ -22,19 +25,17 @@ export interface SupabaseAccessSettings {
   readonly cacheMs: number
   /**
    * Those of the relations, as they are written there, whose rows everybody may see on purpose: the anon key is not asked about them.
-   * Where none is named, see `takesFirstLook` in public-rows.ts.
+   * `none` says that none is; where there is no word at all, see `takesFirstLook` in public-rows.ts.
    */
   readonly publicTables: readonly string[]
-  /** Hears a sentence for operators each time that rows were not given because the anon key sees them. */
+  /** Hears a sentence for operators each time that rows were not given because the anon key sees them, and when it begins to see less. */
   readonly onShown: (sentence: string) => void
 }
 
-/** Checks that ask PostgREST at once; each has two requests open at most. */
+/** Checks that ask PostgREST at once. */
 const MAX_CHECKS = 32
-/** Supabase returns at most 1000 rows by default, a project may set less: a chunk stays below what is usual. */
-const IDS_PER_REQUEST = 100
-/** Proxies commonly take a request line of 8 KB. */
-const MAX_FILTER_CHARS = 6000
+/** Requests that one check has open at once. */
+const MAX_REQUESTS = 4
 const SHAPES: readonly IdShape[] = ['text', 'uuid', 'bigint', 'integer', 'smallint']
 
 /** An authorizer that gives no row that its project shows to nobody in particular. */
@@ -48,11 +49,17 @@ export interface SupabaseAuthorizer extends Authorizer {
 
 type PostgrestClient = ReturnType<typeof createPostgrestClient>
 
-async function list (readIds: PostgrestClient, table: QualifiedName, token: string, signal: AbortSignal): Promise<readonly string[]> {
+/** How one user's check asks PostgREST. */
+interface UserAsking extends Asking {
+  readonly token: string
+}
+
+/** `only`: a filter, encoded, or nothing. */
+async function listRows ({ readIds, token, signal }: UserAsking, table: QualifiedName, only: string): Promise<readonly string[]> {
   const ids: string[] = []
   // Where the project returns fewer rows than were asked for, the count tells, and the list goes on: it is never cut.
   for (let total = Infinity; ids.length < Math.min(total, LIST_LIMIT);) {
-    const filter = `order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
+    const filter = `${only}order=id.asc&limit=${LIST_LIMIT - ids.length}&offset=${ids.length}`
     const page: PostgrestRows | null = await readIds({ table, filter, token, counted: true, signal })
     if (page === null || page.total === null) throw new AccessError('bad_answer', 'PostgREST did not count the rows', { answered: true })
     if (page.ids.length === 0) break
@@ -60,6 +67,19 @@ async function list (readIds: PostgrestClient, table: QualifiedName, token: stri
     total = page.total
   }
   return ids
+}
+
+/**
+ * Anybody may have put rows into a shared table whose ids no client can ask for: many, or one of a megabyte. They must not crowd out
+ * the others. Only a column of text can hold such an id, and only there PostgREST knows a pattern.
+ */
+async function list (asking: UserAsking, table: QualifiedName): Promise<readonly string[]> {
+  const all = await listRows(asking, table, '').catch((error: unknown) => {
+    if (error instanceof AccessError && error.code === TOO_MUCH) return null
+    throw error
+  })
+  const isCut = all === null || (all.length >= LIST_LIMIT && !all.every(isId))
+  return isCut ? await listRows(asking, table, `id=match.${encodeURIComponent(ID_PATTERN)}&`) : all
 }
 
 /** Asks for no row, as nobody: any answer of PostgREST and its database will do. */
@@ -71,16 +91,29 @@ async function probe (
 }
 
 /** Null when one of the ids cannot be in the column. */
-async function pick (
-  readIds: PostgrestClient, table: QualifiedName, ids: readonly string[], { token, signal }: Pick<PostgrestRequest, 'token' | 'signal'>
-): Promise<readonly string[] | null> {
-  const found: string[] = []
-  for (const filter of describeChunks(ids)) {
-    const page = await readIds({ table, filter, token, counted: false, signal })
-    if (page === null) return null
-    found.push(...page.ids)
+async function pick (asking: UserAsking, table: QualifiedName, ids: readonly string[]): Promise<readonly string[] | null> {
+  const { readIds, token, signal } = asking
+  const requests = chunkIds(ids).map(piece => ({ table, filter: filterOf(piece), token, counted: false, signal }))
+  const pages = await Promise.all(requests.map(readIds))
+  return pages.some(page => page === null) ? null : pages.flatMap(page => page?.ids ?? [])
+}
+
+/**
+ * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
+ * the ids of each stricter form are asked for. What worked is not kept in mind for others: a policy that stumbles over
+ * one user's claims answers with the same code.
+ */
+async function find (asking: UserAsking, table: QualifiedName, ids: readonly string[]): Promise<readonly string[]> {
+  let tried = ids.length + 1
+  for (const shape of SHAPES) {
+    const fitting = ids.filter((id) => fitsShape(shape, id))
+    // Each form of number is a part of the one before: as many are the same ones.
+    if (fitting.length === 0 || fitting.length === tried) continue
+    tried = fitting.length
+    const found = await pick(asking, table, fitting)
+    if (found !== null) return found
   }
-  return found
+  return []
 }
 
 /**
@@ -88,38 +121,32 @@ async function pick (
  * Security decides. A token that PostgREST does not take rejects, as does everything else that is no clear answer.
  */
 export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, clocks: Clocks): SupabaseAuthorizer {
-  const { checkTimeoutMs, cacheMs, relations, publicTables } = settings
+  const { checkTimeoutMs, cacheMs, relations, publicTables, onShown } = settings
   const isPublic = mapKinds(({ claim }) => publicTables.includes(relations[claim]))
   const tables = mapKinds(({ claim }) => parseQualifiedName(settings.relations[claim]))
   const readIds = createPostgrestClient(settings)
-  const shownToNobody = composePublicRows(settings, readIds)
+  const shownToNobody = composePublicRows(settings)
 
-  /**
-   * One id that is no uuid fails the request for all of them, and nothing tells the column's type beforehand: then only
-   * the ids of each stricter form are asked for. What worked is not kept in mind for others: a policy that stumbles over
-   * one user's claims answers with the same code.
-   */
-  async function find (table: QualifiedName, ids: readonly string[], token: string, signal: AbortSignal): Promise<readonly string[]> {
-    let tried = ids.length + 1
-    for (const shape of SHAPES) {
-      const fitting = ids.filter((id) => fitsShape(shape, id))
-      // Each form of number is a part of the one before: as many are the same ones.
-      if (fitting.length === 0 || fitting.length === tried) continue
-      tried = fitting.length
-      const found = await pick(readIds, table, fitting, { token, signal })
-      if (found !== null) return found
-    }
-    return []
+  async function askFor (asking: UserAsking, { claim }: Kind, ids: readonly string[] | '*'): Promise<readonly string[]> {
+    const table = tables[claim]
+    // What nobody could subscribe to is no matter of the anon key's either: one row with such an id costs nobody else anything.
+    const found = confirm(ids, ids === '*' ? await list(asking, table) : await find(asking, table, ids))
+    // After the user's question: row security that goes off between the two costs an answer, and shows no row.
+    return isPublic[claim] ? found : await shownToNobody.keepPrivate(table, found, asking)
   }
 
   async function ask (_identity: Identity, token: string, asked: Asked, { signal }: Deadline): Promise<Visible> {
-    const answers = new Map(await Promise.all(KINDS.map(async ({ claim }) => {
-      const [table, ids] = [tables[claim], asked[claim]]
-      const found = ids === '*' ? await list(readIds, table, token, signal) : await find(table, ids, token, signal)
-      // After the user's question: row security that goes off between the two costs an answer, and shows no row.
-      return [claim, isPublic[claim] ? found : await shownToNobody.keepPrivate(table, found, signal)] as const
-    })))
-    return mapKinds(({ claim }) => answers.get(claim) ?? [])
+    // With the first request that fails the check has failed: its others end.
+    const failed = new AbortController()
+    const asking = { readIds: limitRequests(readIds, MAX_REQUESTS), token, signal: AbortSignal.any([signal, failed.signal]) }
+    try {
+      const found = KINDS.map(async kind => [kind.claim, await askFor(asking, kind, asked[kind.claim])] as const)
+      const answers = new Map(await Promise.all(found))
+      return mapKinds(({ claim }) => answers.get(claim) ?? [])
+    } catch (error) {
+      failed.abort()
+      throw error
+    }
   }
 
   const closing = new AbortController()
@@ -140,36 +167,21 @@ export function createSupabaseAuthorizer (settings: SupabaseAccessSettings, cloc
     ...authorizer,
     async start () {
       const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(checkTimeoutMs)])
-      const sentences = await Promise.all(KINDS.map(async ({ claim }) => isPublic[claim]
+      const looks = await Promise.allSettled(KINDS.map(async ({ claim }) => isPublic[claim]
         ? `SUPABASE_PUBLIC_TABLES names ${relations[claim]}: row level security that is switched off there stays unseen`
-        : await shownToNobody.describe(tables[claim], signal)))
-      return sentences.filter(sentence => sentence !== null)
+        : await shownToNobody.look(tables[claim], { readIds, signal })))
+      const sentences = looks.flatMap(look => look.status === 'fulfilled' && look.value !== null ? [look.value] : [])
+      const lost = looks.find(look => look.status === 'rejected')
+      if (lost === undefined) return sentences
+      // What one table showed is told also where there is no answer about another.
+      for (const sentence of sentences) onShown(sentence)
+      throw lost.reason
     }
   }
 }
 
 /** What the anon key sees of a project: for its authorizer, and for a look at it beforehand. */
-export function composePublicRows (
-  { anonKey, publicTables, onShown }: Pick<SupabaseAccessSettings, 'anonKey' | 'publicTables' | 'onShown'>, readIds: PostgrestClient
-): PublicRows {
-  // Who names some has said of all.
-  return createPublicRows({ readIds, anonKey, takesFirstLook: publicTables.length === 0, onShown, filtersOf: describeChunks })
-}
-
-/** `id=in.(…)` filters of bounded length. Every id is quoted, as a comma, dot, colon or parenthesis has a meaning there. */
-function describeChunks (ids: readonly string[]): string[] {
-  const chunks: string[][] = []
-  let chars = Infinity
-  for (const id of ids) {
-    const quoted = encodeURIComponent(`"${id.replace(/["\\]/g, '\\$&')}"`)
-    const last = chunks.at(-1)
-    chars += quoted.length + 1
-    if (last === undefined || last.length >= IDS_PER_REQUEST || chars > MAX_FILTER_CHARS) {
-      chunks.push([quoted])
-      chars = quoted.length
-    } else {
-      last.push(quoted)
-    }
-  }
-  return chunks.map((chunk) => `id=in.(${chunk.join(',')})`)
+export function composePublicRows ({ anonKey, publicTables, onShown }: Pick<SupabaseAccessSettings, 'anonKey' | 'publicTables' | 'onShown'>): PublicRows {
+  // Who names some, or says that there is none, has said of all.
+  return createPublicRows({ anonKey, takesFirstLook: publicTables.length === 0, onShown, chunk: chunkIds, filterOf })
 }

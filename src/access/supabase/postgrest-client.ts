@@ -34,6 +34,8 @@ export interface PostgrestRows {
 export type ReadIds = (request: PostgrestRequest) => Promise<PostgrestRows | null>
 
 const MAX_BODY_BYTES = 512 * 1024
+/** The code of an answer that is longer than that. */
+export const TOO_MUCH = 'too_much'
 /** `invalid_text_representation` and `numeric_value_out_of_range`. */
 const UNFIT_CODES: ReadonlySet<unknown> = new Set(['22P02', '22003'])
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -59,7 +61,7 @@ export function createPostgrestClient ({ url, anonKey }: PostgrestClientOptions)
       // As text, since a large bigint would lose digits in JSON.
       const response = await fetch(`${base}${table.name}?select=id::text&${filter}`, { headers, signal, redirect: 'error' })
       const text = await readText(response, MAX_BODY_BYTES)
-      if (text === null) throw new AccessError('bad_answer', 'PostgREST sent too much')
+      if (text === null) throw new AccessError('bad_answer', 'PostgREST sent too much', { code: TOO_MUCH })
       const body = parseJson(text)
       return response.ok ? { ids: readRows(body), total: readTotal(response), denied: false } : readRefusal(response.status, body)
     } catch (error) {

@@ -37,10 +37,11 @@ async function checkPostgres (config: Config): Promise<Verdict[]> {
 
 /** Reads one id of each table with the anon key alone: no rows are a good answer, as the key is nobody's. */
 async function checkPostgrest (supabase: NonNullable<Config['access']['supabase']>, tables: readonly string[]): Promise<Verdict[]> {
-  const publicRows = composePublicRows({ ...supabase, onShown: () => {} }, createPostgrestClient(supabase))
+  const publicRows = composePublicRows({ ...supabase, onShown: () => {} })
+  const readIds = createPostgrestClient(supabase)
   return await Promise.all(tables.map(async (table) => {
     try {
-      const exposed = await publicRows.describe(parseQualifiedName(table), AbortSignal.timeout(TIMEOUT_MS))
+      const exposed = await publicRows.describe(parseQualifiedName(table), { readIds, signal: AbortSignal.timeout(TIMEOUT_MS) })
       return exposed === null || supabase.publicTables.includes(table) ? ok(PART, `PostgREST answers for ${table}`) : warn(PART, exposed)
     } catch (error) {
       if (!(error instanceof AccessError)) throw error

@@ -1,4 +1,5 @@
-import { ConfigError, loadConfig, unknownSettings } from '../../config/load-config.js'
+import { ConfigError } from '../../config/config-error.js'
+import { loadConfig, unknownSettings } from '../../config/load-config.js'
 import type { Config } from '../../config/config.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 

@@ -7,14 +7,13 @@ import { createHealthRoutes, type HealthRoutesDeps } from './health.js'
 import { createMetricsRoutes, type MetricsRoutesDeps } from './metrics.js'
 import { createOrderListRoutes, type OrderListRoutesDeps } from './order-lists.js'
 import type { OnAdminAction } from './orders.js'
-import { createPublishRoutes, type PublishEvent } from './publish.js'
+import { createPublishRoutes, type PublishRoutesDeps } from './publish.js'
 import { createRecheckRoutes } from './recheck.js'
 import { createRevocationRoutes, type RevocationRoutesDeps } from './revocations.js'
 
-export interface MainRoutesDeps {
+export interface MainRoutesDeps extends Pick<PublishRoutesDeps, 'publishing'> {
   /** The values of `PUBLISH_KEY`; none: unset. */
   readonly publishKeys: readonly string[]
-  readonly publishEvent: PublishEvent
   readonly onWrongSecret: OnWrongSecret
 }
 
@@ -30,8 +29,8 @@ export interface AdminRoutesDeps extends MainRoutesDeps, HealthRoutesDeps, Metri
  * Every route of the main port but those of dev mode. One whose secret is unset is left out, so that its path is answered,
  * counted and logged there as any other that does not exist.
  */
-export function createMainRoutes ({ publishKeys, publishEvent, onWrongSecret }: MainRoutesDeps): Route[] {
-  return publishKeys.length === 0 ? [] : createPublishRoutes({ publishEvent, secret: createSecret('publish', publishKeys, onWrongSecret) })
+export function createMainRoutes ({ publishKeys, publishing, onWrongSecret }: MainRoutesDeps): Route[] {
+  return publishKeys.length === 0 ? [] : createPublishRoutes({ publishing, secret: createSecret('publish', publishKeys, onWrongSecret) })
 }
 
 /** Every route of the admin port. */
@@ -45,6 +44,6 @@ export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
     ...createBanRoutes(forOperators),
     ...createOrderListRoutes(forOperators),
     ...createRecheckRoutes(forOperators),
-    ...createPublishRoutes({ publishEvent: deps.publishEvent, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
+    ...createPublishRoutes({ publishing: deps.publishing, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
   ]
 }

@@ -1,105 +1,116 @@
-import type { BusEvent } from '../../bus/bus.js'
-import { formatBusMessage } from '../../bus/bus-message.js'
-import { KINDS } from '../../kinds.js'
-import { orList } from '../../list-words.js'
-import { PublishedSchema } from '../answer-schemas.js'
-import { refusalAnswer, unavailableAnswer } from '../answers.js'
-import type { BodyBounds } from '../collect-body.js'
-import { createRoute, NOT_JSON } from '../create-route.js'
-import { describeRefusal } from '../describe-answer.js'
+import type { Publishing } from '../../bus/publishing.js'
+import type { Publication, Published } from '../../history/history.js'
+import { formatPosition } from '../../history/position.js'
 import { describeOperationFault, outcomeOfOperation } from '../../operation-fault.js'
-import { PublishBodySchema } from '../request-schemas.js'
-import { NO_INPUT, type ParsedBody, type Route } from '../route.js'
+import type { RefusalName } from '../../refusals.js'
+import { PublishAnswerSchema } from '../answer-schemas.js'
+import { unavailableAnswer, type Answer } from '../answers.js'
+import type { BodyBounds } from '../collect-body.js'
+import { createRoute } from '../create-route.js'
+import { describeRefusal } from '../describe-answer.js'
+import { PublishRequest, readPublications } from '../read-publications.js'
+import { MAX_PUBLICATIONS, PublishRequestSchema } from '../request-schemas.js'
+import { NO_INPUT, type Route } from '../route.js'
 import type { Secret } from '../secrets.js'
-import { createShape } from '../shape.js'
-import { JsonText } from '../../wire/json-text.js'
-import { isMembers, readMembers, type NoMembers } from '../../wire/read-members.js'
-
-/** Publishes one event to every process. Rejects when the bus cannot take it. */
-export type PublishEvent = (topic: string, event: BusEvent) => Promise<void>
+import type { Shape } from '../shape.js'
 
 export interface PublishRoutesDeps {
-  readonly publishEvent: PublishEvent
+  readonly publishing: Publishing
   readonly secret: Secret
 }
 
+/** What became of one event, as its publisher reads it. */
+interface Accepted { readonly accepted: true, readonly pos?: string, readonly duplicate?: true }
+interface NotAccepted { readonly accepted: false, readonly error: RefusalName, readonly message: string }
+/** `tried`: the store may have it, or has said no to this one event. */
+interface Outcome { readonly tried: boolean, readonly answer: Accepted | NotAccepted }
+
 const EVENT_BODY: BodyBounds = { maxBytes: 1_048_576, timeoutMs: 10_000 }
-const TOPICS = orList([...KINDS.map(({ kind }) => kind), 'user'].map(kind => `${kind}:<id>`))
-const PUBLISH_BODY = createShape(PublishBodySchema, `wanted: topic (${TOPICS}), event (a name of 1 to 128 characters) and data`)
-const FIELDS: ReadonlySet<string> = new Set(Object.keys(PublishBodySchema.properties))
-/** What is told of a body that has no members. */
-const FAULTS: Readonly<Record<NoMembers, string>> = {
-  not_utf8: NOT_JSON, not_json: NOT_JSON, wrong_shape: PUBLISH_BODY.wanted, too_deep: 'the event is nested too deeply'
-}
 const NOT_DELIVERED = 'the event was not delivered'
-const MAY_BE_DELIVERED = 'the event may have been delivered, and publishing it again may deliver it twice'
-const BUS_AWAY = unavailableAnswer(`Redis cannot do it now: it does not answer in time; ${MAY_BE_DELIVERED}`)
+const MAY_BE_DELIVERED = 'the event may have been delivered'
+const ASK_AGAIN = `${MAY_BE_DELIVERED}: ask again with the same id, and it is published once`
+const GIVE_AN_ID = `${MAY_BE_DELIVERED}, and publishing it again may deliver it twice: give events an id, and ask again with the same one`
+const MAY_COME_TWICE = `${MAY_BE_DELIVERED}, and publishing it again may deliver it twice`
+const BUS_AWAY = unavailableAnswer(`Redis cannot do it now: it does not answer in time; ${ASK_AGAIN}`)
+
+/** Each entry of a list is judged where it is read, so that one of another shape is answered by itself. */
+const BODY: Shape<PublishRequest> = {
+  schema: PublishRequestSchema, wanted: '', fits: (value): value is PublishRequest => value instanceof PublishRequest
+}
 
 /** Why an event was not taken, and whether clients may have it all the same. */
-function describeUnpublished (error: unknown): string {
-  return `${describeOperationFault(error)}; ${outcomeOfOperation(error) === 'unknown' ? MAY_BE_DELIVERED : NOT_DELIVERED}`
+function describeUnpublished (error: unknown, { id }: Publication, knowsIds: boolean): string {
+  const again = !knowsIds ? MAY_COME_TWICE : id === null ? GIVE_AN_ID : ASK_AGAIN
+  return `${describeOperationFault(error)}; ${outcomeOfOperation(error) === 'unknown' ? again : NOT_DELIVERED}`
 }
 
-/** Reads what is to be published: its data stays as it was written. Of duplicate names the last counts, as with `JSON.parse`. */
-function parsePublication (text: string): ParsedBody {
-  const members = readMembers(Buffer.from(text), FIELDS)
-  if (!isMembers(members)) return { ok: false, fault: FAULTS[members] }
-  const body = [...members.known].map(([name, json]) => [name, name === 'data' ? JsonText.ofChecked(json) : JSON.parse(json.toString())])
-  return { ok: true, value: Object.fromEntries(body) }
+function tellPublished (published: Published | null): Accepted {
+  if (published === null) return { accepted: true }
+  return { accepted: true, pos: formatPosition(published), ...(published.isDuplicate ? { duplicate: true } : {}) }
 }
 
-/** A percent-encoded octet: an id that really has one is told from a mistake in Redis only, where every id is encoded. */
-const ENCODED = /%[0-9A-Fa-f]{2}/
+/** Publishes all that can be, and tells what became of each, in the order of the request. Never rejects. */
+async function publishAll (publishing: Publishing, { entries }: PublishRequest): Promise<Outcome[]> {
+  const publications = entries.filter((entry): entry is Publication => !('fault' in entry))
+  const settled = await settle(publishing, publications)
+  let next = 0
+  return entries.map((entry): Outcome => {
+    if ('fault' in entry) return { tried: false, answer: { accepted: false, error: 'bad_request', message: entry.fault } }
+    const result = settled[next++] ?? NO_OUTCOME
+    if (result.status === 'fulfilled') return { tried: true, answer: tellPublished(result.value) }
+    const message = describeUnpublished(result.reason, entry, publishing.knowsIds)
+    return { tried: outcomeOfOperation(result.reason) !== 'undone', answer: { accepted: false, error: 'unavailable', message } }
+  })
+}
 
-/** The topic as it should have been written, when its id is percent-encoded. */
-function findPlainForm (topic: string): string | null {
-  if (!ENCODED.test(topic)) return null
+const NO_OUTCOME: PromiseSettledResult<never> = { status: 'rejected', reason: new TypeError('a publication has no outcome') }
+
+/** What fails as a whole has failed for each. */
+async function settle (publishing: Publishing, publications: readonly Publication[]): ReturnType<Publishing['publish']> {
+  if (publications.length === 0) return []
   try {
-    return decodeURIComponent(topic)
-  } catch {
-    return '<kind>:<id>'
+    return await publishing.publish(publications)
+  } catch (reason) {
+    return publications.map(() => ({ status: 'rejected', reason }))
   }
 }
 
-/** Why the bus does not take an event of the right shape; null: it does. */
-function findFault (event: BusEvent): string | null {
-  try {
-    formatBusMessage(event)
-    return null
-  } catch (error) {
-    return error instanceof Error ? error.message : 'not an event'
-  }
+/** 202 with an answer for each; 503 where the store could be asked for none of those that could be published. */
+function answerAll (outcomes: readonly Outcome[]): Answer {
+  const isAway = ({ answer }: Outcome): boolean => !answer.accepted && answer.error === 'unavailable'
+  const first = outcomes.find(isAway)?.answer
+  const isTried = first === undefined || first.accepted || outcomes.some(({ tried }) => tried)
+  return isTried ? { status: 202, body: outcomes.map(({ answer }) => answer) } : unavailableAnswer(first.message)
 }
 
-/** What back ends ask: 202 once the bus has the event. */
-export function createPublishRoutes ({ publishEvent, secret }: PublishRoutesDeps): Route[] {
+/** A body of one event is read only where it can be published, so what fails is the store. */
+function answerOne (outcomes: readonly Outcome[]): Answer {
+  const [outcome] = outcomes
+  if (outcome === undefined || outcome.answer.accepted) return { status: 202, body: outcome?.answer }
+  return unavailableAnswer(outcome.answer.message)
+}
+
+/** What back ends ask: 202 once the event is published. */
+export function createPublishRoutes ({ publishing, secret }: PublishRoutesDeps): Route[] {
   return [createRoute({
     ...NO_INPUT,
     method: 'POST',
     path: '/v1/publish',
     secret,
-    body: { bounds: EVENT_BODY, parse: parsePublication, shape: PUBLISH_BODY },
+    body: { bounds: EVENT_BODY, parse: readPublications, shape: BODY },
     tag: 'back ends',
-    summary: 'Publish one event to all that listen to a topic',
-    description: 'On the main and on the admin port. The key is checked before the body is read; the body may have 1 MiB. `data` reaches the clients byte for byte. The topic\'s id is written as it is: one that is percent-encoded is refused.',
+    summary: 'Publish events to all that listen to their topics',
+    description: `On the main and on the admin port: one event, or an array of up to ${MAX_PUBLICATIONS}. The key is checked before the body is read; the body may have 1 MiB. \`data\` reaches the clients byte for byte. The topic's id is written as it is: one that is percent-encoded is refused. The events of one topic keep their order. In an array each event has an answer of its own, also one that does not fit: only an array that is empty, too long or no JSON is refused as a whole.`,
     answers: {
-      202: { description: 'The bus has it.', schema: PublishedSchema },
+      202: { description: 'One event: it is published. An array: what became of each.', schema: PublishAnswerSchema },
       503: describeRefusal(
-        `Redis did not say that it has it, and the message says why. It ends with \`${NOT_DELIVERED}\`: try again; or, where the answer was lost, with \`${MAY_BE_DELIVERED}\`: try again where that does no harm, or with an id in \`data\` by which clients know it again.`,
+        `The event was not published, or of an array none could be tried, and the message says why. It ends with \`${NOT_DELIVERED}\`: try again; or, where the answer was lost, with \`${MAY_BE_DELIVERED}\`: ask again with the same id.`,
         BUS_AWAY
       )
     },
-    async handle ({ body: { topic, event, data } }) {
-      const plain = findPlainForm(topic)
-      if (plain !== null) return refusalAnswer('bad_request', `the topic's id is not percent-encoded here: if ${plain} is meant, write that; an id that itself holds % and two hex digits is published to by Redis only`)
-      const fault = findFault({ event, data })
-      if (fault !== null) return refusalAnswer('bad_request', fault)
-      try {
-        await publishEvent(topic, { event, data })
-      } catch (error) {
-        return unavailableAnswer(describeUnpublished(error))
-      }
-      return { status: 202, body: { accepted: true } }
+    async handle ({ body }) {
+      const outcomes = await publishAll(publishing, body)
+      return body.isList ? answerAll(outcomes) : answerOne(outcomes)
     }
   })]
 }

@@ -40,7 +40,7 @@ export interface GuardedLimiterOptions {
 export interface GuardedLimiter extends Limiter {
   /** True while the policy decides. */
   isDegraded (): boolean
-  /** Begins an outage before the first call: Redis was not reached at the start. */
+  /** Begins an outage without a call that failed: Redis was not reached, at the start or by a heartbeat. */
   noteAway (): void
   /** The connection was lost and is there again, perhaps between two calls: Redis may have come back empty. */
   noteReconnected (): void

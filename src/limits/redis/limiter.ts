@@ -1,3 +1,4 @@
+import type { TopicReading } from './admit-calls.js'
 import { createGrantCalls } from './grant-calls.js'
 import { createLimitKeys, createNodeKeys } from '../../redis/keys.js'
 import { createLeaseCalls } from './lease-calls.js'
@@ -14,6 +15,8 @@ export interface RedisLimiterOptions {
   readonly callTimeoutMs?: number
   /** Where the leases' records are kept; absent or null: they are not. */
   readonly records?: RecordOptions | null
+  /** How users' own topics are read beside the limits; absent or null: they are not. */
+  readonly history?: TopicReading | null
   /** Called with what went wrong where no caller is told: releases, settlements, records. What says that Redis is away may be among it. */
   readonly onFailure?: (error: unknown) => void
 }
@@ -49,7 +52,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   const leases = createLeaseCalls({ run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records, onFailure })
   const grants = createGrantCalls({ run, keys, settings, perCall: oneKeyPerCall ? 1 : MAX_ITEMS_PER_CALL, onFailure })
 
-  const queueOptions = { run, keys, settings, leases, records, puts, repeats, onFailure }
+  const queueOptions = { run, keys, settings, leases, records, history: options.history ?? null, puts, repeats, onFailure }
   const queue = oneKeyPerCall ? createSeparateQueue(queueOptions) : createJointQueue(queueOptions)
 
   return {

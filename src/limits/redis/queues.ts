@@ -7,7 +7,7 @@ import type { RecordCalls } from './record-calls.js'
 import { split } from '../../collections/split.js'
 import { createBatchQueue, type BatchQueue, type Batch } from './batch-queue.js'
 
-export interface QueueOptions extends Pick<AdmitCallOptions, 'run' | 'keys' | 'settings' | 'onFailure'> {
+export interface QueueOptions extends Pick<AdmitCallOptions, 'run' | 'keys' | 'settings' | 'history' | 'onFailure'> {
   readonly leases: LeaseCalls
   readonly records: RecordCalls | null
   /** The calls under way that may put leases or records back; those that keep records join them. */

@@ -3,6 +3,8 @@ import { REFUSALS, type RefusalName } from '../../refusals.js'
 export type UpgradeOutcome = 'accepted' | 'refused' | 'aborted'
 export type MessageDirection = 'in' | 'out'
 export type CountedLimit = 'ip' | 'user' | 'message'
+/** What became of a position that a client named: all that came after it was given, or it was not there any more. */
+export type RecoveryOutcome = 'recovered' | 'lost'
 export type LimitDecision = 'allowed' | 'refused' | 'would_refuse'
 
 /** What a close with a code that is not ours counts as, so that clients cannot make labels. */
@@ -20,6 +22,13 @@ export interface Counters {
   descriptorShortages: number
   readonly refusals: Record<RefusalName, number>
   readonly messages: Record<MessageDirection, number>
+  readonly recoveries: Record<RecoveryOutcome, number>
+  /** Topics of connections of which a gap was told. */
+  gaps: number
+  /** Calls for events that came before. */
+  historyReads: number
+  /** Topics whose history could not be read, each time that it was tried. */
+  historyUnreadable: number
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
   /** By command of Redis; only commands that the gateway uses, so clients cannot make labels. */
   readonly redisDenied: Map<string, number>
@@ -38,6 +47,10 @@ export function createCounters (): Counters {
     descriptorShortages: 0,
     refusals,
     messages: { in: 0, out: 0 },
+    recoveries: { recovered: 0, lost: 0 },
+    gaps: 0,
+    historyReads: 0,
+    historyUnreadable: 0,
     redisDenied: new Map(),
     limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },
     closes: new Map([...codes.map(String), OTHER_CODE].map((code) => [code, 0]))

@@ -43,6 +43,12 @@ function registerConnections (registry: Registry, counters: Counters, sources: M
 function registerTraffic (registry: Registry, counters: Counters): void {
   registerCounter(registry, 'portcullis_messages_total', 'Data messages by direction.', ['direction'],
     () => Object.entries(counters.messages).map(([direction, count]) => [{ direction }, count]))
+  registerCounter(registry, 'portcullis_recoveries_total', 'Positions that clients named, by what became of them.', ['outcome'],
+    () => Object.entries(counters.recoveries).map(([outcome, count]) => [{ outcome }, count]))
+  registerCounter(registry, 'portcullis_gaps_total', 'Topics of connections of which a gap was told.', [], () => [[{}, counters.gaps]])
+  registerCounter(registry, 'portcullis_history_reads_total', 'Calls for events that came before.', [], () => [[{}, counters.historyReads]])
+  registerCounter(registry, 'portcullis_history_unreadable_total', 'Topics whose history could not be read, each time that it was tried.', [],
+    () => [[{}, counters.historyUnreadable]])
   registerCounter(registry, 'portcullis_limit_decisions_total', 'Decisions of the rate limits.', ['limit', 'decision'],
     () => Object.entries(counters.limits).flatMap(([limit, decisions]) =>
       Object.entries(decisions).map(([decision, count]): Sample => [{ limit, decision }, count])))

@@ -1,7 +1,7 @@
 import { Histogram, Registry } from '#prom-client'
 import type { RefusalName } from '../../refusals.js'
 import {
-  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type UpgradeOutcome
+  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type UpgradeOutcome
 } from './counters.js'
 import { registerMetrics, type MetricSources } from './exposition.js'
 import { nodeMetrics } from './node-metrics.js'
@@ -23,6 +23,14 @@ export interface Metrics {
   /** `count` more messages: 1 or more. */
   message (direction: MessageDirection, count: number): void
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
+  /** A client named a position in a topic. */
+  recovery (outcome: RecoveryOutcome): void
+  /** A connection was told that events of `topics` topics may be missing: 1 or more. */
+  gap (topics: number): void
+  /** Events that came before were read from the store, in one call. */
+  historyRead (): void
+  /** The history of one topic could not be read. */
+  historyUnreadable (): void
   /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses. */
   redisDenied (command: string, count: number): void
   /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
@@ -60,6 +68,10 @@ export function createMetrics (): Metrics {
     closed (code) { countClose(counters, code) },
     message (direction, count) { counters.messages[direction] += count },
     limitDecision (limit, decision) { counters.limits[limit][decision]++ },
+    recovery (outcome) { counters.recoveries[outcome]++ },
+    gap (topics) { counters.gaps += topics },
+    historyRead () { counters.historyReads++ },
+    historyUnreadable () { counters.historyUnreadable++ },
     redisDenied (command, count) { counters.redisDenied.set(command, (counters.redisDenied.get(command) ?? 0) + count) },
     start (sources) { registerMetrics(registry, counters, sources) },
     async render () {

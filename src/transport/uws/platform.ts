@@ -4,8 +4,8 @@ import type { Binding } from './binding.js'
 export const TESTED_NODES: Readonly<Record<Binding['name'], readonly number[]>> = { current: [22, 24], older: [20] }
 
 /** What the older binding can't do, for operators: it is for development on a distribution whose C library is too old. */
-export const OLDER_LACKS = 'the older binding is for development: it closes requests with a head over 4 KB in several reads, with more than ' +
-  '44 headers, or malformed, without an answer, and does not tell of published events that it drops for a slow client; ' +
+export const OLDER_LACKS = 'the older binding is for development: it does not answer requests with a head over 4 KB in several reads, with more ' +
+  'than 48 headers, or malformed ones, and does not tell of published events that it drops for a slow client; ' +
   'run Node 22 or 24 on glibc 2.38 or newer'
 
 /** The C library's name and version. It is in a report that Node makes, where only glibc is named. */

@@ -46,6 +46,17 @@ export class UwsSocket implements Socket {
   bufferedBytes (): number { return this.ws === null ? 0 : this.ws.getBufferedAmount() }
   end (code: number, reason: string): void { this.ws?.end(code, reason) }
   ping (): void { this.ws?.ping() }
+
+  together (work: () => void): void {
+    if (this.ws === null) return work()
+    let fault: { readonly error: unknown } | null = null
+    // Nothing may be thrown into the native layer.
+    this.ws.cork(() => {
+      try { work() } catch (error) { fault = { error } }
+    })
+    if (fault !== null) throw (fault as { readonly error: unknown }).error
+  }
+
   terminate (): void { this.ws?.close() }
   subscribe (topic: string): void { this.ws?.subscribe(topic) }
   unsubscribe (topic: string): void { this.ws?.unsubscribe(topic) }

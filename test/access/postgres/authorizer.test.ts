@@ -134,6 +134,19 @@ t.test('more than a connection may have is listed up to one more', async (t) => 
   t.same((await ask(authorizer, identityOf('alice'), { agents: thousand, tasks: [] })).agents, thousand.slice(0, 501))
 })
 
+t.test('rows of others whose ids nobody can ask for crowd nobody out of a list', async (t) => {
+  const owner = openAdmin(t)
+  await owner.unsafe("create collation public.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+  for (const [name, type] of [['plain', 'text'], ['sized', 'varchar(1000)'], ['caseless', 'text collate public.any_case']] as const) {
+    await owner.unsafe(`
+      create table public.${name} (id ${type}); alter table public.${name} enable row level security;
+      create policy everybody on public.${name} for select to authenticated using (true); grant select on public.${name} to authenticated;
+      insert into public.${name} select ' ' || generate_series(1, 2000); insert into public.${name} values ('a.b'), ('C:d')`)
+    const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: `public.${name}` } })
+    t.same((await ask(authorizer, identityOf('alice'), { agents: '*', tasks: [] })).agents.toSorted(), ['C:d', 'a.b'], name)
+  }
+})
+
 t.test('hundreds of interleaved checks on two connections never cross', async (t) => {
   const authorizer = createAuthorizer(t, { checkTimeoutMs: 120_000 })
   const expected: Readonly<Record<string, Visible>> = {

@@ -22,11 +22,26 @@ await owner.unsafe(`
   create table public.open (id uuid primary key); grant select on public.shown, public.open to authenticated;
   insert into public.open values ('${BOBS}');
   create role keeper; create role seer nologin bypassrls`)
+// What a policy reads on other ways: a view as its user, one as an owner who is under row security himself, a function of SQL's own form.
+await owner.unsafe(`
+  create role clerk in role authenticated;
+  create table public.rooms (id uuid); create table public.keys (id uuid); create table public.notes (id uuid);
+  alter table public.rooms enable row level security; alter table public.keys enable row level security; alter table public.notes enable row level security;
+  create policy clerks on public.rooms for select to clerk using ((select count(*) from public.keys) >= 0);
+  grant select on public.rooms, public.keys, public.notes to authenticated;
+  create view public.by_invoker with (security_invoker = true) as select id from public.projects;
+  create view public.by_clerk as select id from public.rooms; alter view public.by_clerk owner to clerk;
+  grant select on public.by_invoker, public.by_clerk to authenticated;
+  create function app.noted () returns boolean language sql stable begin atomic select (select count(*) from public.notes) >= 0; end;
+  create policy ways on public.agents as restrictive for select
+    using (exists (select from public.by_invoker v where v.id = agents.project_id) and (select count(*) from public.by_clerk) >= 0 and app.noted())`)
 
 interface Watched {
   readonly authorizer: PostgresAuthorizer
   /** What was told, in order: reasons, or null when it is safe again. */
   readonly told: Array<readonly string[] | null>
+  /** What operators were to look at, in order. */
+  readonly noted: string[]
   advance (ms: number): void
   /** Which of the agents a user sees; of alice's and bob's unless others are named. */
   seen (user?: string, fresh?: boolean, agents?: readonly string[]): Promise<readonly string[]>
@@ -35,8 +50,15 @@ interface Watched {
 async function watch (t: Test, relation = 'public.shown'): Promise<Watched> {
   let nowMs = 0
   const told: Array<readonly string[] | null> = []
+  const noted: string[] = []
   const authorizer = createPostgresAuthorizer({
-    url: server.url('portcullis_login', database), role: 'authenticated', relations: { agents: relation, tasks: 'public.tasks' }, poolSize: 1, checkTimeoutMs: 60_000, cacheMs: 5000
+    url: server.url('portcullis_login', database),
+    role: 'authenticated',
+    relations: { agents: relation, tasks: 'public.tasks' },
+    poolSize: 1,
+    checkTimeoutMs: 60_000,
+    cacheMs: 5000,
+    onNote: (sentence) => { noted.push(sentence) }
   }, { now: () => nowMs })
   t.teardown(() => authorizer.close())
   authorizer.watchSafety?.((reasons) => { told.push(reasons) })
@@ -44,13 +66,28 @@ async function watch (t: Test, relation = 'public.shown'): Promise<Watched> {
   return {
     authorizer,
     told,
+    noted,
     advance: (ms) => { nowMs += ms },
     seen: async (user = 'alice', fresh = false, agents = [MINE, BOBS]) =>
       (await authorizer.visible(identityOf(user), 'unused', { agents, tasks: [] }, { fresh })).agents
   }
 }
 
-/** What makes it unsafe under a running gateway, how that is taken back, and the reason that is told. */
+/** What makes that which policies read unsafe under a running gateway, how it is taken back, and the reason that is told. */
+const ON_OTHER_WAYS: ReadonlyArray<readonly [string, string, RegExp]> = [
+  ['alter view public.by_invoker set (security_invoker = false)', 'alter view public.by_invoker set (security_invoker = true)',
+    /row level security does not hold any more for what the view public\.by_invoker shows, which a policy reads/],
+  ['alter view public.by_clerk owner to postgres', 'alter view public.by_clerk owner to clerk', /any more for what the view public\.by_clerk shows/],
+  ['alter role clerk bypassrls', 'alter role clerk nobypassrls', /any more for what the view public\.by_clerk shows/],
+  ['alter table public.rooms disable row level security', 'alter table public.rooms enable row level security', /any more for what the view public\.by_clerk shows/],
+  ['alter table public.keys disable row level security', 'alter table public.keys enable row level security', /any more on public\.keys, which a policy reads as clerk/],
+  ['alter table public.notes disable row level security', 'alter table public.notes enable row level security', /any more on public\.notes, which a policy reads/],
+  ['alter function app.noted security definer', 'alter function app.noted security invoker', /any more for what the function app\.noted reads as its owner/],
+  ['alter table public.projects rename to plans; alter table public.plans disable row level security',
+    'alter table public.plans enable row level security; alter table public.plans rename to projects', /any more on public\.plans, which a policy reads/]
+]
+
+/** What makes it unsafe in any other way, and the same. */
 const CHANGES: ReadonlyArray<readonly [string, string, RegExp]> = [
   ['alter table public.agents disable row level security', 'alter table public.agents enable row level security', /row level security is off on public\.agents/],
   ['alter table public.tasks disable row level security', 'alter table public.tasks enable row level security', /row level security is off on public\.tasks/],
@@ -74,7 +111,7 @@ const CHANGES: ReadonlyArray<readonly [string, string, RegExp]> = [
 
 t.test('what makes the database safe is read with each check: when it ends, nothing is given, nor from memory; it comes back by itself', async (t) => {
   const wrong: unknown[] = []
-  for (const [change, undo, reason] of CHANGES) {
+  for (const [change, undo, reason] of [...CHANGES, ...ON_OTHER_WAYS]) {
     await t.test(change, async (t) => {
       const { told, advance, seen } = await watch(t)
       t.same(await seen(), [MINE])
@@ -105,6 +142,8 @@ const IN_ITS_MIDST: ReadonlyArray<readonly [string, string, string?]> = [
   ['grant owns_tasks to authenticated', 'revoke owns_tasks from authenticated'],
   ['revoke owns_tasks from authenticated', 'select', 'grant owns_tasks to authenticated'],
   ...CHANGES.map(([change, undo]) => [change, undo] as const),
+  ['alter view public.by_clerk owner to postgres', 'alter view public.by_clerk owner to clerk'],
+  ['alter function app.noted security definer', 'alter function app.noted security invoker'],
   ['alter policy tenant on public.projects using (true)', 'alter policy tenant on public.projects using (exists (select from public.organizations o where o.id = projects.organization_id))']
 ]
 
@@ -147,6 +186,29 @@ t.test('an inspection judges the very state that its fingerprint names, whatever
     }
   }
   t.same(wrong, [])
+})
+
+t.test('a policy that comes to rest on what is not under row security is told when that begins, as at a start, and ends nothing', async (t) => {
+  const [{ using } = { using: '' }] = await owner`select pg_get_expr(polqual, polrelid) as using from pg_policy where polname = 'ways'`
+  await owner.unsafe(`create role auditors;
+    create policy audits on public.agents for select to auditors using (false and (select count(*) from public.open) >= 0)`)
+  const WAYS = [
+    [`alter policy ways on public.agents using (${String(using)} and (select count(*) from public.open) >= 0)`, `alter policy ways on public.agents using (${String(using)})`],
+    ['grant auditors to authenticated', 'revoke auditors from authenticated']
+  ] as const
+  t.teardown(() => owner.unsafe(`drop policy audits on public.agents; drop role auditors; ${WAYS[0][1]}`).then(() => {}))
+  for (const [change, undo] of WAYS) {
+    const { told, noted, seen } = await watch(t)
+    for (let round = 1; round <= 2; round++) {
+      await owner.unsafe(change)
+      for (let check = 0; check < 3; check++) t.same(await seen('alice', true), [MINE])
+      t.equal(noted.length, round, change)
+      await owner.unsafe(undo)
+      t.same(await seen('alice', true), [MINE])
+    }
+    t.match(noted, Array.from({ length: 2 }, () => /^row level security does not hold on public\.open, which a policy reads/))
+    t.same(told, [])
+  }
 })
 
 t.test('what does not make it unsafe is looked at and goes on, over the same connection', async (t) => {

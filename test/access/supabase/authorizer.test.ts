@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createSigner } from 'fast-jwt'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
@@ -152,6 +155,66 @@ t.test('a list is never cut where the project returns fewer rows than were asked
   for (const [rows, listed] of [[0, 0], [1, 1], [400, 400], [1000, 1000], [1001, 1001], [3000, 1001]]) {
     const { agents } = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] }, claims: { rows } })
     t.equal(new Set(agents).size, listed)
+  }
+})
+
+t.test('rows of others whose ids nobody can ask for cost nobody anything: long ones, one of a megabyte, a thousand that come first', async (t) => {
+  await owner.unsafe(`
+    create table public.shared (id text); alter table public.shared enable row level security;
+    create policy everybody on public.shared for select to authenticated using (true);
+    grant select on public.shared to authenticated; insert into public.shared values ('z1'), ('z2')`)
+  const authorizer = await startAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.shared' } })
+  const wrong: unknown[] = []
+  for (const odd of ["repeat('L', 129)", "repeat('L', 20000)", "repeat('L', 1000000)", "' ' || generate_series(1, 1001)"]) {
+    await owner.unsafe(`insert into public.shared select ${odd}`)
+    const seen = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] } }).then(({ agents }) => agents.join(), String)
+    if (seen !== 'z1,z2') wrong.push([odd, seen.slice(0, 100)])
+    await owner.unsafe("delete from public.shared where id not like 'z%'")
+  }
+  t.same(wrong, [])
+})
+
+/** Hands requests on, those of the anon key in fours; of `expected` of them the last ones as they come. */
+async function startInFours (t: Test, expected: number): Promise<{ url: string, mostOpen: () => number, asked: () => number }> {
+  let [open, most, asked] = [0, 0, 0]
+  const held: Array<() => void> = []
+  const server = createServer((request, response) => {
+    const pass = (): void => {
+      const headers = Object.fromEntries(['accept-profile', 'apikey', 'authorization', 'prefer'].flatMap(name => request.headers[name] === undefined ? [] : [[name, String(request.headers[name])]]))
+      void fetch(`${api.url}${request.url}`, { headers }).then(async (answer) => {
+        const body = await answer.text()
+        open--
+        response.writeHead(answer.status, { 'content-range': answer.headers.get('content-range') ?? '*/*' }).end(body)
+      })
+    }
+    most = Math.max(most, ++open)
+    if (request.headers.authorization !== `Bearer ${api.anonKey}`) return pass()
+    asked++
+    held.push(pass)
+    if (held.length === 4 || asked === expected) for (const release of held.splice(0)) release()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, mostOpen: () => most, asked: () => asked }
+}
+
+t.test('what a user sees of a long list is judged by few requests, four at a time, and one that is public costs no more', async (t) => {
+  await owner.unsafe(`
+    create role anon nologin; grant anon to portcullis_login; grant usage on schema public to anon;
+    create table public.many (id uuid primary key, is_public boolean not null default false); alter table public.many enable row level security;
+    create policy everybody on public.many for select to authenticated using (true); create policy shown on public.many for select to anon using (is_public);
+    grant select on public.many to authenticated, anon; insert into public.many select gen_random_uuid() from generate_series(1, 1000)`)
+  t.teardown(() => owner.unsafe('drop owned by anon; drop role anon').then(() => {}, () => {}))
+  for (const shown of [0, 1]) {
+    if (shown === 1) await owner.unsafe('update public.many set is_public = true where id = (select id from public.many limit 1)')
+    const way = await startInFours(t, 10)
+    const authorizer = createAuthorizer(t, { url: way.url, relations: { ...RELATIONS, agents: 'public.many' }, publicTables: ['none'] })
+    const { agents } = await ask(authorizer, { user: 'alice', asked: { agents: '*', tasks: [] } })
+    t.same([agents.length, way.asked(), way.mostOpen()], [1000 - shown, 10, 4])
   }
 })
 

@@ -168,6 +168,102 @@ t.test('a key that PostgREST or the database itself refuses sees nothing, and th
   t.same(told, [])
 })
 
+t.test('a key that loses its rights under a running gateway is told, and again when it loses them anew: the rows are not judged meanwhile', async (t) => {
+  const refusal = { status: 401, body: '{"code":"PGRST303"}' }
+  const WAYS: ReadonlyArray<readonly [() => unknown, () => unknown, readonly RegExp[]]> = [
+    [async () => await owner.unsafe('revoke select (id) on public.agents from anon'), async () => await owner.unsafe('grant select (id) on public.agents to anon'),
+      [/^the anon key may not read public\.agents: .* stays unseen \(PostgREST answered 42501\); grant select \(id\) on public\.agents to anon/]],
+    [() => { api.answerAnonWith(refusal) }, () => { api.answerAnonWith(null) },
+      [/^the anon key may not read public\.agents: .* \(PostgREST answered 401 PGRST303\); give SUPABASE_ANON_KEY a key/, /^the anon key may not read public\.tasks: /]]
+  ]
+  for (const [lose, regain, sentences] of WAYS) {
+    const { authorizer, told, ended, seen } = watch(t)
+    t.same(await authorizer.start(), [])
+    for (let round = 1; round <= 2; round++) {
+      await lose()
+      t.same([await seen('alice'), await seen('bob', 'listed'), await seen('alice')], [ALICE, BOB, ALICE])
+      t.match(told.toSorted(), Array.from({ length: round }, () => sentences).flat().toSorted((a, b) => a.source.localeCompare(b.source)))
+      t.equal(told.length, round * sentences.length)
+      await regain()
+      t.equal(await seen('alice'), ALICE)
+    }
+    await owner.unsafe('alter table public.agents disable row level security')
+    t.equal(await seen('alice'), 'a:f1 a:f2', 'who may ask again judges again')
+    await owner.unsafe('alter table public.agents enable row level security')
+    t.same(ended, [])
+  }
+})
+
+/** Makes a policy fail for whoever is no user, with this SQLSTATE. */
+async function raiseForAnon (t: Test, sqlstate: string): Promise<void> {
+  await owner.unsafe(`create function public.demand_user () returns boolean language plpgsql as $$ begin
+      if coalesce(current_setting('request.jwt.claims', true)::json ->> 'sub', '') = '' then raise exception 'no user' using errcode = '${sqlstate}'; end if;
+      return true; end $$;
+    create policy demands on public.agents as restrictive for select using (public.demand_user()); create policy everybody on public.agents for select to anon using (true)`)
+  t.teardown(() => owner.unsafe('drop policy demands on public.agents; drop policy everybody on public.agents; drop function public.demand_user').then(() => {}))
+}
+
+t.test('a first look that fails is told, and makes nothing public: what the key sees later is given to nobody', async (t) => {
+  const [started, later] = [watch(t), watch(t)]
+  await raiseForAnon(t, 'P0001')
+  const unclear = /^PostgREST answered 400 P0001 to the anon key about public\.agents, .* stays unseen; rows are given all the same until/
+  t.match(await started.authorizer.start(), [unclear])
+  for (let check = 0; check < 2; check++) {
+    for (const { seen } of [started, later]) t.same([await seen('alice'), await seen('bob', 'listed')], [ALICE, BOB])
+  }
+  t.match([started.told, later.told], [[], [unclear]])
+  t.equal(later.told.length, 1)
+  await owner.unsafe('alter table public.agents disable row level security')
+  for (const { seen, told, authorizer } of [started, later]) {
+    t.same([await seen('alice'), await seen('bob')], ['a:f1 a:f2', 'b:f1'])
+    t.match(told.at(-1), /^the anon key alone sees rows of public\.agents: .* given to nobody/)
+    t.match(await authorizer.start(), [/given to nobody/])
+  }
+})
+
+t.test('what one table shows at the start is told also where there is no answer about another', async (t) => {
+  const { authorizer, told } = watch(t)
+  await raiseForAnon(t, 'XX000')
+  await owner.unsafe('alter table public.tasks disable row level security')
+  await t.rejects(authorizer.start(), { code: '500 XX000', answered: false })
+  t.match(told, [/^the anon key alone sees rows of public\.tasks: .* they are given all the same/])
+  t.equal(told.length, 1)
+})
+
+t.test('a table that was public at the first look is private once a look has shown no row; with `none` it is so from the start', async (t) => {
+  const [first, strict] = [watch(t), watch(t, { publicTables: ['none'] })]
+  await owner.unsafe('alter table public.agents disable row level security')
+  t.match(await first.authorizer.start(), [/^the anon key alone sees rows of public\.agents: .* given all the same.*SUPABASE_PUBLIC_TABLES \(`none`: none is\)/])
+  t.match(await strict.authorizer.start(), [/^the anon key alone sees rows of public\.agents: .* given to nobody/])
+  t.same([await first.seen('alice'), await strict.seen('alice')], [`${ALICE} b:a1`, 'a:f1 a:f2'])
+  // The key itself is refused for a while: that says nothing of the table.
+  api.answerAnonWith({ status: 401, body: '{"code":"PGRST303"}' })
+  t.equal(await first.seen('alice'), `${ALICE} b:a1`)
+  api.answerAnonWith(null)
+  t.equal(await first.seen('alice'), `${ALICE} b:a1`)
+  t.match(first.told, [/may not read public\.agents/, /may not read public\.tasks/, /given all the same/])
+  for (let round = 0; round < 2; round++) {
+    await owner.unsafe('alter table public.agents enable row level security')
+    t.same([await first.seen('alice'), await strict.seen('alice')], [ALICE, ALICE])
+    await owner.unsafe('alter table public.agents disable row level security')
+    first.told.length = 0
+    t.same([await first.seen('alice'), await strict.seen('alice')], ['a:f1 a:f2', 'a:f1 a:f2'])
+    t.match(first.told, [/given to nobody/])
+  }
+})
+
+t.test('an answer that is not clear any more is told once, beside the refusals', async (t) => {
+  const { authorizer, told, seen } = watch(t)
+  await authorizer.start()
+  for (let round = 1; round <= 2; round++) {
+    api.answerAnonWith({ status: 403, body: '<html>challenge</html>' })
+    for (let check = 0; check < 2; check++) await t.rejects(seen('bob'), { message: 'PostgREST answered 403' })
+    api.answerAnonWith(null)
+    t.equal(await seen('bob'), BOB)
+    t.match(told, Array.from({ length: round }, () => /^PostgREST answered 403 to the anon key about public\.(?:agents|tasks), .*given to nobody until/))
+  }
+})
+
 t.test('no row slips through where a project returns fewer rows than match', async (t) => {
   const narrow = await startPostgrest(t, { databaseUrl: server.url('portcullis_login', sample), key: KEY, maxRows: 1 })
   const { seen } = watch(t, { url: narrow.url })

@@ -57,7 +57,7 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
 /** Reads a body of at most 100 bytes and gives it back. */
 const readAll = (timeoutMs = 60_000): Route['serve'] => async ({ readBody }) => {
   const reading = await readBody({ maxBytes: 100, timeoutMs })
-  return reading.ok ? text(reading.text) : reading.answer
+  return reading.ok ? text(reading.bytes.toString()) : reading.answer
 }
 
 async function post (t: Test, port: number, headers: string, body = ''): Promise<RawSocket> {

@@ -1,13 +1,14 @@
 -- Gives leases back, then decides upgrade attempts: the address's window first, then the user's slots; keeps the records of
 -- the leases that were taken.
 --
--- Fixed: 0-1 KEYS, 7 ARGV. Each release: 1 KEYS, 0 ARGV. Each attempt: 1-3 KEYS, 1-2 ARGV.
+-- Fixed: 0-1 KEYS, 7 ARGV. Each release: 1 KEYS, 0 ARGV. Each attempt: 1-4 KEYS, 1-4 ARGV.
 -- KEYS  [1] the node's records, a hash by connection id; only where records are kept
 --       of each release, the user's sorted set
 --       of each attempt, those that it asks for:
 --         address  a list of the last `limit` times in ms (limit up to 1000), else a hash of sub-windows
 --         ticket   exists once this ticket of this address is spent, until it would expire
 --         user     a sorted set of connection ids, scored by the time at which their leases end
+--         topic    where the user's own topic is numbered (see history/lua)
 -- ARGV  [1] limit per address and window
 --       [2] the window, ms
 --       [3] the width of a sub-window, ms; 0: the window is exact
@@ -18,13 +19,20 @@
 --       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
 --       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
 --       with a ticket, next, for how many ms it stays spent
--- Returns one answer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots; a text:
--- what went wrong with this attempt alone. After them {the place of a key, what went wrong with it, ...} of releases and records.
+--       `v`, `c`, `C` are `u`, `b`, `B` with the user's own topic: next, epoch, offset and listener as read-heads.lua takes them
+-- Returns one answer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots; a text that
+-- begins with `=`: admitted, and what answers read-heads.lua; any other text: what went wrong with this attempt alone. After them {the place of a key, what went wrong with it, ...} of releases and records.
 --
+-- settings
 -- include: clock.lua
 -- include: items.lua
 -- include: sub-windows.lua
 -- include: leases.lua
+-- include: ../../../../history/lua/include/topic.lua
+-- include: ../../../../history/lua/include/head.lua
+-- include: ../../../../history/lua/include/announce.lua
+-- include: ../../../../history/lua/include/visible.lua
+-- include: ../../../../history/lua/include/answer-head.lua
 
 local limit = tonumber(ARGV[1])
 local window = tonumber(ARGV[2])
@@ -99,14 +107,22 @@ local verdicts, records = {}, {}
 while argument_at < #ARGV do
   local asked = next_argument()
   local kind, id, record_at = string.match(asked, '^(.)([^ ]*) ?()')
-  local has_ticket = kind == 'A' or kind == 'B'
-  local address = kind ~= 'u' and next_key()
+  local has_ticket = kind == 'A' or kind == 'B' or kind == 'C'
+  local address = kind ~= 'u' and kind ~= 'v' and next_key()
   local ticket, ticket_ms = has_ticket and next_key(), has_ticket and next_argument()
   local user = kind ~= 'a' and kind ~= 'A' and next_key()
+  local has_topic = kind == 'v' or kind == 'c' or kind == 'C'
+  local topic, epoch, offset = has_topic and next_key(), has_topic and next_argument(), has_topic and next_argument()
+  local listener = has_topic and next_argument()
   local verdict = try(decide, address, ticket, ticket_ms, user, id)
   if verdict == 0 and user and record_at <= #asked then
     records[#records + 1] = id
     records[#records + 1] = string.sub(asked, record_at)
+  end
+  if verdict == 0 and topic then
+    -- A topic that cannot be read keeps nobody out.
+    local is_read, head = pcall(read_head, topic, epoch, tonumber(offset), listener)
+    if is_read then verdict = '=' .. head end
   end
   verdicts[#verdicts + 1] = verdict
 end

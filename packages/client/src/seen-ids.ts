@@ -1,0 +1,38 @@
+/** Most ids that are remembered; the oldest go first. */
+const MAX_IDS = 10_000
+/** Of a gateway that has not said how long it knows them, in s. */
+const KEEP_S = 300
+
+/** Ids that publishers gave to events. */
+export interface SeenIds {
+  /** False: the topic had an event of this id. `ts`: when it was published, ISO 8601. */
+  isNew (topic: string, id: string, ts: string): boolean
+  /** The gateway knows ids for this time, in s; what is no time leaves it as it was. */
+  keepFor (seconds: unknown): void
+}
+
+/**
+ * Remembers ids for as long as the gateway, by the publisher's clock, as it does, and by the own one (`now`: monotonic, in ms), as the
+ * publisher's may be set: a retry of a publication whose first copy the gateway has lost comes within that time, and later the same id
+ * may be another event's.
+ */
+export function createSeenIds (now: () => number): SeenIds {
+  let keepMs = KEEP_S * 1000
+  const seen = new Map<string, { readonly atMs: number, readonly seenAtMs: number }>()
+  return {
+    isNew (topic, id, ts) {
+      const atMs = Date.parse(ts)
+      const key = JSON.stringify([topic, id])
+      if (Math.abs(atMs - (seen.get(key)?.atMs ?? NaN)) <= keepMs) return false
+      seen.delete(key)
+      const seenAtMs = now()
+      seen.set(key, { atMs, seenAtMs })
+      for (const [oldest, { atMs: oldestAtMs, seenAtMs: oldestSeenAtMs }] of seen) {
+        if (seen.size <= MAX_IDS && !(atMs - oldestAtMs > keepMs && seenAtMs - oldestSeenAtMs > keepMs)) break
+        seen.delete(oldest)
+      }
+      return true
+    },
+    keepFor (seconds) { if (typeof seconds === 'number' && seconds > 0) keepMs = seconds * 1000 }
+  }
+}

@@ -1,0 +1,43 @@
+-- Publishing, to all who may listen: the topic's own channel; and where a user's connections are found by the hash `<key>:at` (process
+-- to the time until which it has some, ms) the channels of those processes, which then need none for each user. On a cluster a script
+-- publishes in its own slot only, so there is no such hash.
+
+-- A process notes itself anew each time when it compares what it knows, twice and more in this time.
+local AT_MS = 90000
+-- More entries than this are looked through for those that have ended; it is more than there are processes, as a rule.
+local MANY_PROCESSES = 16
+
+-- Notes that a process has connections of a topic's user, so that what is published from now on reaches it.
+local function note_process (key, topic, head, process)
+  if topic.kind ~= 'user' or head.via == 's' then return end
+  local at = key .. ':at'
+  local is_new = redis.call('HSET', at, process, now + AT_MS) == 1
+  redis.call('PEXPIRE', at, AT_MS)
+  if not is_new or redis.call('HLEN', at) <= MANY_PROCESSES then return end
+  local processes = redis.call('HGETALL', at)
+  for place = 1, #processes, 2 do
+    if (tonumber(processes[place + 1]) or 0) <= now then redis.call('HDEL', at, processes[place]) end
+  end
+end
+
+local function read_processes (key, topic, head)
+  if topic.kind ~= 'user' or head.via == 's' then return nil end
+  return redis.call('HGETALL', key .. ':at')
+end
+
+-- Returns the error, if the user of this connection may not.
+local function publish_on_channel (topic, head, message)
+  local heard
+  if head.via == 's' then heard = redis.pcall('SPUBLISH', topic.channel, message) else heard = redis.pcall('PUBLISH', topic.channel, message) end
+  return type(heard) == 'table' and heard or nil
+end
+
+local function publish_to_processes (key, topic, processes, message)
+  for at = 1, processes and #processes or 0, 2 do
+    if (tonumber(processes[at + 1]) or 0) > now then
+      redis.call('PUBLISH', topic.prefix .. 'ws:topic:node:' .. processes[at], topic.channel .. '\n' .. message)
+    else
+      redis.call('HDEL', key .. ':at', processes[at])
+    end
+  end
+end

@@ -1,0 +1,223 @@
+import type { Bus } from '../bus/bus.js'
+import type { Head, HeadAnswer } from '../history/history.js'
+import type { Position } from '../history/position.js'
+import { isAway } from '../redis/failure.js'
+import { createComparisons, type Comparisons } from './comparisons.js'
+import { HeadQuestions } from './head-questions.js'
+import type { HeldBytes } from './held-entries.js'
+import type { LogEntry } from './log-entry.js'
+import { LogReader } from './log-reader.js'
+import { createOpenings } from './openings.js'
+import { toBlank, toEntry } from './to-entry.js'
+import { TopicLog, type LogOutput } from './topic-log.js'
+import type { KnownHead, TopicHandlers, TopicLogs, TopicLogsOptions } from './topic-logs.js'
+
+/** All logs together hold no more; what is dropped can be read again. */
+const MAX_HELD_BYTES = 67_108_864
+const RETRY_MS = 1000
+/** What the store has given a place, and nobody has heard, may be on its way for this time. */
+const ON_ITS_WAY_MS = 1000
+const LEFT = new Error('the topic was left')
+/** Before the start there is nobody to tell. */
+const NOBODY: TopicHandlers = { onEntry () {}, onPlain () {}, onGap () {}, onOpen () {} }
+
+/** Makes the logs of one process. */
+export function createTopicLogs (options: TopicLogsOptions): TopicLogs {
+  return new ProcessLogs(options)
+}
+
+class ProcessLogs implements TopicLogs {
+  private readonly logs = new Map<string, TopicLog>()
+  private readonly held: HeldBytes = { bytes: 0 }
+  private readonly bus: Bus
+  private readonly questions: HeadQuestions | null
+  private readonly comparisons: Comparisons
+  private readonly openings = createOpenings<TopicLog>()
+  private readonly reader: LogReader | null
+  private handlers = NOBODY
+  /** Of the topic that is being subscribed to in this turn. */
+  private known: KnownHead | null = null
+  private closed = false
+
+  private readonly output: LogOutput = {
+    deliver: (log, entry) => {
+      this.shrink(log)
+      this.handlers.onEntry(log.topic, entry)
+    },
+    tellGap: ({ topic, position }) => { if (position !== null) this.handlers.onGap(topic, position) },
+    askHead: (log) => { this.questions?.ask(log, { heals: true }) },
+    askEvents: (log, from, to) => { this.reader?.fill(log, from, to) },
+    renew: (log, head) => { void this.renew(log, head) },
+    lookAgain: (log) => { this.options.timers.after(ON_ITS_WAY_MS, () => { log.healIfBehind() }) }
+  }
+
+  constructor (private readonly options: TopicLogsOptions) {
+    const { history, timers } = options
+    this.questions = history === null
+      ? null
+      : new HeadQuestions({
+        history,
+        timers,
+        onAnswer: (log, answer, asked, heals) => {
+          if (log.state === 'over') return
+          if (heals) log.heal(answer, asked)
+          else log.takeHead(answer, asked)
+          this.opened(log)
+        },
+        onFailure: (log, error) => { this.failHead(log, error) }
+      })
+    this.reader = history === null
+      ? null
+      : new LogReader({
+        history,
+        timers,
+        isKept: log => this.logs.get(log.topic) === log,
+        onLoaded: (log) => { this.shrink(log) },
+        onRead: () => { options.onRead?.() },
+        onUnreadable: (error) => { options.onUnreadable?.(error) }
+      })
+    this.comparisons = createComparisons({
+      timers,
+      all: () => [...this.logs.values()],
+      compare: (log, touch) => { if (log.state === 'open') this.questions?.ask(log, { touch }) }
+    })
+    this.bus = options.openBus({
+      onEvent: (topic, event, place = null) => {
+        const log = this.logs.get(topic)
+        if (place === null || log === undefined) this.handlers.onPlain(topic, event)
+        else log.hear(place.epoch, toEntry(topic, event, place))
+      },
+      onBlank: (topic, place) => { this.logs.get(topic)?.hear(place.epoch, toBlank(place)) },
+      onHeard: (topic) => { this.hearAgain(topic) },
+      onUnheard: (topics) => { for (const topic of topics) this.logs.get(topic)?.lose() },
+      onLeft: (topic) => { this.leave(topic) }
+    })
+  }
+
+  start (handlers: TopicHandlers): void { this.handlers = handlers }
+
+  async subscribe (topic: string, known: KnownHead | null = null): Promise<void> {
+    const log = this.logs.get(topic) ?? this.open(topic)
+    this.known = known
+    const heard = this.bus.subscribe(topic)
+    this.known = null
+    await heard
+    if (log.state !== 'open' && this.logs.get(topic) === log) await this.openings.wait(log)
+  }
+
+  unsubscribe (topic: string): void { this.bus.unsubscribe(topic) }
+
+  isOpen (topic: string): boolean { return (this.logs.get(topic)?.state ?? 'opening') !== 'opening' }
+
+  positionOf (topic: string): Position | null { return this.logs.get(topic)?.position ?? null }
+
+  headOf (topic: string, since: Position | null): HeadAnswer | null {
+    return this.options.readHead?.({ topic, since, touch: true }) ?? null
+  }
+
+  after (topic: string, { epoch, offset }: Position): LogEntry | undefined {
+    const log = this.logs.get(topic)
+    return log?.epoch === epoch ? log.at(offset + 1) : undefined
+  }
+
+  holdsAfter (topic: string, position: Position): boolean { return this.logs.get(topic)?.holdsAfter(position) ?? false }
+
+  async reach (topic: string, since: Position): Promise<boolean> {
+    const log = this.logs.get(topic)
+    if (log?.epoch === undefined || log.epoch === null) return false
+    // Another process may have heard more, or of a new epoch.
+    if (since.epoch !== log.epoch || since.offset > log.last) await this.refresh(log)
+    if (since.epoch !== log.epoch || since.offset > log.last) return false
+    return await this.reader?.load(log, since.epoch, since.offset + 1) ?? false
+  }
+
+  async reachLast (topic: string, count: number): Promise<Position | null> {
+    const log = this.logs.get(topic)
+    const position = log?.position ?? null
+    if (log === undefined || position === null) return null
+    const wanted = Math.max(1, position.offset - count + 1)
+    await this.reader?.load(log, position.epoch, wanted)
+    return log.epoch === position.epoch ? { epoch: position.epoch, offset: Math.max(wanted, log.first) - 1 } : log.position
+  }
+
+  async close (): Promise<void> {
+    this.closed = true
+    this.comparisons.stop()
+    await this.bus.close()
+    for (const topic of [...this.logs.keys()]) this.leave(topic)
+    this.options.history?.close()
+  }
+
+  private open (topic: string): TopicLog {
+    const log = new TopicLog(topic, this.output, this.held)
+    this.logs.set(topic, log)
+    this.comparisons.start()
+    return log
+  }
+
+  private leave (topic: string): void {
+    const log = this.logs.get(topic)
+    if (log === undefined) return
+    this.logs.delete(topic)
+    log.end()
+    this.openings.settle(log, LEFT)
+  }
+
+  private hearAgain (topic: string): void {
+    const log = this.logs.get(topic)
+    if (log === undefined) return
+    if (this.questions === null) log.openWithoutHead()
+    // What was published since the store was asked is kept, and given to the log after this.
+    else if (this.isComplete(topic, this.known)) log.takeHead(this.known.head, log.ask())
+    else return this.questions.ask(log, { touch: true })
+    this.opened(log)
+  }
+
+  private isComplete (topic: string, known: KnownHead | null): known is KnownHead {
+    return known !== null && known.askedAtMs > (this.bus.completeSinceMs?.(topic) ?? Infinity)
+  }
+
+  private opened (log: TopicLog): void {
+    this.openings.settle(log)
+    this.handlers.onOpen(log.topic)
+  }
+
+  private failHead (log: TopicLog, error: unknown): void {
+    if (this.closed || this.logs.get(log.topic) !== log) return
+    if (!isAway(error)) {
+      this.options.onUnreadable?.(error)
+      this.bus.hearItself?.(log.topic)
+      log.openWithoutHead()
+      return this.opened(log)
+    }
+    this.openings.settle(log, error)
+    // While it is open nothing is known to be missing: the next comparison asks.
+    if (log.state !== 'open') this.options.timers.after(RETRY_MS, () => { if (this.logs.get(log.topic) === log) this.questions?.ask(log) })
+  }
+
+  private async renew (log: TopicLog, seen: Head): Promise<void> {
+    const asked = log.ask()
+    try {
+      const head = await this.options.history?.renew(log.topic, seen)
+      if (head !== undefined) log.takeHead(head, asked)
+    } catch (error) {
+      // The next comparison finds it again.
+      if (!isAway(error)) this.options.onUnreadable?.(error)
+    }
+  }
+
+  /** Reads the head, and what it shows to be missing. */
+  private async refresh (log: TopicLog): Promise<void> {
+    if (this.questions === null) return
+    const answered = this.openings.wait(log)
+    this.questions.ask(log, { heals: true })
+    await answered
+    await this.reader?.untilFilled(log)
+  }
+
+  /** Where too much is held, all but one log forget: who needs it reads it again. */
+  private shrink (kept: TopicLog): void {
+    if (this.held.bytes <= MAX_HELD_BYTES) return
+    for (const log of this.logs.values()) if (log !== kept) log.forget()
+  }
+}

@@ -1,0 +1,59 @@
+import t from 'tap'
+import { createDelivery } from '../../src/connection/deliver.js'
+import { createReplays } from '../../src/connection/replays.js'
+import type { Position } from '../../src/history/position.js'
+import { createTestReport, openTestSession } from './stand-ins.js'
+
+const TOPIC = 'user:alice'
+
+/** One connection that begins in its topic while the log of the process stands elsewhere. */
+function setUp (live: Position, answers: Array<boolean | Error>) {
+  const { session, socket } = openTestSession()
+  const state = { live, asked: 0 }
+  const waits: Array<() => void> = []
+  const delivery = createDelivery({ sendToTopic: () => {}, maxBufferedBytes: 65_536, onGap: () => {} })
+  const replays = createReplays({
+    logs: {
+      isOpen: () => true,
+      positionOf: () => state.live,
+      after: () => undefined,
+      async reach () {
+        state.asked++
+        const answer = answers.shift() ?? false
+        if (answer instanceof Error) throw answer
+        return answer
+      }
+    },
+    delivery,
+    report: createTestReport(),
+    maxBufferedBytes: 65_536,
+    timers: { after: (_ms, call) => { waits.push(call); return () => {} } }
+  })
+  delivery.attach(session, TOPIC)
+  const turn = async (): Promise<void> => { await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+  return { session, socket, replays, state, waits, turn, isLive: () => session.held === null }
+}
+
+t.test('a log that has not heard of the numbering that the store told is asked to look, and tells no gap of the old one', async (t) => {
+  const { session, socket, replays, state, turn, isLive } = setUp({ epoch: 'old', offset: 7 }, [true])
+  replays.start(session, TOPIC, { epoch: 'new', offset: 1 }, 1)
+  t.equal(state.asked, 1)
+  state.live = { epoch: 'new', offset: 1 }
+  await turn()
+  t.ok(isLive())
+  t.same(socket.sent, [])
+})
+
+t.test('a numbering that has ended is a gap, as soon as the store has said so', async (t) => {
+  const { session, socket, replays, state, waits, turn, isLive } = setUp({ epoch: 'new', offset: 3 }, [new Error('away'), false])
+  replays.start(session, TOPIC, { epoch: 'old', offset: 1 }, 1)
+  await turn()
+  t.notOk(isLive(), 'the store was away')
+  t.same([socket.sent, waits.length], [[], 1])
+  waits[0]?.()
+  await turn()
+  t.equal(state.asked, 2)
+  t.ok(isLive())
+  await turn()
+  t.same(socket.frames(), [{ type: 'gap', topics: { [TOPIC]: 'new:3' } }])
+})

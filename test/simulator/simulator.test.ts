@@ -1,0 +1,40 @@
+import t from 'tap'
+import { forbidAmbient } from './ambient.js'
+import { simulate } from './simulation.js'
+
+const SEEDS = 2000
+
+t.test('no seed breaks a promise', async (t) => {
+  const broken: string[] = []
+  const counts = new Map<string, number>()
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { violation, counts: ofSeed } = await simulate(seed)
+    if (violation !== null) broken.push(`npm run simulate -- --seed ${seed}: ${violation.invariant}: ${violation.text}`)
+    for (const [what, times] of ofSeed) counts.set(what, (counts.get(what) ?? 0) + times)
+  }
+  t.same(broken, [])
+  const common = ['told recovered: true', 'told recovered: false', 'gaps told', 'events acknowledged', 'plain events over the wire', 'pages that crashed']
+  t.same(common.filter(what => (counts.get(what) ?? 0) < SEEDS / 20), [], 'all of it happens often')
+})
+
+t.test('a seed replays exactly', async (t) => {
+  for (const seed of [3, 7, 11]) {
+    const [first, second] = [await simulate(seed, { keptLines: 10 }), await simulate(seed, { keptLines: 10 })]
+    t.equal(first.digest, second.digest)
+    t.same(first.lines, second.lines)
+    t.ok(first.lines.length > 0)
+  }
+  t.not((await simulate(3, { keptLines: 10 })).digest, (await simulate(7, { keptLines: 10 })).digest)
+})
+
+t.test('nothing but the world has a clock, timers or chance for what is simulated', async (t) => {
+  const allow = forbidAmbient()
+  try {
+    t.throws(() => Date.now(), /not the world's/)
+    t.throws(() => Math.random(), /not the world's/)
+    t.throws(() => setTimeout(() => {}, 1), /not the world's/)
+  } finally {
+    allow()
+  }
+  t.type(Date.now(), 'number')
+})

@@ -1,0 +1,289 @@
+import t, { type Test } from 'tap'
+import type { Bus, BusHandlers } from '../../src/bus/bus.js'
+import { createMemoryBus, type MemoryBus } from '../../src/bus/memory-bus.js'
+import type { History, HistorySettings } from '../../src/history/history.js'
+import { createMemoryHistory } from '../../src/history/memory-history.js'
+import { formatPosition, type Position } from '../../src/history/position.js'
+import { createTopicLogs } from '../../src/topic-log/process-logs.js'
+import type { TopicLogs } from '../../src/topic-log/topic-logs.js'
+import { JsonText } from '../../src/wire/json-text.js'
+import { until } from '../support/until.js'
+
+const TOPIC = 'agent:1'
+const SETTINGS: HistorySettings = { events: new Map([['agent', 200], ['user', 200]]), keepMs: 300_000, maxBytes: 1_048_576, metaMs: 86_400_000 }
+
+/** Waits that end when the test says so. */
+function createTestTimers () {
+  const waiting = new Set<() => void>()
+  return {
+    after (_ms: number, call: () => void) {
+      const wait = (): void => { waiting.delete(wait); call() }
+      waiting.add(wait)
+      return () => { waiting.delete(wait) }
+    },
+    soon: (call: () => void) => { setImmediate(call) },
+    /** Ends every wait that has begun. */
+    pass () { for (const wait of [...waiting]) wait() }
+  }
+}
+
+interface Bench {
+  readonly logs: TopicLogs
+  readonly timers: ReturnType<typeof createTestTimers>
+  /** What was given to live connections, in order. */
+  readonly heard: string[]
+  readonly bus: BusHandlers
+  readonly reads: number
+  /** The next so many messages are lost on their way. */
+  drop (count: number): void
+  /** What the store does from now on in place of `readHeads` and `readEvents`; null: what it should. */
+  fail (error: Error | null): void
+  /** The same for `readEvents` alone. */
+  failReads (error: Error | null): void
+  publish (...data: number[]): Promise<Position>
+}
+
+/** The logs of one process over a store in memory, whose messages may be lost. */
+function setUp (t: Test, replicationId = (): string => ''): Bench {
+  const heard: string[] = []
+  const timers = createTestTimers()
+  const state: {
+    drops: number, error: Error | null, readError: Error | null, reads: number, bus: MemoryBus | null, handlers: BusHandlers | null
+  } = { drops: 0, error: null, readError: null, reads: 0, bus: null, handlers: null }
+  const store = createMemoryHistory({
+    settings: SETTINGS,
+    replicationId,
+    nameEpoch: () => Math.random().toString(16).slice(2).padEnd(24, '0').slice(0, 24),
+    onPublished (topic, payload) { if (state.drops > 0) state.drops--; else state.bus?.carry(topic, payload) }
+  })
+  const history: History = {
+    ...store,
+    readHeads: async questions => { if (state.error !== null) throw state.error; return await store.readHeads(questions) },
+    async readEvents (topic, range) {
+      const error = state.error ?? state.readError
+      if (error !== null) throw error
+      return await store.readEvents(topic, range)
+    }
+  }
+  const logs = createTopicLogs({
+    history,
+    readHead: null,
+    timers,
+    onRead: () => { state.reads++ },
+    openBus (handlers): Bus {
+      state.handlers = handlers
+      state.bus = createMemoryBus(handlers)
+      return state.bus
+    }
+  })
+  logs.start({
+    onEntry: (_topic, { offset, event }) => { heard.push(event === null ? `(${offset})` : String(offset)) },
+    onPlain: () => { heard.push('plain') },
+    onGap: (_topic, position) => { heard.push(`gap ${position.offset}`) },
+    onOpen: () => {}
+  })
+  t.teardown(logs.close.bind(logs))
+  const handlers = state.handlers
+  if (handlers === null) throw new Error('no bus was opened')
+  return {
+    logs,
+    timers,
+    heard,
+    bus: handlers,
+    get reads () { return state.reads },
+    drop (count) { state.drops = count },
+    fail (error) { state.error = error },
+    failReads (error) { state.readError = error },
+    async publish (...data) {
+      const outcomes = await history.publish(data.map(n => ({ topic: TOPIC, event: 'e', data: JsonText.from(n), id: null })))
+      const last = outcomes.at(-1)
+      if (last?.status !== 'fulfilled') throw new Error('not published')
+      return { epoch: last.value.epoch, offset: last.value.offset }
+    }
+  }
+}
+
+const AWAY = new Error('Connection is closed.')
+
+t.test('a subscription knows where it begins, and hears what follows', async (t) => {
+  const { logs, heard, publish } = setUp(t)
+  const before = await publish(1, 2)
+  await logs.subscribe(TOPIC)
+  t.same(logs.positionOf(TOPIC), before)
+  await publish(3, 4)
+  await until('both are heard', () => heard.length === 2)
+  t.same(heard, ['3', '4'])
+})
+
+t.test('a message that is lost on its way is read when the next one comes', async (t) => {
+  const bench = setUp(t)
+  await bench.logs.subscribe(TOPIC)
+  await bench.publish(1)
+  bench.drop(2)
+  await bench.publish(2, 3, 4)
+  await until('all are heard', () => bench.heard.length === 4)
+  t.same(bench.heard, ['1', '2', '3', '4'])
+  t.equal(bench.reads, 1)
+})
+
+t.test('a last message that is lost is found by comparing, once it has had its time', async (t) => {
+  const bench = setUp(t)
+  await bench.logs.subscribe(TOPIC)
+  bench.drop(1)
+  await bench.publish(1)
+  for (let n = 0; bench.heard.length === 0 && n < 200; n++) {
+    bench.timers.pass()
+    await new Promise<void>((resolve) => { setImmediate(resolve) })
+  }
+  t.same(bench.heard, ['1'])
+})
+
+t.test('after a loss of the connection what came meanwhile is read; what is not kept any more is a gap', async (t) => {
+  const bench = setUp(t)
+  await bench.logs.subscribe(TOPIC)
+  await bench.publish(1)
+  await until('it is heard', () => bench.heard.length === 1)
+  bench.bus.onUnheard?.([TOPIC])
+  bench.drop(100)
+  await bench.publish(...Array.from({ length: 100 }, (_, n) => n))
+  bench.bus.onHeard?.(TOPIC)
+  await until('all are heard', () => bench.heard.length === 101)
+  t.same(bench.heard.slice(-2), ['100', '101'])
+  bench.bus.onUnheard?.([TOPIC])
+  bench.drop(300)
+  await bench.publish(...Array.from({ length: 300 }, (_, n) => n))
+  bench.bus.onHeard?.(TOPIC)
+  await until('the rest is heard', () => bench.heard.at(-1) === '401')
+  t.same(bench.heard.slice(101, 103), ['gap 201', '202'], 'the newest 200 are kept')
+})
+
+t.test('a store that is away fails a subscription, and is asked again until it answers', async (t) => {
+  const bench = setUp(t)
+  bench.fail(AWAY)
+  await t.rejects(bench.logs.subscribe(TOPIC), AWAY)
+  bench.fail(null)
+  bench.timers.pass()
+  await until('it is open', () => bench.logs.isOpen(TOPIC))
+  await bench.publish(1)
+  await until('it is heard', () => bench.heard.length === 1)
+})
+
+t.test('a store that will not tell shuts no door: what is heard is passed on', async (t) => {
+  const bench = setUp(t)
+  bench.fail(new Error('NOPERM this user has no permissions'))
+  await bench.logs.subscribe(TOPIC)
+  t.equal(bench.logs.positionOf(TOPIC), null)
+  await bench.publish(1)
+  await until('it is heard', () => bench.heard.length === 1)
+  t.notOk(await bench.logs.reach(TOPIC, { epoch: 'x', offset: 0 }))
+})
+
+t.test('another line of data is another epoch, and a gap for those who stayed', async (t) => {
+  let replicationId = 'a'
+  const bench = setUp(t, () => replicationId)
+  await bench.logs.subscribe(TOPIC)
+  const before = await bench.publish(1, 2)
+  await until('both are heard', () => bench.heard.length === 2)
+  replicationId = 'b'
+  await bench.publish(3)
+  await until('it is heard', () => bench.heard.length === 4)
+  t.same(bench.heard, ['1', '2', 'gap 0', '1'])
+  t.notOk(await bench.logs.reach(TOPIC, before), 'nobody vouches for what came between')
+})
+
+t.test('what came before is read once for all who wait for it, and not at all while it is held', async (t) => {
+  const bench = setUp(t)
+  const start = await bench.publish(1)
+  await bench.publish(...Array.from({ length: 150 }, (_, n) => n))
+  await bench.logs.subscribe(TOPIC)
+  const positions = Array.from({ length: 10_000 }, (_, n) => ({ ...start, offset: 1 + n % 100 }))
+  const reached = await Promise.all(positions.map(async position => await bench.logs.reach(TOPIC, position)))
+  t.ok(reached.every(isThere => isThere))
+  t.ok(bench.reads <= 4, `${bench.reads} reads`)
+  const reads = bench.reads
+  t.ok(bench.logs.holdsAfter(TOPIC, start))
+  t.ok(await bench.logs.reach(TOPIC, start))
+  t.equal(bench.reads, reads)
+  t.equal(bench.logs.after(TOPIC, start)?.offset, 2)
+  t.notOk(await bench.logs.reach(TOPIC, { ...start, offset: 999 }), 'ahead')
+  t.same(await bench.logs.reachLast(TOPIC, 10), { ...start, offset: 141 })
+  t.same(await bench.logs.reachLast(TOPIC, 999), { ...start, offset: 0 })
+})
+
+t.test('a position that another process has heard of already is waited for, not refused', async (t) => {
+  const bench = setUp(t)
+  await bench.logs.subscribe(TOPIC)
+  bench.drop(1)
+  const ahead = await bench.publish(1)
+  t.equal(bench.logs.positionOf(TOPIC)?.offset, 0)
+  t.ok(await bench.logs.reach(TOPIC, ahead))
+  t.equal(formatPosition(bench.logs.positionOf(TOPIC) ?? ahead), formatPosition(ahead))
+  t.same(bench.heard, ['1'])
+})
+
+t.test('what is published and is no event takes its offset', async (t) => {
+  const bench = setUp(t)
+  await bench.logs.subscribe(TOPIC)
+  const { epoch } = await bench.publish(1)
+  bench.bus.onBlank?.(TOPIC, { epoch, offset: 2, atMs: 0, id: null })
+  await until('both are heard', () => bench.heard.length === 2)
+  t.same(bench.heard, ['1', '(2)'])
+})
+
+t.test('a head that is known beforehand opens a log without a question, unless something may have been missed since it was asked for', async (t) => {
+  const told: string[] = []
+  let [completeSinceMs, questions] = [10, 0]
+  const position = (offset: number): string => `${'a'.repeat(24)}:${offset}`
+  const head = { epoch: 'a'.repeat(24), top: 5, topAtMs: 1, isKept: true }
+  const early: number[] = []
+  const logs = createTopicLogs({
+    history: {
+      publish: async () => [],
+      readEvents: async () => ({ head, events: [] }),
+      renew: async () => head,
+      close () {},
+      readHeads: async (asked) => { questions++; return asked.map(() => ({ status: 'fulfilled', value: { ...head, top: 7 } })) }
+    },
+    readHead: null,
+    timers: createTestTimers(),
+    openBus: ({ onEvent, onHeard }) => ({
+      async subscribe (topic) {
+        onHeard?.(topic)
+        for (const offset of early) onEvent(topic, { event: 'e', data: JsonText.from(offset) }, { epoch: head.epoch, offset, atMs: 1, id: null })
+      },
+      unsubscribe () {},
+      publish: async () => {},
+      close: async () => {},
+      completeSinceMs: () => completeSinceMs
+    })
+  })
+  t.teardown(logs.close.bind(logs))
+  logs.start({
+    onEntry: (topic, { offset }) => { told.push(`${topic} ${offset}`) }, onPlain () {}, onGap: (topic) => { told.push(`${topic} gap`) }, onOpen () {}
+  })
+  early.push(5, 6)
+  await logs.subscribe('user:alice', { head, askedAtMs: 11 })
+  t.same([logs.positionOf('user:alice')].map(at => at && formatPosition(at)), [position(6)])
+  t.same(told.splice(0), ['user:alice 6'], 'what came before it was asked for is in the head, what came since follows')
+  t.equal(questions, 0)
+  for (const [topic, askedAtMs] of [['user:bob', 10], ['user:carol', 9]] as const) {
+    await logs.subscribe(topic, { head, askedAtMs })
+    t.same([logs.positionOf(topic)].map(at => at && formatPosition(at)), [position(7)], topic)
+  }
+  t.equal(questions, 2)
+  completeSinceMs = Infinity
+  await logs.subscribe('user:dave', { head, askedAtMs: 1e9 })
+  t.equal(questions, 3, 'the channel is not heard')
+})
+
+t.test('who names a position that was not heard yet is not told that it is lost while the store does not answer', async (t) => {
+  const { logs, heard, drop, failReads, publish } = setUp(t)
+  await logs.subscribe(TOPIC)
+  drop(1)
+  const ahead = await publish(1)
+  failReads(AWAY)
+  await t.rejects(logs.reach(TOPIC, ahead), AWAY)
+  failReads(null)
+  t.equal(await logs.reach(TOPIC, ahead), true)
+  t.same(heard, ['1'])
+})
