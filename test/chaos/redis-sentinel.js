@@ -126,7 +126,7 @@ export async function startSentinels (steadiness) {
       sentinelRetryStrategy: () => 50
     }),
     readKeys: async () => await readKeysOf(master().client),
-    readTopics: async () => await master().client.pubsub('CHANNELS', 'ws:topic:[!n]*'),
+    readTopics: async () => await master().client.pubsub('CHANNELS', 'ws:topic:[^n]*'),
     fail: oneAtATime(faults),
     async stop () {
       for (const asker of askers) asker.disconnect()

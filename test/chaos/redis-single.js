@@ -70,7 +70,7 @@ export async function startSingle (steadiness) {
     /** For a back end, which does without Redis while that is away. */
     openClient: () => new Redis({ host: '127.0.0.1', port: server.port, maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 500, retryStrategy: () => 50 }),
     readKeys: async () => await readKeysOf(client),
-    readTopics: async () => await client.pubsub('CHANNELS', 'ws:topic:[!n]*'),
+    readTopics: async () => await client.pubsub('CHANNELS', 'ws:topic:[^n]*'),
     fail: oneAtATime(faults),
     async stop () {
       await server.stop()
