@@ -100,7 +100,7 @@ export async function startCluster (steadiness) {
     }),
     readKeys: async () => (await Promise.all((await masters()).map(async ({ server }) => await readKeysOf(server.client)))).flat(),
     readTopics: async () => (await Promise.all(nodes.map(async ({ server }) => [
-      ...await server.client.pubsub('CHANNELS', 'ws:topic:[^n]*'), ...await server.client.pubsub('SHARDCHANNELS', 'ws:topic:[!n]*')
+      ...await server.client.pubsub('CHANNELS', 'ws:topic:[^n]*'), ...await server.client.pubsub('SHARDCHANNELS', 'ws:topic:[^n]*')
     ]))).flat(),
     fail: oneAtATime(faults),
     async stop () {
