@@ -189,10 +189,13 @@ t.test('a restarted Redis is subscribed again, and a subscription asked for mean
   const asked = bus.subscribe('agent:new')
   await redis.restart()
   await asked
-  await until('the old one is subscribed', async () => await listeners(redis.client, 'ws:topic:agent:old') === 1)
-  await redis.client.publish('ws:topic:agent:old', '{"event":"e","data":1}')
-  await redis.client.publish('ws:topic:agent:new', '{"event":"e","data":2}')
-  await until('both arrived', () => heard.length === 2)
+  // The connection is made once more where the one for commands comes back after it and cannot tell that both lead to the same server.
+  for (const topic of ['agent:old', 'agent:new']) {
+    await until(`${topic} is heard`, async () => {
+      await redis.client.publish(`ws:topic:${topic}`, '{"event":"e","data":1}')
+      return heard.some(one => one.topic === topic)
+    })
+  }
 })
 
 t.test('closing ends the waiting and the connection', async (t) => {
