@@ -179,6 +179,7 @@ t.test('one accepted upgrade is one script call, and subscribes to nothing', asy
   const warm = await open(t, gateway, issuer.sign({ sub: 'warm' }))
   warm.socket.close()
   await until('the scripts are loaded', async () => await redis.client.exists('ws:ratelimit:user:warm') === 0)
+  await until('the process is heard', async () => (await redis.client.pubsub('CHANNELS', 'ws:topic:node:*')).length === 1)
   const heard = await startMonitor(t, redis.port)
   const seen = (): ReadonlyArray<readonly string[]> => heard.filter(({ source }) => source !== 'lua').map(({ args }) => args)
   const client = await open(t, gateway, issuer.sign({ sub: 'watched' }))

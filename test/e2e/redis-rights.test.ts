@@ -44,7 +44,10 @@ t.test('no right to any channel: not ready for that reason, told in the log and 
   const stage = await setStage(t, [...KEYS, 'resetchannels', '+@all'])
   const { gateway } = stage
   t.same([(await gateway.admin('/readyz')).status, await unready(stage)], [503, ['control_channel']])
-  t.match(denialOf(stage, 'subscribe'), { level: 'error', names: ['ws:control', 'ws:control:ask', 'ws:control:answer:*', 'ws:topic:agent:*', 'ws:topic:task:*', 'ws:topic:user:*'] })
+  t.match(denialOf(stage, 'subscribe'), {
+    level: 'error',
+    names: ['ws:topic:node:*', 'ws:control', 'ws:control:ask', 'ws:control:answer:*', 'ws:topic:agent:*', 'ws:topic:task:*', 'ws:topic:user:*']
+  })
   await until('it is counted', async () => await readMetric(gateway, 'portcullis_redis_denied_total{command="subscribe"}') !== 0)
 
   const client = await stage.open(t, '/ws?agent_ids=a1')
@@ -73,7 +76,7 @@ t.test('one kind of channel is denied: the others are heard, also where one comm
   t.match(await client.nextOf('subscribed'), { agent_ids: ['a1'] })
   await stage.redis.client.publish('ws:topic:agent:a1', JSON.stringify({ event: 'e', data: 1 }))
   t.match(await client.nextOf('event'), { topic: 'agent:a1' })
-  t.match(denialOf(stage, 'subscribe'), { names: ['ws:topic:task:*', 'ws:topic:user:*'] })
+  t.match(denialOf(stage, 'subscribe'), { names: ['ws:topic:node:*', 'ws:topic:task:*', 'ws:topic:user:*'] })
 })
 
 t.test('single commands: what needs them is refused and named, and all else works', async (t) => {

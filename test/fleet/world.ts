@@ -68,7 +68,9 @@ export async function createWorld (t: Test, topology: Topology): Promise<World> 
     redis: servers.redis,
     emptyRedis: servers.empty,
     async start (life, build, more = {}) {
-      return await startGateway(life, { ...trust(issuer), ...SETTINGS, ...servers.env, ...more }, { program: programs[build] })
+      // As the guide says: processes of the build before publish to users' topics by PUBLISH.
+      const env = { ...trust(issuer), ...SETTINGS, WS_PLAIN_USER_PUBLISH: 'true', ...servers.env, ...more }
+      return await startGateway(life, env, { program: programs[build] })
     }
   }
 }
