@@ -43,6 +43,8 @@ class ProcessChannels implements Channels, Addressed {
   /** Infinity: it is not heard. */
   private heardSinceMs = Infinity
   private isWanted = false
+  /** The process may not hear its own channel: each that it stands for is subscribed to. */
+  private isDenied = false
 
   constructor (private readonly options: ProcessChannelsOptions) {
     const { own, handlers, now = () => performance.now() } = options
@@ -53,10 +55,17 @@ class ProcessChannels implements Channels, Addressed {
         else handlers.onMessage(channel, payload)
       },
       onConfirmed: (channels) => {
-        if (channels.includes(own)) this.heardSinceMs = Math.min(this.heardSinceMs, now())
+        if (channels.includes(own)) {
+          this.heardSinceMs = Math.min(this.heardSinceMs, now())
+          this.isDenied = false
+        }
         handlers.onConfirmed(this.spread(channels))
       },
-      onRefused: (channels, error) => { handlers.onRefused(this.spread(channels), error) },
+      onRefused: (channels, error) => {
+        handlers.onRefused(channels.filter(channel => channel !== own), error)
+        if (channels.includes(own)) this.isDenied = true
+        if (this.isDenied) for (const channel of this.carried) this.subscribeItself(channel)
+      },
       onDenied: handlers.onDenied,
       onLost: (channels, sinceMs) => {
         if (channels.includes(own)) this.heardSinceMs = Infinity
@@ -72,6 +81,7 @@ class ProcessChannels implements Channels, Addressed {
     // Once: all that this process is told of its users comes by it, and they come and go.
     if (!this.isWanted) this.inner.want(own)
     this.isWanted = true
+    if (this.isDenied) this.subscribeItself(channel)
     if (this.heardSinceMs === Infinity) return
     handlers.onConfirmed([channel])
     for (const payload of this.strays.take(channel)) handlers.onMessage(channel, payload)

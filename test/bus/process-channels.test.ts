@@ -56,8 +56,21 @@ t.test('one channel is subscribed for all users, once, and the others each by th
   t.same(told(), [{ lost: ['ws:topic:user:bob', 'ws:topic:user:carol'], sinceMs: 7 }])
   channels.want('ws:topic:user:dave')
   t.same(told(), [], 'what is lost confirms nobody')
-  handlers.onRefused([OWN], new Error('NOPERM'))
-  t.same(told(), [{ refused: ['ws:topic:user:bob', 'ws:topic:user:carol', 'ws:topic:user:dave'] }])
+})
+
+t.test('where the own channel is denied, each that it stands for is subscribed to, until it is heard', async (t) => {
+  const { channels, asked, told, handlers } = setUp()
+  channels.want('ws:topic:user:alice')
+  handlers.onRefused([OWN, 'ws:topic:agent:a1'], new Error('NOPERM'))
+  t.same(told(), [{ refused: ['ws:topic:agent:a1'] }], 'nobody has said no to who wants a user\'s channel')
+  channels.want('ws:topic:user:bob')
+  t.same(asked, [`want ${OWN}`, 'want ws:topic:user:alice', 'want ws:topic:user:bob'])
+  handlers.onConfirmed(['ws:topic:user:alice'])
+  handlers.onRefused(['ws:topic:user:bob'], new Error('NOPERM'))
+  t.same(told(), [{ confirmed: ['ws:topic:user:alice'] }, { refused: ['ws:topic:user:bob'] }])
+  handlers.onConfirmed([OWN])
+  channels.want('ws:topic:user:carol')
+  t.same(asked.slice(3), [], 'the rights were mended')
 })
 
 t.test('a message is given to who wants its channel; one that came a moment too early, to who wants it within 5 s', async (t) => {

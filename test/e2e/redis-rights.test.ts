@@ -8,6 +8,7 @@ import { until } from '../support/until.js'
 
 // A Redis that is there, and lets this user do only a part.
 const KEYS = ['~ws:*', '~{ws:*']
+const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
 
 interface Stage {
   readonly redis: TestRedis
@@ -77,6 +78,20 @@ t.test('one kind of channel is denied: the others are heard, also where one comm
   await stage.redis.client.publish('ws:topic:agent:a1', JSON.stringify({ event: 'e', data: 1 }))
   t.match(await client.nextOf('event'), { topic: 'agent:a1' })
   t.match(denialOf(stage, 'subscribe'), { names: ['ws:topic:node:*', 'ws:topic:task:*', 'ws:topic:user:*'] })
+})
+
+t.test('the process\'s own channel is denied: users are heard on theirs, once', async (t) => {
+  const rules = [...KEYS, 'resetchannels', '&ws:control*', '&ws:topic:agent:*', '&ws:topic:user:*', '+@all']
+  const stage = await setStage(t, rules, { PUBLISH_KEY })
+  await until('it is ready', async () => (await stage.gateway.admin('/readyz')).status === 200)
+  const client = await stage.open(t)
+  await until('she is heard', async () => (await stage.redis.client.pubsub('CHANNELS', 'ws:topic:user:user-1')).length === 1)
+  for (const data of [1, 2]) {
+    const body = JSON.stringify({ topic: 'user:user-1', event: 'e', data })
+    const { status } = await stage.gateway.admin('/v1/publish', { method: 'POST', headers: { 'X-Publish-Key': PUBLISH_KEY }, body })
+    t.equal(status, 202)
+    t.match(await client.next(), { type: 'event', topic: 'user:user-1', data })
+  }
 })
 
 t.test('single commands: what needs them is refused and named, and all else works', async (t) => {

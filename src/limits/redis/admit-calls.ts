@@ -61,12 +61,13 @@ const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_
 
 /** Decides all in one call of `admit.lua`, for a single Redis. */
 export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall {
-  const { run, keys, history, undo, onFailure } = options
+  const { run, keys, settings, recordsKey, history, undo, onFailure } = options
   const script = loadAdmitScript(history?.settings ?? null)
+  const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
   let deniedUntilMs = -Infinity
 
   async function ask (released: readonly Lease[], attempts: readonly PendingAdmit[], topics: TopicReading | null): Promise<Batch> {
-    const { keyList, args } = toCall(options, released, attempts, topics)
+    const { keyList, args } = toCall({ keys, recordsKey, fixed, topics }, released, attempts)
     return readBatch(await run(script, keyList, args), script.name, attempts.length, keyList)
   }
 
@@ -153,15 +154,17 @@ export function createSeparateAdmitCalls (
 
 type Batch = ReturnType<typeof readBatch>
 
+interface CallParts extends Pick<AdmitCallOptions, 'keys' | 'recordsKey'> {
+  readonly fixed: ReadonlyArray<string | number>
+  readonly topics: TopicReading | null
+}
+
 /** What `admit.lua` is called with; without `topics` no user's own topic is read. */
 function toCall (
-  { keys, settings, recordsKey }: AdmitCallOptions,
-  released: readonly Lease[],
-  attempts: readonly PendingAdmit[],
-  topics: TopicReading | null
+  { keys, recordsKey, fixed, topics }: CallParts, released: readonly Lease[], attempts: readonly PendingAdmit[]
 ): { readonly keyList: readonly string[], readonly args: ReadonlyArray<string | number> } {
   const keyList = recordsKey === null ? [] : [recordsKey]
-  const args = [...fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS), joinIds(released)]
+  const args = [...fixed, joinIds(released)]
   for (const { owner } of released) keyList.push(keys.user(owner))
   for (const { request: { address, resume = null, lease, own = null } } of attempts) {
     const topic = lease === null ? null : own

@@ -35,7 +35,8 @@ end
 local function publish_to_processes (key, topic, processes, message)
   for at = 1, processes and #processes or 0, 2 do
     if (tonumber(processes[at + 1]) or 0) > now then
-      redis.call('PUBLISH', topic.prefix .. 'ws:topic:node:' .. processes[at], topic.channel .. '\n' .. message)
+      -- Not `call`: the event is published already. A process that may not be told finds it with its next comparison.
+      redis.pcall('PUBLISH', topic.prefix .. 'ws:topic:node:' .. processes[at], topic.channel .. '\n' .. message)
     else
       redis.call('HDEL', key .. ':at', processes[at])
     end
