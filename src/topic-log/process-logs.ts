@@ -34,6 +34,8 @@ class ProcessLogs implements TopicLogs {
   private readonly comparisons: Comparisons
   private readonly openings = createOpenings<TopicLog>()
   private readonly reader: LogReader | null
+  /** Whose heads are to be asked for again. */
+  private readonly retrying = new Set<TopicLog>()
   private handlers = NOBODY
   /** Of the topic that is being subscribed to in this turn. */
   private known: KnownHead | null = null
@@ -191,8 +193,16 @@ class ProcessLogs implements TopicLogs {
       return this.opened(log)
     }
     this.openings.settle(log, error)
-    // While it is open nothing is known to be missing: the next comparison asks.
-    if (log.state !== 'open') this.options.timers.after(RETRY_MS, () => { if (this.logs.get(log.topic) === log) this.questions?.ask(log) })
+    if (log.needsHead) this.askAgain(log)
+  }
+
+  private askAgain (log: TopicLog): void {
+    if (this.retrying.has(log)) return
+    this.retrying.add(log)
+    this.options.timers.after(RETRY_MS, () => {
+      this.retrying.delete(log)
+      if (this.logs.get(log.topic) === log) this.questions?.ask(log)
+    })
   }
 
   private async renew (log: TopicLog, seen: Head): Promise<void> {
@@ -201,8 +211,9 @@ class ProcessLogs implements TopicLogs {
       const head = await this.options.history?.renew(log.topic, seen)
       if (head !== undefined) log.takeHead(head, asked)
     } catch (error) {
+      if (isAway(error)) this.askAgain(log)
       // The next comparison finds it again.
-      if (!isAway(error)) this.options.onUnreadable?.(error)
+      else this.options.onUnreadable?.(error)
     }
   }
 

@@ -65,6 +65,9 @@ export class TopicLog {
 
   get size (): number { return this.entries.size }
 
+  /** Only the head tells how it goes on. A process that saw an offset twice may soon be gone, and with it the only word of a loss. */
+  get needsHead (): boolean { return this.state !== 'open' || this.sawTwice || this.waiting.hasForeign(this.epoch) }
+
   /** Whether every event after a position is held. */
   holdsAfter ({ epoch, offset }: Position): boolean {
     return epoch === this.epoch && offset <= this.last && offset + 1 >= this.first

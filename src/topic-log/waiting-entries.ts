@@ -44,7 +44,7 @@ export class WaitingEntries {
     return least
   }
 
-  hasForeign (epoch: string): boolean {
+  hasForeign (epoch: string | null): boolean {
     return this.entries?.some(waiting => waiting.epoch !== epoch) ?? false
   }
 

@@ -276,6 +276,24 @@ t.test('a head that is known beforehand opens a log without a question, unless s
   t.equal(questions, 3, 'the channel is not heard')
 })
 
+t.test('a process that has seen an offset twice asks again soon where the store does not answer: nobody else may know', async (t) => {
+  const bench = setUp(t)
+  await bench.logs.subscribe(TOPIC)
+  const { epoch } = await bench.publish(1)
+  const turns = async (): Promise<void> => { for (let n = 0; n < 20; n++) await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+  // The comparison of this round is over: what is asked from now on is no part of it.
+  bench.timers.pass()
+  await turns()
+  bench.fail(AWAY)
+  bench.bus.onEvent(TOPIC, { event: 'e', data: JsonText.from(2) }, { epoch, offset: 1, atMs: 1, id: null })
+  await turns()
+  bench.fail(null)
+  t.same(bench.heard, ['1'])
+  bench.timers.pass()
+  await turns()
+  t.same(bench.heard, ['1', 'gap 0'])
+})
+
 t.test('who names a position that was not heard yet is not told that it is lost while the store does not answer', async (t) => {
   const { logs, heard, drop, failReads, publish } = setUp(t)
   await logs.subscribe(TOPIC)
