@@ -5,6 +5,7 @@ import { isAway } from '../redis/failure.js'
 import { createComparisons, type Comparisons } from './comparisons.js'
 import { HeadQuestions } from './head-questions.js'
 import type { HeldBytes } from './held-entries.js'
+import { createLastWords, type LastWords } from './last-words.js'
 import type { LogEntry } from './log-entry.js'
 import { LogReader } from './log-reader.js'
 import { createOpenings } from './openings.js'
@@ -34,6 +35,7 @@ class ProcessLogs implements TopicLogs {
   private readonly comparisons: Comparisons
   private readonly openings = createOpenings<TopicLog>()
   private readonly reader: LogReader | null
+  private readonly lastWords: LastWords | null
   /** Whose heads are to be asked for again. */
   private readonly retrying = new Set<TopicLog>()
   private handlers = NOBODY
@@ -78,6 +80,9 @@ class ProcessLogs implements TopicLogs {
         onRead: () => { options.onRead?.() },
         onUnreadable: (error) => { options.onUnreadable?.(error) }
       })
+    this.lastWords = history === null
+      ? null
+      : createLastWords({ history, timers, onUnreadable: (error) => { options.onUnreadable?.(error) } })
     this.comparisons = createComparisons({
       timers,
       all: () => [...this.logs.values()],
@@ -145,6 +150,7 @@ class ProcessLogs implements TopicLogs {
   async close (): Promise<void> {
     this.closed = true
     this.comparisons.stop()
+    this.lastWords?.close()
     await this.bus.close()
     for (const topic of [...this.logs.keys()]) this.leave(topic)
     this.options.history?.close()
@@ -161,6 +167,7 @@ class ProcessLogs implements TopicLogs {
     const log = this.logs.get(topic)
     if (log === undefined) return
     this.logs.delete(topic)
+    if (log.doubted !== null) this.lastWords?.say(topic, log.doubted)
     log.end()
     this.openings.settle(log, LEFT)
   }

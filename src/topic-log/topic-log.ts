@@ -63,15 +63,14 @@ export class TopicLog {
     return this.epoch === null ? null : { epoch: this.epoch, offset: this.last }
   }
 
-  get size (): number { return this.entries.size }
+  /** The numbering in which one offset came with two events, of which the store was not told; null: none. */
+  get doubted (): string | null { return this.sawTwice ? this.epoch : null }
 
-  /** Only the head tells how it goes on. A process that saw an offset twice may soon be gone, and with it the only word of a loss. */
+  /** Only the head tells how it goes on. */
   get needsHead (): boolean { return this.state !== 'open' || this.sawTwice || this.waiting.hasForeign(this.epoch) }
 
   /** Whether every event after a position is held. */
-  holdsAfter ({ epoch, offset }: Position): boolean {
-    return epoch === this.epoch && offset <= this.last && offset + 1 >= this.first
-  }
+  holdsAfter ({ epoch, offset }: Position): boolean { return epoch === this.epoch && offset <= this.last && offset + 1 >= this.first }
 
   /** An event that is held. */
   at (offset: number): LogEntry | undefined { return this.entries.at(offset, this.last) }
@@ -236,7 +235,7 @@ export class TopicLog {
 
   /** An event comes twice where its publisher's answer or a reading crossed it; with another stamp it is another event. */
   private compare (entry: LogEntry): void {
-    const held = entry.offset === this.last && this.size === 0 ? { atMs: this.lastAtMs, frame: null } : this.at(entry.offset)
+    const held = entry.offset === this.last && this.entries.size === 0 ? { atMs: this.lastAtMs, frame: null } : this.at(entry.offset)
     if (held === undefined || held.atMs === 0) return
     if (held.atMs === entry.atMs && (held.frame === null || Buffer.compare(held.frame, entry.frame) === 0)) return
     this.sawTwice = true

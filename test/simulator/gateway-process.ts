@@ -61,7 +61,7 @@ export class GatewayProcess {
     const subscriber = this.subscriber = new SubscriberLink(world, redis, host)
     const { maxBufferedBytes, history: { events, keepMs } } = world.knobs
     const { epochNow, steadyNow } = world
-    const witness = new Witness(doubts)
+    const witness = new Witness(doubts, name)
     const logs = this.logs = createTopicLogs({
       history: witness.watch(store),
       readHead: null,

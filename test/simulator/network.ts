@@ -45,6 +45,7 @@ export class Network {
     if (place === -1) return
     this.processes.splice(place, 1)
     process.die(tells)
+    this.doubts.died(process.name, this.redis.topics.heads)
   }
 
   /** A back end was told where its event stands. */

@@ -43,11 +43,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'the same events are replayed again when the reader is slow',
     edits: [
-      { file: 'connection/replays.js', find: 'if (!hasRoom(session, entry))\n                return;', replace: '' },
+      { file: 'connection/replays.js', find: 'if (!hasRoom(session, entry, maxBufferedBytes))\n                return;', replace: '' },
       {
         file: 'connection/replays.js',
         find: 'cursor.position = { epoch: position.epoch, offset: entry.offset };',
-        replace: 'if (!hasRoom(session, entry)) return;\n            cursor.position = { epoch: position.epoch, offset: entry.offset };'
+        replace: 'if (!hasRoom(session, entry, maxBufferedBytes)) return;\n            cursor.position = { epoch: position.epoch, offset: entry.offset };'
       }
     ]
   },
@@ -64,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the cursor is not dropped when a right ends',
-    edits: [{ file: 'connection/deliver.js', find: 'if (session.held?.delete(topic) === true)', replace: 'if (session.held?.has(topic) === true)' }]
+    edits: [{ file: 'connection/topic-listeners.js', find: 'if (session.held?.delete(topic) === true)', replace: 'if (session.held?.has(topic) === true)' }]
   },
   {
     name: 'a gap is told after the event that follows it',
@@ -96,7 +96,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a connection that leaves its last topic loses what was published to it',
-    edits: [{ file: 'connection/deliver.js', find: 'if (session.ending === null)\n                    session.socket.subscribe(KEEP);', replace: '' }]
+    edits: [{ file: 'connection/topic-listeners.js', find: 'if (session.ending === null)\n                    session.socket.subscribe(KEEP);', replace: '' }]
   },
   {
     name: 'positions are told to who is still being given what came before',

@@ -29,15 +29,24 @@ function copyBuild (folder: string): void {
   symlinkSync('../../../dist/client', join(folder, '.test-build/packages/client/src'))
 }
 
-/** Puts a bug in; returns what takes it out again. */
-function plant (folder: string, { name, edits }: PlantedBug): () => void {
-  const before = new Map<string, string>()
+/** The files of a build with a bug in, by path. Throws where one has changed, and the bug has no place there any more. */
+export function spoil ({ name, edits }: PlantedBug, read: (file: string) => string): ReadonlyMap<string, string> {
+  const spoilt = new Map<string, string>()
   for (const { file, find, replace } of edits) {
-    const path = join(folder, 'dist', file)
-    const text = readFileSync(path, 'utf8')
+    const text = spoilt.get(file) ?? read(file)
     if (text.split(find).length !== 2) throw new Error(`${name}: ${file} does not hold once: ${find}`)
-    if (!before.has(path)) before.set(path, text)
-    writeFileSync(path, text.replace(find, () => replace))
+    spoilt.set(file, text.replace(find, () => replace))
+  }
+  return spoilt
+}
+
+/** Puts a bug in; returns what takes it out again. */
+function plant (folder: string, bug: PlantedBug): () => void {
+  const pathOf = (file: string): string => join(folder, 'dist', file)
+  const before = new Map<string, string>()
+  for (const [file, text] of spoil(bug, file => readFileSync(pathOf(file), 'utf8'))) {
+    before.set(pathOf(file), readFileSync(pathOf(file), 'utf8'))
+    writeFileSync(pathOf(file), text)
   }
   return () => { for (const [path, text] of before) writeFileSync(path, text) }
 }

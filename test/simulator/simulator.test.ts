@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 import { forbidAmbient } from './ambient.js'
+import { PLANTED_BUGS } from './planted-bugs.js'
+import { spoil } from './planted.js'
 import { simulate } from './simulation.js'
 
 const SEEDS = 2000
@@ -37,4 +41,15 @@ t.test('nothing but the world has a clock, timers or chance for what is simulate
     allow()
   }
   t.type(Date.now(), 'number')
+})
+
+t.test('each planted bug has its place in the build as it is', async (t) => {
+  const misfits = PLANTED_BUGS.filter((bug) => {
+    try {
+      return spoil(bug, file => readFileSync(new URL(`dist/${file}`, PROJECT), 'utf8')).size === 0
+    } catch {
+      return true
+    }
+  })
+  t.same(misfits.map(({ name }) => name), [])
 })

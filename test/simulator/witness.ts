@@ -16,7 +16,7 @@ export class Witness {
   /** Which numberings a log has known, by topic. */
   private readonly known = new Map<string, { readonly log: unknown, readonly epochs: Set<string> }>()
 
-  constructor (private readonly doubts: Doubts) {}
+  constructor (private readonly doubts: Doubts, private readonly process: string) {}
 
   /** The same history; answers about heads are looked at as they come. */
   watch (history: History): History {
@@ -43,16 +43,16 @@ export class Witness {
     const isOther = held === undefined
       ? offset === stand.offset && stand.atMs !== 0 && stand.atMs !== atMs
       : held.event !== null && !Buffer.from(held.frame).toString().includes(key)
-    if (isOther) this.doubts.witnessed(topic, epoch)
+    if (isOther) this.doubts.witnessed(topic, epoch, this.process)
   }
 
   private compare ({ topic }: HeadQuestion, before: ReturnType<Witness['standOf']>, { epoch, top, topAtMs }: HeadAnswer): void {
     const now = this.standOf(topic)
     const isFormer = before !== null && before.epoch === now?.epoch && before.epoch !== epoch && this.hasKnown(topic, epoch)
-    if (isFormer) this.doubts.witnessed(topic, epoch)
+    if (isFormer) this.doubts.witnessed(topic, epoch, this.process)
     if (before === null || before.epoch !== epoch || now?.epoch !== epoch) return
     const isOther = top === before.offset && before.atMs !== 0 && before.atMs !== topAtMs
-    if (top < before.offset || isOther) this.doubts.witnessed(topic, epoch)
+    if (top < before.offset || isOther) this.doubts.witnessed(topic, epoch, this.process)
   }
 
   private hasKnown (topic: string, epoch: string): boolean { return this.known.get(topic)?.epochs.has(epoch) ?? false }

@@ -294,6 +294,28 @@ t.test('a process that has seen an offset twice asks again soon where the store 
   t.same(bench.heard, ['1', 'gap 0'])
 })
 
+t.test('a process that has seen an offset twice says so even after the topic is left: who comes back has a position of what was lost', async (t) => {
+  const { logs, timers, bus, fail, publish } = setUp(t)
+  await logs.subscribe(TOPIC)
+  const { epoch } = await publish(1)
+  const turns = async (): Promise<void> => { for (let n = 0; n < 20; n++) await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+  timers.pass()
+  await turns()
+  fail(AWAY)
+  bus.onEvent(TOPIC, { event: 'e', data: JsonText.from(2) }, { epoch, offset: 1, atMs: 1, id: null })
+  await turns()
+  logs.unsubscribe(TOPIC)
+  bus.onLeft(TOPIC)
+  await turns()
+  for (const error of [AWAY, null]) {
+    fail(error)
+    timers.pass()
+    await turns()
+  }
+  await logs.subscribe(TOPIC)
+  t.not(logs.positionOf(TOPIC)?.epoch, epoch)
+})
+
 t.test('who names a position that was not heard yet is not told that it is lost while the store does not answer', async (t) => {
   const { logs, heard, drop, failReads, publish } = setUp(t)
   await logs.subscribe(TOPIC)

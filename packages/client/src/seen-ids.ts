@@ -1,5 +1,7 @@
 /** Most ids that are remembered; the oldest go first. */
 const MAX_IDS = 10_000
+/** Most times of publication that are remembered of one id: it has more than one only where a clock was set. */
+const MAX_TIMES = 4
 /** Of a gateway that has not said how long it knows them, in s. */
 const KEEP_S = 300
 
@@ -18,17 +20,19 @@ export interface SeenIds {
  */
 export function createSeenIds (now: () => number): SeenIds {
   let keepMs = KEEP_S * 1000
-  const seen = new Map<string, { readonly atMs: number, readonly seenAtMs: number }>()
+  const seen = new Map<string, { readonly timesMs: readonly number[], readonly seenAtMs: number }>()
   return {
     isNew (topic, id, ts) {
       const atMs = Date.parse(ts)
       const key = JSON.stringify([topic, id])
-      if (Math.abs(atMs - (seen.get(key)?.atMs ?? NaN)) <= keepMs) return false
+      const before = seen.get(key)?.timesMs ?? []
+      // A clock that is set forth and back makes the newest time the one that is far away.
+      if (before.some(timeMs => Math.abs(atMs - timeMs) <= keepMs)) return false
       seen.delete(key)
       const seenAtMs = now()
-      seen.set(key, { atMs, seenAtMs })
-      for (const [oldest, { atMs: oldestAtMs, seenAtMs: oldestSeenAtMs }] of seen) {
-        if (seen.size <= MAX_IDS && !(atMs - oldestAtMs > keepMs && seenAtMs - oldestSeenAtMs > keepMs)) break
+      seen.set(key, { timesMs: [...before, atMs].slice(-MAX_TIMES), seenAtMs })
+      for (const [oldest, { timesMs, seenAtMs: oldestSeenAtMs }] of seen) {
+        if (seen.size <= MAX_IDS && !(atMs - Number(timesMs.at(-1)) > keepMs && seenAtMs - oldestSeenAtMs > keepMs)) break
         seen.delete(oldest)
       }
       return true
