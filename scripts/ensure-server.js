@@ -1,5 +1,5 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
-//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy
+//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy|redis-py
 //   node scripts/ensure-server.js --packages    prints the names of all those packages
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
@@ -16,7 +16,13 @@ const servers = {
   promtool: { program: 'promtool', package: 'prometheus', folders: () => [] },
   nginx: { program: 'nginx', package: 'nginx', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
   caddy: { program: 'caddy', package: 'caddy', folders: () => [] },
-  haproxy: { program: 'haproxy', package: 'haproxy', folders: () => ['/usr/sbin', '/usr/local/sbin'] }
+  haproxy: { program: 'haproxy', package: 'haproxy', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
+  'redis-py': { program: 'python3', package: 'python3-redis', folders: () => [], holds: importsRedis }
+}
+
+/** Whether this Python finds redis-py. */
+function importsRedis (path) {
+  return spawnSync(path, ['-c', 'import redis'], { stdio: 'ignore' }).status === 0
 }
 
 /** Debian keeps the server out of the PATH, one folder a version: the newest first. */
@@ -28,7 +34,8 @@ function postgresFolders () {
 
 function find (server) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', ...server.folders()]
-  return folders.filter(Boolean).map((folder) => join(folder, server.program)).find(isProgram)
+  return folders.filter(Boolean).map((folder) => join(folder, server.program))
+    .find((path) => isProgram(path) && (server.holds?.(path) ?? true))
 }
 
 function isProgram (path) {
@@ -67,7 +74,7 @@ function install (server) {
 
 /**
  * The path of the server program, installed first when it is missing and may be.
- * @param {'redis' | 'postgres' | 'pgbouncer' | 'jq' | 'chromium' | 'prometheus' | 'promtool' | 'nginx' | 'caddy'} name
+ * @param {'redis' | 'postgres' | 'pgbouncer' | 'jq' | 'chromium' | 'prometheus' | 'promtool' | 'nginx' | 'caddy' | 'haproxy' | 'redis-py'} name
  * @returns {string}
  */
 export function ensureServer (name) {
@@ -90,7 +97,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     process.exit(0)
   }
   if (!Object.hasOwn(servers, name)) {
-    console.error('usage: node scripts/ensure-server.js --packages|redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy')
+    console.error('usage: node scripts/ensure-server.js --packages|redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy|redis-py')
     process.exit(2)
   }
   try {

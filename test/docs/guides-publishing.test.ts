@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { connect, freshAddress } from '../support/client.js'
+import { ensureServer } from '../support/ensure-server.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
@@ -68,10 +69,11 @@ t.test('each example of the guide publishes an event that a client hears', async
   await t.test('Python', { skip: absent('python3', '--version') }, async (t) => {
     await expectHeard(t, 'python', await execute('python3', ['-c', onlyBlock('python', 'urllib.request')]))
   })
-  await t.test('Python, with redis-py and the printed script', { skip: absent('python3', '-c', 'import redis') }, async (t) => {
+  await t.test('Python, with redis-py and the printed script', async (t) => {
+    const python = ensureServer('redis-py')
     const script = join(t.testdir({}), 'publish-event.lua')
     await writeFile(script, await execute(process.execPath, ['dist/cli/main.js', 'publish-script']))
-    await expectHeard(t, 'redis-py', await execute('python3', ['-c', onlyBlock('python', 'import json, os, redis').replace('publish-event.lua', script)]))
+    await expectHeard(t, 'redis-py', await execute(python, ['-c', onlyBlock('python', 'import json, os, redis').replace('publish-event.lua', script)]))
   })
   await t.test('Go', { skip: absent('go', 'version') }, async (t) => {
     const folder = t.testdir({})

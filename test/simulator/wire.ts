@@ -36,6 +36,8 @@ export class Wire implements Socket {
   private isServerGone = false
   private isClientGone = false
   private isHalfOpen = false
+  /** Nothing that is written from now on arrives, also while the server has not heard of it. */
+  private isCut = false
   private lastToClientMs = 0
   private lastToServerMs = 0
 
@@ -97,6 +99,7 @@ export class Wire implements Socket {
 
   /** Something on the way ends it: both are told. */
   cut (): void {
+    this.isCut = true
     this.queue.length = this.queuedBytes = 0
     this.arriveLater({ code: ABNORMAL, reason: '' })
     this.toServer(() => { this.closeServer(ABNORMAL) })
@@ -172,7 +175,7 @@ export class Wire implements Socket {
   private pass ({ sent, bytes }: { readonly sent: Sent, readonly bytes: number }): void {
     this.queue.shift()
     this.queuedBytes -= bytes
-    this.arriveLater(sent)
+    if (!this.isCut) this.arriveLater(sent)
   }
 
   private arriveLater (sent: Sent): void {
