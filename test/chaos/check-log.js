@@ -56,15 +56,22 @@ function costsRecords ({ kind, fromMs, toMs }, node, killedAtMs) {
   return isOurs && fromMs <= killedAtMs && toMs + TERMS.leaseMs + RESTORE_MARGIN_MS >= killedAtMs
 }
 
+/** @param {import('./steadiness.js').Steadiness} steadiness */
+const hasOldData = ({ intervals }, firstMs, lastMs) =>
+  intervals.some(({ kind, fromMs, toMs }) => OLD_DATA.has(kind) && fromMs <= lastMs && toMs >= firstMs - IN_FLIGHT_MS)
+
 /** Why there may be a second one; null: no reason. */
 function excuseTwoCloses ({ closed }, { killedAtMs, drainedAtMs, exitedAtMs }, { steadiness }) {
   const [lost, own] = [closed.filter(line => line.reason === 'node_lost'), closed.filter(line => line.reason !== 'node_lost')]
+  if (lost.length === 2 && lost[0].node !== lost[1].node) {
+    const [firstMs, lastMs] = lost.map(line => Date.parse(line.time)).toSorted((a, b) => a - b)
+    return hasOldData(steadiness, firstMs, lastMs) ? 'its claim was lost with a fail-over: another claimed it again' : null
+  }
   if (lost.length !== 1 || own.length !== 1) return null
   const atMs = Date.parse(own[0].time)
   if (drainedAtMs <= atMs + 1000 && !steadiness.wasSteady(drainedAtMs, exitedAtMs)) return 'ended in order while Redis was away: node_lost follows'
   const [firstMs, lastMs] = [atMs, Date.parse(lost[0].time)].toSorted((a, b) => a - b)
-  const hasComeBack = steadiness.intervals.some(one => OLD_DATA.has(one.kind) && one.fromMs <= lastMs && one.toMs >= firstMs - IN_FLIGHT_MS)
-  if (hasComeBack) return 'its record came back with old data: node_lost follows'
+  if (hasOldData(steadiness, firstMs, lastMs)) return 'its record came back with old data: node_lost follows'
   // Its line is written in the turn in which the removal of its record is sent, and the kernel may not have sent that yet.
   if (killedAtMs >= atMs && killedAtMs - atMs <= IN_FLIGHT_MS) return 'the removal of its record in flight at a kill -9: node_lost follows'
   const outages = steadiness.intervals.filter(one => one.fromMs <= atMs && one.toMs >= atMs - TERMS.redisCallMs)
