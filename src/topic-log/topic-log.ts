@@ -1,6 +1,6 @@
 import type { Head } from '../history/history.js'
 import type { Position } from '../history/position.js'
-import type { Asked } from './asked.js'
+import { hasGoneBack, type Asked } from './asked.js'
 import { HeldEntries, type HeldBytes } from './held-entries.js'
 import type { LogEntry } from './log-entry.js'
 import { WaitingEntries } from './waiting-entries.js'
@@ -44,8 +44,8 @@ export class TopicLog {
   /** The same, but they may still be on their way. */
   private behindTo = 0
   private isFilling = false
-  /** One offset came with two events. */
-  private sawTwice = false
+  /** The store has lost events of this numbering: one offset came with two events, or the head went back. True until another begins. */
+  private sawLoss = false
   /** Numberings that have ended, the newest last: a store that goes on with one of them has lost what came since. */
   private former: readonly string[] = []
   /** An answer of the store was taken at least once. */
@@ -63,11 +63,11 @@ export class TopicLog {
     return this.epoch === null ? null : { epoch: this.epoch, offset: this.last }
   }
 
-  /** The numbering in which one offset came with two events, of which the store was not told; null: none. */
-  get doubted (): string | null { return this.sawTwice ? this.epoch : null }
+  /** The numbering of which the store has lost events, and was not told; null: none. */
+  get doubted (): string | null { return this.sawLoss ? this.epoch : null }
 
   /** Only the head tells how it goes on. */
-  get needsHead (): boolean { return this.state !== 'open' || this.sawTwice || this.waiting.hasForeign(this.epoch) }
+  get needsHead (): boolean { return this.state !== 'open' || this.sawLoss || this.waiting.hasForeign(this.epoch) }
 
   /** Whether every event after a position is held. */
   holdsAfter ({ epoch, offset }: Position): boolean { return epoch === this.epoch && offset <= this.last && offset + 1 >= this.first }
@@ -110,7 +110,9 @@ export class TopicLog {
       if (asked.epoch !== this.epoch) return this.output.askHead(this)
       return this.former.includes(head.epoch) ? this.output.renew(this, head) : this.adopt(head, true)
     }
-    if (asked.epoch === this.epoch && this.isRolledBack(head, asked)) return this.output.renew(this, head)
+    // Kept, as the renewal may come too late: then the head has grown, and looks like one that follows.
+    this.sawLoss ||= asked.epoch === this.epoch && hasGoneBack(head, asked)
+    if (this.sawLoss) return this.output.renew(this, head)
     if (this.state !== 'open') this.dueTo = Math.max(this.dueTo, head.top)
     else if (head.top > this.last) {
       this.behindTo = head.top
@@ -226,7 +228,7 @@ export class TopicLog {
     if (last === head.top) this.lastAtMs = head.topAtMs
     this.dueTo = head.top
     this.behindTo = 0
-    this.sawTwice = false
+    this.sawLoss = false
     this.state = 'open'
     this.wasOpened = true
     if (tellsGap) this.output.tellGap(this)
@@ -238,12 +240,7 @@ export class TopicLog {
     const held = entry.offset === this.last && this.entries.size === 0 ? { atMs: this.lastAtMs, frame: null } : this.at(entry.offset)
     if (held === undefined || held.atMs === 0) return
     if (held.atMs === entry.atMs && (held.frame === null || Buffer.compare(held.frame, entry.frame) === 0)) return
-    this.sawTwice = true
+    this.sawLoss = true
     this.output.askHead(this)
-  }
-
-  private isRolledBack (head: Head, asked: Asked): boolean {
-    if (this.sawTwice || head.top < asked.last) return true
-    return head.top === asked.last && head.topAtMs !== asked.lastAtMs && asked.lastAtMs !== 0
   }
 }

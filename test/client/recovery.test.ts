@@ -159,6 +159,15 @@ t.test('ids are bounded in number, and the oldest are forgotten first', async (t
   t.notOk(ids.isNew('agent:a1', 'i2', '2026-11-27T12:00:00.001Z'), 'a clock that was set back')
 })
 
+t.test('a retry that comes late is known: newer events have come before it', async (t) => {
+  const clock = { nowMs: 0 }
+  const ids = createSeenIds(() => clock.nowMs)
+  ids.isNew('agent:a1', 'i1', '2026-11-27T12:00:00.000Z')
+  clock.nowMs = 301_000
+  ids.isNew('agent:a2', 'i2', '2026-11-27T12:05:01.000Z')
+  t.notOk(ids.isNew('agent:a1', 'i1', '2026-11-27T12:04:59.000Z'), 'published within the time, delivered after it')
+})
+
 t.test('a position is an epoch and an offset that a number can hold', async (t) => {
   t.same(parsePosition('1764250000000000-a1b2c3d4:17'), { epoch: '1764250000000000-a1b2c3d4', offset: 17 })
   t.same(['', ':1', 'e1', 'e1:', 'e1:01', 'e1:-1', 'e1:1.5', 'e1:1234567890123456', 'e 1:1', `${'e'.repeat(63)}:1`, 17, null, undefined].map(parsePosition), Array(13).fill(null))

@@ -90,8 +90,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'events are evicted': ({ network, random, topics }) => { network.redis.evictEvents(random.pick(topics)) },
   'Redis is flushed': ({ network }) => { network.redis.flush() },
   [COMES_BACK_OLDER]: ({ network: { redis, doubts, truth }, random, copies }) => {
+    const before = new Map(redis.topics.heads)
     redis.restore(random.pick(copies))
-    doubts.restored(redis.topics.heads, truth)
+    doubts.restored(before, redis.topics.heads, truth)
   },
   'clock of Redis is set': ({ network, random }) => { network.redis.clockOffsetMs += random.pick([-60_000, -2000, 2000, 60_000]) }
 }

@@ -14,7 +14,7 @@ const NO_FAIL_OVER_SEEN: Edit = {
   file: 'history/memory-history.js', find: 'head?.replicationId === this.replicationId() ?', replace: 'head !== undefined ?'
 }
 const NO_WITNESS: readonly Edit[] = [
-  { file: 'topic-log/topic-log.js', find: 'if (this.sawTwice || head.top < asked.last)', replace: 'if (true) return false; if (head.top < asked.last)' },
+  { file: 'topic-log/topic-log.js', find: 'if (this.sawLoss)', replace: 'if (false)' },
   { file: 'topic-log/topic-log.js', find: 'this.former.includes(head.epoch)', replace: 'false' }
 ]
 

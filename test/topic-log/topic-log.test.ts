@@ -185,6 +185,25 @@ t.test('an epoch that nobody has heard an event of is a gap up to its top', asyn
   t.equal(take(), 'gap b:9')
 })
 
+t.test('what a store has lost stays known until it begins anew, though it has grown past that meanwhile', async (t) => {
+  const { log, take, hear, open } = setUp()
+  open()
+  hear(1)
+  hear(2)
+  take()
+  log.takeHead(head('a', 1), log.ask())
+  t.equal(take(), 'renew a:1')
+  // The renewal came too late: another event took the place of the second, on its way it was lost, and the third follows.
+  hear(3)
+  t.equal(take(), '3')
+  log.takeHead(head('a', 3), log.ask())
+  t.equal(take(), 'renew a:3')
+  t.equal(log.doubted, 'a')
+  log.takeHead(head('b', 0), log.ask())
+  t.equal(take(), 'gap b:0')
+  t.equal(log.doubted, null)
+})
+
 t.test('a store that has gone back is told to begin anew: a lower top, another stamp at the same offset, an offset that comes twice', async (t) => {
   const { log, take, hear, open } = setUp()
   open()

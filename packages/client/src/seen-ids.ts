@@ -31,8 +31,10 @@ export function createSeenIds (now: () => number): SeenIds {
       seen.delete(key)
       const seenAtMs = now()
       seen.set(key, { timesMs: [...before, atMs].slice(-MAX_TIMES), seenAtMs })
+      // A retry may be published at the end of that time, and be kept for as long again before it is delivered.
+      const forgetMs = 2 * keepMs
       for (const [oldest, { timesMs, seenAtMs: oldestSeenAtMs }] of seen) {
-        if (seen.size <= MAX_IDS && !(atMs - Number(timesMs.at(-1)) > keepMs && seenAtMs - oldestSeenAtMs > keepMs)) break
+        if (seen.size <= MAX_IDS && !(atMs - Number(timesMs.at(-1)) > forgetMs && seenAtMs - oldestSeenAtMs > forgetMs)) break
         seen.delete(oldest)
       }
       return true

@@ -81,7 +81,7 @@ export class ApplicationLedger {
       name: `${this.name} ${topic}`,
       fail: (invariant, text) => { this.world.fail(invariant, text) },
       isUnwanted: instance => this.isUnwanted(topic, instance),
-      isDoubtful: (name, epoch) => this.doubts.isDoubtful(name, epoch)
+      doubts: this.doubts
     })
     this.followers.set(topic, follower)
     return follower

@@ -1,5 +1,7 @@
 import type { Truth } from './truth.js'
 
+type Heads = ReadonlyMap<string, { readonly epoch: string, readonly top: number, readonly topAtMs: number }>
+
 interface Doubt {
   readonly epochs: Set<string>
   /** Names of the processes that found out. */
@@ -13,11 +15,16 @@ interface Doubt {
  */
 export class Doubts {
   private readonly topics = new Map<string, Doubt>()
+  /** Topics that went on with an epoch that had ended: of two of their epochs none is later. */
+  private readonly unordered = new Set<string>()
 
-  /** The data are an older copy now: of each topic the head tells where it goes on. */
-  restored (heads: ReadonlyMap<string, { readonly epoch: string, readonly top: number }>, truth: Truth): void {
-    for (const [topic, { epoch, top }] of heads) {
-      const index = truth.indexOf(topic, { epoch, offset: top })
+  /** The data are an older copy now: of each topic the head tells where it goes on, and where it had been before. */
+  restored (before: Heads, heads: Heads, truth: Truth): void {
+    for (const [topic, { epoch, top, topAtMs }] of heads) {
+      if (before.get(topic)?.epoch !== epoch) this.unordered.add(topic)
+      // Of two events at one place the copy holds the one with this stamp.
+      const newest = truth.of(topic).findLast(one => one.epoch === epoch && one.offset === top && one.atMs === topAtMs)
+      const index = newest?.index ?? truth.indexOf(topic, { epoch, offset: top })
       const lost = index === null ? [] : truth.of(topic).slice(index + 1)
       if (lost.length === 0) continue
       const epochs = [epoch, ...this.topics.get(topic)?.epochs ?? [], ...lost.map(instance => instance.epoch)]
@@ -39,6 +46,9 @@ export class Doubts {
   }
 
   get any (): boolean { return this.topics.size > 0 }
+
+  /** Whether a position of one epoch is neither before nor after one of another. */
+  isUnordered (topic: string): boolean { return this.unordered.has(topic) }
 
   isDoubtful (topic: string, epoch: string): boolean { return this.topics.get(topic)?.epochs.has(epoch) ?? false }
 

@@ -1,4 +1,5 @@
 import type { Invariant } from '../world.js'
+import type { Doubts } from './doubts.js'
 import { readPlace, type Instance, type Truth } from './truth.js'
 
 export interface FollowerDeps {
@@ -9,8 +10,8 @@ export interface FollowerDeps {
   readonly fail: (invariant: Invariant, text: string) => void
   /** Whether it may go without this one: it did not ask for such events, or had it by its id. */
   readonly isUnwanted: (instance: Instance) => boolean
-  /** The positions that this epoch counted twice: holes in it are judged later. */
-  readonly isDoubtful: (topic: string, epoch: string) => boolean
+  /** Which epochs counted positions twice: holes in them are judged later. */
+  readonly doubts: Doubts
 }
 
 /** How far one listener is in one topic, by what it was given and told. */
@@ -56,12 +57,14 @@ export class Follower {
 
   /** Events up to a position may be missing. */
   gap (pos: string): void {
+    const { topic, doubts } = this.deps
     const before = this.toldIndex
     const epochs = [this.epoch]
     this.begin(pos, 0)
     epochs.push(this.epoch)
-    const isDoubtful = epochs.some(epoch => epoch !== null && this.deps.isDoubtful(this.deps.topic, epoch))
-    if (before !== null && this.index !== null && this.index < before && !isDoubtful) {
+    const isDoubtful = epochs.some(epoch => epoch !== null && doubts.isDoubtful(topic, epoch))
+    const isUnordered = epochs[0] !== epochs[1] && doubts.isUnordered(topic)
+    if (before !== null && this.index !== null && this.index < before && !isDoubtful && !isUnordered) {
       this.deps.fail('order', `${this.deps.name} is told of a gap up to ${pos}, and stood behind that already`)
     }
   }
@@ -122,12 +125,12 @@ export class Follower {
   }
 
   private checkHole (toIndex: number, at: string): void {
-    const { index, deps: { truth, topic, name, fail, isUnwanted, isDoubtful } } = this
+    const { index, deps: { truth, topic, name, fail, isUnwanted, doubts } } = this
     const instances = truth.of(topic)
     for (let n = (index ?? 0) + 1; n < toIndex; n++) {
       const missing = instances[n]
       if (missing === undefined || missing.key === null || isUnwanted(missing)) continue
-      if (isDoubtful(topic, missing.epoch) || (this.epoch !== null && isDoubtful(topic, this.epoch))) {
+      if (doubts.isDoubtful(topic, missing.epoch) || (this.epoch !== null && doubts.isDoubtful(topic, this.epoch))) {
         this.doubt ??= missing
         continue
       }

@@ -80,7 +80,7 @@ export class WireLedger {
       name: `${this.name} ${topic}`,
       fail: (invariant, text) => { this.world.fail(invariant, text) },
       isUnwanted: instance => this.isUnwanted(instance),
-      isDoubtful: (name, epoch) => this.doubts.isDoubtful(name, epoch)
+      doubts: this.doubts
     })
     this.followers.set(topic, follower)
     return follower
