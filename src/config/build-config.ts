@@ -87,7 +87,10 @@ const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['acces
   inbound: { maxEntries: values.WS_INBOUND_MAX, maxBytes: values.WS_INBOUND_MAX_BYTES, maxUserBytes: values.WS_INBOUND_USER_BYTES }
 })
 
-/** How much is remembered of each topic. */
+/** Processes tell the store every 25 s that a topic has listeners; some go by a clock that is late. */
+const LEAST_META_S = 60
+
+/** How much is remembered of each topic: its numbering for as long as its events and their ids count, at least. */
 export const toHistory = (values: SettingValues): Config['history'] => ({
   events: new Map([
     ...KINDS.map(({ kind, historySetting }) => [kind, values[historySetting] ?? values.WS_HISTORY_EVENTS] as const),
@@ -95,7 +98,7 @@ export const toHistory = (values: SettingValues): Config['history'] => ({
   ]),
   keepMs: values.WS_HISTORY_S * S,
   maxBytes: values.WS_HISTORY_BYTES,
-  metaMs: values.WS_HISTORY_META_S * S
+  metaMs: Math.max(values.WS_HISTORY_META_S, values.WS_HISTORY_S, LEAST_META_S) * S
 })
 
 const toSentinel = (values: SettingValues): SentinelTarget | null => values.REDIS_SENTINELS.length === 0

@@ -127,7 +127,7 @@ export const SETTINGS = {
   WS_HISTORY_S: seconds('no older event is kept; the `id` of a publication counts for this time', 300),
   WS_HISTORY_BYTES: whole('bytes of a topic\'s events together; a larger event is delivered and not kept', 1_048_576, 1, MAX_HISTORY_BYTES),
   WS_PLAIN_USER_PUBLISH: flag('back ends PUBLISH on `ws:topic:user:…` themselves: each user who connects is subscribed to, which makes an upgrade dearer'),
-  WS_HISTORY_META_S: seconds('positions of a topic are remembered after its last event or listener', 86_400),
+  WS_HISTORY_META_S: seconds('positions of a topic are remembered after its last event or listener; at least `WS_HISTORY_S`, and 60', 86_400),
 
   ALLOW_INSECURE_WS: flag('break-glass: let connections in without a token'),
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),

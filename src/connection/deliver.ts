@@ -62,9 +62,9 @@ export function createDelivery (options: DeliveryOptions): Delivery {
       } else if (session.eventTypes === null && !isOwn) {
         shared = true
         session.messagesOut++
-        session.passedOver?.delete(topic)
+        if (!isPlain) session.passedOver?.delete(topic)
       } else if (isWanted(session, event)) {
-        session.passedOver?.delete(topic)
+        if (!isPlain) session.passedOver?.delete(topic)
         sendText(session, frame, maxBufferedBytes)
       } else if (!isPlain) {
         passOver(session, topic)

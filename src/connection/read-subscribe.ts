@@ -2,6 +2,7 @@ import { steadyNow } from '../clocks.js'
 import { parseTopic } from '../bus/topics.js'
 import { KINDS, mapKinds } from '../kinds.js'
 import { refuse, type Refusal } from '../refusals.js'
+import type { TopicLogs } from '../topic-log/topic-logs.js'
 import type { SubscribeFrame } from '../wire/frames.js'
 import { checkFilter, isFilterError, type Filter } from './parse-filter.js'
 import { PATHS, type ReadFilters } from './read-request.js'
@@ -16,6 +17,10 @@ export interface SubscribeLimits {
   readonly kept: ReadonlyMap<string, number>
   /** Monotonic, in ms. */
   readonly now?: () => number
+}
+
+export interface WishDeps extends Pick<SubscribeLimits, 'kept'> {
+  readonly logs: Pick<TopicLogs, 'moment'>
 }
 
 const SECOND_MS = 1000
@@ -43,7 +48,7 @@ export function readSubscribe (session: Session, frame: SubscribeFrame, limits: 
 }
 
 /** Reads what a `subscribe` frame wants of what came before, for the lists that it names. */
-export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFilters, { kept }: SubscribeLimits): Wish | Refusal {
+export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFilters, { kept, logs }: WishDeps): Wish | Refusal {
   const isNamed = (text: string): boolean => {
     const topic = parseTopic(text)
     const filter = KINDS.find(({ kind }) => kind === topic?.kind)
@@ -54,7 +59,7 @@ export function readWish ({ since = {}, last }: SubscribeFrame, filters: ReadFil
   if (stranger !== undefined) return refuse('bad_request', { message: 'since: a topic that this frame does not name' })
   const maxLast = Math.max(...kept.values())
   if (last !== undefined && last > maxLast) return refuse('bad_request', { message: maxLast === 0 ? 'last: no events are kept here' : `last: at most ${maxLast}` })
-  return { since: new Map(Object.entries(since)), last: last ?? null, kept }
+  return { since: new Map(Object.entries(since)), last: last ?? null, kept, moment: logs.moment() }
 }
 
 /** Counts one frame; how long until the next is allowed, in ms, when this one was too many, else 0. */

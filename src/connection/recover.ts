@@ -11,9 +11,11 @@ export interface Wish {
   readonly last: number | null
   /** How many are kept, by kind of topic: `last` gives no more. */
   readonly kept: ReadonlyMap<string, number>
+  /** When it was asked, in the order of questions to the store: an earlier answer does not count. */
+  readonly moment: number
 }
 
-export const NO_WISH: Wish = { since: new Map(), last: null, kept: new Map() }
+export const NO_WISH: Wish = { since: new Map(), last: null, kept: new Map(), moment: 0 }
 
 /** Where a connection begins in a topic: after `from`; null: with the live events. */
 type Beginnings = ReadonlyMap<string, Position | null>
@@ -29,16 +31,16 @@ export interface Told {
  * the store does not answer.
  */
 export async function findBeginnings (
-  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last, kept }: Wish
+  logs: Pick<TopicLogs, 'reach' | 'reachLast'>, topics: readonly string[], { since, last, kept, moment }: Wish
 ): Promise<Beginnings> {
   return new Map(await Promise.all(topics.map(async (topic): Promise<[string, Position | null]> => {
     const text = since.get(topic)
     if (text === undefined) {
       const count = Math.min(last ?? 0, kept.get(parseTopic(topic)?.kind ?? '') ?? 0)
-      return [topic, count === 0 ? null : await logs.reachLast(topic, count)]
+      return [topic, count === 0 ? null : await logs.reachLast(topic, count, moment)]
     }
     const from = parsePosition(text)
-    return [topic, from !== null && await logs.reach(topic, from) ? from : null]
+    return [topic, from !== null && await logs.reach(topic, from, moment) ? from : null]
   })))
 }
 
@@ -90,7 +92,8 @@ export function findOwnBeginning (
   const isNewer = read !== null && (heard === null || read.epoch !== heard.epoch || read.offset > heard.offset)
   const position = isNewer ? read : heard
   if (since === null) return { position, from: position, recovered: null }
-  const isThere = from !== null && from.epoch === position?.epoch &&
-    (logs.holdsAfter(topic, from) || (head !== null && head.epoch === from.epoch && from.offset <= head.top && head.isKept))
+  // What this process holds counts only where the store has not answered, or has not heard of it yet.
+  const isKept = from !== null && (head !== null && from.offset <= head.top ? head.isKept : logs.holdsAfter(topic, from))
+  const isThere = from !== null && from.epoch === position?.epoch && isKept
   return isThere ? { position, from, recovered: true } : { position, from: position, recovered: false }
 }

@@ -56,7 +56,8 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes, timer
   /** Reads what it needs; where that is not there any more, it goes on with the live events. */
   function load (session: Session, topic: string, cursor: Cursor, position: Position): void {
     cursor.isLoading = true
-    logs.reach(topic, position).catch(() => null).then((isThere) => {
+    // It was told already what is there: no newer word is needed.
+    logs.reach(topic, position, 0).catch(() => null).then((isThere) => {
       cursor.isLoading = false
       takeLoaded(session, topic, cursor, isThere)
     }).catch((error: unknown) => { report.fault(error, 'replay') })
@@ -96,6 +97,9 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes, timer
   }
 }
 
+/** Most that a frame is longer on the wire. */
+const HEADER_BYTES = 14
+
 function hasRoom ({ socket }: Session, { frame }: LogEntry, maxBufferedBytes: number): boolean {
   const buffered = socket.bufferedBytes()
   return buffered === 0 || buffered + frame.length <= maxBufferedBytes / 2
@@ -106,7 +110,9 @@ interface Given { readonly cursor: Cursor, readonly entry: LogEntry, readonly ma
 function give (session: Session, topic: string, { cursor, entry, maxBufferedBytes }: Given): void {
   if (entry.event === null || session.eventTypes?.has(entry.event) === false) return passOver(session, topic)
   session.passedOver?.delete(topic)
-  sendText(session, entry.offset <= cursor.replayedTo ? replayOf(entry) : entry.frame, maxBufferedBytes)
+  const frame = entry.offset <= cursor.replayedTo ? replayOf(entry) : entry.frame
+  // One that is larger than what may wait is given to an empty socket only: its client is not slow.
+  sendText(session, frame, Math.max(maxBufferedBytes, frame.length + HEADER_BYTES))
 }
 
 /** What it needs is not there any more: it goes on with the live events. */

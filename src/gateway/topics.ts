@@ -51,7 +51,9 @@ export function composeTopics (deps: TopicsDeps): Topics {
   const settings = deps.config.history
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const { redisFailures, onRead } = deps
-  const logs = createTopicLogs({ history, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.noteUnreadable, onRead })
+  const logs = createTopicLogs({
+    history, settings, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.noteUnreadable, onRead
+  })
   return { logs, publishing: publishThroughHistory(history) }
 }
 
@@ -101,7 +103,7 @@ function composeOwn (openOwn: NonNullable<GatewayParts['bus']>): Topics {
     bus = own
     return tellingOfTopics(own, handlers)
   }
-  const logs = createTopicLogs({ history: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
+  const logs = createTopicLogs({ history: null, settings: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
   return { logs, publishing: publishOnBus({ publish: async (topic, event) => { await bus.publish(topic, event) } }) }
 }
 

@@ -13,7 +13,11 @@ export interface HeadQuestionsOptions {
 
 /** Gathers the questions of one turn into one call. */
 export class HeadQuestions {
+  /** Calls so far: moments in the order of questions. */
+  moment = 0
   private readonly waiting = new Map<TopicLog, { heals: boolean, touch: boolean }>()
+  /** Which call was answered last for a log. */
+  private readonly answered = new WeakMap<TopicLog, number>()
 
   constructor (private readonly options: HeadQuestionsOptions) {}
 
@@ -24,7 +28,11 @@ export class HeadQuestions {
     this.waiting.set(log, { heals: heals || before?.heals === true, touch: touch || before?.touch === true })
   }
 
+  /** Whether an answer was taken to a question that was asked after a moment. */
+  isAnsweredSince (log: TopicLog, moment: number): boolean { return (this.answered.get(log) ?? 0) > moment }
+
   private async flush (): Promise<void> {
+    const moment = ++this.moment
     const { history, onAnswer, onFailure } = this.options
     const asking = [...this.waiting].map(([log, how]) => ({ log, asked: log.ask(), ...how }))
     this.waiting.clear()
@@ -32,8 +40,12 @@ export class HeadQuestions {
       .catch((error: unknown) => asking.map((): PromiseRejectedResult => ({ status: 'rejected', reason: error })))
     for (const [n, { log, asked, heals }] of asking.entries()) {
       const answer = answers[n]
-      if (answer?.status === 'fulfilled') onAnswer(log, answer.value, asked, heals)
-      else onFailure(log, answer?.reason)
+      if (answer?.status !== 'fulfilled') {
+        onFailure(log, answer?.reason)
+        continue
+      }
+      this.answered.set(log, moment)
+      onAnswer(log, answer.value, asked, heals)
     }
   }
 }

@@ -6,6 +6,8 @@ export interface HeldBytes { bytes: number }
 /** The newest events of a log, consecutive. */
 export class HeldEntries {
   private entries: LogEntry[] = []
+  /** Bytes of the frames of this log. */
+  bytes = 0
   /** What had come when `age` was called last. */
   private agedTo = 0
 
@@ -21,7 +23,7 @@ export class HeldEntries {
 
   append (entry: LogEntry): void {
     this.entries.push(entry)
-    this.held.bytes += entry.frame.length
+    this.count(entry.frame.length)
   }
 
   /** Puts older ones in front; false where they do not reach up to what is held. */
@@ -30,7 +32,7 @@ export class HeldEntries {
     const fitting = older.filter(({ offset }) => offset < first)
     if (fitting.at(-1)?.offset !== first - 1) return false
     this.entries = [...fitting, ...this.entries]
-    for (const { frame } of fitting) this.held.bytes += frame.length
+    for (const { frame } of fitting) this.count(frame.length)
     return true
   }
 
@@ -50,8 +52,13 @@ export class HeldEntries {
     this.agedTo = 0
   }
 
+  private count (bytes: number): void {
+    this.bytes += bytes
+    this.held.bytes += bytes
+  }
+
   private drop (count: number): void {
     if (count <= 0) return
-    for (const { frame } of this.entries.splice(0, count)) this.held.bytes -= frame.length
+    for (const { frame } of this.entries.splice(0, count)) this.count(-frame.length)
   }
 }

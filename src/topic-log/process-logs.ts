@@ -3,12 +3,14 @@ import type { Head, HeadAnswer } from '../history/history.js'
 import type { Position } from '../history/position.js'
 import { isAway } from '../redis/failure.js'
 import { createComparisons, type Comparisons } from './comparisons.js'
+import { Confirmations } from './confirmations.js'
 import { HeadQuestions } from './head-questions.js'
 import type { HeldBytes } from './held-entries.js'
 import { createLastWords, type LastWords } from './last-words.js'
 import type { LogEntry } from './log-entry.js'
 import { LogReader } from './log-reader.js'
 import { createOpenings } from './openings.js'
+import { Reach } from './reach.js'
 import { toBlank, toEntry } from './to-entry.js'
 import { TopicLog, type LogOutput } from './topic-log.js'
 import type { KnownHead, TopicHandlers, TopicLogs, TopicLogsOptions } from './topic-logs.js'
@@ -36,6 +38,7 @@ class ProcessLogs implements TopicLogs {
   private readonly openings = createOpenings<TopicLog>()
   private readonly reader: LogReader | null
   private readonly lastWords: LastWords | null
+  private readonly reaching: Reach | null
   /** Whose heads are to be asked for again. */
   private readonly retrying = new Set<TopicLog>()
   private handlers = NOBODY
@@ -83,6 +86,7 @@ class ProcessLogs implements TopicLogs {
     this.lastWords = history === null
       ? null
       : createLastWords({ history, timers, onUnreadable: (error) => { options.onUnreadable?.(error) } })
+    this.reaching = this.openReach()
     this.comparisons = createComparisons({
       timers,
       all: () => [...this.logs.values()],
@@ -129,22 +133,16 @@ class ProcessLogs implements TopicLogs {
 
   holdsAfter (topic: string, position: Position): boolean { return this.logs.get(topic)?.holdsAfter(position) ?? false }
 
-  async reach (topic: string, since: Position): Promise<boolean> {
+  moment (): number { return this.questions?.moment ?? 0 }
+
+  async reach (topic: string, since: Position, moment: number): Promise<boolean> {
     const log = this.logs.get(topic)
-    if (log?.epoch === undefined || log.epoch === null) return false
-    // Another process may have heard more, or of a new epoch.
-    if (since.epoch !== log.epoch || since.offset > log.last) await this.refresh(log)
-    if (since.epoch !== log.epoch || since.offset > log.last) return false
-    return await this.reader?.load(log, since.epoch, since.offset + 1) ?? false
+    return log !== undefined && log.epoch !== null && (await this.reaching?.after(log, since, moment) ?? false)
   }
 
-  async reachLast (topic: string, count: number): Promise<Position | null> {
+  async reachLast (topic: string, count: number, moment: number): Promise<Position | null> {
     const log = this.logs.get(topic)
-    const position = log?.position ?? null
-    if (log === undefined || position === null) return null
-    const wanted = Math.max(1, position.offset - count + 1)
-    await this.reader?.load(log, position.epoch, wanted)
-    return log.epoch === position.epoch ? { epoch: position.epoch, offset: Math.max(wanted, log.first) - 1 } : log.position
+    return log === undefined || log.epoch === null ? null : await this.reaching?.last(log, count, moment) ?? null
   }
 
   async close (): Promise<void> {
@@ -154,6 +152,13 @@ class ProcessLogs implements TopicLogs {
     await this.bus.close()
     for (const topic of [...this.logs.keys()]) this.leave(topic)
     this.options.history?.close()
+  }
+
+  private openReach (): Reach | null {
+    const { questions, reader, options: { history, settings, timers, now = Date.now } } = this
+    if (history === null || settings === null || questions === null || reader === null) return null
+    const confirmations = new Confirmations(timers, async (log) => { await this.refresh(log) })
+    return new Reach({ history, settings, reader, questions, confirmations, now })
   }
 
   private open (topic: string): TopicLog {

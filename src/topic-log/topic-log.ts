@@ -58,6 +58,8 @@ export class TopicLog {
   /** Offset of the first event that is held; `last + 1`: none is. */
   get first (): number { return this.entries.first(this.last) }
 
+  get heldBytes (): number { return this.entries.bytes }
+
   /** Where live events begin; null: the numbering is not known. */
   get position (): Position | null {
     return this.epoch === null ? null : { epoch: this.epoch, offset: this.last }

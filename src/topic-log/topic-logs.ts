@@ -1,5 +1,5 @@
 import type { Bus, BusEvent, BusHandlers } from '../bus/bus.js'
-import type { Head, HeadAnswer, HeadQuestion, History } from '../history/history.js'
+import type { Head, HeadAnswer, HeadQuestion, History, HistorySettings } from '../history/history.js'
 import type { Position } from '../history/position.js'
 import type { Timers } from '../timers.js'
 import type { LogEntry } from './log-entry.js'
@@ -7,10 +7,14 @@ import type { LogEntry } from './log-entry.js'
 export interface TopicLogsOptions {
   /** Null: nothing is remembered, and events have no places. */
   readonly history: History | null
+  /** How much the history keeps; null: nothing is remembered. */
+  readonly settings: HistorySettings | null
   readonly openBus: (handlers: BusHandlers) => Bus
   /** Reads a head without waiting; null: that cannot be. */
   readonly readHead: ((question: HeadQuestion) => HeadAnswer) | null
   readonly timers: Timers
+  /** In ms since the epoch. */
+  readonly now?: () => number
   /** The store will not tell of a topic, for a reason that is not its being away. */
   readonly onUnreadable?: (error: unknown) => void
   /** One call for events was made. */
@@ -55,12 +59,14 @@ export interface TopicLogs {
   after (topic: string, position: Position): LogEntry | undefined
   /** Whether every event after a position is held. */
   holdsAfter (topic: string, position: Position): boolean
+  /** Now, in the order of questions to the store. */
+  moment (): number
   /**
-   * Makes sure that every event after a position is held, as far as this turn goes; false: they are not all there any more.
-   * Rejects when the store does not answer.
+   * Makes sure that every event after a position is held, as far as this turn goes; false: the store keeps not all of them any more,
+   * by what it said after `moment`. Rejects when the store does not answer.
    */
-  reach (topic: string, since: Position): Promise<boolean>
+  reach (topic: string, since: Position, moment: number): Promise<boolean>
   /** The same for the newest `count` events or as many as there are; resolves with the position before them, null: nothing is known. */
-  reachLast (topic: string, count: number): Promise<Position | null>
+  reachLast (topic: string, count: number, moment: number): Promise<Position | null>
   close (): Promise<void>
 }

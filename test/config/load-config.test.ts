@@ -74,6 +74,12 @@ t.test('each kind of topic keeps as many events as its setting says, else as the
   t.same([...history.events], [['agent', 7], ['task', 0], ['user', 50]])
 })
 
+t.test('a topic\'s numbering is remembered for as long as its ids count, and longer than processes take to tell that it has listeners', async (t) => {
+  const metaMs = (meta: number, history: number): number =>
+    loadConfig({ ...LEAST, WS_HISTORY_META_S: String(meta), WS_HISTORY_S: String(history) }, NOW_MS).history.metaMs
+  t.same([metaMs(1, 1), metaMs(1, 300), metaMs(86_400, 604_800), metaMs(900, 300)], [60_000, 300_000, 604_800_000, 900_000])
+})
+
 t.test('without a name a host gets one of its own', async (t) => {
   t.not(loadConfig(LEAST).server.nodeId, loadConfig(LEAST).server.nodeId)
 })

@@ -1,8 +1,9 @@
 import t from 'tap'
-import { createDelivery, type Delivery } from '../../src/connection/deliver.js'
+import { createDelivery, passOver, type Delivery } from '../../src/connection/deliver.js'
 import type { Session } from '../../src/connection/session.js'
 import { toEntry } from '../../src/topic-log/to-entry.js'
 import { refuse } from '../../src/refusals.js'
+import { JsonText } from '../../src/wire/json-text.js'
 import { openTestSession, type TestSocket } from './stand-ins.js'
 
 /** Delivery over sockets that get what is published to the topics that they joined, as the native layer does it. */
@@ -94,6 +95,18 @@ t.test('a user\'s own topic needs no native one: each of the user\'s sockets get
   t.same(delivery.published, [])
   t.same([first, second, narrowed].map(({ socket }) => eventsOf(socket).length), [1, 1, 0])
   t.equal(first.session.messagesOut, 1)
+})
+
+t.test('a plain event moves no position: what was passed over before it is told all the same', async (t) => {
+  const [narrowed, wide] = [openTestSession('alice', { eventTypes: ['b'] }), openTestSession('bob')]
+  const delivery = deliverTo([narrowed.socket, wide.socket])
+  for (const { session } of [narrowed, wide]) delivery.listen(session, 'agent:1')
+  delivery.deliver('agent:1', { event: 'a', data: 1 })
+  passOver(wide.session, 'agent:1')
+  delivery.deliverPlain('agent:1', { event: 'b', data: JsonText.from(2) })
+  t.same([narrowed, wide].map(({ session }) => [...session.passedOver ?? []]), [['agent:1'], ['agent:1']])
+  delivery.deliver('agent:1', { event: 'b', data: 3 })
+  t.same([narrowed, wide].map(({ session }) => [...session.passedOver ?? []]), [[], []])
 })
 
 t.test('narrowing and widening changes the way on every topic, and loses and doubles nothing', async (t) => {

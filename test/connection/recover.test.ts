@@ -14,7 +14,7 @@ t.test('of the newest events no more are given than were asked for, though more 
       return from
     }
   }
-  const wish: Wish = { since: new Map(), last: 3, kept: new Map([['agent', 200], ['task', 200]]) }
+  const wish: Wish = { since: new Map(), last: 3, moment: 0, kept: new Map([['agent', 200], ['task', 200]]) }
   const found = await findBeginnings(logs, ['agent:1'], wish)
   const { told, beginnings } = tellBeginnings(logs, found, wish, () => true)
   t.same(told, { positions: { 'agent:1': 'abc:9' }, recovered: {} })

@@ -2,12 +2,13 @@ import t from 'tap'
 import { createDelivery } from '../../src/connection/deliver.js'
 import { createReplays } from '../../src/connection/replays.js'
 import type { Position } from '../../src/history/position.js'
+import type { LogEntry } from '../../src/topic-log/log-entry.js'
 import { createTestReport, openTestSession } from './stand-ins.js'
 
 const TOPIC = 'user:alice'
 
 /** One connection that begins in its topic while the log of the process stands elsewhere. */
-function setUp (live: Position, answers: Array<boolean | Error>) {
+function setUp (live: Position, answers: Array<boolean | Error>, entry?: LogEntry) {
   const { session, socket } = openTestSession()
   const state = { live, asked: 0 }
   const waits: Array<() => void> = []
@@ -16,7 +17,7 @@ function setUp (live: Position, answers: Array<boolean | Error>) {
     logs: {
       isOpen: () => true,
       positionOf: () => state.live,
-      after: () => undefined,
+      after: () => entry,
       async reach () {
         state.asked++
         const answer = answers.shift() ?? false
@@ -56,4 +57,18 @@ t.test('a numbering that has ended is a gap, as soon as the store has said so', 
   t.ok(isLive())
   await turn()
   t.same(socket.frames(), [{ type: 'gap', topics: { [TOPIC]: 'new:3' } }])
+})
+
+t.test('an event that is larger than what may wait for a client does not make it a slow one', async (t) => {
+  const frame = Buffer.from(JSON.stringify({ type: 'event', topic: TOPIC, data: 'x'.repeat(100_000) }))
+  const { session, socket, replays, isLive } = setUp({ epoch: 'e', offset: 1 }, [], { offset: 1, atMs: 1, event: 'e', frame, replay: null })
+  const { send } = socket
+  socket.send = (text) => {
+    socket.buffered = Buffer.byteLength(text as Uint8Array) + 10
+    return send(text)
+  }
+  replays.start(session, TOPIC, { epoch: 'e', offset: 0 }, 1)
+  t.equal(session.ending, null)
+  t.match(socket.frames(), [{ topic: TOPIC, replayed: true }])
+  t.ok(isLive())
 })

@@ -67,7 +67,7 @@ function setUp (options: BenchOptions = {}): Bench {
     publish: async () => {},
     close: async () => {}
   })
-  const logs = createTopicLogs({ history: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
+  const logs = createTopicLogs({ history: null, settings: null, openBus, readHead: null, timers: SYSTEM_TIMERS })
   const [stored, rights] = [[] as InboundMessage[], [] as string[]]
   const kept: Rights = {
     start: () => {},

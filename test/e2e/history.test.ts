@@ -210,6 +210,59 @@ t.test('the newest events are bounded by kind, also where a process holds more o
   client.send({ type: 'subscribe', id: '2', agent_ids: ['a2'], last: 6 })
   t.match(await client.next(), { type: 'error', id: '2', error: 'bad_request' })
 })
+t.test('what is not kept is told false, also where a process holds it for another connection', async (t) => {
+  const redis = await startRedis(t)
+  for (const [where, env] of [['in memory', {}], ['on Redis', { REDIS_URL: redis.url }]] as const) {
+    await t.test(where, async (t) => {
+      const { open, publish } = await setUp(t, { ...env, WS_HISTORY_EVENTS_AGENT: '3', WS_HISTORY_EVENTS_TASK: '0', WS_HISTORY_EVENTS_USER: '0', WS_HISTORY_BYTES: '2000' })
+      const listener = await open('agent_ids=a1,a2&task_ids=t1')
+      await listener.nextOf('subscribed')
+      for (let n = 1; n <= 10; n++) await publish('agent:a1', n)
+      for (const data of [1, 'x'.repeat(3000), 3]) await publish('agent:a2', data)
+      for (const topic of ['task:t1', 'user:alice']) for (const data of [1, 2]) await publish(topic, data)
+      const had: Frame[] = []
+      for (let n = 0; n < 17; n++) had.push(await listener.next())
+      const positions = (topic: string): unknown[] => had.filter(event => event['topic'] === topic).map(({ pos }) => pos)
+      for (const [topic, filter, expected] of [
+        // The store removes by number five at a time: what it keeps beyond may be given.
+        ['agent:a1', { agent_ids: ['a1'] }, [false, false, null, null, null, null, true, true, true, true]],
+        ['agent:a2', { agent_ids: ['a2'] }, [false, true, true]],
+        ['task:t1', { task_ids: ['t1'] }, [false, true]]
+      ] as const) {
+        const told: unknown[] = []
+        for (const pos of positions(topic)) {
+          const client = await open()
+          client.send({ type: 'subscribe', ...filter, since: { [topic]: pos } })
+          told.push((await client.nextOf('subscribed'))['recovered'])
+        }
+        t.same(told, expected.map((isKept, n) => isKept === null ? told[n] : { [topic]: isKept }))
+      }
+      const own = positions('user:alice').map(async pos => (await open(`since=${pos}`)).welcome['recovered'])
+      t.same(await Promise.all(own), [false, true])
+    })
+  }
+})
+
+t.test('a store that was emptied is believed, though nothing was published since', async (t) => {
+  const redis = await startRedis(t)
+  const { open, publish } = await setUp(t, { REDIS_URL: redis.url })
+  const listener = await open('agent_ids=a1')
+  await listener.nextOf('subscribed')
+  await publish('agent:a1', 1)
+  await publish('agent:a1', 2)
+  const { pos } = await listener.nextOf('event')
+  await redis.client.flushall()
+  const client = await open()
+  client.send({ type: 'subscribe', agent_ids: ['a1'], since: { 'agent:a1': pos } })
+  const subscribed = await client.nextOf('subscribed')
+  t.same(subscribed['recovered'], { 'agent:a1': false })
+  t.not(epochOf(positionsOf(subscribed)['agent:a1']), epochOf(pos))
+  let gap = await listener.nextOf('gap')
+  // Of the user's own topic it is told by itself.
+  while (!Object.hasOwn(gap['topics'] as object, 'agent:a1')) gap = await listener.nextOf('gap')
+  t.match(gap, { topics: { 'agent:a1': /:0$/ } })
+})
+
 t.test('on one Redis', async (t) => {
   const redis = await startRedis(t)
   await testReceiving(t, { REDIS_URL: redis.url, WS_MAX_BUFFERED_BYTES: '65536' })

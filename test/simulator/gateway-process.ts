@@ -64,8 +64,10 @@ export class GatewayProcess {
     const witness = new Witness(doubts, name)
     const logs = this.logs = createTopicLogs({
       history: witness.watch(store),
+      settings: world.knobs.history,
       readHead: null,
       timers: host,
+      now: epochNow,
       onUnreadable: (error) => { world.fail('fault', `${name}: ${String(error)}`) },
       openBus: handlers => createRedisBus({
         ...handlers,

@@ -3,6 +3,7 @@ import type { Bus, BusHandlers } from '../../src/bus/bus.js'
 import { createMemoryBus, type MemoryBus } from '../../src/bus/memory-bus.js'
 import type { History, HistorySettings } from '../../src/history/history.js'
 import { createMemoryHistory } from '../../src/history/memory-history.js'
+import { createMemoryTopics } from '../../src/history/memory-topics.js'
 import { formatPosition, type Position } from '../../src/history/position.js'
 import { createTopicLogs } from '../../src/topic-log/process-logs.js'
 import type { TopicLogs } from '../../src/topic-log/topic-logs.js'
@@ -34,6 +35,10 @@ interface Bench {
   readonly heard: string[]
   readonly bus: BusHandlers
   readonly reads: number
+  /** Questions about heads that the store was asked. */
+  readonly heads: number
+  /** The store loses all that it has. */
+  empty (): void
   /** The next so many messages are lost on their way. */
   drop (count: number): void
   /** What the store does from now on in place of `readHeads` and `readEvents`; null: what it should. */
@@ -43,22 +48,42 @@ interface Bench {
   publish (...data: number[]): Promise<Position>
 }
 
+interface Stage {
+  readonly replicationId?: () => string
+  readonly settings?: HistorySettings
+  /** Of the store and the process, in ms since the epoch. */
+  readonly now?: () => number
+}
+
 /** The logs of one process over a store in memory, whose messages may be lost. */
-function setUp (t: Test, replicationId = (): string => ''): Bench {
+function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS, now = Date.now }: Stage = {}): Bench {
   const heard: string[] = []
   const timers = createTestTimers()
   const state: {
-    drops: number, error: Error | null, readError: Error | null, reads: number, bus: MemoryBus | null, handlers: BusHandlers | null
-  } = { drops: 0, error: null, readError: null, reads: 0, bus: null, handlers: null }
+    drops: number,
+    error: Error | null,
+    readError: Error | null,
+    reads: number,
+    heads: number
+    bus: MemoryBus | null,
+    handlers: BusHandlers | null
+  } = { drops: 0, error: null, readError: null, reads: 0, heads: 0, bus: null, handlers: null }
+  const topics = createMemoryTopics()
   const store = createMemoryHistory({
-    settings: SETTINGS,
+    settings,
+    topics,
+    now,
     replicationId,
     nameEpoch: () => Math.random().toString(16).slice(2).padEnd(24, '0').slice(0, 24),
     onPublished (topic, payload) { if (state.drops > 0) state.drops--; else state.bus?.carry(topic, payload) }
   })
   const history: History = {
     ...store,
-    readHeads: async questions => { if (state.error !== null) throw state.error; return await store.readHeads(questions) },
+    async readHeads (questions) {
+      state.heads += questions.length
+      if (state.error !== null) throw state.error
+      return await store.readHeads(questions)
+    },
     async readEvents (topic, range) {
       const error = state.error ?? state.readError
       if (error !== null) throw error
@@ -67,7 +92,9 @@ function setUp (t: Test, replicationId = (): string => ''): Bench {
   }
   const logs = createTopicLogs({
     history,
+    settings,
     readHead: null,
+    now,
     timers,
     onRead: () => { state.reads++ },
     openBus (handlers): Bus {
@@ -91,6 +118,11 @@ function setUp (t: Test, replicationId = (): string => ''): Bench {
     heard,
     bus: handlers,
     get reads () { return state.reads },
+    get heads () { return state.heads },
+    empty () {
+      topics.heads.clear()
+      topics.hashes.clear()
+    },
     drop (count) { state.drops = count },
     fail (error) { state.error = error },
     failReads (error) { state.readError = error },
@@ -103,6 +135,8 @@ function setUp (t: Test, replicationId = (): string => ''): Bench {
   }
 }
 
+/** Any answer of the store is new enough. */
+const ANY = 0
 const AWAY = new Error('Connection is closed.')
 
 t.test('a subscription knows where it begins, and hears what follows', async (t) => {
@@ -175,12 +209,12 @@ t.test('a store that will not tell shuts no door: what is heard is passed on', a
   t.equal(bench.logs.positionOf(TOPIC), null)
   await bench.publish(1)
   await until('it is heard', () => bench.heard.length === 1)
-  t.notOk(await bench.logs.reach(TOPIC, { epoch: 'x', offset: 0 }))
+  t.notOk(await bench.logs.reach(TOPIC, { epoch: 'x', offset: 0 }, ANY))
 })
 
 t.test('another line of data is another epoch, and a gap for those who stayed', async (t) => {
   let replicationId = 'a'
-  const bench = setUp(t, () => replicationId)
+  const bench = setUp(t, { replicationId: () => replicationId })
   await bench.logs.subscribe(TOPIC)
   const before = await bench.publish(1, 2)
   await until('both are heard', () => bench.heard.length === 2)
@@ -188,7 +222,7 @@ t.test('another line of data is another epoch, and a gap for those who stayed', 
   await bench.publish(3)
   await until('it is heard', () => bench.heard.length === 4)
   t.same(bench.heard, ['1', '2', 'gap 0', '1'])
-  t.notOk(await bench.logs.reach(TOPIC, before), 'nobody vouches for what came between')
+  t.notOk(await bench.logs.reach(TOPIC, before, ANY), 'nobody vouches for what came between')
 })
 
 t.test('what came before is read once for all who wait for it, and not at all while it is held', async (t) => {
@@ -197,17 +231,17 @@ t.test('what came before is read once for all who wait for it, and not at all wh
   await bench.publish(...Array.from({ length: 150 }, (_, n) => n))
   await bench.logs.subscribe(TOPIC)
   const positions = Array.from({ length: 10_000 }, (_, n) => ({ ...start, offset: 1 + n % 100 }))
-  const reached = await Promise.all(positions.map(async position => await bench.logs.reach(TOPIC, position)))
+  const reached = await Promise.all(positions.map(async position => await bench.logs.reach(TOPIC, position, ANY)))
   t.ok(reached.every(isThere => isThere))
   t.ok(bench.reads <= 4, `${bench.reads} reads`)
   const reads = bench.reads
   t.ok(bench.logs.holdsAfter(TOPIC, start))
-  t.ok(await bench.logs.reach(TOPIC, start))
+  t.ok(await bench.logs.reach(TOPIC, start, ANY))
   t.equal(bench.reads, reads)
   t.equal(bench.logs.after(TOPIC, start)?.offset, 2)
-  t.notOk(await bench.logs.reach(TOPIC, { ...start, offset: 999 }), 'ahead')
-  t.same(await bench.logs.reachLast(TOPIC, 10), { ...start, offset: 141 })
-  t.same(await bench.logs.reachLast(TOPIC, 999), { ...start, offset: 0 })
+  t.notOk(await bench.logs.reach(TOPIC, { ...start, offset: 999 }, ANY), 'ahead')
+  t.same(await bench.logs.reachLast(TOPIC, 10, ANY), { ...start, offset: 141 })
+  t.same(await bench.logs.reachLast(TOPIC, 999, ANY), { ...start, offset: 0 })
 })
 
 t.test('a position that another process has heard of already is waited for, not refused', async (t) => {
@@ -216,7 +250,7 @@ t.test('a position that another process has heard of already is waited for, not 
   bench.drop(1)
   const ahead = await bench.publish(1)
   t.equal(bench.logs.positionOf(TOPIC)?.offset, 0)
-  t.ok(await bench.logs.reach(TOPIC, ahead))
+  t.ok(await bench.logs.reach(TOPIC, ahead, ANY))
   t.equal(formatPosition(bench.logs.positionOf(TOPIC) ?? ahead), formatPosition(ahead))
   t.same(bench.heard, ['1'])
 })
@@ -244,6 +278,7 @@ t.test('a head that is known beforehand opens a log without a question, unless s
       close () {},
       readHeads: async (asked) => { questions++; return asked.map(() => ({ status: 'fulfilled', value: { ...head, top: 7 } })) }
     },
+    settings: SETTINGS,
     readHead: null,
     timers: createTestTimers(),
     openBus: ({ onEvent, onHeard }) => ({
@@ -305,7 +340,7 @@ t.test('a process that has seen an offset twice says so even after the topic is 
   bus.onEvent(TOPIC, { event: 'e', data: JsonText.from(2) }, { epoch, offset: 1, atMs: 1, id: null })
   await turns()
   logs.unsubscribe(TOPIC)
-  bus.onLeft(TOPIC)
+  bus.onLeft?.(TOPIC)
   await turns()
   for (const error of [AWAY, null]) {
     fail(error)
@@ -316,14 +351,56 @@ t.test('a process that has seen an offset twice says so even after the topic is 
   t.not(logs.positionOf(TOPIC)?.epoch, epoch)
 })
 
+t.test('who comes back is told by what the store says after that, once for all who come; the next question waits for its turn', async (t) => {
+  const bench = setUp(t)
+  const { logs, timers, publish } = bench
+  await logs.subscribe(TOPIC)
+  const had = await publish(1, 2, 3)
+  const from = { ...had, offset: 1 }
+  const before = bench.heads
+  t.same(await Promise.all([1, 2, 3].map(async () => await logs.reach(TOPIC, from, logs.moment()))), [true, true, true])
+  t.equal(bench.heads, before + 1)
+  bench.empty()
+  // The store was emptied, and nothing has been published since that would tell.
+  const late = logs.reach(TOPIC, from, logs.moment())
+  await new Promise<void>((resolve) => { setImmediate(resolve) })
+  t.equal(bench.heads, before + 1, 'the next question has its time')
+  timers.pass()
+  t.equal(await late, false)
+  t.equal(bench.heads, before + 2)
+})
+
+t.test('what this process still holds is not given where the store does not keep it: by number, bytes and age', async (t) => {
+  for (const [title, settings, atMs, since, kept] of [
+    ['number', { events: new Map([['agent', 3]]) }, 0, [6, 7, 9, 10], [false, true, true, true]],
+    ['none', { events: new Map([['agent', 0]]) }, 0, [8, 9, 10], [false, false, true]],
+    ['bytes', { maxBytes: 70 }, 0, [8, 9, 10], [false, false, true]],
+    ['age', { keepMs: 2000 }, 3000, [8, 9, 10], [false, false, true]],
+    ['age within the margin of the clocks', { keepMs: 2000 }, 1500, [8, 9, 10], [true, true, true]]
+  ] as const) {
+    await t.test(title, async (t) => {
+      const clock = { nowMs: 1_000_000 }
+      const { logs, publish } = setUp(t, { settings: { ...SETTINGS, ...settings }, now: () => clock.nowMs })
+      await logs.subscribe(TOPIC)
+      const { epoch } = await publish(...Array.from({ length: 10 }, (_, n) => n))
+      clock.nowMs += atMs
+      const reached = await Promise.all(since.map(async offset => await logs.reach(TOPIC, { epoch, offset }, ANY)))
+      t.same(reached, kept)
+      if (title === 'number') t.same(await logs.reachLast(TOPIC, 10, ANY), { epoch, offset: 7 })
+    })
+  }
+})
+
 t.test('who names a position that was not heard yet is not told that it is lost while the store does not answer', async (t) => {
-  const { logs, heard, drop, failReads, publish } = setUp(t)
+  const { logs, timers, heard, drop, failReads, publish } = setUp(t)
   await logs.subscribe(TOPIC)
   drop(1)
   const ahead = await publish(1)
   failReads(AWAY)
-  await t.rejects(logs.reach(TOPIC, ahead), AWAY)
+  await t.rejects(logs.reach(TOPIC, ahead, ANY), AWAY)
   failReads(null)
-  t.equal(await logs.reach(TOPIC, ahead), true)
+  const again = logs.reach(TOPIC, ahead, ANY)
+  timers.pass()
+  t.equal(await again, true)
   t.same(heard, ['1'])
 })

@@ -22,7 +22,9 @@ end
 
 local function read_processes (key, topic, head)
   if topic.kind ~= 'user' or head.via == 's' then return nil end
-  return redis.call('HGETALL', key .. ':at')
+  -- Not `call`: where something else stands there no process could note itself, and each listens to the topic's own channel.
+  local processes = redis.pcall('HGETALL', key .. ':at')
+  return not processes.err and processes or nil
 end
 
 -- Returns the error, if the user of this connection may not.
