@@ -24,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a new epoch is paired with an old offset, and told as recovered',
     edits: [
       {
-        file: 'topic-log/process-logs.js',
-        find: 'if (since.epoch !== log.epoch || since.offset > log.last)\n            return false;',
+        file: 'topic-log/reach.js',
+        find: 'if (isAhead() || !await this.isKept(log, since))\n            return false;',
         replace: 'since = { epoch: log.epoch, offset: Math.min(since.offset, log.last) };'
       },
       {
