@@ -17,6 +17,8 @@ export interface Registry {
   readonly size: number
   /** Live sockets that count against this lease owner, a user or an `anonymous` address: the fast path of the concurrency limit. */
   countOf (leaseOwner: string): number
+  /** The same sockets. One may be removed while they are visited. */
+  ofOwner (leaseOwner: string): Iterable<Session>
   all (): Iterable<Session>
   bucket (index: number): Sessions
 }
@@ -45,6 +47,7 @@ export function createRegistry (): Registry {
     },
     get size () { return size },
     countOf: leaseOwner => byOwner.get(leaseOwner)?.size ?? 0,
+    ofOwner: leaseOwner => byOwner.get(leaseOwner)?.members() ?? NONE,
     all: function * () { for (const bucket of buckets) yield * bucket },
     bucket: index => buckets[index] ?? NONE
   }

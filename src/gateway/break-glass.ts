@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { ANONYMOUS } from '../tokens/claims.js'
 import type { Identity } from '../tokens/identity.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -19,8 +20,8 @@ export function createBreakGlass (untilMs: number | null, log: Logger): BreakGla
   if (untilMs === null) return OFF
   const until = new Date(untilMs).toISOString()
   const identity: Identity = {
-    userId: 'anonymous',
-    subject: 'anonymous',
+    userId: ANONYMOUS,
+    subject: ANONYMOUS,
     issuer: '',
     claims: {},
     expiresAtMs: untilMs,

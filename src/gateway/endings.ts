@@ -2,6 +2,7 @@ import { endSession } from '../connection/send-end-close.js'
 import type { Registry } from '../connection/registry.js'
 import type { Session } from '../connection/session.js'
 import { refuse, type Refusal } from '../refusals.js'
+import { ANONYMOUS } from '../tokens/claims.js'
 import type { Identity } from '../tokens/identity.js'
 
 /** Ends the connections of this process that an order names. */
@@ -17,14 +18,18 @@ const DISCONNECTED = refuse('disconnected')
 
 /** Makes the endings over all open connections. */
 export function createEndings (registry: Registry): Endings {
-  function endWhere (matches: (session: Session) => boolean, refusalOf: (session: Session) => Refusal): void {
-    for (const session of [...registry.all()]) if (matches(session)) endSession(session, refusalOf(session))
+  function endWhere (sessions: Iterable<Session>, matches: (session: Session) => boolean, refusalOf: (session: Session) => Refusal): void {
+    for (const session of [...sessions]) if (matches(session)) endSession(session, refusalOf(session))
   }
   return {
-    endRevoked (matches) { endWhere(session => matches(session.identity), () => REVOKED) },
-    endUser (userId) { endWhere(session => session.identity.userId === userId, () => DISCONNECTED) },
+    endRevoked (matches) { endWhere(registry.all(), session => matches(session.identity), () => REVOKED) },
+    endUser (userId) {
+      // Connections without a token count for their address, all others for their user: one order must not visit everybody.
+      const sessions = userId === ANONYMOUS ? registry.all() : registry.ofOwner(userId)
+      endWhere(sessions, session => session.identity.userId === userId, () => DISCONNECTED)
+    },
     endBanned (addressKeys, forMs) {
-      endWhere(({ address }) => addressKeys.has(address.key), ({ address }) => refuse('banned', { retryAfterMs: forMs(address.key) }))
+      endWhere(registry.all(), ({ address }) => addressKeys.has(address.key), ({ address }) => refuse('banned', { retryAfterMs: forMs(address.key) }))
     }
   }
 }

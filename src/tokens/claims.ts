@@ -19,7 +19,7 @@ export interface AccessClaims extends Readonly<Record<string, unknown>> {
 
 const MAX_SUBJECT_CHARACTERS = 256
 /** The break-glass user: nobody may be called so by an issuer. */
-const RESERVED_SUBJECT = 'anonymous'
+export const ANONYMOUS = 'anonymous'
 // A subject becomes part of keys, topics and log lines. U+FFFD stands where the token's bytes were no UTF-8.
 const UNFIT_FOR_SUBJECT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufffd]/u
 const OTHER_TOKEN_TYPES: ReadonlySet<string> = new Set(['id', 'refresh', 'offline', 'logout'])
@@ -47,7 +47,7 @@ export function hasExpired (expiresAtMs: number, clockToleranceMs: number, nowMs
 }
 
 function isSubject (subject: unknown): boolean {
-  if (typeof subject !== 'string' || subject === '' || subject === RESERVED_SUBJECT) return false
+  if (typeof subject !== 'string' || subject === '' || subject === ANONYMOUS) return false
   if (subject.length > MAX_SUBJECT_CHARACTERS * 2 || UNFIT_FOR_SUBJECT.test(subject)) return false
   return subject.length <= MAX_SUBJECT_CHARACTERS || Array.from(subject).length <= MAX_SUBJECT_CHARACTERS
 }
