@@ -124,7 +124,7 @@ export class GatewayProcess {
       kept: events,
     })
     logs.start(toTopicHandlers(delivery, replays))
-    startSilentPositions({ registry: this.registry, logs, timers: host, maxBufferedBytes })
+    startSilentPositions({ registry: this.registry, logs, timers: host, maxBufferedBytes, periodMs: world.knobs.positionsMs })
     rights.start({ withdraw: subscriptions.withdraw, unverifiable: (session) => { endSession(session, UNVERIFIABLE) } })
     this.publishing = publishThroughHistory(store)
     this.open = createOpenSession(createTestContext({

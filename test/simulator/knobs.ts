@@ -28,6 +28,8 @@ export interface Knobs {
   readonly withLast: number
   /** An older copy of the data may come back, and nothing in the store tells of it. */
   readonly comesBackOlder: boolean
+  /** Positions that moved in silence are told each this time. */
+  readonly positionsMs: number
 }
 
 const EVENTS = [0, 1, 3, 10, 200] as const
@@ -56,6 +58,7 @@ export function drawKnobs (seed: number): Knobs {
     withStorage: random.pick([0, 0.5, 1]),
     withTypes: random.pick([0, 0.4]),
     withLast: random.pick([0, 0.4]),
-    comesBackOlder: random.chance(0.3)
+    comesBackOlder: random.chance(0.3),
+    positionsMs: random.pick([700, 30_000])
   }
 }

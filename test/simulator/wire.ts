@@ -7,6 +7,8 @@ const MARGIN_BYTES = 65_536
 /** The native layer finds a peer that is gone, at the latest. */
 const GIVEN_UP_MS = 20_000
 const ABNORMAL = 1006
+/** A round of the event loop, where nothing stands still. */
+const MEAN_ROUND_MS = 1
 
 export type Sent = { readonly text: string } | { readonly code: number, readonly reason: string }
 
@@ -51,9 +53,10 @@ export class Wire implements Socket {
     return this.write({ text }, Buffer.byteLength(text))
   }
 
-  /** The native `publish`: it goes out at the end of the turn, or before what is sent by itself. */
+  /** The native `publish`: it goes out at the end of a round of the event loop, or before what is sent by itself. */
   publish (frame: Uint8Array): void {
-    if (this.published.length === 0) this.options.server.soon(() => { this.flush() })
+    const { server, world } = this.options
+    if (this.published.length === 0) server.after(world.chance.span(MEAN_ROUND_MS), () => { this.flush() })
     this.published.push(frame)
   }
 
