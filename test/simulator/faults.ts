@@ -1,8 +1,9 @@
-import type { MemoryTopics } from '../../src/history/memory-topics.js'
 import type { Application } from './application.js'
 import type { GatewayProcess } from './gateway-process.js'
 import type { Network } from './network.js'
+import type { Publisher } from './publisher.js'
 import { Random } from './random.js'
+import type { SimData } from './sim-redis.js'
 import type { World } from './world.js'
 
 /** What is at hand for faults to happen to. */
@@ -16,7 +17,7 @@ export interface Victims {
 interface Storm extends Victims {
   readonly random: Random
   /** Older copies of the data, the newest last. */
-  readonly copies: MemoryTopics[]
+  readonly copies: SimData[]
 }
 
 type Fault = (storm: Storm) => void
@@ -88,6 +89,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'head is evicted': ({ network, random, topics }) => { network.redis.evictHead(random.pick(topics)) },
   'events are evicted': ({ network, random, topics }) => { network.redis.evictEvents(random.pick(topics)) },
+  'note is evicted': ({ network, random, topics }) => { network.redis.evictNotes(random.pick(topics.filter(topic => topic.startsWith('user:')))) },
   'Redis is flushed': ({ network }) => { network.redis.flush() },
   [COMES_BACK_OLDER]: ({ network: { redis, doubts, truth }, random, copies }) => {
     const before = new Map(redis.topics.heads)
@@ -127,6 +129,26 @@ export function startStorm (victims: Victims, random: Random): void {
       })
     }
   }
+}
+
+const TURN_SPAN_MS = 5000
+const PUBLISHED_SPAN_MS = 9000
+
+/** All is well, and goes on: pages, processes and connections come and go, one by one, and what is published meanwhile is heard at once. */
+export function goOn (victims: Victims, publisher: Publisher, random: Random): void {
+  const { world, network } = victims
+  const storm: Storm = { ...victims, random, copies: [] }
+  const turns: readonly Fault[] = [
+    () => someApplication(storm, (application) => { application.load() }),
+    () => someProcess(storm, (process) => {
+      network.kill(process, () => true)
+      network.startMissing(1)
+    }),
+    () => someProcess(storm, ({ subscriber }) => { subscriber.cut() })
+  ]
+  for (const turn of turns) if (random.chance(0.5)) world.scheduler.at(world.nowMs + random.next() * TURN_SPAN_MS, () => { turn(storm) })
+  for (let n = 0; n < 4; n++) world.scheduler.at(world.nowMs + random.next() * PUBLISHED_SPAN_MS, () => { publisher.publishSome() })
+  publisher.greetsUntilMs = world.nowMs + PUBLISHED_SPAN_MS
 }
 
 /** Everything is as it should be; what was lost and is not known to be lost is still to be found. */

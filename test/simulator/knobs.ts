@@ -28,6 +28,10 @@ export interface Knobs {
   readonly withLast: number
   /** An older copy of the data may come back, and nothing in the store tells of it. */
   readonly comesBackOlder: boolean
+  /** `WS_PLAIN_USER_PUBLISH`: each user's own channel is subscribed to; else a process hears its users by one of its own. */
+  readonly plainUserPublish: boolean
+  /** Once all is well, pages, processes and connections still come and go. */
+  readonly goesOn: boolean
 }
 
 const EVENTS = [0, 1, 3, 10, 200] as const
@@ -56,6 +60,8 @@ export function drawKnobs (seed: number): Knobs {
     withStorage: random.pick([0, 0.5, 1]),
     withTypes: random.pick([0, 0.4]),
     withLast: random.pick([0, 0.4]),
-    comesBackOlder: random.chance(0.3)
+    comesBackOlder: random.chance(0.3),
+    plainUserPublish: random.chance(0.35),
+    goesOn: random.chance(0.5)
   }
 }

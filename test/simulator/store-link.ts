@@ -20,7 +20,11 @@ export class StoreLink implements History {
   private lastToServerMs = 0
   private lastBackMs = 0
 
-  constructor (private readonly world: World, private readonly redis: SimRedis, private readonly host: Host) {
+  /** `process`: the name under which it hears what users' own topics carry; null: it needs no note of its own. */
+  constructor (
+    private readonly world: World, private readonly redis: SimRedis, private readonly host: Host,
+    private readonly process: string | null = null
+  ) {
     redis.links.add(this)
   }
 
@@ -32,7 +36,7 @@ export class StoreLink implements History {
     }))
 
   readonly readHeads = async (questions: readonly HeadQuestion[]): Promise<ReadonlyArray<PromiseSettledResult<HeadAnswer>>> =>
-    await this.ask(async history => await history.readHeads(questions))
+    await this.ask(async history => this.noting(questions, await history.readHeads(questions)))
       .catch((reason: unknown) => questions.map((): PromiseRejectedResult => ({ status: 'rejected', reason })))
 
   readonly readEvents = async (topic: string, range: Range): Promise<Slice> =>
@@ -52,6 +56,12 @@ export class StoreLink implements History {
     const lost = [...this.pending]
     this.pending.clear()
     for (const reject of lost) this.host.enter(() => { reject(new Error('Connection is closed.')) })
+  }
+
+  /** The script notes the process with each head of a user's topic that is to live on. */
+  private noting<T> (questions: readonly HeadQuestion[], answers: T): T {
+    if (this.process !== null) for (const { topic, touch } of questions) if (touch) this.redis.note(topic, this.process)
+    return answers
   }
 
   private async ask<T> (work: (history: MemoryHistory) => Promise<T>): Promise<T> {
