@@ -132,9 +132,10 @@ export function startStorm (victims: Victims, random: Random): void {
 }
 
 const TURN_SPAN_MS = 5000
+const TOGETHER_MS = 300
 const PUBLISHED_SPAN_MS = 9000
 
-/** All is well, and goes on: pages, processes and connections come and go, one by one, and what is published meanwhile is heard at once. */
+/** All is well, and goes on: pages, processes and connections come and go, and what is published meanwhile is heard at once. */
 export function goOn (victims: Victims, publisher: Publisher, random: Random): void {
   const { world, network } = victims
   const storm: Storm = { ...victims, random, copies: [] }
@@ -144,9 +145,15 @@ export function goOn (victims: Victims, publisher: Publisher, random: Random): v
       network.kill(process, () => true)
       network.startMissing(1)
     }),
-    () => someProcess(storm, ({ subscriber }) => { subscriber.cut() })
+    () => someProcess(storm, ({ subscriber }) => { subscriber.cut() }),
+    () => {
+      network.redis.lagMs = 400
+      network.redis.lagsUntilMs = world.nowMs + 1000
+    }
   ]
-  for (const turn of turns) if (random.chance(0.5)) world.scheduler.at(world.nowMs + random.next() * TURN_SPAN_MS, () => { turn(storm) })
+  // Most can go wrong where several fall together.
+  const atMs = world.nowMs + random.next() * TURN_SPAN_MS
+  for (const turn of turns) if (random.chance(0.5)) world.scheduler.at(atMs + random.span(TOGETHER_MS), () => { turn(storm) })
   for (let n = 0; n < 4; n++) world.scheduler.at(world.nowMs + random.next() * PUBLISHED_SPAN_MS, () => { publisher.publishSome() })
   publisher.greetsUntilMs = world.nowMs + PUBLISHED_SPAN_MS
 }

@@ -24,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a new epoch is paired with an old offset, and told as recovered',
     edits: [
       {
-        file: 'topic-log/process-logs.js',
-        find: 'if (since.epoch !== log.epoch || since.offset > log.last)\n            return false;',
+        file: 'topic-log/reach.js',
+        find: 'if (isAhead() || !await this.isKept(log, since))\n            return false;',
         replace: 'since = { epoch: log.epoch, offset: Math.min(since.offset, log.last) };'
       },
       {
@@ -108,6 +108,26 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       file: 'topic-log/topic-log.js',
       find: 'this.isFilling = false;\n        if (this.state === \'over\')\n            return;',
       replace: 'this.isFilling = false;\n        asked = { ...asked, epoch: this.epoch };'
+    }]
+  },
+  {
+    name: 'what comes to a process before the answer that lets its user in is dropped',
+    edits: [{ file: 'bus/process-channels.js', find: 'this.strays.add(channel, message);', replace: ';' }]
+  },
+  {
+    name: 'comparisons do not note the process anew',
+    edits: [{ file: 'topic-log/comparisons.js', find: 'compare(log, true);', replace: 'compare(log, false);' }]
+  },
+  {
+    name: 'the head that an upgrade gave counts, though the channel of the process was not heard yet',
+    edits: [{ file: 'bus/process-channels.js', find: 'Math.max(this.heardSinceMs, this.strays.completeSinceMs)', replace: 'this.strays.completeSinceMs' }]
+  },
+  {
+    name: 'the channel of the process was deaf, and no head of its users is asked for',
+    edits: [{
+      file: 'bus/process-channels.js',
+      find: 'handlers.onLost(this.spread(channels), sinceMs);',
+      replace: 'handlers.onLost(channels.filter(channel => channel !== own), sinceMs);'
     }]
   }
 ]
