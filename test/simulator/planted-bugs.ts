@@ -120,7 +120,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the head that an upgrade gave counts, though the channel of the process was not heard yet',
-    edits: [{ file: 'bus/process-channels.js', find: 'Math.max(this.heardSinceMs, this.strays.completeSinceMs)', replace: 'this.strays.completeSinceMs' }]
+    edits: [{ file: 'bus/process-channels.js', find: 'Math.max(this.heardSinceMs, this.strays.completeSinceMs())', replace: 'this.strays.completeSinceMs()' }]
   },
   {
     name: 'the channel of the process was deaf, and no head of its users is asked for',
