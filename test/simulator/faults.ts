@@ -28,6 +28,7 @@ const someProcess = ({ network, random }: Storm, strike: (process: GatewayProces
 const someApplication = ({ applications, random }: Storm, strike: (application: Application) => void): void => {
   strike(random.pick(applications))
 }
+const someUser = ({ random, topics }: Storm): string => random.pick(topics.filter(topic => topic.startsWith('user:')))
 const until = ({ world, random }: Storm, meanMs: number): number => world.nowMs + random.span(meanMs)
 
 const COMES_BACK_OLDER = 'an older copy comes back'
@@ -62,6 +63,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     application.leave()
     storm.world.scheduler.at(until(storm, 2000), () => { if (application.page === null) application.load() })
   }),
+  'topic is left': storm => someApplication(storm, (application) => {
+    const topic = storm.random.pick(storm.topics)
+    application.leaveTopic(topic)
+    storm.world.scheduler.at(until(storm, 2000), () => { application.takeUpTopic(topic) })
+  }),
   'page crashes': storm => someApplication(storm, (application) => { application.crashesNext = true }),
   'frame comes twice': storm => someApplication(storm, (application) => { application.repeatsNext = true }),
   'right is withdrawn': storm => someApplication(storm, ({ wish: { userId } }) => {
@@ -89,7 +95,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'head is evicted': ({ network, random, topics }) => { network.redis.evictHead(random.pick(topics)) },
   'events are evicted': ({ network, random, topics }) => { network.redis.evictEvents(random.pick(topics)) },
-  'note is evicted': ({ network, random, topics }) => { network.redis.evictNotes(random.pick(topics.filter(topic => topic.startsWith('user:')))) },
+  'note is evicted': (storm) => { storm.network.redis.evictNotes(someUser(storm)) },
+  'note is another thing': (storm) => {
+    const topic = someUser(storm)
+    storm.network.redis.spoilNotes(topic)
+    storm.world.scheduler.at(until(storm, 4000), () => { storm.network.redis.foreign.delete(topic) })
+  },
   'Redis is flushed': ({ network }) => { network.redis.flush() },
   [COMES_BACK_OLDER]: ({ network: { redis, doubts, truth }, random, copies }) => {
     const before = new Map(redis.topics.heads)
@@ -163,6 +174,7 @@ export function heal ({ world: { nowMs, knobs }, network, applications }: Victim
   const { redis, book } = network
   redis.downUntilMs = Math.min(redis.downUntilMs, nowMs)
   redis.refusesUntilMs = redis.lagsUntilMs = book.awayUntilMs = nowMs
+  redis.foreign.clear()
   for (const { subscriber, store } of network.processes) {
     subscriber.losesUntilMs = subscriber.delaysUntilMs = subscriber.confirmsLateUntilMs = store.losesAnswersUntilMs = nowMs
   }

@@ -30,7 +30,7 @@ import { Host } from './host.js'
 import type { Doubts } from './ledger/doubts.js'
 import type { RightsBook } from './rights-book.js'
 import type { SimRedis } from './sim-redis.js'
-import { StoreLink } from './store-link.js'
+import { StoreLink, WRONG_TYPE } from './store-link.js'
 import { SubscriberLink } from './subscriber-link.js'
 import type { Wire } from './wire.js'
 import { Witness } from './witness.js'
@@ -73,7 +73,7 @@ export class GatewayProcess {
       readHead: null,
       timers: host,
       now: epochNow,
-      onUnreadable: (error) => { world.fail('fault', `${name}: ${String(error)}`) },
+      onUnreadable: (error) => { if (!String(error).includes(WRONG_TYPE)) world.fail('fault', `${name}: ${String(error)}`) },
       openBus: handlers => createRedisBus({
         ...handlers,
         onEvent (topic, event, place) {

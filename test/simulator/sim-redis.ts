@@ -42,6 +42,8 @@ export class SimRedis {
   lagMs = 0
   lagsUntilMs = 0
   clockOffsetMs = 0
+  /** Users' topics where something else stands in the place of the notes. */
+  readonly foreign = new Set<string>()
   private replicationId = 1
   private epochs = 0
   private readonly listeners = new Map<string, Set<Listener>>()
@@ -78,12 +80,14 @@ export class SimRedis {
     this.send(channel, payload)
   }
 
-  /** Notes that a process has connections of the user whose topic this is, if it is one's. */
-  note (topic: string, process: string): void {
-    if (!topic.startsWith('user:')) return
+  /** Notes that a process has connections of the user whose topic this is, if it is one's; false: that cannot be. */
+  note (topic: string, process: string): boolean {
+    if (!topic.startsWith('user:')) return true
+    if (this.foreign.has(topic)) return false
     const noted = this.topics.notes.get(topic) ?? new Map<string, number>()
     noted.set(process, this.now() + NOTED_MS)
     this.topics.notes.set(topic, noted)
+    return true
   }
 
   subscribe (channel: string, listener: Listener): void {
@@ -130,6 +134,12 @@ export class SimRedis {
   }
 
   evictNotes (topic: string): void { this.topics.notes.delete(topic) }
+
+  /** Something else is written in the place of a topic's notes. */
+  spoilNotes (topic: string): void {
+    this.topics.notes.delete(topic)
+    this.foreign.add(topic)
+  }
 
   flush (): void { for (const values of Object.values(this.topics) as Array<Map<string, unknown>>) values.clear() }
 

@@ -10,6 +10,11 @@ const TIMEOUT_MS = 1000
 /** Until the connection stands again after it was lost, most often. */
 const RECONNECT_MS = 300
 
+type HeadAnswers = ReadonlyArray<PromiseSettledResult<HeadAnswer>>
+
+/** What Redis says where something else stands in a key's place. */
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+
 /** One host's connection for commands: the history as it is seen over the network. */
 export class StoreLink implements History {
   /** Answers are lost before this. */
@@ -35,7 +40,7 @@ export class StoreLink implements History {
       throw outcome?.reason instanceof Error ? outcome.reason : new Error('no outcome')
     }))
 
-  readonly readHeads = async (questions: readonly HeadQuestion[]): Promise<ReadonlyArray<PromiseSettledResult<HeadAnswer>>> =>
+  readonly readHeads = async (questions: readonly HeadQuestion[]): Promise<HeadAnswers> =>
     await this.ask(async history => this.noting(questions, await history.readHeads(questions)))
       .catch((reason: unknown) => questions.map((): PromiseRejectedResult => ({ status: 'rejected', reason })))
 
@@ -59,9 +64,13 @@ export class StoreLink implements History {
   }
 
   /** The script notes the process with each head of a user's topic that is to live on. */
-  private noting<T> (questions: readonly HeadQuestion[], answers: T): T {
-    if (this.process !== null) for (const { topic, touch } of questions) if (touch) this.redis.note(topic, this.process)
-    return answers
+  private noting (questions: readonly HeadQuestion[], answers: HeadAnswers): HeadAnswers {
+    const { process, redis } = this
+    if (process === null) return answers
+    return answers.map((answer, n) => {
+      const question = questions[n]
+      return question?.touch !== true || redis.note(question.topic, process) ? answer : { status: 'rejected', reason: new Error(WRONG_TYPE) }
+    })
   }
 
   private async ask<T> (work: (history: MemoryHistory) => Promise<T>): Promise<T> {
