@@ -99,7 +99,7 @@ class ProcessChannels implements Channels, Addressed {
     this.inner.want(channel)
   }
 
-  completeSinceMs (): number { return Math.max(this.heardSinceMs, this.strays.completeSinceMs) }
+  completeSinceMs (): number { return Math.max(this.heardSinceMs, this.strays.completeSinceMs()) }
 
   close (): void { this.inner.close() }
 

@@ -29,6 +29,8 @@ export interface RedisBusOptions extends GapHandlers, BusHandlers {
   /** How long a subscription or a publication may take, in ms. */
   readonly timeoutMs?: number
   readonly now?: () => number
+  /** The clock by which `completeSinceMs` counts. */
+  readonly monotonicNow?: () => number
   readonly timers?: Timers
   /** By default beside the client. */
   readonly openChannels?: (handlers: ChannelHandlers) => Channels
@@ -89,11 +91,13 @@ class RedisBus implements Bus {
       onDenied: (error) => { options.onRefused?.(error) },
       onLost: (channels, sinceMs) => { this.lose(channels, sinceMs) }
     }
-    const { own = null, prefix } = options
+    const { own = null, prefix, monotonicNow } = options
     const users = topicChannelPrefix(prefix, 'user')
     this.channels = own === null
       ? open(handlers)
-      : createProcessChannels({ own, carries: channel => channel.startsWith(users), handlers, open })
+      : createProcessChannels({
+        own, carries: channel => channel.startsWith(users), handlers, open, ...(monotonicNow === undefined ? {} : { now: monotonicNow })
+      })
     this.linger = createKeptTopics({
       drop: (topic) => { this.forget(topic) }, forMs: LINGER_MS, max: MAX_LINGERING, ...(timers === undefined ? {} : { timers })
     })

@@ -4,15 +4,15 @@ interface Stray {
   readonly cameAtMs: number
 }
 
-/** Longer than an upgrade takes from its question to Redis to its connection, in ms. */
+/** As long as an upgrade may take, unless its deadline is set higher, in ms. */
 const KEPT_MS = 5000
 const MAX_STRAYS = 1000
 const MAX_STRAY_BYTES = 1_048_576
 
 /** Messages of channels that nobody wanted when they came, for who wants one within 5 s. */
 export class Strays {
-  /** Whatever came after this is still here, unless it was taken or is older than 5 s. */
-  completeSinceMs = -Infinity
+  /** When one had to go for want of room last. */
+  private droppedAtMs = -Infinity
   /** The oldest first. */
   private strays: Stray[] = []
   private bytes = 0
@@ -20,6 +20,9 @@ export class Strays {
 
   /** `now`: monotonic, in ms. */
   constructor (private readonly now: () => number) {}
+
+  /** Whatever came after this is still here, unless it was taken. */
+  completeSinceMs (): number { return Math.max(this.droppedAtMs, this.now() - KEPT_MS) }
 
   add (channel: string, payload: Buffer): void {
     const nowMs = this.now()
@@ -31,7 +34,7 @@ export class Strays {
     for (const stray of this.strays) {
       const isOld = nowMs - stray.cameAtMs > KEPT_MS
       if (!isOld && this.strays.length - gone <= MAX_STRAYS && this.bytes <= MAX_STRAY_BYTES) break
-      if (!isOld) this.completeSinceMs = nowMs
+      if (!isOld) this.droppedAtMs = nowMs
       this.forget(stray)
       gone++
     }

@@ -37,7 +37,9 @@ export function createReplays ({ logs, delivery, report, maxBufferedBytes, timer
     for (;;) {
       const live = logs.positionOf(topic)
       const { position } = cursor
-      if (live === null || position === null) return delivery.goLive(session, topic)
+      if (position === null) return delivery.goLive(session, topic)
+      // It was told a position, and the store would not say since: the first event that is heard, or its next word, shows what is missing.
+      if (live === null) return
       // Which of the two is in force the store knows: its word as the connection opened may be newer than what was heard here.
       if (position.epoch !== live.epoch) return load(session, topic, cursor, position)
       if (position.offset === live.offset) return delivery.goLive(session, topic)

@@ -181,8 +181,8 @@ class ProcessLogs implements TopicLogs {
     const log = this.logs.get(topic)
     if (log === undefined) return
     if (this.questions === null) log.openWithoutHead()
-    // What was published since the store was asked is kept, and given to the log after this.
-    else if (this.isComplete(topic, this.known)) log.takeHead(this.known.head, log.ask())
+    // What was published since the store was asked is kept, and may have been given to the log already: it is newer than the answer.
+    else if (this.isComplete(topic, this.known)) log.takeHead(this.known.head, { ...log.ask(), heard: 0 })
     else return this.questions.ask(log, { touch: true })
     this.opened(log)
   }
@@ -213,7 +213,7 @@ class ProcessLogs implements TopicLogs {
     this.retrying.add(log)
     this.options.timers.after(RETRY_MS, () => {
       this.retrying.delete(log)
-      if (this.logs.get(log.topic) === log) this.questions?.ask(log)
+      if (this.logs.get(log.topic) === log) this.questions?.ask(log, { touch: true })
     })
   }
 

@@ -8,7 +8,7 @@ import { createTestReport, openTestSession } from './stand-ins.js'
 const TOPIC = 'user:alice'
 
 /** One connection that begins in its topic while the log of the process stands elsewhere. */
-function setUp (live: Position, answers: Array<boolean | Error>, entry?: LogEntry) {
+function setUp (live: Position | null, answers: Array<boolean | Error>, entry?: LogEntry) {
   const { session, socket } = openTestSession()
   const state = { live, asked: 0 }
   const waits: Array<() => void> = []
@@ -57,6 +57,27 @@ t.test('a numbering that has ended is a gap, as soon as the store has said so', 
   t.ok(isLive())
   await turn()
   t.same(socket.frames(), [{ type: 'gap', topics: { [TOPIC]: 'new:3' } }])
+})
+
+t.test('who was told a position is not live in a log that has none: what is heard next shows what is missing', async (t) => {
+  const { session, socket, replays, state, turn, isLive } = setUp(null, [false])
+  replays.start(session, TOPIC, { epoch: 'e', offset: 1 }, 1)
+  replays.moveOn(TOPIC)
+  t.notOk(isLive(), 'the store would not say where it stands')
+  t.equal(state.asked, 0)
+  state.live = { epoch: 'e', offset: 3 }
+  replays.moveOn(TOPIC)
+  await turn()
+  t.equal(state.asked, 1)
+  t.ok(isLive())
+  await turn()
+  t.same(socket.frames(), [{ type: 'gap', topics: { [TOPIC]: 'e:3' } }])
+})
+
+t.test('who was told none is live at once', async (t) => {
+  const { session, replays, isLive } = setUp(null, [])
+  replays.start(session, TOPIC, null, 0)
+  t.ok(isLive())
 })
 
 t.test('an event that is larger than what may wait for a client does not make it a slow one', async (t) => {

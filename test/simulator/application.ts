@@ -86,6 +86,31 @@ export class Application {
     this.page = this.wire = this.wireLedger = null
   }
 
+  /** It does not want a topic any more, if it named that one. */
+  leaveTopic (topic: string): void {
+    const filters = this.namedAs(topic)
+    if (filters === null || this.page === null) return
+    this.ledger.leave(topic)
+    this.page.client.unsubscribe(filters).catch(() => { /* it comes to nothing with the page */ })
+  }
+
+  /** It wants the topic again. */
+  takeUpTopic (topic: string): void {
+    const { last } = this.wish
+    const filters = this.namedAs(topic)
+    if (filters === null || this.page === null) return
+    this.world.count('topics taken up again')
+    // The right to it may have ended, and so may the page.
+    this.page.client.subscribe({ ...filters, ...(last === null ? {} : { last }) }).catch(() => {})
+  }
+
+  private namedAs (topic: string): { agents: readonly string[] } | { tasks: readonly string[] } | null {
+    const [kind = '', id = ''] = topic.split(':')
+    const { agents, tasks } = this.wish
+    if (kind === 'agent' && agents !== '*' && agents.includes(id)) return { agents: [id] }
+    return kind === 'task' && tasks !== '*' && tasks.includes(id) ? { tasks: [id] } : null
+  }
+
   private open (host: Host, socket: Parameters<Network['connect']>[0]['socket'], search: string): Wire {
     const since = new URLSearchParams(search).get('since')
     const types = new URLSearchParams(search).get('event_types')?.split(',') ?? null

@@ -1,8 +1,9 @@
-import type { MemoryTopics } from '../../src/history/memory-topics.js'
 import type { Application } from './application.js'
 import type { GatewayProcess } from './gateway-process.js'
 import type { Network } from './network.js'
+import type { Publisher } from './publisher.js'
 import { Random } from './random.js'
+import type { SimData } from './sim-redis.js'
 import type { World } from './world.js'
 
 /** What is at hand for faults to happen to. */
@@ -16,7 +17,7 @@ export interface Victims {
 interface Storm extends Victims {
   readonly random: Random
   /** Older copies of the data, the newest last. */
-  readonly copies: MemoryTopics[]
+  readonly copies: SimData[]
 }
 
 type Fault = (storm: Storm) => void
@@ -27,6 +28,7 @@ const someProcess = ({ network, random }: Storm, strike: (process: GatewayProces
 const someApplication = ({ applications, random }: Storm, strike: (application: Application) => void): void => {
   strike(random.pick(applications))
 }
+const someUser = ({ random, topics }: Storm): string => random.pick(topics.filter(topic => topic.startsWith('user:')))
 const until = ({ world, random }: Storm, meanMs: number): number => world.nowMs + random.span(meanMs)
 
 const COMES_BACK_OLDER = 'an older copy comes back'
@@ -61,6 +63,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     application.leave()
     storm.world.scheduler.at(until(storm, 2000), () => { if (application.page === null) application.load() })
   }),
+  'topic is left': storm => someApplication(storm, (application) => {
+    const topic = storm.random.pick(storm.topics)
+    application.leaveTopic(topic)
+    storm.world.scheduler.at(until(storm, 2000), () => { application.takeUpTopic(topic) })
+  }),
   'page crashes': storm => someApplication(storm, (application) => { application.crashesNext = true }),
   'frame comes twice': storm => someApplication(storm, (application) => { application.repeatsNext = true }),
   'right is withdrawn': storm => someApplication(storm, ({ wish: { userId } }) => {
@@ -88,6 +95,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'head is evicted': ({ network, random, topics }) => { network.redis.evictHead(random.pick(topics)) },
   'events are evicted': ({ network, random, topics }) => { network.redis.evictEvents(random.pick(topics)) },
+  'note is evicted': (storm) => { storm.network.redis.evictNotes(someUser(storm)) },
+  'note is another thing': (storm) => {
+    const topic = someUser(storm)
+    storm.network.redis.spoilNotes(topic)
+    storm.world.scheduler.at(until(storm, 4000), () => { storm.network.redis.foreign.delete(topic) })
+  },
   'Redis is flushed': ({ network }) => { network.redis.flush() },
   [COMES_BACK_OLDER]: ({ network: { redis, doubts, truth }, random, copies }) => {
     const before = new Map(redis.topics.heads)
@@ -129,11 +142,39 @@ export function startStorm (victims: Victims, random: Random): void {
   }
 }
 
+const TURN_SPAN_MS = 5000
+const TOGETHER_MS = 300
+const PUBLISHED_SPAN_MS = 9000
+
+/** All is well, and goes on: pages, processes and connections come and go, and what is published meanwhile is heard at once. */
+export function goOn (victims: Victims, publisher: Publisher, random: Random): void {
+  const { world, network } = victims
+  const storm: Storm = { ...victims, random, copies: [] }
+  const turns: readonly Fault[] = [
+    () => someApplication(storm, (application) => { application.load() }),
+    () => someProcess(storm, (process) => {
+      network.kill(process, () => true)
+      network.startMissing(1)
+    }),
+    () => someProcess(storm, ({ subscriber }) => { subscriber.cut() }),
+    () => {
+      network.redis.lagMs = 400
+      network.redis.lagsUntilMs = world.nowMs + 1000
+    }
+  ]
+  // Most can go wrong where several fall together.
+  const atMs = world.nowMs + random.next() * TURN_SPAN_MS
+  for (const turn of turns) if (random.chance(0.5)) world.scheduler.at(atMs + random.span(TOGETHER_MS), () => { turn(storm) })
+  for (let n = 0; n < 4; n++) world.scheduler.at(world.nowMs + random.next() * PUBLISHED_SPAN_MS, () => { publisher.publishSome() })
+  publisher.greetsUntilMs = world.nowMs + PUBLISHED_SPAN_MS
+}
+
 /** Everything is as it should be; what was lost and is not known to be lost is still to be found. */
 export function heal ({ world: { nowMs, knobs }, network, applications }: Victims): void {
   const { redis, book } = network
   redis.downUntilMs = Math.min(redis.downUntilMs, nowMs)
   redis.refusesUntilMs = redis.lagsUntilMs = book.awayUntilMs = nowMs
+  redis.foreign.clear()
   for (const { subscriber, store } of network.processes) {
     subscriber.losesUntilMs = subscriber.delaysUntilMs = subscriber.confirmsLateUntilMs = store.losesAnswersUntilMs = nowMs
   }

@@ -22,6 +22,7 @@ import type { PendingUpgrade } from '../../src/connection/transport.js'
 import { parsePosition } from '../../src/history/position.js'
 import { NOTHING_VISIBLE } from '../../src/access/authorizer.js'
 import type { RedisClient } from '../../src/redis/client.js'
+import { nodeChannel } from '../../src/redis/keys.js'
 import { refuse } from '../../src/refusals.js'
 import { createTopicLogs } from '../../src/topic-log/process-logs.js'
 import type { TopicLogs } from '../../src/topic-log/topic-logs.js'
@@ -29,7 +30,7 @@ import { Host } from './host.js'
 import type { Doubts } from './ledger/doubts.js'
 import type { RightsBook } from './rights-book.js'
 import type { SimRedis } from './sim-redis.js'
-import { StoreLink } from './store-link.js'
+import { StoreLink, WRONG_TYPE } from './store-link.js'
 import { SubscriberLink } from './subscriber-link.js'
 import type { Wire } from './wire.js'
 import { Witness } from './witness.js'
@@ -51,13 +52,17 @@ export class GatewayProcess {
   readonly registry = createRegistry()
   readonly publishing: Publishing
   readonly wires = new Set<Wire>()
+  /** The channel on which it hears of its users; null: it subscribes to each one's. */
+  readonly ownChannel: string | null
   private readonly report: TestReport = createTestReport()
   private readonly open: ReturnType<typeof createOpenSession>
   private connections = 0
 
   constructor (private readonly world: World, redis: SimRedis, book: RightsBook, doubts: Doubts, readonly name: string) {
     const host = this.host = new Host(world.scheduler)
-    const store = this.store = new StoreLink(world, redis, host)
+    const hearsByProcess = !world.knobs.plainUserPublish
+    const ownChannel = this.ownChannel = hearsByProcess ? nodeChannel('', name) : null
+    const store = this.store = new StoreLink(world, redis, host, hearsByProcess ? name : null)
     const subscriber = this.subscriber = new SubscriberLink(world, redis, host)
     const { maxBufferedBytes, history: { events, keepMs } } = world.knobs
     const { epochNow, steadyNow } = world
@@ -68,7 +73,7 @@ export class GatewayProcess {
       readHead: null,
       timers: host,
       now: epochNow,
-      onUnreadable: (error) => { world.fail('fault', `${name}: ${String(error)}`) },
+      onUnreadable: (error) => { if (!String(error).includes(WRONG_TYPE)) world.fail('fault', `${name}: ${String(error)}`) },
       openBus: handlers => createRedisBus({
         ...handlers,
         onEvent (topic, event, place) {
@@ -77,8 +82,10 @@ export class GatewayProcess {
         },
         client: {} as RedisClient,
         prefix: '',
+        own: ownChannel,
         timers: host,
         now: steadyNow,
+        monotonicNow: () => world.nowMs,
         openChannels: channelHandlers => new Subscriber({
           redis: subscriber as unknown as Redis,
           verbs: ['subscribe'],
@@ -163,11 +170,12 @@ export class GatewayProcess {
       eventTypes,
       ...NO_FILTERS
     }
+    const startedMs = this.world.nowMs
     const lease = { owner: userId, connectionId: `${this.name}-${++this.connections}` }
     void this.store.readHeads([{ topic, since: since === null ? null : parsePosition(since), touch: true }]).then(([answer]) => {
       const head = answer?.status === 'fulfilled' ? answer.value : null
       if (this.host.isDead) return
-      this.open(this.pend(wire), { request, address: ADDRESS, identity, granted: NOTHING_VISIBLE, lease, head, startedMs: 0 }, 0)
+      this.open(this.pend(wire), { request, address: ADDRESS, identity, granted: NOTHING_VISIBLE, lease, head, startedMs }, 0)
     })
   }
 

@@ -30,6 +30,10 @@ export interface Knobs {
   readonly comesBackOlder: boolean
   /** Positions that moved in silence are told each this time. */
   readonly positionsMs: number
+  /** `WS_PLAIN_USER_PUBLISH`: each user's own channel is subscribed to; else a process hears its users by one of its own. */
+  readonly plainUserPublish: boolean
+  /** Once all is well, pages, processes and connections still come and go. */
+  readonly goesOn: boolean
 }
 
 const EVENTS = [0, 1, 3, 10, 200] as const
@@ -59,6 +63,8 @@ export function drawKnobs (seed: number): Knobs {
     withTypes: random.pick([0, 0.4]),
     withLast: random.pick([0, 0.4]),
     comesBackOlder: random.chance(0.3),
-    positionsMs: random.pick([700, 30_000])
+    positionsMs: random.pick([700, 30_000]),
+    plainUserPublish: random.chance(0.35),
+    goesOn: random.chance(0.5)
   }
 }

@@ -24,6 +24,8 @@ interface ConnectOptions {
 /** The processes, and the way to them. */
 export class Network {
   readonly processes: GatewayProcess[] = []
+  /** A user's client is on its way in. */
+  onComing: ((userId: string) => void) | null = null
   private started = 0
 
   constructor (
@@ -87,6 +89,7 @@ export class Network {
     }, onSent)
     if (process === null) wire.cut()
     else process.host.after(world.chance.span(2 * world.knobs.latencyMs), () => { process.upgrade(wire, userId, search) })
+    this.onComing?.(userId)
     return wire
   }
 }

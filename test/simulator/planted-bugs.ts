@@ -109,5 +109,25 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       find: 'this.isFilling = false;\n        if (this.state === \'over\')\n            return;',
       replace: 'this.isFilling = false;\n        asked = { ...asked, epoch: this.epoch };'
     }]
+  },
+  {
+    name: 'what comes to a process before the answer that lets its user in is dropped',
+    edits: [{ file: 'bus/process-channels.js', find: 'this.strays.add(channel, message);', replace: ';' }]
+  },
+  {
+    name: 'comparisons do not note the process anew',
+    edits: [{ file: 'topic-log/comparisons.js', find: 'compare(log, true);', replace: 'compare(log, false);' }]
+  },
+  {
+    name: 'the head that an upgrade gave counts, though the channel of the process was not heard yet',
+    edits: [{ file: 'bus/process-channels.js', find: 'Math.max(this.heardSinceMs, this.strays.completeSinceMs())', replace: 'this.strays.completeSinceMs()' }]
+  },
+  {
+    name: 'the channel of the process was deaf, and no head of its users is asked for',
+    edits: [{
+      file: 'bus/process-channels.js',
+      find: 'handlers.onLost(this.spread(channels), sinceMs);',
+      replace: 'handlers.onLost(channels.filter(channel => channel !== own), sinceMs);'
+    }]
   }
 ]

@@ -12,24 +12,42 @@ const MOST_TRIES = 6
 /** What a back end waits for an answer over HTTP. */
 const HTTP_TIMEOUT_MS = 3000
 const RETRY_MS = 800
+/** Share of those who come in. */
+const GREETED = 0.5
 const NO_JSON = Buffer.from('{"k":')
 
 /** A back end: it publishes by the script or over HTTP, again where it got no answer, and seldom by a plain PUBLISH. */
 export class Publisher {
   /** It goes on until it is told to stop. */
   isStopped = false
+  /** Before this it publishes to users as they come in, which is when most can go wrong. */
+  greetsUntilMs = Infinity
   private readonly host: Host
   private readonly store: StoreLink
   private readonly random: Random
+  private readonly manners: Random
   private published = 0
 
   constructor (private readonly world: World, private readonly network: Network, private readonly topics: readonly string[]) {
     this.host = new Host(world.scheduler)
     this.store = new StoreLink(world, network.redis, this.host)
     this.random = new Random(world.seed, 3)
+    this.manners = new Random(world.seed, 5)
   }
 
-  start (): void { this.next() }
+  start (): void {
+    this.network.onComing = (userId) => { this.greet(userId) }
+    this.next()
+  }
+
+  publishSome (): void { this.publishOne(this.random.pick(this.topics)) }
+
+  private greet (userId: string): void {
+    const { world, manners, network } = this
+    if (world.nowMs > this.greetsUntilMs || !manners.chance(GREETED)) return
+    const delayMs = manners.span(3 * world.knobs.latencyMs + network.redis.answersInMs)
+    this.host.after(delayMs, () => { this.publishOne(`user:${userId}`) })
+  }
 
   private next (): void {
     this.host.after(this.random.span(this.world.knobs.publishGapMs), () => {
@@ -46,7 +64,8 @@ export class Publisher {
     const key = `e${++this.published}`
     const event = random.pick(EVENTS)
     const pad = 'x'.repeat(random.between(0, world.knobs.padBytes))
-    if (random.chance(0.08)) {
+    // Where a process hears its users by a channel of its own, it is told by the script alone.
+    if (random.chance(0.08) && (world.knobs.plainUserPublish || !topic.startsWith('user:'))) {
       world.count('plain events published')
       const message = formatBusMessage({ event, data: JsonText.from({ k: key, pad }) })
       const { redis } = this.network

@@ -1,6 +1,6 @@
 import { forbidAmbient } from './ambient.js'
 import { Application, type Wish } from './application.js'
-import { heal, startStorm, type Victims } from './faults.js'
+import { goOn, heal, startStorm, type Victims } from './faults.js'
 import { drawKnobs } from './knobs.js'
 import { checkCalm, checkLeaks } from './ledger/calm.js'
 import { Doubts } from './ledger/doubts.js'
@@ -19,6 +19,8 @@ const SETTLE_MS = 8000
 /** Publications may go on for so long after a storm. */
 const PUBLISHED_ON_MS = 5000
 const GIVE_BACK_MS = 6000
+/** By then what was lost in the storm is found: from then on nothing may be late. */
+const FOUND_MS = 31_000
 
 /** What became of one seed. */
 export interface Outcome {
@@ -66,11 +68,14 @@ async function run (victims: Victims, publisher: Publisher, random: Random): Pro
   publisher.start()
   for (let storm = 0; storm < knobs.storms && world.violation === null; storm++) {
     publisher.isStopped = false
+    publisher.greetsUntilMs = Infinity
     startStorm(victims, random)
     await scheduler.runUntil(world.nowMs + knobs.stormMs)
     heal(victims)
     publisher.isStopped = !knobs.publishesInCalm
+    publisher.greetsUntilMs = world.nowMs + PUBLISHED_ON_MS
     scheduler.at(world.nowMs + PUBLISHED_ON_MS, () => { publisher.isStopped = true })
+    if (knobs.goesOn) scheduler.at(world.nowMs + FOUND_MS, () => { goOn(victims, publisher, random) })
     await scheduler.runUntil(world.nowMs + CALM_MS)
     if (world.violation === null) checkCalm(victims, world.nowMs - SETTLE_MS)
   }

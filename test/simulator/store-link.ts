@@ -10,6 +10,11 @@ const TIMEOUT_MS = 1000
 /** Until the connection stands again after it was lost, most often. */
 const RECONNECT_MS = 300
 
+type HeadAnswers = ReadonlyArray<PromiseSettledResult<HeadAnswer>>
+
+/** What Redis says where something else stands in a key's place. */
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+
 /** One host's connection for commands: the history as it is seen over the network. */
 export class StoreLink implements History {
   /** Answers are lost before this. */
@@ -20,7 +25,11 @@ export class StoreLink implements History {
   private lastToServerMs = 0
   private lastBackMs = 0
 
-  constructor (private readonly world: World, private readonly redis: SimRedis, private readonly host: Host) {
+  /** `process`: the name under which it hears what users' own topics carry; null: it needs no note of its own. */
+  constructor (
+    private readonly world: World, private readonly redis: SimRedis, private readonly host: Host,
+    private readonly process: string | null = null
+  ) {
     redis.links.add(this)
   }
 
@@ -31,8 +40,8 @@ export class StoreLink implements History {
       throw outcome?.reason instanceof Error ? outcome.reason : new Error('no outcome')
     }))
 
-  readonly readHeads = async (questions: readonly HeadQuestion[]): Promise<ReadonlyArray<PromiseSettledResult<HeadAnswer>>> =>
-    await this.ask(async history => await history.readHeads(questions))
+  readonly readHeads = async (questions: readonly HeadQuestion[]): Promise<HeadAnswers> =>
+    await this.ask(async history => this.noting(questions, await history.readHeads(questions)))
       .catch((reason: unknown) => questions.map((): PromiseRejectedResult => ({ status: 'rejected', reason })))
 
   readonly readEvents = async (topic: string, range: Range): Promise<Slice> =>
@@ -52,6 +61,16 @@ export class StoreLink implements History {
     const lost = [...this.pending]
     this.pending.clear()
     for (const reject of lost) this.host.enter(() => { reject(new Error('Connection is closed.')) })
+  }
+
+  /** The script notes the process with each head of a user's topic that is to live on. */
+  private noting (questions: readonly HeadQuestion[], answers: HeadAnswers): HeadAnswers {
+    const { process, redis } = this
+    if (process === null) return answers
+    return answers.map((answer, n) => {
+      const question = questions[n]
+      return question?.touch !== true || redis.note(question.topic, process) ? answer : { status: 'rejected', reason: new Error(WRONG_TYPE) }
+    })
   }
 
   private async ask<T> (work: (history: MemoryHistory) => Promise<T>): Promise<T> {

@@ -37,6 +37,8 @@ interface Bench {
   readonly reads: number
   /** Questions about heads that the store was asked. */
   readonly heads: number
+  /** The same of those whose topic is to live on, and the process to be noted. */
+  readonly touched: number
   /** The store loses all that it has. */
   empty (): void
   /** The next so many messages are lost on their way. */
@@ -64,10 +66,11 @@ function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS
     error: Error | null,
     readError: Error | null,
     reads: number,
-    heads: number
+    heads: number,
+    touched: number,
     bus: MemoryBus | null,
     handlers: BusHandlers | null
-  } = { drops: 0, error: null, readError: null, reads: 0, heads: 0, bus: null, handlers: null }
+  } = { drops: 0, error: null, readError: null, reads: 0, heads: 0, touched: 0, bus: null, handlers: null }
   const topics = createMemoryTopics()
   const store = createMemoryHistory({
     settings,
@@ -81,6 +84,7 @@ function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS
     ...store,
     async readHeads (questions) {
       state.heads += questions.length
+      state.touched += questions.filter(({ touch }) => touch).length
       if (state.error !== null) throw state.error
       return await store.readHeads(questions)
     },
@@ -119,6 +123,7 @@ function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS
     bus: handlers,
     get reads () { return state.reads },
     get heads () { return state.heads },
+    get touched () { return state.touched },
     empty () {
       topics.heads.clear()
       topics.hashes.clear()
@@ -309,6 +314,51 @@ t.test('a head that is known beforehand opens a log without a question, unless s
   completeSinceMs = Infinity
   await logs.subscribe('user:dave', { head, askedAtMs: 1e9 })
   t.equal(questions, 3, 'the channel is not heard')
+})
+
+t.test('what comes in the turn that opens a log by a known head is newer than that head: the store is asked which numbering is in force', async (t) => {
+  const told: string[] = []
+  const [before, after] = ['a'.repeat(24), 'b'.repeat(24)]
+  const headOf = (epoch: string, top: number) => ({ epoch, top, topAtMs: 1, isKept: true })
+  const logs = createTopicLogs({
+    history: {
+      publish: async () => [],
+      readEvents: async () => ({ head: headOf(after, 1), events: [] }),
+      renew: async () => headOf(after, 1),
+      close () {},
+      readHeads: async asked => asked.map(() => ({ status: 'fulfilled', value: headOf(after, 1) }))
+    },
+    settings: SETTINGS,
+    readHead: null,
+    timers: createTestTimers(),
+    openBus: ({ onEvent, onHeard }) => ({
+      async subscribe (topic) {
+        // A topic of several channels is heard with the last of them, and what came before is given with the first.
+        onEvent(topic, { event: 'e', data: JsonText.from(1) }, { epoch: after, offset: 1, atMs: 1, id: null })
+        onHeard?.(topic)
+      },
+      unsubscribe () {},
+      publish: async () => {},
+      close: async () => {},
+      completeSinceMs: () => 0
+    })
+  })
+  t.teardown(logs.close.bind(logs))
+  logs.start({ onEntry: (_topic, { offset }) => { told.push(`${offset}`) }, onPlain () {}, onGap: (_topic, { offset }) => { told.push(`gap ${offset}`) }, onOpen () {} })
+  await logs.subscribe('user:alice', { head: headOf(before, 5), askedAtMs: 1 })
+  await until('the new numbering is taken', () => told.length === 2)
+  t.same(told, ['gap 0', '1'])
+})
+
+t.test('where the store was away as a topic was heard, the question that it answers notes the process as well', async (t) => {
+  const bench = setUp(t)
+  bench.fail(AWAY)
+  await t.rejects(bench.logs.subscribe(TOPIC), AWAY)
+  bench.fail(null)
+  const before = bench.touched
+  bench.timers.pass()
+  await until('it is asked again', () => bench.logs.isOpen(TOPIC))
+  t.equal(bench.touched, before + 1)
 })
 
 t.test('a process that has seen an offset twice asks again soon where the store does not answer: nobody else may know', async (t) => {

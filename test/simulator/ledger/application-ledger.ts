@@ -11,6 +11,8 @@ export class ApplicationLedger {
   readonly followers = new Map<string, Follower>()
   /** Those whose events it has been told that it gets, on this connection. */
   private had: Had[] = []
+  /** Those that it does not want any more; what still comes of them is nobody's concern. */
+  private readonly leaving = new Set<string>()
 
   constructor (
     private readonly world: World, private readonly truth: Truth, private readonly doubts: Doubts, readonly name: string,
@@ -23,6 +25,7 @@ export class ApplicationLedger {
   load (keepsPositions: boolean): void {
     for (const follower of this.followers.values()) follower.passUnwanted()
     this.had = []
+    this.leaving.clear()
     if (!keepsPositions) this.followers.clear()
   }
 
@@ -43,6 +46,11 @@ export class ApplicationLedger {
     for (const topic of topics) if (!this.followers.has(topic)) this.open(topic).begin(frame.positions?.[topic], frame.type === 'welcome' ? 0 : this.last)
   }
 
+  leave (topic: string): void {
+    this.followers.delete(topic)
+    this.leaving.add(topic)
+  }
+
   gap (topics: Readonly<Record<string, string>>): void {
     for (const [topic, pos] of Object.entries(topics)) {
       this.world.count('gaps told')
@@ -52,11 +60,18 @@ export class ApplicationLedger {
   }
 
   left (topics: readonly string[]): void {
-    for (const topic of topics) this.followers.delete(topic)
+    for (const topic of topics) {
+      this.followers.delete(topic)
+      this.leaving.delete(topic)
+    }
   }
 
   take ({ topic = '', pos, data, id, ts = '' }: Frame): void {
     this.world.count('events delivered')
+    if (this.leaving.has(topic)) {
+      if (id !== undefined) this.had.push({ topic, id, atMs: Date.parse(ts) })
+      return
+    }
     if (id !== undefined) this.checkId(topic, id, Date.parse(ts))
     if (pos === undefined) return
     const follower = this.followers.get(topic)
@@ -84,6 +99,7 @@ export class ApplicationLedger {
       doubts: this.doubts
     })
     this.followers.set(topic, follower)
+    this.leaving.delete(topic)
     return follower
   }
 
