@@ -98,9 +98,8 @@ export interface Limiter {
   /** Decides one upgrade attempt. Rejects only when the store cannot answer, or with `LimitUndecided`. */
   admit (request: Admit): Promise<Admission>
   /**
-   * Gives one lease back, in a batch at the end of the tick or later, with the admits that wait, and before them: so a lease
-   * is given back once its `admit` has settled, not before. Giving back twice is giving back once. Never throws: a lost
-   * release lapses with its lease.
+   * Gives one lease back, with the next `admit` and before it, or some tens of ms later: so a lease is given back once its
+   * `admit` has settled, not before. Giving back twice is giving back once. Never throws: a lost release lapses with its lease.
    */
   release (lease: Lease): void
   /**
