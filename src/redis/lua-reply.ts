@@ -13,7 +13,7 @@ export class UnexpectedReply extends Error {
 interface Tuples {
   readonly 1: readonly [number]
   readonly 2: readonly [number, number]
-  readonly 4: readonly [number, number, number, number]
+  readonly 5: readonly [number, number, number, number, number]
 }
 
 /** Reads 1 as true and 0 as false. Throws `UnexpectedReply`, as all readers here do. */
