@@ -64,6 +64,13 @@ export function readFailures (reply: unknown, script: string, keys: readonly str
   return failures
 }
 
+/** Reads two lists; what is in them is not looked at. */
+export function readTwoLists (reply: unknown, script: string): readonly [readonly unknown[], readonly unknown[]] {
+  const [one, other, ...more]: readonly unknown[] = Array.isArray(reply) ? reply : []
+  if (!Array.isArray(one) || !Array.isArray(other) || more.length > 0) throw new UnexpectedReply(script, 'two lists')
+  return [one, other]
+}
+
 /** Reads a list of texts, empty or of any length. */
 export function readTexts (reply: unknown, script: string): readonly string[] {
   if (!isListOf(reply, isText)) throw new UnexpectedReply(script, 'a list of texts')
