@@ -1,4 +1,4 @@
-import { GRANT_LAPSE_MS, LENT_AHEAD, type Grant, type GrantRequest, type GrantSettlement } from '../limiter.js'
+import { GRANT_LAPSE_MS, type Grant, type GrantRequest, type GrantSettlement } from '../limiter.js'
 
 /** Whether one frame may pass. */
 export type Passage =
@@ -50,6 +50,9 @@ export class AddressGrants {
   /** The grant at hand was lent ahead. */
   get isHeldAhead (): boolean { return this.lapseMs > GRANT_LAPSE_MS }
 
+  /** Nothing was spent of what the grant at hand has beside the frames that waited. */
+  get isUntouched (): boolean { return this.spent === this.waited }
+
   /** Spends one message of the grant at hand. False: there is none, it is used up, or it has lapsed. */
   spend (now: () => number): boolean {
     if (this.grant === null || this.spent >= this.grant.granted) return false
@@ -66,15 +69,15 @@ export class AddressGrants {
   /** Lets the frame pass that has waited longest. */
   passOldest (): void { this.waiting.shift()?.resolve(GRANTED) }
 
-  /** Begins to ask for the next grant. The one at hand goes into `settled`. */
-  ask (nowMs: number, settled: GrantSettlement[]): GrantRequest {
+  /** Begins to ask for the next grant; `ahead`: how many are to be lent ahead at most. The one at hand goes into `settled`. */
+  ask (nowMs: number, settled: GrantSettlement[], ahead: number): GrantRequest {
     const spare = this.chooseSpare(nowMs)
     // Who waits for what others hold takes nothing along.
-    const mayLend = this.grant === null || this.grant.unsettledMs === 0
+    const mayLend = spare === 0 && (this.grant === null || this.grant.unsettledMs === 0)
     this.collectSettlement(settled)
     this.spare = spare
     this.askedAtMs = nowMs
-    return { address: this.address, demand: this.waiting.length, spare, ahead: spare === 0 && mayLend ? LENT_AHEAD : 0 }
+    return { address: this.address, demand: this.waiting.length, spare, ahead: mayLend ? ahead : 0 }
   }
 
   /** Takes the grant that `request` asked for, and lets as many frames pass as it allows. */

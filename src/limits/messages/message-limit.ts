@@ -1,6 +1,7 @@
 import { createAddressBlocks } from '../address-blocks.js'
-import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Grant, type GrantSettlement, type Limiter } from '../limiter.js'
+import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, LENT_AHEAD, type Grant, type GrantSettlement, type Limiter } from '../limiter.js'
 import { AddressGrants, type Passage } from './address-grants.js'
+import { SeldomSenders } from './seldom-senders.js'
 import { Sleepers } from './sleepers.js'
 
 /** The message limit as one process sees it: grants of the addresses' windows, spent locally. */
@@ -45,6 +46,9 @@ class ProcessMessageLimit implements MessageLimit {
   /** The same, each in one of two: in the order of `askedAtMs`, so that the sweep stops at the first that has not lapsed. */
   private readonly brief = new Set<AddressGrants>()
   private readonly heldAhead = new Set<AddressGrants>()
+  private readonly seldom = new SeldomSenders()
+  /** How long what is lent ahead may be spent, once that is known. */
+  private aheadLapseMs = Infinity
   private readonly now: () => number
   private readonly maxWaiting: number
   private readonly onWaiting: (address: string) => void
@@ -117,7 +121,9 @@ class ProcessMessageLimit implements MessageLimit {
     for (const inOrder of [this.brief, this.heldAhead]) {
       for (const grants of inOrder) {
         if (grants.lapsesAtMs > nowMs) break
-        if (!grants.isServed) this.letGo(grants, settled)
+        if (grants.isServed) continue
+        if (grants.isHeldAhead && grants.isUntouched) this.seldom.note(grants.address, grants.askedAtMs, nowMs)
+        this.letGo(grants, settled)
       }
     }
     if (settled.length > 0) this.limiter.settle(settled)
@@ -150,7 +156,9 @@ class ProcessMessageLimit implements MessageLimit {
 
   private async takeGrant (grants: AddressGrants): Promise<void> {
     const settled: GrantSettlement[] = []
-    const request = grants.ask(this.now(), settled)
+    const nowMs = this.now()
+    const ahead = this.seldom.isSeldom(grants.address, this.aheadLapseMs, nowMs) ? 0 : LENT_AHEAD
+    const request = grants.ask(nowMs, settled, ahead)
     this.moveTo(this.brief, grants)
     const grant = await this.limiter.takeGrant(request, settled)
     grants.receive(grant, request)
@@ -162,6 +170,7 @@ class ProcessMessageLimit implements MessageLimit {
   }
 
   private keepAhead (grants: AddressGrants): void {
+    this.aheadLapseMs = grants.lapsesAtMs - grants.askedAtMs
     if (!this.closed) return this.moveTo(this.heldAhead, grants)
     const settled: GrantSettlement[] = []
     grants.collectSettlement(settled)

@@ -169,6 +169,21 @@ t.test('a grant lent ahead that nobody asks for is settled as it lapses, and its
   t.equal(await countUntilRefused(other), 99, 'the first has left the window')
 })
 
+t.test('who sends less often than once in a window is lent ahead only until that is known, and again once messages come closer', async (t) => {
+  const { processes: [one], clock, calls } = startFleet(t, 1)
+  const sendEach = async (everyMs: number, count: number): Promise<number> => {
+    for (let sent = 0; sent < count; sent++) {
+      t.ok(await pass(one))
+      clock.advance(everyMs)
+      if (everyMs > WINDOW_MS) await until('no grant is outstanding', () => one?.size === 0)
+    }
+    return calls()
+  }
+  t.equal(await sendEach(70_000, 1), 2, 'one settles')
+  t.equal(await sendEach(70_000, 3), 3)
+  t.equal(await sendEach(10_000, 7), 3)
+})
+
 t.test('nothing is lent ahead beyond half of the window, in a short window, or where it counts in sub-windows', async (t) => {
   const ask = { address: ADDRESS, demand: 1, spare: 0, ahead: LENT_AHEAD }
   const grantedOf = async (settings: Partial<LimitSettings>, requests: readonly GrantRequest[]): Promise<number[]> => {
