@@ -6,6 +6,7 @@ import { openChannels } from '../bus/open-channels.js'
 import { createPublisher } from '../bus/publisher.js'
 import type { RedisClient } from '../redis/client.js'
 import { createControlKeys } from '../redis/keys.js'
+import { createAskBack, readGiveBack } from './give-back.js'
 
 /** What every process is asked for. */
 export interface Question {
@@ -36,6 +37,8 @@ export interface RollCall<T> {
   start (): void
   /** All parts that came in time: a process that does not answer is missing, not waited for. Rejects when Redis is away. */
   ask (question: Question): Promise<RollCallAnswer<T>>
+  /** Asks all to give back what was lent ahead of this address's message window. Those asked for in one tick go together. */
+  askBack (address: string): void
   close (): void
 }
 
@@ -46,6 +49,8 @@ export interface RollCallOptions<T> {
   readonly answer: (question: Question) => Part<T>
   /** Whether another process answered with an entry of this version; others are left out. */
   readonly isEntry: (entry: unknown) => entry is T
+  /** A process, perhaps this one, waits for what was lent ahead of these addresses' windows. */
+  readonly onGiveBack?: (addresses: readonly string[]) => void
   /** The user of Redis has no right to a channel. */
   readonly onRefused?: (error: unknown) => void
   readonly timeoutMs?: number
@@ -83,6 +88,11 @@ function parse (payload: Buffer, maxBytes: number): unknown {
   try { return JSON.parse(payload.toString('utf8')) } catch { return null }
 }
 
+function writeQuestion (id: string, { subject, after, limit }: Question, replyTo: string): string {
+  const about = subject === null ? { subject: '', all: true } : { subject }
+  return JSON.stringify({ type: 'ask', id, ...about, ...(after === null ? {} : { after }), limit, reply_to: replyTo })
+}
+
 /** An answer as text. What would make it longer than the asker reads is left out, and said to be more. */
 function writeAnswer<T> (id: string, { entries, more }: Part<T>): string {
   const texts: string[] = []
@@ -109,6 +119,8 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
 
   function onQuestion (payload: Buffer): void {
     const asked = parse(payload, MAX_QUESTION_BYTES)
+    const addresses = readGiveBack(asked)
+    if (addresses !== null) return options.onGiveBack?.(addresses)
     // Only a channel of our own kind is answered on: a question must not make us write anywhere else.
     if (!question.Check(asked) || !asked.reply_to.startsWith(keys.answers)) return
     const { id, subject, all, after = null, limit = MAX_ENTRIES } = asked
@@ -140,12 +152,10 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
       channels.want(keys.ask)
       channels.want(ownChannel)
     },
-    async ask ({ subject, after, limit }) {
+    async ask (asking) {
       const id = randomUUID()
       const asked: Asked<T> = { parts: [], awaited: 0, done: () => {} }
-      const text = JSON.stringify({
-        type: 'ask', id, subject: subject ?? '', ...(subject === null ? { all: true } : {}), ...(after === null ? {} : { after }), limit, reply_to: ownChannel
-      })
+      const text = writeQuestion(id, asking, ownChannel)
       await new Promise<void>((resolve, reject) => {
         let isCounted = false
         const timer = setTimeout(() => {
@@ -164,6 +174,7 @@ export function createRollCall<T> (options: RollCallOptions<T>): RollCall<T> {
       }).finally(() => { open.delete(id) })
       return { parts: asked.parts, missing: Math.max(0, asked.awaited) }
     },
+    askBack: createAskBack(async text => await publish(keys.ask, text)),
     close () { channels.close() }
   }
 }

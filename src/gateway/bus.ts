@@ -26,6 +26,8 @@ export interface Fanout {
   readonly publishing: Publishing
   /** The open connections of all processes. */
   readonly listConnections: Operations['listConnections']
+  /** Asks all processes to give back what was lent ahead of this address's message window. */
+  readonly askBack: (address: string) => void
   /** Begins to answer the other processes' questions. */
   start (): void
   /** What the main port serves besides WebSockets. */
@@ -40,6 +42,8 @@ export interface FanoutDeps extends TopicsDeps {
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
   readonly listLocal: (question: Question) => Part<ListedConnection>
+  /** A process waits for what was lent ahead of these addresses' message windows. */
+  readonly giveBack: (addresses: readonly string[]) => void
 }
 
 /** A message as the program gets it: its data parsed, and as it was written. */
@@ -85,7 +89,12 @@ export function composeFanout (deps: FanoutDeps): Fanout {
   const rollCall = redis === null
     ? null
     : createRollCall({
-      client: redis.commands, prefix: config.redis?.prefix ?? '', answer: listLocal, isEntry: isListedConnection, onRefused: deps.redisFailures.note
+      client: redis.commands,
+      prefix: config.redis?.prefix ?? '',
+      answer: listLocal,
+      isEntry: isListedConnection,
+      onGiveBack: deps.giveBack,
+      onRefused: deps.redisFailures.note
     })
   return {
     logs,
@@ -95,6 +104,7 @@ export function composeFanout (deps: FanoutDeps): Fanout {
       const question: Question = { subject: userId, after, limit }
       return joinParts(rollCall === null ? { parts: [listLocal(question)], missing: 0 } : await rollCall.ask(question), question)
     },
+    askBack (address) { rollCall?.askBack(address) },
     start () { rollCall?.start() },
     routes: createMainRoutes({
       publishKeys: config.admin.publishKeys, publishing, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }

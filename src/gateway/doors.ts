@@ -48,6 +48,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     onRead: metrics.historyRead,
     onInbound: options.onInbound ?? null,
     listLocal: question => listLocalConnections(registry, node, question),
+    giveBack: addresses => { judges.limits.messageLimit.giveBack(addresses) },
     ownBus: options.parts?.bus ?? null
   })
   exits.add(() => fanout.close().catch((error: unknown) => { onFault(error, 'stop') }))

@@ -27,6 +27,8 @@ export interface Limits {
   readonly redisUp: () => boolean | null
   /** Redis was not reached, at the start or by a heartbeat: the policy decides, and says so, before anybody connects. */
   readonly noteRedisAway: () => void
+  /** `askBack`: asks all processes for what was lent ahead of an address's message window. */
+  start (askBack: (address: string) => void): void
   close (): Promise<void>
 }
 
@@ -168,7 +170,10 @@ export function composeLimits (deps: LimitsDeps): Limits {
   const blocks = createAddressBlocks({ now: monotonic })
   const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
   const limiter = countDecisions(dryRun ? letThrough(store.limiter) : rememberBlocks(store.limiter, blocks), metrics, countRefused)
-  const messageLimit = createMessageLimit(limiter, { now: monotonic, maxWaiting: MAX_WAITING_FRAMES })
+  let askBack = (_address: string): void => {}
+  const messageLimit = createMessageLimit(limiter, {
+    now: monotonic, maxWaiting: MAX_WAITING_FRAMES, onWaiting: (address) => { askBack(address) }
+  })
   return {
     limiter,
     messageLimit,
@@ -180,6 +185,7 @@ export function composeLimits (deps: LimitsDeps): Limits {
       return forMs
     },
     noteUserFull () { countRefused('user') },
+    start (handler) { askBack = handler },
     async close () {
       messageLimit.close()
       await limiter.close()

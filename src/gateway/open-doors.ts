@@ -68,6 +68,7 @@ async function startJudges ({ ground, judges, doors }: House, leaving: AbortSign
   doors.connections.start()
   judges.control.start(doors.connections.handlers)
   doors.fanout.start()
+  judges.limits.start(doors.fanout.askBack)
   judges.resumeKey.start()
   await unlessLeaving(judges.nodes.start(judges.limits.noteRedisAway), leaving)
 }

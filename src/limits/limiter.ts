@@ -52,6 +52,11 @@ export interface GrantRequest {
   readonly demand: number
   /** How many more to take along, if the window has plenty left: 0 or more. */
   readonly spare: number
+  /**
+   * How many more to lend ahead, to be spent within about a window: 0 or more; only where `spare` is 0. A limiter that no other
+   * process shares lends none, nor does any while an address has used half of its window.
+   */
+  readonly ahead?: number
 }
 
 /**
@@ -69,6 +74,10 @@ export interface Grant {
    * `GRANT_SETTLE_MS`) until the last of that counts as spent, unless it is settled before; else 0.
    */
   readonly unsettledMs: number
+  /** Some of what is unsettled was lent ahead: its holders settle it when they are asked, and not much before it lapses. */
+  readonly isHeldAhead?: boolean
+  /** How long it may be spent, in ms from when it was asked for; absent: `GRANT_LAPSE_MS`. */
+  readonly lapseMs?: number
 }
 
 /**
@@ -82,6 +91,8 @@ export interface GrantSettlement {
   readonly granted: number
   readonly spent: number
   readonly lastSpentMs: number
+  /** When each message beyond those that waited was spent, as `lastSpentMs`; absent: all with the last. */
+  readonly spentMs?: readonly number[]
 }
 
 /**
@@ -98,9 +109,8 @@ export interface Limiter {
   /** Decides one upgrade attempt. Rejects only when the store cannot answer, or with `LimitUndecided`. */
   admit (request: Admit): Promise<Admission>
   /**
-   * Gives one lease back, in a batch at the end of the tick or later, with the admits that wait, and before them: so a lease
-   * is given back once its `admit` has settled, not before. Giving back twice is giving back once. Never throws: a lost
-   * release lapses with its lease.
+   * Gives one lease back, with the next `admit` and before it, or some tens of ms later: so a lease is given back once its
+   * `admit` has settled, not before. Giving back twice is giving back once. Never throws: a lost release lapses with its lease.
    */
   release (lease: Lease): void
   /**
@@ -133,6 +143,20 @@ export const GRANT_LAPSE_MS = 1000
 
 /** How long a grant may stay unsettled, in ms: its holder finds that it has lapsed, and the settlement travels. */
 export const GRANT_SETTLE_MS = GRANT_LAPSE_MS + 500
+
+/** How many messages are lent ahead to an address that sends now and then: it asks for one in five. */
+export const LENT_AHEAD = 4
+
+/** In a shorter window nothing is lent ahead: it would be over before who sends now and then had sent five. */
+const SHORTEST_LENDING_WINDOW_MS = 10_000
+
+/**
+ * How long what is lent ahead may stay unsettled, in ms: a window. 0: nothing is lent ahead, as the window is short, or counts in
+ * sub-windows, where what is lent cannot be told apart.
+ */
+export function lentAheadForMs ({ messages, messageWindowMs }: Pick<LimitSettings, 'messages' | 'messageWindowMs'>): number {
+  return messages > EXACT_WINDOW_LIMIT || messageWindowMs < SHORTEST_LENDING_WINDOW_MS ? 0 : messageWindowMs
+}
 
 /** How long a user without a free slot is told to wait: when one of their sockets closes cannot be known. */
 export const USER_RETRY_AFTER_MS = 5000

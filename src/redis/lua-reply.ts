@@ -13,7 +13,7 @@ export class UnexpectedReply extends Error {
 interface Tuples {
   readonly 1: readonly [number]
   readonly 2: readonly [number, number]
-  readonly 4: readonly [number, number, number, number]
+  readonly 5: readonly [number, number, number, number, number]
 }
 
 /** Reads 1 as true and 0 as false. Throws `UnexpectedReply`, as all readers here do. */
@@ -62,6 +62,13 @@ export function readFailures (reply: unknown, script: string, keys: readonly str
     failures.push(new ScriptItemError(script, text, keys.slice(place - 1, place)))
   }
   return failures
+}
+
+/** Reads two lists; what is in them is not looked at. */
+export function readTwoLists (reply: unknown, script: string): readonly [readonly unknown[], readonly unknown[]] {
+  const [one, other, ...more]: readonly unknown[] = Array.isArray(reply) ? reply : []
+  if (!Array.isArray(one) || !Array.isArray(other) || more.length > 0) throw new UnexpectedReply(script, 'two lists')
+  return [one, other]
 }
 
 /** Reads a list of texts, empty or of any length. */

@@ -23,6 +23,7 @@ function createTestLimit (atHand = 0): MessageLimit & { readonly asked: Asked[],
     atHand,
     spend: () => messageLimit.atHand > 0 && messageLimit.atHand-- > 0,
     request: async () => await new Promise<Passage>((resolve, reject) => { asked.push({ resolve, reject }) }),
+    giveBack: () => {},
     close: () => {},
     size: 0
   }

@@ -220,7 +220,7 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
     registry: createRegistry(),
     wheel: createTestWheel(),
     limiter: createTestLimiter(),
-    messageLimit: { spend: () => true, request: async () => ({ granted: true }), close: () => {}, size: 0 },
+    messageLimit: { spend: () => true, request: async () => ({ granted: true }), giveBack: () => {}, close: () => {}, size: 0 },
     identify: { now: () => { throw new Error('nobody should ask') }, wait: unasked },
     subscriptions: createTestSubscriptions(),
     report: createTestReport(),

@@ -13,14 +13,16 @@ const isText = (entry: unknown): entry is string => typeof entry === 'string'
 const aboutAlice: Question = { subject: 'alice', after: null, limit: 10 }
 const entriesOf = ({ parts }: RollCallAnswer<string>): string[] => parts.flatMap(({ entries }) => entries).toSorted()
 
-async function openRollCall (
-  t: Test, answer: (question: Question) => readonly string[] | Part<string>, timeoutMs = 10_000
-): Promise<RollCall<string>> {
+type Answer = (question: Question) => readonly string[] | Part<string>
+type OnGiveBack = (addresses: readonly string[]) => void
+
+async function openRollCall (t: Test, answer: Answer, timeoutMs = 10_000, onGiveBack: OnGiveBack = () => {}): Promise<RollCall<string>> {
   const toPart = (question: Question): Part<string> => {
     const found = answer(question)
     return 'more' in found ? found : { entries: found, more: false }
   }
-  const rollCall = createRollCall({ client: await openClient(t, redis), prefix: PREFIX, answer: toPart, isEntry: isText, timeoutMs })
+  const client = await openClient(t, redis)
+  const rollCall = createRollCall({ client, prefix: PREFIX, answer: toPart, isEntry: isText, onGiveBack, timeoutMs })
   rollCall.start()
   t.teardown(() => { rollCall.close() })
   return rollCall
@@ -100,6 +102,24 @@ t.test('a process of the version before is asked for one subject as ever, and fo
     (await redis.client.pubsub('CHANNELS', `${PREFIX}ws:control:answer:*`)).length === 1)
   t.same(entriesOf(await one.ask(aboutAlice)), ['hers'])
   t.same(entriesOf(await one.ask({ ...aboutAlice, subject: null })), [])
+})
+
+t.test('what is wanted back is heard by all, those of one tick in one message, and other messages are passed over', async (t) => {
+  await until('the others are gone', async () => (await redis.client.pubsub('CHANNELS', `${PREFIX}*`)).length === 0)
+  const heard: Array<readonly string[]> = []
+  const [one] = await Promise.all([0, 1].map(async () => await openRollCall(t, () => [], 10_000, (addresses) => { heard.push(addresses) })))
+  await untilListening(2)
+  const channel = `${PREFIX}ws:control:ask`
+  for (const text of ['noise', '{"type":"give_back"}', '{"type":"give_back","addresses":[7]}', '{"type":"of another version"}']) {
+    await redis.client.publish(channel, text)
+  }
+  for (const address of ['192.0.2.1', '2001:db8:1:2::/64', '192.0.2.1']) one?.askBack(address)
+  await until('both have heard', () => heard.length === 2)
+  t.same(heard, [['192.0.2.1', '2001:db8:1:2::/64'], ['192.0.2.1', '2001:db8:1:2::/64']])
+  const many = Array.from({ length: 201 }, (_, i) => `192.0.2.${i}`)
+  for (const address of many) one?.askBack(address)
+  await until('both have heard of them', () => heard.length === 6)
+  t.same([...new Set(heard.slice(2).flat())], many)
 })
 
 t.test('a process that does not answer in time is counted as missing', async (t) => {

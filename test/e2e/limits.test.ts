@@ -9,6 +9,8 @@ import { until } from '../support/until.js'
 
 type T = Test
 
+const RETURNS = 200
+
 let users = 0
 const freshUser = (): string => `user-${++users}`
 
@@ -199,4 +201,28 @@ t.test('one accepted upgrade is one script call, and subscribes to nothing', asy
   await until('the lease is given back', async () => await redis.client.exists('ws:ratelimit:user:watched') === 0)
   await untilSeen('all seen')
   t.equal(scripts().length, 2)
+})
+
+t.test('who closes her last connection and comes back at once gets in, each time, and each costs one call, its end included', async (t) => {
+  const issuer = await startIssuer(t)
+  const redis = await startRedis(t)
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_USER_CONNECTIONS: '2' })
+  const jwt = issuer.sign({ sub: 'returning' })
+  await open(t, gateway, jwt)
+  let last = await open(t, gateway, jwt)
+  t.equal((await connectRefused(t, gateway, `/ws?token=${jwt}`, { from: freshAddress() })).body['error'], 'user_connection_limit')
+  await until('the process is heard', async () => (await redis.client.pubsub('CHANNELS', 'ws:topic:node:*')).length === 1)
+  const heard = await startMonitor(t, redis.port)
+  for (let i = 0; i < RETURNS; i++) {
+    last.socket.close()
+    await last.closed
+    last = await open(t, gateway, jwt)
+  }
+  await redis.client.echo('all seen')
+  await until('the monitor is through', () => heard.some(({ args }) => args.includes('all seen')))
+  // Beside attempts and their ends: heartbeats, renewals.
+  const asked = heard.filter(({ source, args }) => source !== 'lua' && !/^(info|ping|client|echo)$/i.test(args[0] ?? ''))
+  t.ok(asked.length <= 1.3 * RETURNS, `${asked.length} calls for ${RETURNS}`)
+  last.socket.close()
+  await until('what no attempt takes along is given back', async () => await redis.client.zcard('ws:ratelimit:user:returning') === 1)
 })

@@ -81,6 +81,23 @@ for (const store of ['in memory', 'in Redis']) {
       await expectLimited(t, first)
     })
 
+    if (two !== null) {
+      await t.test('what one process was lent ahead and has not spent, the other gets when it needs it', async (t) => {
+        const from = freshAddress()
+        const clients = [await open(t, one, token(), from), await open(t, two, token(), from)] as const
+        for (const client of clients) {
+          sendPings(client, 2)
+          await expectPongs(t, client, 2)
+        }
+        t.equal(await redis?.client.zcard(`ws:ratelimit:msg:${from}`), 10, 'five of each are lent or spent')
+        sendPings(clients[1], 97)
+        await expectPongs(t, clients[1], 96)
+        await expectLimited(t, clients[1])
+        clients[0].send({ type: 'ping' })
+        await expectLimited(t, clients[0])
+      })
+    }
+
     await t.test('WebSocket pings are no messages, but have a cap of their own', async (t) => {
       const client = await open(t, one, token(), freshAddress())
       // More than the message limit, and all that the cap of their own allows.

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, type Admission, type Grant, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
+import { GRANT_LAPSE_MS, GRANT_SETTLE_MS, LENT_AHEAD, type Admission, type Limiter, type LimitSettings } from '../../src/limits/limiter.js'
 import { createMemoryLimiter } from '../../src/limits/memory/limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
 import { startRedis } from '../support/redis.js'
@@ -13,7 +13,7 @@ const settings: LimitSettings = {
   userConnections: 2,
   leaseMs: 5000,
   messages: 20,
-  messageWindowMs: 8000
+  messageWindowMs: 10_000
 }
 
 const TICKET_LIFE_MS = 5000
@@ -27,14 +27,21 @@ interface AdmitStep {
   readonly owner: string | null
   readonly connectionId: string
 }
+interface TakeStep { readonly do: 'take', readonly address: string, readonly demand: number, readonly spare: number, readonly ahead: number }
 type Step =
   | AdmitStep
   | { readonly do: 'release', readonly owner: string, readonly connectionId: string }
   | { readonly do: 'vacate', readonly owner: string, readonly connectionId: string }
   | { readonly do: 'renew', readonly owner: string, readonly connectionId: string }
-  | { readonly do: 'take', readonly address: string, readonly demand: number, readonly spare: number }
-  | { readonly do: 'settle', readonly spentPart: number, readonly lastSpentMs: number }
+  | TakeStep
+  | { readonly do: 'settle', readonly spentPart: number, readonly spentMs: readonly number[] }
   | { readonly do: 'wait', readonly ms: number }
+
+interface Store {
+  readonly ticketLifeMs: number
+  /** One that other processes share. */
+  readonly lendsAhead: boolean
+}
 
 interface Message { readonly address: string, at: number, readonly grant: number, readonly index: number }
 interface Outstanding {
@@ -47,7 +54,7 @@ interface Outstanding {
 }
 
 /** The rules, said as plainly as possible: lists of what happened, searched from end to end. */
-function createModel (clock: TestClock, ticketLifeMs: number) {
+function createModel (clock: TestClock, { ticketLifeMs, lendsAhead }: Store) {
   const attempts: Array<{ address: string, at: number }> = []
   let leases: Array<{ owner: string, connectionId: string, endsAt: number }> = []
   let messages: Message[] = []
@@ -82,25 +89,30 @@ function createModel (clock: TestClock, ticketLifeMs: number) {
     renew(owner, connectionId)
     return { admitted: true }
   }
-  const take = (address: string, demand: number, spare: number, grant: number) => {
+  const take = ({ address, demand, spare, ahead }: TakeStep, grant: number) => {
     const now = clock.now()
     const since = now - settings.messageWindowMs
     const counted = (): number[] => messages.filter((one) => one.address === address && one.at > since).map(({ at }) => at)
-    const left = settings.messages - counted().length
+    const used = counted().length
+    const left = settings.messages - used
     const waited = Math.min(demand, left)
     const rest = left - waited
-    const granted = waited + (rest < 4 ? 0 : Math.min(spare, Math.floor(rest / 2)))
-    for (let index = 0; index < granted; index++) {
-      messages.push({ address, grant, index, at: index < waited ? now : now + GRANT_SETTLE_MS })
-    }
-    if (waited === demand) return { granted, waited, retryAfterMs: 0, unsettledMs: 0 }
+    const lentAhead = lendsAhead && spare === 0 ? Math.max(0, Math.min(ahead, settings.messages / 2 - used - waited)) : 0
+    const granted = waited + lentAhead + (rest < 4 ? 0 : Math.min(spare, Math.floor(rest / 2)))
+    const endsAt = now + (lentAhead > 0 ? settings.messageWindowMs : GRANT_SETTLE_MS)
+    for (let index = 0; index < granted; index++) messages.push({ address, grant, index, at: index < waited ? now : endsAt })
+    if (waited === demand) return { granted, waited, retryAfterMs: 0, unsettledMs: 0, isHeldAhead: false }
     const retryAfterMs = Math.min(...counted()) + settings.messageWindowMs - now
-    return { granted, waited, retryAfterMs, unsettledMs: Math.max(0, Math.max(...counted()) - now) }
+    const unsettledMs = Math.max(0, Math.max(...counted()) - now)
+    const isHeldAhead = unsettledMs > GRANT_SETTLE_MS
+    return { granted, waited, retryAfterMs, unsettledMs: Math.min(GRANT_SETTLE_MS, unsettledMs), isHeldAhead }
   }
-  const settle = (grant: Outstanding, spent: number, lastSpentMs: number): void => {
+  const settle = (grant: Outstanding, spent: number, spentMs: readonly number[]): void => {
     messages = messages.filter((one) => one.grant !== grant.grant || one.index < Math.max(spent, grant.waited))
     for (const one of messages) {
-      if (one.grant === grant.grant && one.index >= grant.waited) one.at = Math.min(clock.now(), grant.madeAt + lastSpentMs)
+      if (one.grant !== grant.grant || one.index < grant.waited) continue
+      // A settlement changes nothing of what counts as spent earlier: nobody settles a grant after its time.
+      one.at = Math.min(one.at, clock.now(), grant.madeAt + (spentMs[one.index - grant.waited] ?? spentMs.at(-1) ?? 0))
     }
   }
   return { admit, renew, release: dropLease, take, settle }
@@ -113,17 +125,26 @@ const nonce = fc.constantFrom('n1', 'n2', 'n3')
 const admitStep = fc.record({
   do: fc.constant('admit' as const), address: fc.option(address), nonce: fc.option(nonce), owner: fc.option(owner), connectionId
 })
+const spentAtMs = fc.oneof(fc.integer({ min: 0, max: GRANT_LAPSE_MS }), fc.integer({ min: 0, max: 9500 }))
+const spentMs = fc.array(spentAtMs, { minLength: 1, maxLength: LENT_AHEAD })
+const takeStep = fc.record({
+  do: fc.constant('take' as const),
+  address,
+  demand: fc.integer({ min: 1, max: 12 }),
+  spare: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 })),
+  ahead: fc.constantFrom(0, LENT_AHEAD)
+})
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: admitStep },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'vacate' as const, 'renew' as const), owner, connectionId }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('take' as const), address, demand: fc.integer({ min: 1, max: 12 }), spare: fc.integer({ min: 0, max: 30 }) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const), spentPart: fc.double({ min: 0, max: 1, noNaN: true }), lastSpentMs: fc.integer({ min: 0, max: GRANT_LAPSE_MS }) }) },
+  { weight: 4, arbitrary: takeStep },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const), spentPart: fc.double({ min: 0, max: 1, noNaN: true }), spentMs }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 6000 })) }) }
 )
 
 /** Runs one history on both and returns the first difference. */
-async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step[], ticketLifeMs: number): Promise<string | null> {
-  const model = createModel(clock, ticketLifeMs)
+async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step[], store: Store): Promise<string | null> {
+  const model = createModel(clock, store)
   const outstanding: Outstanding[] = []
   let grants = 0
   for (const [i, one] of steps.entries()) {
@@ -131,7 +152,7 @@ async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step
     let actual: unknown
     if (one.do === 'admit') {
       const lease = one.owner === null ? null : { owner: one.owner, connectionId: one.connectionId }
-      const resume = one.nonce === null ? null : { nonce: one.nonce, ttlMs: Math.min(ticketLifeMs, LONGEST_TICKET_LIFE_MS) }
+      const resume = one.nonce === null ? null : { nonce: one.nonce, ttlMs: Math.min(store.ticketLifeMs, LONGEST_TICKET_LIFE_MS) }
       expected = model.admit(one)
       actual = await limiter.admit({ address: one.address, resume, lease })
     } else if (one.do === 'release') {
@@ -146,17 +167,19 @@ async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step
       model.renew(one.owner, one.connectionId)
       await limiter.renew([one])
     } else if (one.do === 'take') {
-      const { waited, ...grant } = model.take(one.address, one.demand, one.spare, ++grants)
-      const { id, ...answer }: Grant = await limiter.takeGrant(one, [])
-      outstanding.push({ address: one.address, grant: grants, granted: answer.granted, waited, madeAt: clock.now(), id })
+      const { waited, ...grant } = model.take(one, ++grants)
+      const { id, granted, retryAfterMs, unsettledMs, isHeldAhead = false } = await limiter.takeGrant(one, [])
+      outstanding.push({ address: one.address, grant: grants, granted, waited, madeAt: clock.now(), id })
       expected = grant
-      actual = answer
+      actual = { granted, retryAfterMs, unsettledMs, isHeldAhead }
     } else if (one.do === 'settle') {
       const grant = outstanding.shift()
       if (grant === undefined) continue
       const spent = Math.max(grant.waited, Math.round(one.spentPart * grant.granted))
-      model.settle(grant, spent, one.lastSpentMs)
-      limiter.settle([{ address: grant.address, id: grant.id, granted: grant.granted, spent, lastSpentMs: one.lastSpentMs }])
+      const lastSpentMs = Math.max(...one.spentMs)
+      const spentMs = store.lendsAhead ? one.spentMs : [lastSpentMs]
+      model.settle(grant, spent, spentMs)
+      limiter.settle([{ address: grant.address, id: grant.id, granted: grant.granted, spent, lastSpentMs, spentMs }])
     } else {
       clock.advance(one.ms)
     }
@@ -170,7 +193,8 @@ async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step
 t.test('the memory limiter does what the plain rules say, in any history', async (t) => {
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80 }), async (steps) => {
     const clock = createTestClock(0)
-    const difference = await compare(createMemoryLimiter(settings, { now: clock.now }), clock, steps, TICKET_LIFE_MS)
+    const store = { ticketLifeMs: TICKET_LIFE_MS, lendsAhead: false }
+    const difference = await compare(createMemoryLimiter(settings, { now: clock.now }), clock, steps, store)
     if (difference !== null) throw new Error(difference)
   }), { numRuns: 300 })
   t.pass()
@@ -182,7 +206,7 @@ t.test('the limiter in Redis does what the plain rules say, in any history', asy
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
     const clock = createTestClock(1_800_000_000_000)
     const limiter = createRedisLimiter(runByClock(redis.client, clock), settings, { prefix: `${runs++}:`, callTimeoutMs: HANG_MS })
-    const difference = await compare(limiter, clock, steps, Infinity)
+    const difference = await compare(limiter, clock, steps, { ticketLifeMs: Infinity, lendsAhead: true })
     await limiter.close()
     if (difference !== null) throw new Error(difference)
   }), { numRuns: 60 })

@@ -27,8 +27,12 @@ export class AddressGrants {
   /** The frames that wait are being served: a call is under way, or other processes are given time to settle. */
   isServed = false
   private grant: Grant | null = null
+  /** How many frames had waited for it. */
+  private waited = 0
   private spent = 0
   private lastSpentAtMs = 0
+  /** Of a grant that was lent ahead: when each message beyond those that waited was spent. */
+  private spentAtMs: number[] = []
   /** How many messages to take along next time: 0 for an address that sends now and then, more in a burst. */
   private spare = 0
   private readonly waiting: WaitingFrame[] = []
@@ -40,13 +44,23 @@ export class AddressGrants {
   /** Since when the oldest frame waits; null: none waits. */
   get waitingSinceMs (): number | null { return this.waiting[0]?.sinceMs ?? null }
 
+  /** Until when the grant at hand may be spent; after that it is to be settled. */
+  get lapsesAtMs (): number { return this.askedAtMs + this.lapseMs }
+
+  /** The grant at hand was lent ahead. */
+  get isHeldAhead (): boolean { return this.lapseMs > GRANT_LAPSE_MS }
+
+  /** Nothing was spent of what the grant at hand has beside the frames that waited. */
+  get isUntouched (): boolean { return this.spent === this.waited }
+
   /** Spends one message of the grant at hand. False: there is none, it is used up, or it has lapsed. */
   spend (now: () => number): boolean {
     if (this.grant === null || this.spent >= this.grant.granted) return false
     const nowMs = now()
-    if (nowMs - this.askedAtMs >= GRANT_LAPSE_MS) return false
+    if (nowMs >= this.lapsesAtMs) return false
     this.spent++
     this.lastSpentAtMs = nowMs
+    if (this.isHeldAhead) this.spentAtMs.push(nowMs)
     return true
   }
 
@@ -55,19 +69,21 @@ export class AddressGrants {
   /** Lets the frame pass that has waited longest. */
   passOldest (): void { this.waiting.shift()?.resolve(GRANTED) }
 
-  /** Begins to ask for the next grant. The one at hand goes into `settled`. */
-  ask (nowMs: number, settled: GrantSettlement[]): GrantRequest {
+  /** Begins to ask for the next grant; `ahead`: how many are to be lent ahead at most. The one at hand goes into `settled`. */
+  ask (nowMs: number, settled: GrantSettlement[], ahead: number): GrantRequest {
     const spare = this.chooseSpare(nowMs)
+    // Who waits for what others hold takes nothing along.
+    const mayLend = spare === 0 && (this.grant === null || this.grant.unsettledMs === 0)
     this.collectSettlement(settled)
     this.spare = spare
     this.askedAtMs = nowMs
-    return { address: this.address, demand: this.waiting.length, spare }
+    return { address: this.address, demand: this.waiting.length, spare, ahead: mayLend ? ahead : 0 }
   }
 
   /** Takes the grant that `request` asked for, and lets as many frames pass as it allows. */
   receive (grant: Grant, { demand }: GrantRequest): void {
     this.grant = grant
-    this.spent = Math.min(demand, grant.granted)
+    this.waited = this.spent = Math.min(demand, grant.granted)
     this.lastSpentAtMs = this.askedAtMs
     for (const frame of this.waiting.splice(0, this.spent)) frame.resolve(GRANTED)
   }
@@ -86,11 +102,15 @@ export class AddressGrants {
 
   /** Lets go of the grant at hand. One that was taken only for frames that waited stands in the window where it belongs already. */
   collectSettlement (settled: GrantSettlement[]): void {
-    const { grant, address, spent, spare } = this
+    const { grant, address, waited, spent, spentAtMs, askedAtMs } = this
     this.grant = null
-    if (grant === null || grant.granted === 0 || spare === 0) return
-    settled.push({ address, id: grant.id, granted: grant.granted, spent, lastSpentMs: this.lastSpentAtMs - this.askedAtMs })
+    this.spentAtMs = []
+    if (grant === null || grant.granted <= waited) return
+    const settlement = { address, id: grant.id, granted: grant.granted, spent, lastSpentMs: this.lastSpentAtMs - askedAtMs }
+    settled.push(spentAtMs.length === 0 ? settlement : { ...settlement, spentMs: spentAtMs.map((atMs) => atMs - askedAtMs) })
   }
+
+  private get lapseMs (): number { return this.grant?.lapseMs ?? GRANT_LAPSE_MS }
 
   /** More while grants are used up before they lapse; as many as the last one saw used, when it was not. */
   private chooseSpare (nowMs: number): number {
@@ -98,8 +118,8 @@ export class AddressGrants {
     // Other processes hold what is left, and may be waiting as this one is: none takes along what another's frame needs now.
     if (this.grant.unsettledMs > 0) return 0
     const usedUp = this.spent >= this.grant.granted
+    if (nowMs - this.askedAtMs >= GRANT_LAPSE_MS && (usedUp || this.isHeldAhead)) return 0
     if (!usedUp) return Math.min(MAX_SPARE, Math.max(0, this.spent - 1))
-    if (nowMs - this.askedAtMs >= GRANT_LAPSE_MS) return 0
     return Math.min(MAX_SPARE, Math.max(FIRST_SPARE, this.spare * SPARE_GROWTH))
   }
 }

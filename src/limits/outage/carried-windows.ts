@@ -43,7 +43,8 @@ export function createCarriedWindows ({ shared, local, windowMs, now }: CarriedW
       return { id: '', granted: 0, retryAfterMs, unsettledMs: 0 }
     }
     const spare = Math.min(request.spare, left - demand)
-    const grant = await shared.takeGrant({ ...request, demand, spare }, told)
+    const ahead = Math.min(request.ahead ?? 0, left - demand)
+    const grant = await shared.takeGrant({ ...request, demand, spare, ahead }, told)
     const waited = Math.min(demand, grant.granted)
     local.noteMessages(request.address, waited)
     const isCut = demand < request.demand && grant.granted === demand

@@ -172,7 +172,8 @@ function judgeFailures (outage: Outage, { onFailure, unreachableBecause = () => 
 /** Redis may have lost every lease. It counts right only when it knows them all again, so they go first, before any attempt. */
 async function registerAgain (shared: Limiter, local: MemoryLimiter): Promise<void> {
   await shared.renew([PROBE])
-  shared.release(PROBE)
+  // Not by a release, which waits for an attempt: the key is gone before anybody hears that Redis is back.
+  await shared.vacate([PROBE])
   const known = new Set<Lease>()
   // Several passes: the policy goes on letting connections in until all leases are registered.
   for (let pass = 0; pass < REGISTER_PASSES; pass++) {

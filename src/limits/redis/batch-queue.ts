@@ -14,6 +14,7 @@ export interface Batch {
 export interface BatchQueue {
   /** False: the queue is closed, and the attempt will not be answered. */
   admit (attempt: PendingAdmit): boolean
+  /** Goes with the next attempt; if none comes, by itself after `releaseWaitMs`. */
   release (lease: Lease): void
   keep (lease: Lease): void
   /** Sends at once what waits, also while other batches are out. */
@@ -22,19 +23,36 @@ export interface BatchQueue {
   close (): void
 }
 
+export interface BatchQueueOptions {
+  /** While this many batches are out, further calls wait. */
+  readonly maxInFlight: number
+  /** How long releases wait for an attempt of this process to take them along, in ms; 0: until the tick's end. */
+  readonly releaseWaitMs: number
+  /** This many releases wait for no attempt. */
+  readonly maxGathered: number
+}
+
 /**
  * Makes an empty queue. `send` gets a batch that is not empty; its promise settles once the batch is answered, and rejects
- * when the store has failed. While `maxInFlight` batches are out, further calls wait.
+ * when the store has failed.
  */
-export function createBatchQueue (send: (batch: Batch) => Promise<void>, maxInFlight: number): BatchQueue {
+export function createBatchQueue (
+  send: (batch: Batch) => Promise<void>, { maxInFlight, releaseWaitMs, maxGathered }: BatchQueueOptions
+): BatchQueue {
   let waiting = createBatch()
   let inFlight = 0
   let flushing: NodeJS.Immediate | undefined
+  /** Set while releases wait for an attempt. */
+  let gathering: NodeJS.Timeout | undefined
+  /** What waits is to go out as soon as a batch may. */
+  let isDue = false
   let closed = false
 
   const flush = (): void => {
     clearImmediate(flushing)
-    flushing = undefined
+    clearTimeout(gathering)
+    flushing = gathering = undefined
+    isDue = false
     if (isEmpty(waiting)) return
     const batch = waiting
     waiting = createBatch()
@@ -48,23 +66,31 @@ export function createBatchQueue (send: (batch: Batch) => Promise<void>, maxInFl
   }
   const goOn = (): void => {
     inFlight--
-    if (!isEmpty(waiting)) flushLater()
+    if (isDue) flushLater()
   }
   // Not at once, in `goOn` either: the callers that were just answered, and other sockets read in this tick, may add to the batch.
   const flushLater = (): void => {
+    isDue = true
     if (inFlight < maxInFlight) flushing ??= setImmediate(flush)
   }
   /** Whether the item was taken. */
   const add = <T>(list: T[], item: T): boolean => {
-    if (closed) return false
-    list.push(item)
-    flushLater()
-    return true
+    if (!closed) list.push(item)
+    return !closed
+  }
+  const addNow = <T>(list: T[], item: T): boolean => {
+    const isTaken = add(list, item)
+    if (isTaken) flushLater()
+    return isTaken
   }
   return {
-    admit: (attempt) => add(waiting.asked, attempt),
-    release: (lease) => { add(waiting.released, lease) },
-    keep: (lease) => { add(waiting.admitted, lease) },
+    admit: (attempt) => addNow(waiting.asked, attempt),
+    release (lease) {
+      if (!add(waiting.released, lease) || isDue) return
+      if (releaseWaitMs === 0 || waiting.released.length >= maxGathered) flushLater()
+      else gathering ??= setTimeout(flushLater, releaseWaitMs)
+    },
+    keep: (lease) => { addNow(waiting.admitted, lease) },
     flush,
     close () {
       flush()

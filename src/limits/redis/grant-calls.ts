@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { LimitKeys } from '../../redis/keys.js'
-import { GRANT_SETTLE_MS, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings } from '../limiter.js'
+import {
+  GRANT_LAPSE_MS, GRANT_SETTLE_MS, lentAheadForMs, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings
+} from '../limiter.js'
 import { readFailures, readTuple } from '../../redis/lua-reply.js'
 import type { RunScript } from '../../redis/lua-script.js'
 import { loadScript } from './scripts.js'
@@ -30,15 +32,24 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
   const settleScript = loadScript('settle')
   const { messages, messageWindowMs } = settings
   const widthMs = subWindowMs(messages, messageWindowMs, GRANT_SETTLE_MS)
+  const lentForMs = lentAheadForMs(settings)
   const process = randomBytes(6).toString('base64url')
   let grantsMade = 0
   return {
-    async take ({ address, demand, spare }, settled) {
+    async take ({ address, demand, spare, ahead = 0 }, settled) {
       const nonce = `${process}${(grantsMade++).toString(36)}`
-      const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, demand, spare, nonce]
+      const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, demand, spare, nonce, ahead, lentForMs]
       const reply = await run(takeScript, [keys.messages(address)], [...fixed, ...settled.flatMap(settlementArguments)])
-      const [granted, retryAfterMs, madeAt, unsettledMs] = readTuple(reply, takeScript.name, 4)
-      return { id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`, granted, retryAfterMs, unsettledMs }
+      const [granted, retryAfterMs, madeAt, unsettledMs, heldAhead] = readTuple(reply, takeScript.name, 5)
+      return {
+        id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`,
+        granted,
+        retryAfterMs,
+        unsettledMs,
+        isHeldAhead: heldAhead === 1,
+        // What is lent ahead has as long to be settled after it has lapsed as any grant.
+        lapseMs: spare === 0 && granted > demand ? lentForMs - (GRANT_SETTLE_MS - GRANT_LAPSE_MS) : GRANT_LAPSE_MS
+      }
     },
     settle (settled) {
       for (const part of split(settled, perCall)) {
@@ -53,6 +64,6 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
 }
 
 /** A grant's id carries what its settlement must know: nonce, time made, how many had waited for it. */
-function settlementArguments ({ id, granted, spent, lastSpentMs }: GrantSettlement): Array<string | number> {
-  return [...id.split(':'), granted, spent, Math.ceil(lastSpentMs)]
+function settlementArguments ({ id, granted, spent, lastSpentMs, spentMs = [lastSpentMs] }: GrantSettlement): Array<string | number> {
+  return [...id.split(':'), granted, spent, spentMs.map(Math.ceil).join(' ')]
 }

@@ -1,8 +1,8 @@
 import type { LimitKeys } from '../../redis/keys.js'
 import type { Lease } from '../limiter.js'
-import type { RecordCalls } from './record-calls.js'
+import { hasRecord, type RecordCalls } from './record-calls.js'
 import { isAway } from '../../redis/failure.js'
-import { readFailures } from '../../redis/lua-reply.js'
+import { readFailures, readIntegers, readTwoLists } from '../../redis/lua-reply.js'
 import type { LuaScript, RunScript } from '../../redis/lua-script.js'
 import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
@@ -37,8 +37,8 @@ export function createLeaseCalls (options: LeaseCallOptions): LeaseCalls {
   const leasesPerCall = oneKeyPerCall ? 1 : perCall
 
   /** What says that Redis is away fails the whole. */
-  const runPart = async (script: LuaScript, keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<void> => {
-    const failures = readFailures(await run(script, keyList, args), script.name, keyList)
+  const tell = (reply: unknown, script: LuaScript, keyList: readonly string[]): void => {
+    const failures = readFailures(reply, script.name, keyList)
     for (const failure of failures) onFailure(failure)
     const away = failures.find(isAway)
     if (away !== undefined) throw away
@@ -47,8 +47,19 @@ export function createLeaseCalls (options: LeaseCallOptions): LeaseCalls {
     await Promise.all(split(leases, leasesPerCall).map(async (part) => {
       const keyList = userKeys(part)
       if (recordsKey !== null) keyList.push(recordsKey)
-      await runPart(releaseScript, keyList, [joinIds(part)])
+      tell(await run(releaseScript, keyList, [joinIds(part)]), releaseScript, keyList)
     }))
+  }
+  /** On a single Redis the same call looks for the records that were lost. */
+  const renewPart = async (part: readonly Lease[]): Promise<void> => {
+    const kept = oneKeyPerCall ? null : records
+    const keyList = userKeys(part)
+    if (kept !== null && part.some(hasRecord)) keyList.push(kept.key)
+    const [failures, lost] = readTwoLists(await run(renewScript, keyList, [leaseMs, ...idsOf(part)]), renewScript.name)
+    tell(failures, renewScript, keyList)
+    const places = new Set(readIntegers(lost, renewScript.name))
+    // Records are for the log: a failure is put right by a later renewal.
+    await kept?.keepLost(part.filter((lease, i) => places.has(i + 1) && hasRecord(lease))).catch(onFailure)
   }
   const userKeys = (leases: readonly Lease[]): string[] => leases.map(({ owner }) => keys.user(owner))
 
@@ -59,9 +70,7 @@ export function createLeaseCalls (options: LeaseCallOptions): LeaseCalls {
     },
     vacate: async (leases) => { await removeAll(leases, null) },
     async renew (leases) {
-      const renewPart = async (part: readonly Lease[]) => { await runPart(renewScript, userKeys(part), [leaseMs, ...idsOf(part)]) }
-      // Records are for the log: a failure is put right by a later renewal.
-      const restored = records?.restore(leases).catch(onFailure)
+      const restored = oneKeyPerCall ? records?.restore(leases).catch(onFailure) : undefined
       await Promise.all([...split(leases, leasesPerCall).map(renewPart), restored])
     }
   }

@@ -25,6 +25,12 @@ const MAX_BATCHES_IN_FLIGHT = 1
 const MAX_ADMITS_PER_CALL = 200
 /** Above that, releases go without admits: one call with both would hold up all other users of Redis. */
 const MAX_RELEASES_WITH_ADMITS = 500
+/**
+ * How long a closed connection's release waits for an attempt of this process to take it along. So a connection that comes and
+ * goes alone costs one call where the next one follows at once. Other processes see the slot taken for this much longer, which
+ * is no more than what the way to Redis and back takes on a busy day.
+ */
+const RELEASE_WAIT_MS = 20
 
 /** Makes the queue of a single Redis: each batch gives leases back and decides attempts in one call. */
 export function createJointQueue (options: QueueOptions): BatchQueue {
@@ -39,12 +45,12 @@ export function createJointQueue (options: QueueOptions): BatchQueue {
     // Of several failures the one that says most counts: that Redis is away.
     const failed = (await Promise.allSettled(sent)).flatMap((one) => one.status === 'rejected' ? [one.reason as unknown] : [])
     if (failed.length > 0) throw failed.find(isAway) ?? failed[0]
-  }, MAX_BATCHES_IN_FLIGHT)
+  }, { maxInFlight: MAX_BATCHES_IN_FLIGHT, releaseWaitMs: RELEASE_WAIT_MS, maxGathered: MAX_RELEASES_WITH_ADMITS })
   const admit = createJointAdmitCall({ ...options, recordsKey: records?.key ?? null, undo: queue.release })
   return queue
 }
 
-/** Makes the queue of a cluster: one call per key; each tick's batch goes out as the tick ends. */
+/** Makes the queue of a cluster: one call per key, where nothing goes along; each tick's batch goes out as the tick ends. */
 export function createSeparateQueue (options: QueueOptions): BatchQueue {
   const { leases, records, puts, onFailure } = options
   const queue = createBatchQueue(async ({ admitted, released, asked }: Batch) => {
@@ -53,7 +59,7 @@ export function createSeparateQueue (options: QueueOptions): BatchQueue {
     leases.release(released).catch(onFailure)
     repeatRelease(options, released)
     admit(asked)
-  }, Infinity)
+  }, { maxInFlight: Infinity, releaseWaitMs: 0, maxGathered: Infinity })
   const admit = createSeparateAdmitCalls({ ...options, undo: queue.release, keepRecord: queue.keep })
   return queue
 }

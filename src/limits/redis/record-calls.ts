@@ -10,8 +10,10 @@ export interface RecordCalls {
   readonly key: string
   /** Rejects when one part could not be kept. */
   keep (leases: readonly Lease[]): Promise<void>
-  /** Keeps again those that Redis has lost. */
+  /** Looks for those that Redis has lost, and keeps them again. */
   restore (leases: readonly Lease[]): Promise<void>
+  /** Keeps again those that were found to be lost, unless another process may have claimed them. */
+  keepLost (leases: readonly Lease[]): Promise<void>
   forget (leases: readonly Lease[]): Promise<void>
 }
 
@@ -34,15 +36,17 @@ export function createRecordCalls (run: RunScript, key: string, perCall: number,
   }
   const restorePart = async (part: readonly Lease[]): Promise<void> => {
     const reply = await run(findLostScript, [key], part.map(({ connectionId }) => connectionId))
-    const places = readIntegers(reply, findLostScript.name)
-    if (places.length === 0 || !mayRestore()) return
-    const lost = new Set(places)
-    await keepPart(part.filter((_lease, i) => lost.has(i + 1)))
+    const places = new Set(readIntegers(reply, findLostScript.name))
+    await keepLost(part.filter((_lease, i) => places.has(i + 1)))
+  }
+  const keepLost = async (lost: readonly Lease[]): Promise<void> => {
+    if (lost.length > 0 && mayRestore()) await keepPart(lost)
   }
   return {
     key,
     keep: async (leases) => { await Promise.all(split(leases.filter(hasRecord), perCall).map(keepPart)) },
     restore: async (leases) => { await Promise.all(split(leases.filter(hasRecord), perCall).map(restorePart)) },
+    keepLost,
     forget: async (leases) => {
       const forgetPart = async (part: readonly Lease[]) => await run(forgetScript, [key], part.map(({ connectionId }) => connectionId))
       await Promise.all(split(leases, perCall).map(forgetPart))
@@ -50,6 +54,7 @@ export function createRecordCalls (run: RunScript, key: string, perCall: number,
   }
 }
 
-function hasRecord ({ record = '' }: Lease): boolean {
+/** Whether there is anything to keep beside this lease. */
+export function hasRecord ({ record = '' }: Lease): boolean {
   return record !== ''
 }

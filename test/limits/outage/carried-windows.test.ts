@@ -124,3 +124,19 @@ for (const policy of ['local', 'closed'] as const) {
     t.ok(total >= 100 - 1 && total <= 100, `${before} + ${during} + ${after}`)
   })
 }
+
+t.test('no more is lent ahead after an outage than this process knows to be left', async (t) => {
+  const process = await startProcess(t, 'local')
+  const sendAll = async (most: number): Promise<number> => {
+    const limit = createMessageLimit(process.limiter, { now })
+    t.teardown(() => { limit.close() })
+    for (let n = 0; n < most; n++) if (!limit.spend(ADDRESS) && !(await limit.request(ADDRESS)).granted) return n
+    limit.close()
+    return most
+  }
+  t.equal(await sendAll(97), 97)
+  await process.redis.stop()
+  process.limiter.noteAway()
+  await bringBackEmpty(t, process)
+  t.equal(await sendAll(20), 3)
+})

@@ -1,6 +1,9 @@
 import t from 'tap'
 import type { Admission } from '../../../src/limits/limiter.js'
 import { createBatchQueue, type Batch, type BatchQueue } from '../../../src/limits/redis/batch-queue.js'
+import { HANG_MS, until } from '../../support/until.js'
+
+const WAIT_MS = 20
 
 interface Out {
   readonly batch: Batch
@@ -11,20 +14,22 @@ interface Out {
 const endOfTick = async (): Promise<void> => { await new Promise((resolve) => setImmediate(resolve)) }
 
 /** A queue, and what is out. */
-function start (maxInFlight: number): { queue: BatchQueue, out: Out[] } {
+function start (maxInFlight: number, releaseWaitMs = 0, maxGathered = 3): { queue: BatchQueue, out: Out[] } {
   const out: Out[] = []
   const queue = createBatchQueue(async (batch) => {
     await new Promise<void>((resolve, reject) => { out.push({ batch, answer: resolve, fail: reject }) })
-  }, maxInFlight)
+  }, { maxInFlight, releaseWaitMs, maxGathered })
   return { queue, out }
 }
 
 async function ask (queue: BatchQueue, connectionId: string): Promise<Admission> {
   return await new Promise((resolve, reject) => {
-    queue.admit({ request: { address: null, lease: { owner: 'alice', connectionId } }, resolve, reject })
+    queue.admit({ request: { address: null, lease: lease(connectionId) }, resolve, reject })
   })
 }
 
+const lease = (connectionId: string) => ({ owner: 'alice', connectionId })
+const releasedOf = ({ batch: { released } }: Out): unknown[] => released.map(({ connectionId }) => connectionId)
 const idsOf = ({ batch: { asked } }: Out): unknown[] => asked.map(({ request }) => request.lease?.connectionId)
 
 t.test('no more batches are out than it says; what waits goes in one', async (t) => {
@@ -52,7 +57,7 @@ t.test('those who were just answered go along with what waits', async (t) => {
   out[0]?.answer()
   await Promise.resolve()
   await Promise.resolve()
-  queue.release({ owner: 'alice', connectionId: 'a' })
+  queue.release(lease('a'))
   await endOfTick()
   t.equal(out.length, 2)
   t.match(out[1]?.batch, { released: [{ connectionId: 'a' }], asked: [{ request: { lease: { connectionId: 'waiting' } } }] })
@@ -63,14 +68,14 @@ t.test('a batch that fails as Redis is away takes along the attempts that wait, 
   void ask(queue, 'a')
   await endOfTick()
   const waiting = ask(queue, 'b')
-  queue.release({ owner: 'alice', connectionId: 'c' })
+  queue.release(lease('c'))
   const failure = new Error('Connection is closed.')
   out[0]?.fail(failure)
   t.equal(await waiting.catch((error: unknown) => error), failure)
   void ask(queue, 'later')
   await endOfTick()
   await endOfTick()
-  t.same(out.slice(1).map(({ batch }) => batch.released), [[{ owner: 'alice', connectionId: 'c' }]])
+  t.same(out.slice(1).map(({ batch }) => batch.released), [[lease('c')]])
   t.same(out.slice(1).map(idsOf), [['later']])
 })
 
@@ -93,4 +98,53 @@ t.test('flush and close wait for nothing', async (t) => {
   }
   t.same(out.map(idsOf), [['a'], ['b'], ['c']])
   t.notOk(queue.admit({ request: { address: null, lease: null }, resolve: () => {}, reject: () => {} }))
+})
+
+t.test('releases wait for an attempt, which takes them along', async (t) => {
+  const { queue, out } = start(1, HANG_MS)
+  for (const id of ['a', 'b']) {
+    queue.release(lease(id))
+    await endOfTick()
+  }
+  t.same(out, [])
+  void ask(queue, 'c')
+  await endOfTick()
+  t.same([out.map(releasedOf), out.map(idsOf)], [[['a', 'b']], [['c']]])
+  queue.release(lease('c'))
+  out[0]?.answer()
+  await endOfTick()
+  await endOfTick()
+  t.equal(out.length, 1, 'the answer to the batch before sends none')
+  queue.flush()
+  t.same(out.slice(1).map(releasedOf), [['c']])
+  queue.release(lease('d'))
+  queue.close()
+  t.same(out.slice(2).map(releasedOf), [['d']])
+})
+
+t.test('releases that no attempt takes along go out together by themselves, when their time has come and not before', async (t) => {
+  const { queue, out } = start(1, WAIT_MS)
+  const releasedAtMs = performance.now()
+  for (const id of ['a', 'b']) queue.release(lease(id))
+  await until('they are out', () => out.length > 0)
+  const waitedMs = performance.now() - releasedAtMs
+  t.ok(waitedMs >= WAIT_MS - 1, `${waitedMs} ms`)
+  t.same(out.map(releasedOf), [['a', 'b']])
+})
+
+t.test('releases whose time comes while a batch is out follow it, and many wait for nothing', async (t) => {
+  const { queue, out } = start(1, WAIT_MS)
+  void ask(queue, 'first')
+  await endOfTick()
+  queue.release(lease('a'))
+  const dueAtMs = performance.now() + WAIT_MS
+  await until('its time is over', () => performance.now() > dueAtMs)
+  await endOfTick()
+  t.equal(out.length, 1)
+  out[0]?.answer()
+  await until('they are out', () => out.length === 2)
+  const many = start(1, HANG_MS, 3)
+  for (const id of ['a', 'b', 'c']) many.queue.release(lease(id))
+  await endOfTick()
+  t.same(many.out.map(releasedOf), [['a', 'b', 'c']])
 })

@@ -155,6 +155,8 @@ t.test('what says that Redis is away fails the whole call, also where each item 
   for (const [command, code] of [['REPLICAOF 127.0.0.1 1', 'away'], ['REPLICAOF NO ONE', ''], ['CONFIG SET maxmemory 1', 'away']] as const) {
     const [name = '', ...args] = command.split(' ')
     await redis.client.call(name, ...args)
+    // Of the attempts that failed. A full Redis lets a script go on that has written already: with them an attempt would pass.
+    await subject.limiter.vacate([])
     if (code === '') continue
     t.same(await both(subject), [code, code], command)
     await t.rejects(subject.limiter.renew([ALICE, BOB]), command)

@@ -91,6 +91,18 @@ t.test('what is given back alone is one call', async (t) => {
   t.equal(await redis.client.exists(recordsKey), 0)
 })
 
+t.test('a renewal is one call, which also finds the records that are lost', async (t) => {
+  const { limiter, calls, recordsKey } = await start(t)
+  t.equal(await passes(limiter, ['a', 'b']), 2)
+  await limiter.renew([alice('a'), alice('b')])
+  await calls()
+  await limiter.renew([alice('a'), alice('b')])
+  t.equal(await calls(), 1)
+  await redis.client.hdel(recordsKey, 'b')
+  await limiter.renew([alice('a'), alice('b'), { ...alice('c'), record: '' }])
+  t.same({ ...await redis.client.hgetall(recordsKey) }, Object.fromEntries(['a', 'b'].map((id) => [id, alice(id).record])))
+})
+
 t.test('what comes while a call is out goes in one next call', async (t) => {
   const { limiter, calls, hold, answer } = await start(t)
   t.equal(await passes(limiter, ['a', 'b', 'c', 'd', 'e']), 5)

@@ -1,4 +1,4 @@
--- Tells which records of one node Redis does not have: a renewal sends only those.
+-- Tells which records of one node Redis does not have: on a cluster, where renew.lua cannot look for them. A renewal sends only those.
 --
 -- Fixed: 1 KEYS, 0 ARGV. Each lease: 0 KEYS, 1 ARGV.
 -- KEYS  [1] the node's records

@@ -4,7 +4,7 @@
 -- KEYS  of each settlement, the address's messages (see take-grant.lua)
 -- ARGV  [1] the width of a sub-window, ms; 0: the window is exact
 --       [2] how long a grant may stay unsettled, ms
---       then of each settlement: nonce, time made (ms), messages that waited, granted, spent, last spent (ms after made)
+--       then of each settlement: nonce, time made (ms), messages that waited, granted, spent, when (see grants.lua)
 -- Returns {the place of a key, what went wrong with it, ...}: empty when all went well.
 --
 -- include: clock.lua
