@@ -31,7 +31,7 @@ export function createLastWords ({ history, timers, onUnreadable }: LastWordsOpt
     if (answer?.status !== 'fulfilled') throw answer?.reason
     let head: Head = answer.value
     // What is published between a reading and the renewal makes it void: then the head is the present one.
-    while (head.epoch === epoch && !closed) head = await history.renew(topic, head)
+    while (head.epoch === epoch) head = await history.renew(topic, head)
     unsaid.delete(topic)
   }
 
