@@ -1,4 +1,4 @@
-import type { History } from '../history/history.js'
+import type { Head, History } from '../history/history.js'
 import { isAway } from '../redis/failure.js'
 import type { Timers } from '../timers.js'
 
@@ -29,7 +29,9 @@ export function createLastWords ({ history, timers, onUnreadable }: LastWordsOpt
   async function tell (topic: string, epoch: string): Promise<void> {
     const [answer] = await history.readHeads([{ topic, since: null, touch: false }])
     if (answer?.status !== 'fulfilled') throw answer?.reason
-    if (answer.value.epoch === epoch) await history.renew(topic, answer.value)
+    let head: Head = answer.value
+    // What is published between a reading and the renewal makes it void: then the head is the present one.
+    while (head.epoch === epoch) head = await history.renew(topic, head)
     unsaid.delete(topic)
   }
 
