@@ -74,7 +74,7 @@ function install (server) {
 
 /**
  * The path of the server program, installed first when it is missing and may be.
- * @param {'redis' | 'postgres' | 'pgbouncer' | 'jq' | 'chromium' | 'prometheus' | 'promtool' | 'nginx' | 'caddy' | 'haproxy' | 'redis-py'} name
+ * @param {keyof typeof servers} name
  * @returns {string}
  */
 export function ensureServer (name) {
