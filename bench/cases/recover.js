@@ -41,7 +41,7 @@ export async function run (scope, { rounds, progress }) {
     await restart(scope, { issuer, redis, calls, tokens }, async ({ measure, ask, connect }) => {
       rows.connected.rounds.push(await measure(async () => await connect({ frames: 1 })))
       rows.recovered.rounds.push(await measure(async () => await ask(() => (
-        { op: 'recover', text: subscribe, wanted: `"recovered":{"${TOPIC}":true}`, events: MISSED }))))
+        { op: 'recover', text: subscribe, wanted: [`"recovered":{"${TOPIC}":true}`], events: MISSED }))))
     })
     await restart(scope, { issuer, redis, calls, tokens }, async ({ measure, connect }) => {
       rows.both.rounds.push(await measure(async () => await connect({ frames: 2 + MISSED, send: subscribe })))

@@ -48,10 +48,10 @@ function frameSize (data) {
 /**
  * A WebSocket client on a bare socket that answers pings, cheap enough to hold thousands beside the server that is measured.
  * @param {{ port: number, target: string, localAddress: string }} where
- * @param {{ onText: (payload: Buffer) => void, onError: (error: Error) => void }} handlers `onError`: refused,
- * failed, or ended by the server
+ * @param {{ onText: (payload: Buffer) => void, onError: (error: Error) => void, onOpen?: () => void }} handlers `onOpen`: the
+ * server has switched protocols; `onError`: refused, failed, or ended by the server
  */
-export function openClient ({ port, target, localAddress }, { onText, onError }) {
+export function openClient ({ port, target, localAddress }, { onText, onError, onOpen = () => {} }) {
   const readFrames = createFrameReader((opcode, payload) => {
     if (opcode === TEXT) onText(payload)
     else if (opcode === PING) socket.write(Buffer.concat([Buffer.from([PONG_FLAGS, 0x80 | payload.length, 0, 0, 0, 0]), payload]))
@@ -72,6 +72,7 @@ export function openClient ({ port, target, localAddress }, { onText, onError })
     const rest = head.subarray(end + HEAD_END.length)
     if (head.latin1Slice(9, 12) !== '101') return fail(new Error(`not accepted: ${head.toString('latin1', 0, 300)}`))
     head = null
+    onOpen()
     if (rest.length > 0) readFrames(rest)
   }
   const socket = connect({
