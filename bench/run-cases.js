@@ -2,7 +2,10 @@ import { createScope } from './measure/scope.js'
 import { renderTable } from './output/table.js'
 
 /** Every case, in the order in which `npm run bench` runs them. */
-export const CASES = ['upgrade', 'verify', 'limits', 'message', 'fanout', 'idle', 'hold', 'ramp', 'kids', 'growth', 'start', 'history', 'recover']
+export const CASES = [
+  'upgrade', 'depth', 'workers', 'rate', 'verify', 'limits', 'message', 'lone', 'fanout', 'idle', 'wide', 'hold', 'ramp', 'kids', 'growth', 'start',
+  'history', 'recover'
+]
 
 /**
  * Runs cases one after the other and prints a table of each.

@@ -4,6 +4,7 @@
 // and its ratio to the controls of the same run: that survives a noisy machine, a throughput does not.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { ensureBuildBefore, isCommitBefore } from '../scripts/build-before.js'
 import { runGuard } from './guard.js'
 import { describeHost } from './host.js'
 import { CASES, runCases } from './run-cases.js'
@@ -23,6 +24,9 @@ function readCount (name, text) {
   return count
 }
 
+/** The folder of a build: one that is named, or that of the commit of test/fleet/before.json, made where it is not there. */
+const findBefore = text => isCommitBefore(text) ? ensureBuildBefore() : text
+
 function readArguments () {
   const { values, positionals } = parseArgs({ allowPositionals: true, options })
   const guard = positionals.length === 1 && positionals[0] === 'guard'
@@ -37,7 +41,7 @@ function readArguments () {
     settings: {
       rounds: readCount('rounds', values.rounds),
       ...(values.operations === undefined ? {} : { operations: readCount('operations', values.operations) }),
-      ...(values.before === undefined ? {} : { before: values.before }),
+      ...(values.before === undefined ? {} : { before: findBefore(values.before) }),
       short: false
     }
   }

@@ -18,6 +18,9 @@ const SAFE = ['-c', `safe.directory=${PROJECT.replace(/\/$/, '')}`]
 /** As 40 hex digits. */
 const { commit: COMMIT_BEFORE } = JSON.parse(readFileSync(join(PROJECT, 'test/fleet/before.json'), 'utf8'))
 
+/** Whether a text is that commit, whole or its first 7 digits at least. @param {string} text */
+export const isCommitBefore = text => text.length >= 7 && COMMIT_BEFORE.startsWith(text)
+
 /** False where that commit is not, as in a shallow clone or a copy of the work tree, and no folder is named either. */
 export function hasHistory () {
   if (process.env.PORTCULLIS_BUILD_BEFORE !== undefined) return true

@@ -7,7 +7,8 @@ export const SURPLUS = 'before, above bare'
  * @typedef {object} Subject
  * @property {string} name
  * @property {string} [control] what others are compared with: `floor`, `usual`, `before`, …
- * @property {string} [of] what is done: a control that has one is compared only with what does the same
+ * @property {string} [of] what is done: a control that has one is compared only with what does the same, unless it is `forAll`
+ * @property {boolean} [forAll]
  * @property {(round: number) => Promise<{ value: number, extra?: Record<string, number> }>} measure one round's figure
  * @property {Record<string, number>} [targetRatios] highest ratio to each control
  * @property {number} [targetMax] highest median
@@ -41,8 +42,8 @@ export async function runRounds (subjects, { rounds, unit, progress, beforeRound
 
 /** Ratios to each control, and which share is left of what the build before added to the floor: that survives a change of host. */
 function compare (subject, subjects, valuesOf) {
-  const isFor = of => of === undefined || of === subject.of
-  const controls = subjects.filter(other => other !== subject && other.control !== undefined && isFor(other.of))
+  const isFor = ({ of, forAll = false }) => forAll || of === undefined || of === subject.of
+  const controls = subjects.filter(other => other !== subject && other.control !== undefined && isFor(other))
   const ratios = Object.fromEntries(controls.map(other => [other.control, summarizeRatio(valuesOf(subject), valuesOf(other))]))
   const [floor, before] = ['floor', 'before'].map(name => controls.find(({ control }) => control === name))
   if (floor === undefined || before === undefined || !Object.hasOwn(subject, 'targetRatios')) return ratios
