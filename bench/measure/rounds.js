@@ -11,7 +11,9 @@ export const SURPLUS = 'before, above bare'
  * @property {boolean} [forAll]
  * @property {(round: number) => Promise<{ value: number, extra?: Record<string, number> }>} measure one round's figure
  * @property {Record<string, number>} [targetRatios] highest ratio to each control
+ * @property {Record<string, number>} [targetLeast] lowest ratio to each control
  * @property {number} [targetMax] highest median
+ * @property {Record<string, number>} [targetExtras] highest median of what else is seen
  */
 
 /**
@@ -52,8 +54,10 @@ function compare (subject, subjects, valuesOf) {
 }
 
 /** A row of the table and of the JSON; `note`: what else must be known of it. */
-export function makeRow ({ name, control = null, unit, values, ratios = {}, targetRatios = {}, targetMax = null, extra = {}, note = '' }) {
-  return { name, control, unit, ...summarize(values), values, ratios, targetRatios, targetMax, extra, note }
+export function makeRow ({
+  name, control = null, unit, values, ratios = {}, targetRatios = {}, targetLeast = {}, targetMax = null, targetExtras = {}, extra = {}, note = ''
+}) {
+  return { name, control, unit, ...summarize(values), values, ratios, targetRatios, targetLeast, targetMax, targetExtras, extra, note }
 }
 
 function medians (extras) {

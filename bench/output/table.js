@@ -31,10 +31,14 @@ export function renderRatio (ratio) {
 }
 
 /** What a row is to reach, and whether it does. What is to be much below 1 is said the other way round. */
-export function listTargets ({ targetRatios, targetMax, ratios, median }) {
+export function listTargets ({ targetRatios, targetLeast = {}, targetMax, targetExtras = {}, ratios, extra, median }) {
   const byRatio = Object.entries(targetRatios).filter(([control]) => ratios[control] !== undefined).map(([control, target]) => ({
     text: control === 'usual' ? `≥ ${Math.round(1 / target)}× cheaper than ${control}` : `≤ ${target} × ${control}`,
     met: ratios[control].median <= target
   }))
-  return targetMax === null ? byRatio : [...byRatio, { text: `≤ ${shorten(targetMax)}`, met: median <= targetMax }]
+  const byLeast = Object.entries(targetLeast).filter(([control]) => ratios[control] !== undefined).map(([control, target]) => ({
+    text: `≥ ${target} × ${control}`, met: ratios[control].median >= target
+  }))
+  const byExtra = Object.entries(targetExtras).map(([key, max]) => ({ text: max === 0 ? `${key}: none` : `${key} ≤ ${shorten(max)}`, met: extra[key] <= max }))
+  return [...byRatio, ...byLeast, ...(targetMax === null ? [] : [{ text: `≤ ${shorten(targetMax)}`, met: median <= targetMax }]), ...byExtra]
 }
