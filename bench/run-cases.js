@@ -10,10 +10,11 @@ export const CASES = [
 /**
  * Runs cases one after the other and prints a table of each.
  * @param {readonly string[]} names
- * @param {{ rounds: number, operations?: number, before?: string, short: boolean }} settings `operations` of a round, else the
- * case's own; `before`: another checkout, built, to measure beside this one; `short`: without the usual stack
+ * @param {{ rounds: number, operations?: number, seconds?: number, before?: string, short: boolean }} settings `operations` of a
+ * round, and its `seconds` where time is what it measures, else the case's own; `before`: another checkout, built, to measure
+ * beside this one; `short`: without the usual stack and its like
  */
-export async function runCases (names, settings) {
+export async function runCases (names, { write = (text) => { process.stdout.write(text) }, ...settings }) {
   const progress = text => { if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`) }
   const results = {}
   for (const name of names) {
@@ -24,7 +25,7 @@ export async function runCases (names, settings) {
       const rows = await run(scope, { ...settings, progress })
       results[name] = { title, rows }
       const seconds = Math.round((performance.now() - startedAt) / 1000)
-      process.stdout.write(`\n${name}: ${title}; ${settings.rounds} interleaved rounds, ${seconds} s\n${renderTable(rows)}`)
+      write(`\n${name}: ${title}; ${settings.rounds} interleaved rounds, ${seconds} s\n${renderTable(rows)}`)
     } finally {
       await scope.end()
     }

@@ -123,6 +123,29 @@ const operations = {
     for (const client of part) client.onAnswer = null
     return { answered }
   },
+  /** Each connection sends a frame now and then, with pauses between the two bounds, until `forMs` are over; each must be answered. */
+  async sendNowAndThen ({ text, forMs, leastMs, mostMs }) {
+    const frame = encodeFrame(text)
+    const endAt = performance.now() + forMs
+    const pauseMs = () => leastMs + Math.random() * (mostMs - leastMs)
+    let sent = 0
+    await Promise.all(clients.map((client) => new Promise((resolve, reject) => {
+      const next = (inMs) => {
+        if (performance.now() + inMs > endAt) return resolve()
+        setTimeout(() => {
+          sent++
+          client.send(frame)
+        }, inMs)
+      }
+      client.onAnswer = (payload) => {
+        if (payload.includes('"error"')) reject(new Error(payload.toString()))
+        else next(pauseMs())
+      }
+      next(Math.random() * mostMs)
+    })))
+    for (const client of clients) client.onAnswer = null
+    return { sent }
+  },
   /** Each connection sends these frames, one after the other, and waits for an answer to each. */
   async sendEach ({ texts }) {
     await Promise.all(clients.map(async (client) => {

@@ -1,7 +1,7 @@
 import { summarize, summarizeRatio } from './statistics.js'
 
 /** The name of a ratio: what a row costs above the floor, to what the build before cost above it. */
-export const SURPLUS = 'before, above bare'
+export const SURPLUS = 'before above bare'
 
 /**
  * @typedef {object} Subject
