@@ -93,7 +93,11 @@ const operations = {
       while (next < count) {
         const n = next++
         const [target, hello] = [targets[n % targets.length], hellos?.[n % hellos.length]]
-        clients.push(await openOne({ ...more, target, hello, address: addressOf(firstAddress + n) }))
+        try {
+          clients.push(await openOne({ ...more, target, hello, address: addressOf(firstAddress + n) }))
+        } catch (error) {
+          throw new Error(`connection ${n + 1} of ${count}: ${error.message}`, { cause: error })
+        }
       }
     }
     await Promise.all(Array.from({ length: inFlight }, worker))

@@ -28,7 +28,7 @@ export async function runRounds (subjects, { rounds, unit, progress, beforeRound
     await beforeRound()
     for (const subject of subjects) {
       progress(`round ${round + 1} of ${rounds}: ${subject.name}`)
-      measured.get(subject).push(await measureNamed(subject, round))
+      measured.get(subject).push(await subject.measure(round))
     }
   }
   progress('')
@@ -40,15 +40,6 @@ export async function runRounds (subjects, { rounds, unit, progress, beforeRound
     ratios: compare(subject, subjects, valuesOf),
     extra: medians(measured.get(subject).map(({ extra = {} }) => extra))
   }))
-}
-
-/** @param {Subject} subject @param {number} round */
-async function measureNamed (subject, round) {
-  try {
-    return await subject.measure(round)
-  } catch (error) {
-    throw new Error(`${subject.name}: ${error.message}`, { cause: error })
-  }
 }
 
 /** Ratios to each control, and which share is left of what the build before added to the floor: that survives a change of host. */

@@ -9,6 +9,7 @@ import { AUDIENCE } from './issuer.js'
 import { createLogLines } from './log-lines.js'
 
 const START_TIMEOUT_MS = 15_000
+const MOST_TRIES = 10
 /** As high as a limit may be. */
 export const UNLIMITED = '1000000000'
 
@@ -60,6 +61,20 @@ function optionsOfStart (checkout) {
   return scripts.start.split(' ').filter(word => word.startsWith('--'))
 }
 
+/**
+ * Resolves when a request has been answered: a120f99 on the current binding was seen to end its first connection without an answer.
+ * @param {number} port
+ */
+async function untilAnswered (port) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await (await fetch(`http://127.0.0.1:${port}/`, { headers: { Connection: 'close' } })).arrayBuffer()
+    } catch (error) {
+      if (tries === MOST_TRIES) throw error
+    }
+  }
+}
+
 async function untilReady (child, lines, startedAt, workers) {
   let text = ''
   let port
@@ -68,7 +83,9 @@ async function untilReady (child, lines, startedAt, workers) {
     text += lines.text()
     port ??= /"event":"server.started"[^\n]*?"port":(\d+)/.exec(text)?.[1]
     if (['server.started', 'jwks.refreshed'].every(event => text.split(`"event":"${event}"`).length > workers)) {
-      return { port: Number(port), readyMs: performance.now() - startedAt }
+      const readyMs = performance.now() - startedAt
+      await untilAnswered(Number(port))
+      return { port: Number(port), readyMs }
     }
     await new Promise((resolve) => { setTimeout(resolve, 2) })
   }
