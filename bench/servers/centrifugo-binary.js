@@ -28,7 +28,7 @@ let found
  * @returns {string | null}
  */
 export function findCentrifugo () {
-  found ??= existsSync(binary) ? binary : build()
+  if (found === undefined) found = existsSync(binary) ? binary : build()
   return found
 }
 
