@@ -37,18 +37,19 @@ export async function runRounds (subjects, { rounds, unit, progress, beforeRound
     ...subject,
     unit,
     values: valuesOf(subject),
-    ratios: compare(subject, subjects, valuesOf, unit),
+    ratios: compare(subject, subjects, valuesOf),
     extra: medians(measured.get(subject).map(({ extra = {} }) => extra))
   }))
 }
 
 /** Ratios to each control, and which share is left of what the build before added to the floor: that survives a change of host. */
-function compare (subject, subjects, valuesOf, unit) {
+function compare (subject, subjects, valuesOf) {
   const isFor = ({ of, forAll = false }) => forAll || of === undefined || of === subject.of
   const controls = subjects.filter(other => other !== subject && other.control !== undefined && isFor(other))
   const ratios = Object.fromEntries(controls.map(other => [other.control, summarizeRatio(valuesOf(subject), valuesOf(other))]))
   const [floor, before] = ['floor', 'before'].map(name => controls.find(({ control }) => control === name))
-  if (floor === undefined || before === undefined || unit === 'ms' || !Object.hasOwn(subject, 'targetRatios')) return ratios
+  // Where the build before is hardly above the floor it says nothing: only rows that have a target for it show it.
+  if (floor === undefined || before === undefined || subject.targetRatios?.[SURPLUS] === undefined) return ratios
   const aboveFloor = one => valuesOf(one).map((value, round) => value - valuesOf(floor)[round])
   return { ...ratios, [SURPLUS]: summarizeRatio(aboveFloor(subject), aboveFloor(before)) }
 }
