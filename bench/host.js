@@ -1,14 +1,17 @@
 import { spawnSync } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
 import { loadBinding } from '../dist/transport/uws/binding.js'
+import { describeBefore } from '../scripts/build-before.js'
+import { describeCommit } from '../scripts/describe-commit.js'
 import { maxOpenFiles } from './measure/memory.js'
 
-/** What a figure depends on besides the code, and which code it is of. */
-export function describeHost () {
+/**
+ * What a figure depends on besides the code, and which code it is of.
+ * @param {string} [before] the folder of the other build
+ */
+export function describeHost (before) {
   const { name, reason } = loadBinding()
   const redis = readOutput('redis-server', ['--version'])
-  const commit = readOutput('git', ['rev-parse', '--short', 'HEAD']).trim()
-  const changed = readOutput('git', ['status', '--porcelain', '--', ':/src', ':/package.json', ':/package-lock.json']) === '' ? '' : ' and changes'
   return {
     cpu: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
@@ -18,7 +21,8 @@ export function describeHost () {
     redis: /v=(\S+)/.exec(redis)?.[1] ?? 'not found',
     'open files': String(maxOpenFiles()),
     log: 'a real file; standard output to /dev/null',
-    commit: commit === '' ? 'unknown' : commit + changed
+    commit: describeCommit(),
+    ...(before === undefined ? {} : { before: describeBefore(before) })
   }
 }
 

@@ -1,16 +1,24 @@
-// node bench/report.js [--check]: writes docs/performance.json, the run that `npm run bench -- --json docs/performance.json`
-// left, into docs/PERFORMANCE.md, docs/CAPACITY.md and the chart, or says whether they are up to date.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { renderCapacity } from './output/capacity.js'
+// node bench/report.js [--check] [--root FOLDER]: writes the runs that `npm run bench -- --json …` left, one of each platform, into
+// docs/PERFORMANCE.md, docs/CAPACITY.md and the chart, or says whether they are up to date. A root has docs as the project's.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { hasCapacity, renderCapacity } from './output/capacity.js'
 import { drawChart } from './output/chart.js'
 import { describeRun, renderCases, renderSummary } from './output/markdown.js'
 
-const at = name => new URL(`../${name}`, import.meta.url)
-const run = JSON.parse(readFileSync(at('docs/performance.json'), 'utf8'))
-const results = Object.fromEntries(Object.entries(run.results).map(([name, { title, rows }]) =>
-  [name, { title, rows: rows.filter(row => !row.name.startsWith('before')) }]))
-
+const { values: options } = parseArgs({ options: { check: { type: 'boolean', default: false }, root: { type: 'string' } } })
+const root = options.root ?? fileURLToPath(new URL('..', import.meta.url))
+const at = name => join(root, name)
 const read = name => readFileSync(at(name), 'utf8')
+
+/** The image's first: that is what ships. */
+const PLATFORMS = [
+  { file: 'docs/performance-image.json', title: 'On the image’s platform' },
+  { file: 'docs/performance.json', title: 'On the older binding' }
+]
+const runs = PLATFORMS.filter(({ file }) => existsSync(at(file))).map(({ file, title }) => ({ title, ...JSON.parse(read(file)) }))
 
 /** The text of a page with what stands between its marks replaced. */
 function fill (text, mark, content) {
@@ -19,17 +27,18 @@ function fill (text, mark, content) {
   return `${text.slice(0, text.indexOf(open) + open.length)}\n${content}\n${text.slice(text.indexOf(close))}`
 }
 
+const sections = render => runs.map(run => `### ${run.title}\n\n${describeRun(run)}.\n\n${render(run)}`).join('\n\n')
+const carrying = runs.find(hasCapacity)
 const written = {
-  'docs/PERFORMANCE.md': fill(fill(read('docs/PERFORMANCE.md'), 'performance', `${describeRun(run)}.\n\n${renderSummary(results)}`),
-    'cases', `${describeRun(run)}.\n\n${renderCases(results)}`),
-  'docs/CAPACITY.md': fill(read('docs/CAPACITY.md'), 'capacity', `${describeRun(run)}.\n\n${renderCapacity(results)}`),
-  'docs/images/performance.svg': drawChart({ ...run, results })
+  'docs/PERFORMANCE.md': fill(fill(read('docs/PERFORMANCE.md'), 'performance', sections(renderSummary)), 'cases', sections(run => renderCases(run, '####'))),
+  'docs/CAPACITY.md': fill(read('docs/CAPACITY.md'), 'capacity', `${describeRun(carrying)}.\n\n${renderCapacity(carrying.results)}`),
+  'docs/images/performance.svg': drawChart(runs[0])
 }
 for (const [name, text] of Object.entries(written)) {
-  if (!process.argv.includes('--check')) {
+  if (!options.check) {
     writeFileSync(at(name), text)
   } else if (read(name) !== text) {
-    process.stderr.write(`${name} is not what docs/performance.json says: run node bench/report.js\n`)
+    process.stderr.write(`${name} is not what the runs beside it say: run node bench/report.js\n`)
     process.exitCode = 1
   }
 }

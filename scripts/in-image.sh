@@ -6,10 +6,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/image-root.sh"
 
 usage () {
   cat <<TEXT
-usage: scripts/in-image.sh [--node 22|24] [--mirror URL] [--with-before] COMMAND [ARGUMENT...]
+usage: scripts/in-image.sh [--node 22|24] [--mirror URL] [--with-before] [--with-peers] COMMAND [ARGUMENT...]
   --node         major release of Node; without it: the image's, as in the Dockerfile
   --mirror       Debian mirror for a root that is still to be made; without it: the one that this machine's apt uses
   --with-before  the build before (test/fleet/before.json) stands beside the project, for tests that run both
+  --with-peers   programs that the bench compares with, built on this machine, are lent to it (bench/servers/centrifugo-binary.js)
 
 Runs the command in a Debian 13 root with the tests' servers, in a copy of the work tree (what git tracks, and new files
 that it does not ignore) with packages of its own. The copy and all that the command writes are thrown away afterwards;
@@ -26,11 +27,11 @@ TEXT
 readonly grace_seconds=10
 readonly home=/srv/portcullis
 
-inside='' major='' mirror='' before=''
+inside='' major='' mirror='' before='' peers=''
 if [[ ${1:-} == --inside ]]; then
   # The variables of this run come by the environment.
   (( $$ == 1 )) || fail '--inside is for this script alone'
-  inside=true major=$run_major mirror=$run_mirror before=$run_before
+  inside=true major=$run_major mirror=$run_mirror before=$run_before peers=$run_peers
   shift
 fi
 while (( $# > 0 )); do
@@ -38,6 +39,7 @@ while (( $# > 0 )); do
     --node) major=${2:-}; shift 2 || { usage >&2; exit 2; } ;;
     --mirror) mirror=${2:-}; shift 2 || { usage >&2; exit 2; } ;;
     --with-before) before=$(node -p 'require(process.argv[1]).commit' "$project/test/fleet/before.json"); shift ;;
+    --with-peers) peers=$(node "$project/bench/servers/centrifugo-binary.js"); shift ;;
     --help) usage; exit 0 ;;
     -*) usage >&2; exit 2 ;;
     *) break ;;
@@ -130,6 +132,14 @@ mount_before () {
   environment+=(PORTCULLIS_BUILD_BEFORE=/srv/before)
 }
 
+# mount_peers: puts them where the bench looks for them; it cannot build them there.
+mount_peers () {
+  [[ -n $peers ]] || return 0
+  mkdir "$root/srv/peers"
+  mount --bind -o ro "$peers" "$root/srv/peers"
+  environment+=(PORTCULLIS_PEERS=/srv/peers)
+}
+
 # Makes what is missing and mounts it all: the root with memory on top, the project's copy and /tmp on the disk.
 prepare () {
   local release servers node modules
@@ -144,13 +154,15 @@ prepare () {
   mount_system
   mount --bind "$run/tmp" "$root/tmp"
   copy_project
-  environment=("PATH=$path" HOME=/root LANG=C.UTF-8 NPM_CONFIG_UPDATE_NOTIFIER=false "${loans[@]}")
+  environment=("PATH=$path" HOME=/root LANG=C.UTF-8 NPM_CONFIG_UPDATE_NOTIFIER=false
+    "PORTCULLIS_COMMIT=$run_commit" "${loans[@]}")
   modules=$cache/modules-$(key_of "$release" "$(packages_wanted)" "$(declare -f fill_modules)")
   make_once "$modules" fill_modules
   mkdir "$root$home" "$run/project/node_modules"
   mount --bind "$run/project" "$root$home"
   layer "$root$home/node_modules" "$modules/node_modules"
   mount_before "$release"
+  mount_peers
   # A proxy's address may hold a password.
   (umask 077 && printf '%s\0' "${environment[@]}" > "$run/environment")
 }
@@ -221,7 +233,8 @@ outside () {
   trap 'end 129' HUP
   trap 'end 130' INT
   trap 'end 143' TERM
-  export run run_lock run_major=$major run_mirror=$mirror run_before=$before
+  run_commit=$(node "$project/scripts/describe-commit.js")
+  export run run_lock run_commit run_major=$major run_mirror=$mirror run_before=$before run_peers=$peers
   setpriv --pdeathsig KILL unshare --pid --fork --mount-proc --ipc --kill-child=TERM "$BASH" "${BASH_SOURCE[0]}" --inside "$@" <&0 &
   child=$!
   wait_for "$child" || code=$?

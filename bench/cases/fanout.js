@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { burstSubject, BURSTS, subscribe, subscribeToGateway } from '../measure/delivery-subject.js'
+import { burstSubject, BURSTS, subscribe, SUBSCRIBERS, subscribeToGateway } from '../measure/delivery-subject.js'
 import { runRounds } from '../measure/rounds.js'
+import { centrifugoClient, startCentrifugo } from '../servers/centrifugo.js'
+import { CENTRIFUGO, findCentrifugo } from '../servers/centrifugo-binary.js'
 import { startScript } from '../servers/child.js'
 import { installControls } from '../servers/controls.js'
 import { startIssuer } from '../servers/issuer.js'
@@ -13,20 +15,33 @@ const here = name => fileURLToPath(new URL(name, import.meta.url))
 
 export async function run (scope, { rounds, operations = PUBLISHES, short, progress, before }) {
   const issuer = await startIssuer(scope)
+  progress('starting portcullis')
   const ours = await subscribeToGateway(scope, issuer)
   // The same bytes on the wire: what the gateway delivers is longer than what was published.
   await ours.deliver(1, 1)
   const frameLength = await ours.frameLength()
+  const start = async (name, make) => {
+    progress(`starting ${name}`)
+    return { name, ...await make() }
+  }
   const servers = [
-    { name: 'bare app.publish', control: 'floor', ...await startBareFanout(scope, frameLength) },
-    { name: 'portcullis', targetRatios: { floor: 1.15 }, ...ours },
-    ...(before === undefined ? [] : [{ name: 'before', ...await subscribeToGateway(scope, issuer, { root: before }) }]),
-    ...(short ? [] : [{ name: 'Socket.IO, Redis adapter', control: 'Socket.IO', ...await startSocketIo(scope) }])
+    { control: 'floor', ...await start('bare app.publish', async () => await startBareFanout(scope, frameLength)) },
+    { name: 'portcullis', targetRatios: burst => ({ floor: burst === 1 ? 1.15 : 1.2, [CENTRIFUGO]: 1 }), ...ours },
+    ...(before === undefined
+      ? []
+      : [{
+          control: 'before', ...await start('before', async () => await subscribeToGateway(scope, issuer, { root: before }))
+        }]),
+    ...(short || findCentrifugo() === null ? [] : [{ control: CENTRIFUGO, ...await start(`${CENTRIFUGO}, Redis`, async () => await startOther(scope, issuer)) }]),
+    ...(short ? [] : [{ control: 'Socket.IO', ...await start('Socket.IO, Redis adapter', async () => await startSocketIo(scope)) }])
   ]
   const rows = []
   for (const burst of BURSTS) {
     const subjects = servers.map(server => burstSubject(server, burst, operations))
-    for (const { warmUp } of subjects) await warmUp()
+    for (const { name, warmUp } of subjects) {
+      progress(`warming up: ${name}`)
+      await warmUp()
+    }
     rows.push(...await runRounds(subjects, { rounds, unit: 'µs', progress }))
   }
   return rows
@@ -40,6 +55,17 @@ async function startBareFanout (scope, frameLength) {
     server: { ...child, port: child.ready.port },
     open: { targets: ['/ws'], greeting: { frames: 2 } },
     publish: async (burst) => { await child.ask({ text, times: burst }) }
+  })
+}
+
+/** Centrifugo publishes through Redis as we do; its API takes the burst in one request. */
+async function startOther (scope, issuer) {
+  const server = await startCentrifugo(scope, { issuer, redis: await startRedis(scope) })
+  const hellos = Array.from({ length: SUBSCRIBERS }, () => centrifugoClient.hello(issuer.token({ channels: ['a1'] })))
+  return await subscribe(scope, {
+    server,
+    open: { targets: [centrifugoClient.target], hellos, lines: true },
+    publish: async (burst) => { await server.publish('a1', DATA, burst) }
   })
 }
 

@@ -155,7 +155,7 @@ async function listDeliveries (scope, { script, before, measureAll, operations }
     { name: 'a delivery without a position', control: 'plain', ...await subscribeToGateway(scope, issuer) },
     {
       name: 'a delivery with a position',
-      targetRatios: before === undefined ? { plain: 1.05 } : { before: 1.05 },
+      targetRatios: () => before === undefined ? { plain: 1.05 } : { before: 1.05 },
       ...await subscribeToGateway(scope, issuer, { makePublish: publishPlaced })
     },
     ...(before === undefined ? [] : [{ name: 'before: a delivery', control: 'before', ...await subscribeToGateway(scope, issuer, { root: before }) }])

@@ -19,7 +19,7 @@ export async function run (scope, { rounds, operations = OPERATIONS, short, prog
   const startOurs = async (name, root) => {
     const redis = await startRedis(scope)
     const server = await startGateway(scope, { issuer, redis, env: { WS_IP_MESSAGES: UNLIMITED }, root })
-    return await start(name, server, redis, { targetRatios: { floor: 1.25 } })
+    return await start(name, server, redis, root === undefined ? { targetRatios: { floor: 1.2 } } : { control: 'before' })
   }
   const startUsual = async () => {
     const redis = await startRedis(scope)
@@ -48,14 +48,15 @@ async function startSubject (scope, { issuer, name, server, redis, operations, .
     return answer
   }
   const measure = async () => {
-    const calls = await redis?.scriptCalls() ?? 0
+    const countScripts = async () => (await redis.calls())['script calls']
+    const calls = redis === undefined ? 0 : await countScripts()
     const serverBefore = server.cpuUs()
     const { cpuUs, wallMs } = await drive(operations)
     const serverUs = server.cpuUs() - serverBefore
     return {
       value: serverUs / operations,
       extra: {
-        ...(redis === undefined ? {} : { 'script calls': (await redis.scriptCalls() - calls) / operations }),
+        ...(redis === undefined ? {} : { 'script calls': (await countScripts() - calls) / operations }),
         'server %': serverUs / wallMs / 10,
         'load %': cpuUs / wallMs / 10
       }

@@ -1,4 +1,5 @@
 import { makeRow } from '../measure/rounds.js'
+import { compareLoads } from '../measure/second-load.js'
 import { quantile } from '../measure/statistics.js'
 import { startLoad } from '../load/start-load.js'
 import { startGateway, UNLIMITED } from '../servers/gateway.js'
@@ -18,26 +19,43 @@ export async function run (scope, { rounds, progress }) {
     issuer, redis, env: { WS_IP_CONNECTIONS: UNLIMITED, WS_USER_CONNECTIONS: UNLIMITED, WS_IP_MESSAGES: UNLIMITED }
   })
   const loads = await Promise.all(Array.from({ length: LOADS }, () => startLoad(scope, 'ramp')))
-  const values = { connect: { p50: [], p95: [], p99: [] }, answer: { p50: [], p95: [], p99: [] } }
-  const shares = { 'server %': [], 'load %': [] }
+  const [one, two] = [createSeries(), createSeries()]
   for (let round = 0; round < rounds; round++) {
-    progress(`round ${round + 1} of ${rounds}`)
-    const { connectMs, answerMs, serverShare, loadShare } = await rampOnce(loads, server, issuer)
-    for (const [name, waits] of [['connect', connectMs], ['answer', answerMs]]) {
-      for (const [mark, list] of Object.entries(values[name])) list.push(quantile(waits, Number(mark.slice(1)) / 100))
+    for (const [series, part] of [[one, loads.slice(0, 1)], [two, loads]]) {
+      progress(`round ${round + 1} of ${rounds}, clients in ${part.length}`)
+      series.add(await rampOnce(part, server, issuer))
     }
-    shares['server %'].push(serverShare)
-    shares['load %'].push(loadShare)
   }
   progress('')
-  const extra = Object.fromEntries(Object.entries(shares).map(([name, list]) => [name, quantile(list, 0.5)]))
-  return Object.entries(values).flatMap(([name, marks]) => Object.entries(marks).map(([mark, list]) => makeRow({
-    name: `${name === 'connect' ? 'to be connected (welcome)' : 'to be answered'}, ${mark}`,
+  return Object.entries(two.values).map(([name, list]) => makeRow({
+    name,
     unit: 'ms',
     values: list,
-    targetMax: mark === 'p99' ? TARGET_P99_MS : null,
-    extra
-  })))
+    targetMax: name.endsWith('p99') ? TARGET_P99_MS : null,
+    extra: Object.fromEntries(Object.entries(two.shares).map(([share, seen]) => [share, quantile(seen, 0.5)])),
+    note: compareLoads(one.values[name], list, 'ms')
+  }))
+}
+
+const WAITS = { 'to be connected (welcome)': 'connectMs', 'to be answered': 'answerMs' }
+const MARKS = { p50: 0.5, p95: 0.95, p99: 0.99 }
+
+/** What rounds with the same load have shown. */
+function createSeries () {
+  const values = {}
+  const shares = { 'server %': [], 'load %': [] }
+  const push = (lists, name, value) => { (lists[name] ??= []).push(value) }
+  return {
+    values,
+    shares,
+    add ({ serverShare, loadShare, ...waits }) {
+      for (const [name, key] of Object.entries(WAITS)) {
+        for (const [mark, part] of Object.entries(MARKS)) push(values, `${name}, ${mark}`, quantile(waits[key], part))
+      }
+      push(shares, 'server %', serverShare)
+      push(shares, 'load %', loadShare)
+    }
+  }
 }
 
 async function rampOnce (loads, server, issuer) {

@@ -4,8 +4,10 @@ import { loadHistoryScript } from '../../dist/history/publish-script.js'
 import { requireOpenFiles } from '../measure/memory.js'
 import { makeRow } from '../measure/rounds.js'
 import { createScope } from '../measure/scope.js'
-import { median } from '../measure/statistics.js'
+import { median, summarizeRatio } from '../measure/statistics.js'
 import { startLoad } from '../load/start-load.js'
+import { centrifugoClient, startCentrifugo } from '../servers/centrifugo.js'
+import { CENTRIFUGO, findCentrifugo } from '../servers/centrifugo-binary.js'
 import { startGateway, UNLIMITED } from '../servers/gateway.js'
 import { startIssuer } from '../servers/issuer.js'
 import { startRedis } from '../servers/redis.js'
@@ -18,42 +20,85 @@ const LOADS = 2
 const IN_FLIGHT = 128
 const KEPT = 200
 const MISSED = 10
-const DATA = JSON.stringify({ text: 'x'.repeat(100) })
+const DATA = { text: 'x'.repeat(100) }
 const TOPIC = 'agent:a1'
+const CHANNEL = 'kept:a1'
 const TARGET_MS = 2000
 const TIMEOUT_MS = 120_000
 
-export async function run (scope, { rounds, progress }) {
-  requireOpenFiles(CLIENTS)
+const KINDS = {
+  connected: { name: 'connected anew, nothing asked' },
+  recovered: { name: 'connected already, all ask at once: recovered', targetMax: TARGET_MS },
+  both: { name: 'connected anew, asking at once: recovered' }
+}
+
+export async function run (scope, { rounds, short, progress, operations: clients = CLIENTS }) {
+  requireOpenFiles(clients)
   const issuer = await startIssuer(scope)
-  const redis = await startRedis(scope)
-  const since = await publishHistory(redis)
-  const tokens = Array.from({ length: CLIENTS / PER_USER }, (_, n) => issuer.token({ sub: `back-${n}`, agents: ['a1'] }))
-  const subscribe = JSON.stringify({ type: 'subscribe', agent_ids: ['a1'], since: { [TOPIC]: since } })
-  const calls = await watchCalls(scope, redis)
-  const rows = {
-    connected: { name: 'connected anew, nothing asked', rounds: [] },
-    recovered: { name: 'connected already, all ask at once: recovered', targetMax: TARGET_MS, rounds: [] },
-    both: { name: 'connected anew, asking at once: recovered', rounds: [] }
-  }
+  const ours = await prepareOurs(scope, issuer, clients)
+  const other = short || findCentrifugo() === null ? null : await prepareOther(scope, issuer, clients)
+  const subjects = [ours, ...(other === null ? [] : [other])]
+  const seen = new Map(subjects.map(subject => [subject, { connected: [], recovered: [], both: [] }]))
   for (let round = 0; round < rounds; round++) {
-    progress(`round ${round + 1} of ${rounds}`)
-    await restart(scope, { issuer, redis, calls, tokens }, async ({ measure, ask, connect }) => {
-      rows.connected.rounds.push(await measure(async () => await connect({ frames: 1 })))
-      rows.recovered.rounds.push(await measure(async () => await ask(() => (
-        { op: 'recover', text: subscribe, wanted: `"recovered":{"${TOPIC}":true}`, events: MISSED }))))
-    })
-    await restart(scope, { issuer, redis, calls, tokens }, async ({ measure, connect }) => {
-      rows.both.rounds.push(await measure(async () => await connect({ frames: 2 + MISSED, send: subscribe })))
-    })
+    for (const subject of subjects) {
+      progress(`round ${round + 1} of ${rounds}: ${subject.name}`)
+      await measureOnce(scope, subject, clients, seen.get(subject))
+    }
   }
   progress('')
-  return Object.values(rows).map(({ rounds: seen, ...row }) => makeRow({
-    ...row,
+  const valuesOf = (subject, kind) => seen.get(subject)[kind].map(({ wallMs }) => wallMs)
+  return subjects.flatMap(subject => Object.entries(KINDS).map(([kind, { name, targetMax }]) => makeRow({
+    name: `${subject.name}, ${name}`,
+    ...(subject === ours ? { targetMax } : { control: CENTRIFUGO }),
     unit: 'ms',
-    values: seen.map(({ wallMs }) => wallMs),
-    extra: Object.fromEntries(Object.keys(seen[0].extra).map(key => [key, median(seen.map(({ extra }) => extra[key]))]))
-  }))
+    values: valuesOf(subject, kind),
+    ratios: subject === other || other === null ? {} : { [CENTRIFUGO]: summarizeRatio(valuesOf(subject, kind), valuesOf(other, kind)) },
+    extra: medians(seen.get(subject)[kind].map(({ extra }) => extra))
+  })))
+}
+
+const medians = extras => Object.fromEntries(Object.keys(extras[0]).map(key => [key, median(extras.map(extra => extra[key]))]))
+const tokensFor = (clients, make) => {
+  const tokens = Array.from({ length: Math.ceil(clients / PER_USER) }, (_, n) => make(`back-${n}`))
+  return Array.from({ length: clients }, (_, n) => tokens[Math.floor(n / PER_USER)])
+}
+
+/** The gateway, whose history is in Redis, and what its clients say. */
+async function prepareOurs (scope, issuer, clients) {
+  const redis = await startRedis(scope)
+  const since = await publishHistory(redis)
+  const calls = await watchCalls(scope, redis)
+  const targets = tokensFor(clients, sub => `/ws?token=${issuer.token({ sub, agents: ['a1'] })}`)
+  return {
+    name: 'portcullis',
+    redis,
+    calls,
+    // Connections of the process before count until it is found to be lost.
+    start: async own => await startGateway(own, { issuer, redis, env: { WS_USER_CONNECTIONS: UNLIMITED } }),
+    clientsOf: (from, to) => ({ targets: targets.slice(from, to) }),
+    subscribe: JSON.stringify({ type: 'subscribe', agent_ids: ['a1'], since: { [TOPIC]: since } }),
+    answer: { wanted: [`"recovered":{"${TOPIC}":true}`], events: MISSED }
+  }
+}
+
+/** Centrifugo with its history in Redis: the events that were missed come in the answer itself. */
+async function prepareOther (scope, issuer, clients) {
+  const redis = await startRedis(scope)
+  const own = createScope()
+  const server = await startCentrifugo(own, { issuer, redis })
+  const published = await server.publish(CHANNEL, DATA, KEPT)
+  await own.end()
+  const { epoch, offset } = published.at(-1 - MISSED)
+  const hellos = tokensFor(clients, sub => centrifugoClient.hello(issuer.token({ sub })))
+  return {
+    name: `${CENTRIFUGO}, Redis`,
+    redis,
+    calls: {},
+    start: async scopeOfRound => await startCentrifugo(scopeOfRound, { issuer, redis }),
+    clientsOf: (from, to) => ({ targets: [centrifugoClient.target], hellos: hellos.slice(from, to), lines: true }),
+    subscribe: JSON.stringify({ id: 2, subscribe: { channel: CHANNEL, recover: true, epoch, offset } }),
+    answer: { wanted: ['"recovered":true', `"offset":${offset + 1}}`, `"offset":${offset + MISSED}}`], events: 0 }
+  }
 }
 
 /** Publishes what is kept; resolves with the position of who has missed the last of it. */
@@ -61,7 +106,9 @@ async function publishHistory ({ client }) {
   const script = readPublishScript({})
   if (!script.ok) throw new Error(script.reason)
   const positions = []
-  for (let n = 0; n < KEPT; n++) positions.push(await client.eval(script.text, 1, `ws:history:{ws:topic:${TOPIC}}`, 'message', DATA, ''))
+  for (let n = 0; n < KEPT; n++) {
+    positions.push(await client.eval(script.text, 1, `ws:history:{ws:topic:${TOPIC}}`, 'message', JSON.stringify(DATA), ''))
+  }
   return positions.at(-1 - MISSED)
 }
 
@@ -74,23 +121,38 @@ async function watchCalls (scope, { client }) {
     const { text, sha } = loadHistoryScript(name, history)
     return [[sha, name], [text, name]]
   }))
-  const monitor = await client.duplicate().monitor()
-  scope.onEnd(() => { monitor.disconnect() })
+  const base = client.duplicate()
+  const monitor = await base.monitor()
+  scope.onEnd(() => {
+    monitor.disconnect()
+    base.disconnect()
+  })
   monitor.on('monitor', (_time, [command, script]) => {
     if (/^eval/i.test(command) && scripts.has(script)) counts[scripts.get(script)]++
   })
   return counts
 }
 
-/** A new process of the gateway, and clients that have not come yet. */
-async function restart (scope, { issuer, redis, calls, tokens }, work) {
+/** A new process for each of the two ways to come back; both at once does not connect first. */
+async function measureOnce (scope, subject, clients, rows) {
+  const { subscribe, answer } = subject
+  await restart(scope, subject, clients, async ({ measure, ask, connect }) => {
+    rows.connected.push(await measure(async () => await connect({ frames: 1 })))
+    rows.recovered.push(await measure(async () => await ask(() => ({ op: 'recover', text: subscribe, ...answer }))))
+  })
+  await restart(scope, subject, clients, async ({ measure, connect }) => {
+    rows.both.push(await measure(async () => await connect({ frames: 2 + answer.events, send: subscribe })))
+  })
+}
+
+/** A new process, and clients that have not come yet. */
+async function restart (scope, { redis, calls, start, clientsOf }, clients, work) {
   const own = createScope()
   scope.onEnd(own.end)
-  // Connections of the process before count until it is found to be lost.
-  const server = await startGateway(own, { issuer, redis, env: { WS_USER_CONNECTIONS: UNLIMITED } })
+  const server = await start(own)
   const loads = await Promise.all(Array.from({ length: LOADS }, () => startLoad(own, 'connections')))
   const ask = async makeRequest => await Promise.all(loads.map((load, n) => load.ask(makeRequest(n), TIMEOUT_MS)))
-  const share = CLIENTS / LOADS
+  const share = clients / LOADS
   const connect = async greeting => await ask(n => ({
     op: 'connect',
     port: server.port,
@@ -98,7 +160,7 @@ async function restart (scope, { issuer, redis, calls, tokens }, work) {
     firstAddress: n * share,
     inFlight: IN_FLIGHT,
     greeting,
-    targets: Array.from({ length: share }, (_, k) => `/ws?token=${tokens[Math.floor((n * share + k) / PER_USER)]}`)
+    ...clientsOf(n * share, (n + 1) * share)
   }))
   const measure = async (step) => {
     const [callsBefore, serverBefore, redisBefore, startedAt] = [{ ...calls }, server.cpuUs(), redis.cpuUs(), performance.now()]
@@ -108,8 +170,8 @@ async function restart (scope, { issuer, redis, calls, tokens }, work) {
     return {
       wallMs,
       extra: {
-        'gateway µs each': (server.cpuUs() - serverBefore) / CLIENTS,
-        'Redis µs each': (redis.cpuUs() - redisBefore) / CLIENTS,
+        'server µs each': (server.cpuUs() - serverBefore) / clients,
+        'Redis µs each': (redis.cpuUs() - redisBefore) / clients,
         'server %': (server.cpuUs() - serverBefore) / wallMs / 10,
         'load %': loadUs / wallMs / 10,
         ...Object.fromEntries(Object.keys(calls).map(name => [name, calls[name] - callsBefore[name]]))

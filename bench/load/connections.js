@@ -27,20 +27,49 @@ function checkWaiting () {
   waitingFor = null
 }
 
-/** Opens one connection; resolves when it has received as many frames as its greeting has. */
-function openOne ({ port, target, address, greeting = { frames: 1 }, timed = false }) {
+/** Centrifugo's ping is an empty object, and so is the answer that it wants: else it ends the connection. */
+const EMPTY = '{}'
+const PONG = encodeFrame(EMPTY)
+const NEWLINE = 10
+
+/** Messages in a frame: Centrifugo writes several into one, a line each, when it has several; a ping may be among them. */
+function readLines (payload) {
+  let [messages, isPinged, from] = [0, false, 0]
+  while (from < payload.length) {
+    const newline = payload.indexOf(NEWLINE, from)
+    const to = newline === -1 ? payload.length : newline
+    if (to - from === EMPTY.length && payload.latin1Slice(from, to) === EMPTY) isPinged = true
+    else messages++
+    from = to + 1
+  }
+  return { messages, isPinged }
+}
+
+/**
+ * Opens one connection; resolves when it has received as many frames as its greeting has. `hello`: what it sends as soon as it
+ * may; `lines`: it speaks Centrifugo's protocol, with a message a line.
+ */
+function openOne ({ port, target, hello, address, greeting = { frames: 1 }, timed = false, lines = false }) {
   return new Promise((resolve, reject) => {
     let greeted = 0
     const client = {
       onAnswer: null,
       ...openClient({ port, target, localAddress: address }, {
+        onOpen () { if (hello !== undefined) client.send(encodeFrame(hello)) },
         onText (payload) {
+          let messages = 1
+          if (lines) {
+            const read = readLines(payload)
+            if (read.isPinged) client.send(PONG)
+            if (read.messages === 0) return
+            messages = read.messages
+          }
           if (greeted < greeting.frames) {
             if (++greeted === 1 && greeting.send !== undefined) client.send(encodeFrame(greeting.send))
             if (greeted === greeting.frames) resolve(client)
             return
           }
-          frames++
+          frames += messages
           lastLength = payload.length
           if (timed) noteLatency(payload)
           if (client.onAnswer === null) checkWaiting()
@@ -58,12 +87,17 @@ function openOne ({ port, target, address, greeting = { frames: 1 }, timed = fal
 
 const operations = {
   /** Opens `count` connections, `inFlight` at once. */
-  async connect ({ targets, count, firstAddress, inFlight = 64, ...more }) {
+  async connect ({ targets, hellos, count, firstAddress, inFlight = 64, ...more }) {
     let next = 0
     const worker = async () => {
       while (next < count) {
         const n = next++
-        clients.push(await openOne({ ...more, target: targets[n % targets.length], address: addressOf(firstAddress + n) }))
+        const [target, hello] = [targets[n % targets.length], hellos?.[n % hellos.length]]
+        try {
+          clients.push(await openOne({ ...more, target, hello, address: addressOf(firstAddress + n) }))
+        } catch (error) {
+          throw new Error(`connection ${n + 1} of ${count}: ${error.message}`, { cause: error })
+        }
       }
     }
     await Promise.all(Array.from({ length: inFlight }, worker))
@@ -93,6 +127,29 @@ const operations = {
     for (const client of part) client.onAnswer = null
     return { answered }
   },
+  /** Each connection sends a frame now and then, with pauses between the two bounds, until `forMs` are over; each must be answered. */
+  async sendNowAndThen ({ text, forMs, leastMs, mostMs }) {
+    const frame = encodeFrame(text)
+    const endAt = performance.now() + forMs
+    const pauseMs = () => leastMs + Math.random() * (mostMs - leastMs)
+    let sent = 0
+    await Promise.all(clients.map((client) => new Promise((resolve, reject) => {
+      const next = (inMs) => {
+        if (performance.now() + inMs > endAt) return resolve()
+        setTimeout(() => {
+          sent++
+          client.send(frame)
+        }, inMs)
+      }
+      client.onAnswer = (payload) => {
+        if (payload.includes('"error"')) reject(new Error(payload.toString()))
+        else next(pauseMs())
+      }
+      next(Math.random() * mostMs)
+    })))
+    for (const client of clients) client.onAnswer = null
+    return { sent }
+  },
   /** Each connection sends these frames, one after the other, and waits for an answer to each. */
   async sendEach ({ texts }) {
     await Promise.all(clients.map(async (client) => {
@@ -106,7 +163,7 @@ const operations = {
     }))
     return { sent: texts.length }
   },
-  /** All connections send this frame at once. Each must have an answer that holds `wanted`, and after it all `events`, a number. */
+  /** All connections send this frame at once. Each must have an answer that holds all `wanted`, and after it all `events`, a number. */
   async recover ({ text, wanted, events }) {
     const frame = encodeFrame(text)
     let behind = clients.length
@@ -115,7 +172,7 @@ const operations = {
         let left = null
         client.onAnswer = (payload) => {
           if (left === null) {
-            if (!payload.includes(wanted)) return reject(new Error(`not recovered: ${payload.toString()}`))
+            if (!wanted.every(text => payload.includes(text))) return reject(new Error(`not recovered: ${payload.toString()}`))
             left = events
           } else left--
           if (left === 0 && --behind === 0) resolve()

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 export const HANDSHAKE = 'Host: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
   'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n'
 const TEXT = 1
+const CLOSE = 8
 const PING = 9
 const PONG_FLAGS = 0x8A
 const HEAD_END = Buffer.from('\r\n\r\n')
@@ -48,17 +49,19 @@ function frameSize (data) {
 /**
  * A WebSocket client on a bare socket that answers pings, cheap enough to hold thousands beside the server that is measured.
  * @param {{ port: number, target: string, localAddress: string }} where
- * @param {{ onText: (payload: Buffer) => void, onError: (error: Error) => void }} handlers `onError`: refused,
- * failed, or ended by the server
+ * @param {{ onText: (payload: Buffer) => void, onError: (error: Error) => void, onOpen?: () => void }} handlers `onOpen`: the
+ * server has switched protocols; `onError`: refused, failed, or ended by the server
  */
-export function openClient ({ port, target, localAddress }, { onText, onError }) {
+export function openClient ({ port, target, localAddress }, { onText, onError, onOpen = () => {} }) {
   const readFrames = createFrameReader((opcode, payload) => {
     if (opcode === TEXT) onText(payload)
+    else if (opcode === CLOSE && payload.length > 1) why = `: ${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`
     else if (opcode === PING) socket.write(Buffer.concat([Buffer.from([PONG_FLAGS, 0x80 | payload.length, 0, 0, 0, 0]), payload]))
   })
   /** @type {Buffer | null} */
   let head = Buffer.alloc(0)
   let ended = false
+  let why = ''
   const fail = (error) => {
     if (ended) return
     ended = true
@@ -72,6 +75,7 @@ export function openClient ({ port, target, localAddress }, { onText, onError })
     const rest = head.subarray(end + HEAD_END.length)
     if (head.latin1Slice(9, 12) !== '101') return fail(new Error(`not accepted: ${head.toString('latin1', 0, 300)}`))
     head = null
+    onOpen()
     if (rest.length > 0) readFrames(rest)
   }
   const socket = connect({
@@ -90,7 +94,7 @@ export function openClient ({ port, target, localAddress }, { onText, onError })
     }
   })
   socket.on('error', fail)
-  socket.on('close', () => { fail(new Error('ended by the server')) })
+  socket.on('close', () => { fail(new Error(`ended by the server${why}`)) })
   socket.write(`GET ${target} HTTP/1.1\r\n${HANDSHAKE}`)
   return {
     /** @param {Buffer} frame */

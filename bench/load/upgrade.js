@@ -2,22 +2,29 @@
 // connection each time, and another address of 127.0.0.0/8, unless the batch names one.
 import { connect } from 'node:net'
 import { addressOf } from './addresses.js'
-import { HANDSHAKE } from './raw-client.js'
+import { encodeFrame, HANDSHAKE } from './raw-client.js'
 
 const TIMEOUT_MS = 30_000
+const HEAD_END = '\r\n\r\n'
 
-function upgradeOnce ({ port, status }, target, localAddress) {
+function upgradeOnce ({ port, status, expected }, { target, hello }, localAddress) {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, localAddress, noDelay: true })
     let got = ''
+    let isGreeted = hello === undefined
     socket.on('data', (part) => {
       got += part.latin1Slice()
-      const end = got.indexOf('\r\n\r\n')
+      const end = got.indexOf(HEAD_END)
+      if (end === -1) return
+      if (!isGreeted) {
+        isGreeted = true
+        socket.write(encodeFrame(hello))
+      }
       // The head and at least one byte of body or frame: the server has done all its work for the answer.
-      if (end === -1 || got.length <= end + 4) return
+      if (got.length <= end + HEAD_END.length) return
       socket.resetAndDestroy()
-      if (got.startsWith(status, 9)) resolve()
-      else reject(new Error(`not ${status}: ${got.slice(0, 300)}`))
+      if (got.startsWith(status, 9) && (expected === undefined || got.includes(expected, end))) resolve()
+      else reject(new Error(`not ${status}${expected === undefined ? '' : ` and ${expected}`}: ${got.slice(0, 300)}`))
     })
     socket.once('error', reject)
     socket.write(`GET ${target} HTTP/1.1\r\n${HANDSHAKE}`)
@@ -25,14 +32,22 @@ function upgradeOnce ({ port, status }, target, localAddress) {
 }
 
 let connections = 0
-/** @param {{ port: number, targets: string[], count: number, status: string, address?: string, inFlight: number }} batch */
+/**
+ * @param {{ port: number, targets: string[], hellos?: string[], count: number, status: string, expected?: string,
+ *   address?: string, inFlight: number }} batch `hellos`: the frame that each client sends once the server has switched
+ *   protocols; `expected`: text that must follow the head of the answer
+ */
 async function runBatch (batch) {
-  const { targets, count, address, inFlight } = batch
+  const { targets, hellos, count, address, inFlight } = batch
   const cpu = process.cpuUsage()
   const startedAt = performance.now()
   let next = 0
   const worker = async () => {
-    while (next < count) await upgradeOnce(batch, targets[next++ % targets.length], address ?? addressOf(connections++))
+    while (next < count) {
+      const n = next++
+      const client = { target: targets[n % targets.length], hello: hellos?.[n % hellos.length] }
+      await upgradeOnce(batch, client, address ?? addressOf(connections++))
+    }
   }
   await Promise.all(Array.from({ length: inFlight }, worker))
   const { user, system } = process.cpuUsage(cpu)

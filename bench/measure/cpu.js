@@ -23,6 +23,17 @@ export function readCpuUs (pid) {
   return ns / 1000
 }
 
+/**
+ * A process and those that it has started.
+ * @param {number} pid
+ * @returns {number[]}
+ */
+export function listTree (pid) {
+  const children = readdirSync(`/proc/${pid}/task`)
+    .flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number))
+  return [pid, ...children.flatMap(listTree)]
+}
+
 /** @param {number} ms */
 const pause = ms => new Promise((resolve) => { setTimeout(resolve, ms) })
 

@@ -11,7 +11,7 @@ const CHANNEL = 'ws:topic:agent:a1'
 const PLAIN = JSON.stringify({ event: 'bench', data: 'x'.repeat(512) })
 
 /** A subject of `runRounds` whose operation is one delivery: a round has `publishes`, `burst` of them in a tick. */
-export function burstSubject ({ name, control, pid, cpuUs, deliver, targetRatios = {} }, burst, publishes) {
+export function burstSubject ({ name, control, pid, cpuUs, deliver, targetRatios }, burst, publishes) {
   const measure = async () => {
     const before = cpuUs()
     const { loadUs, wallMs } = await deliver(publishes, burst)
@@ -20,7 +20,8 @@ export function burstSubject ({ name, control, pid, cpuUs, deliver, targetRatios
     const extra = { 'server %': serverUs / wallMs / 10, 'load %': loadUs / wallMs / 10 }
     return { value: serverUs / (publishes * SUBSCRIBERS), extra }
   }
-  return { name: `${name}, ${burst} a tick`, control, targetRatios, measure, warmUp: async () => { await deliver(WARM_UP, burst) } }
+  const target = targetRatios === undefined ? {} : { targetRatios: targetRatios(burst) }
+  return { name: `${name}, ${burst} a tick`, control, ...target, measure, warmUp: async () => { await deliver(WARM_UP, burst) } }
 }
 
 /** Subscribers in a process of their own, and how to publish and wait for the last delivery. */

@@ -6,14 +6,21 @@ import { untilQuiet } from './cpu.js'
 export const COLLECTING = ['--expose-gc', '--import', fileURLToPath(new URL('../servers/collect-garbage.js', import.meta.url))]
 
 /**
- * Resident memory of a process started with `COLLECTING`, in bytes, once it is quiet and has collected its garbage.
- * @param {{ pid: number, signal: (signal: NodeJS.Signals) => void }} server
+ * Resident memory of a server, all its processes, in bytes, once it is quiet and has collected its garbage: as it does when it
+ * is asked to, or when it was started with `COLLECTING`.
+ * @param {{ pid: number, pids?: number[], collectGarbage?: () => Promise<void> }} server
  */
-export async function readRssBytes (server) {
-  await untilQuiet([server.pid])
-  server.signal('SIGUSR2')
-  await untilQuiet([server.pid])
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]) * 1024
+export async function readRssBytes ({ pid, pids = [pid], collectGarbage }) {
+  await untilQuiet(pids)
+  if (collectGarbage === undefined) for (const one of pids) process.kill(one, 'SIGUSR2')
+  else await collectGarbage()
+  await untilQuiet(pids)
+  return pids.reduce((sum, one) => sum + readRssOf(one), 0)
+}
+
+/** @param {number} pid */
+function readRssOf (pid) {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024
 }
 
 /** Files that this process, and so its children, may have open. */

@@ -7,24 +7,35 @@ const IN_FLIGHT = 64
  * @param {string} name
  * @param {object} options
  * @param {{ ask: (batch: object) => Promise<{ cpuUs: number, wallMs: number }> }} options.load a `load/upgrade.js`
- * @param {{ pid: number, port: number, cpuUs: () => number,
+ * @param {{ pid: number, pids?: number[], port: number, cpuUs: () => number,
  *   lines?: ReturnType<import('../servers/log-lines.js').createLogLines> }} options.server
- * @param {{ pid: number, cpuUs: () => number, scriptCalls: () => Promise<number> }} [options.redis] the server's
+ * @param {{ pid: number, cpuUs: () => number, calls: () => Promise<Record<string, number>> }} [options.redis] the server's
  * @param {() => string[]} options.targets request targets of the next batch
+ * @param {() => string[]} [options.hellos] what the clients send first, where the protocol wants that
  * @param {number} options.operations a round's
  * @param {string} [options.status] the answer expected, `101` by default
+ * @param {string} [options.expected] text that must follow the head of the answer
  * @param {number} [options.linesEach] log lines that one attempt brings, when that is exact
  * @param {string} [options.address] one source address instead of one for each
+ * @param {number} [options.inFlight] attempts at once
  */
-export function upgradeSubject (name, { load, server, redis, targets, operations, status = '101', linesEach = 0, address, ...more }) {
+export function upgradeSubject (name, {
+  load, server, redis, targets, hellos, operations, status = '101', expected, linesEach = 0, address, inFlight = IN_FLIGHT, ...more
+}) {
+  const pids = [...server.pids ?? [server.pid], ...(redis === undefined ? [] : [redis.pid])]
   const drive = async (count) => {
     const wanted = linesEach === 0 ? 0 : server.lines.count() + linesEach * count
-    const answer = await load.ask({ port: server.port, targets: targets(), count, status, address, inFlight: IN_FLIGHT })
+    const answer = await load.ask({ port: server.port, targets: targets(), hellos: hellos?.(), count, status, expected, address, inFlight })
     if (wanted > 0) await server.lines.until(wanted)
-    await untilQuiet(redis === undefined ? [server.pid] : [server.pid, redis.pid])
+    await untilQuiet(pids)
     return answer
   }
-  const readRedis = async () => redis === undefined ? null : { cpuUs: redis.cpuUs(), calls: await redis.scriptCalls() }
+  /** What changed of Redis, for each operation. */
+  const compareRedis = (before, after) => ({
+    'Redis µs': (after.cpuUs - before.cpuUs) / operations,
+    ...Object.fromEntries(Object.entries(after.calls).map(([kind, calls]) => [kind, (calls - before.calls[kind]) / operations]))
+  })
+  const readRedis = async () => redis === undefined ? null : { cpuUs: redis.cpuUs(), calls: await redis.calls() }
   const measure = async () => {
     const redisBefore = await readRedis()
     const before = server.cpuUs()
@@ -34,12 +45,7 @@ export function upgradeSubject (name, { load, server, redis, targets, operations
     return {
       value: serverUs / operations,
       extra: {
-        ...(redisAfter === null
-          ? {}
-          : {
-              'Redis µs': (redisAfter.cpuUs - redisBefore.cpuUs) / operations,
-              'script calls': (redisAfter.calls - redisBefore.calls) / operations
-            }),
+        ...(redisAfter === null ? {} : compareRedis(redisBefore, redisAfter)),
         'server %': serverUs / wallMs / 10,
         'load %': cpuUs / wallMs / 10
       }

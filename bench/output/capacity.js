@@ -15,6 +15,9 @@ export const ASSUMED = {
 const FLEETS = [10_000, 100_000, 1_000_000, 10_000_000]
 const DEFAULT_MAX_CONNECTIONS = 50_000
 
+/** Whether a run has every case that the tables are made of. @param {{ results: object }} run */
+export const hasCapacity = ({ results }) => ['upgrade', 'message', 'hold', 'limits', 'idle'].every(name => results[name] !== undefined)
+
 /** The measured costs that the tables are made of, in µs of CPU; memory in KB and MB. */
 export function readCosts (results) {
   const median = (name, row) => {

@@ -1,42 +1,54 @@
+import { SURPLUS } from '../measure/rounds.js'
 import { listTargets, renderRatio, shorten } from './table.js'
 
-const REFERENCES = { floor: 'bare uWebSockets.js', usual: 'the usual stack' }
 const row = cells => `| ${cells.join(' | ')} |`
 const rule = cells => row(cells.map(() => '---'))
+const table = (head, body) => [row(head), rule(head), ...body.map(row)].join('\n')
 const figure = ({ median, min, max, unit }) => `${shorten(median)} (${shorten(min)}–${shorten(max)}) ${unit}`.trim()
-const verdicts = one => listTargets(one).map(({ text, met }) => `${text} ${met ? 'met' : '**missed**'}`).join(', ')
+const verdicts = one => listTargets(one).map(({ text, met }) => `${text} ${met ? 'met' : '**missed**'}`)
+
+/** What a control is called in a table. @param {string} control @param {{ before?: string }} host */
+function nameOf (control, { before = 'the build before' }) {
+  const names = { floor: 'bare uWebSockets.js', usual: 'the usual stack', before, [SURPLUS]: `what ${before} added to bare` }
+  return names[control] ?? control
+}
 
 /** Where and with what a run was made, in one sentence. */
-export function describeRun ({ host, settings }) {
+export function describeRun ({ host, settings, results }) {
   const binding = host.uWebSockets.split(':')[0]
+  const others = Object.entries(results).filter(([, { commit = host.commit }]) => commit !== host.commit).map(([name, { commit }]) => `; ${name} at \`${commit}\``)
   return `${host.cpu}, ${host.memory}, Node ${host.node}, the ${binding} uWebSockets.js binding, Redis ${host.redis}; ` +
-    `log in ${host.log}; commit \`${host.commit}\`; medians of ${settings.rounds} interleaved rounds (lowest–highest)`
+    `log in ${host.log}; commit \`${host.commit}\`${others.join('')}; medians of ${settings.rounds} interleaved rounds (lowest–highest)`
 }
 
 /** Cases whose controls are not those of the summary's columns, or that judge nothing. */
 const LEFT_OUT = new Set(['verify', 'limits', 'growth'])
+/** In this order, and no others: the rest stands in the case's own table. */
+const COMPARED = ['floor', 'before', SURPLUS, 'Centrifugo', 'usual']
+const isCompared = control => COMPARED.findIndex(start => control === start || (start === 'Centrifugo' && control.startsWith(start)))
 
-/** What has a target, and the controls beside it. */
-export function renderSummary (results) {
-  const head = ['figure', 'cost', '× bare uWebSockets.js', '× the usual stack', 'target', 'command']
-  const body = Object.entries(results).flatMap(([name, { rows }]) => rows
-    .filter(one => !LEFT_OUT.has(name) && (one.control !== null || listTargets(one).length > 0))
-    .map(one => row([
-      `${name}: ${one.name}`, figure(one), renderRatio(one.ratios.floor), renderRatio(one.ratios.usual), verdicts(one), `\`npm run bench -- ${name}\``
-    ])))
-  return [row(head), rule(head), ...body].join('\n')
+/** What has a target, and the controls beside it; the build before is a column. */
+export function renderSummary ({ host, results }) {
+  const shown = Object.entries(results).flatMap(([name, { rows }]) => rows
+    .filter(one => !LEFT_OUT.has(name) && one.control !== 'before' && (one.control !== null || listTargets(one).length > 0))
+    .map(one => ({ name, one })))
+  const controls = [...new Set(shown.flatMap(({ one }) => Object.keys(one.ratios)))].filter(control => isCompared(control) !== -1)
+    .sort((a, b) => isCompared(a) - isCompared(b))
+  return table(['figure', 'cost', ...controls.map(control => `× ${nameOf(control, host)}`), 'target', 'command'], shown.map(({ name, one }) => [
+    `${name}: ${one.name}`, figure(one), ...controls.map(control => renderRatio(one.ratios[control])), verdicts(one).join(', '), `\`npm run bench -- ${name}\``
+  ]))
 }
 
-/** Every row of every case. */
-export function renderCases (results) {
+/** Every row of every case, each case under a heading of the level that is given, such as `###`. */
+export function renderCases ({ host, results }, heading) {
   return Object.entries(results).map(([name, { title, rows }]) => {
     const controls = [...new Set(rows.flatMap(one => Object.keys(one.ratios)))].sort()
     const extras = [...new Set(rows.flatMap(one => Object.keys(one.extra)))]
-    const head = ['', 'median (lowest–highest)', ...controls.map(control => `× ${REFERENCES[control] ?? control}`), ...extras, 'target']
-    const body = rows.map(one => row([
+    const figures = table(['', 'median (lowest–highest)', ...controls.map(control => `× ${nameOf(control, host)}`), ...extras, 'target'], rows.map(one => [
       one.name, figure(one), ...controls.map(control => renderRatio(one.ratios[control])),
-      ...extras.map(key => one.extra[key] === undefined ? '' : shorten(one.extra[key])), verdicts(one)
+      ...extras.map(key => one.extra[key] === undefined ? '' : shorten(one.extra[key])),
+      [...verdicts(one), one.note ?? ''].filter(Boolean).join('; ')
     ]))
-    return `### \`npm run bench -- ${name}\`\n\n${title[0].toUpperCase()}${title.slice(1)}.\n\n${[row(head), rule(head), ...body].join('\n')}`
+    return `${heading} \`npm run bench -- ${name}\`\n\n${title[0].toUpperCase()}${title.slice(1)}.\n\n${figures}`
   }).join('\n\n')
 }

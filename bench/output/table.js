@@ -18,7 +18,7 @@ export function renderTable (rows) {
     `${shorten(row.median)} (${shorten(row.min)}–${shorten(row.max)}) ${row.unit}`,
     ...controls.map(control => renderRatio(row.ratios[control])),
     ...extras.map(key => row.extra[key] === undefined ? '' : shorten(row.extra[key])),
-    listTargets(row).map(({ text, met }) => met ? `${text} met` : `${text} MISSED`).join(', ')
+    [...listTargets(row).map(({ text, met }) => met ? `${text} met` : `${text} MISSED`), row.note].filter(Boolean).join(', ')
   ])
   const widths = head.map((title, column) => Math.max(title.length, ...body.map(cells => cells[column].length)))
   const line = cells => cells.map((cell, i) => i === 0 || i === cells.length - 1 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join('  ').trimEnd()
@@ -30,11 +30,15 @@ export function renderRatio (ratio) {
   return ratio === undefined ? '' : `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`
 }
 
-/** What a row is to reach, and whether it does. A target below 1 is said the other way round. */
-export function listTargets ({ targetRatios, targetMax, ratios, median }) {
+/** What a row is to reach, and whether it does. What is to be much below 1 is said the other way round. */
+export function listTargets ({ targetRatios, targetLeast = {}, targetMax, targetExtras = {}, ratios, extra, median }) {
   const byRatio = Object.entries(targetRatios).filter(([control]) => ratios[control] !== undefined).map(([control, target]) => ({
-    text: target < 1 ? `≥ ${Math.round(1 / target)}× cheaper than ${control}` : `≤ ${target} × ${control}`,
+    text: control === 'usual' ? `≥ ${Math.round(1 / target)}× cheaper than ${control}` : `≤ ${target} × ${control}`,
     met: ratios[control].median <= target
   }))
-  return targetMax === null ? byRatio : [...byRatio, { text: `≤ ${shorten(targetMax)}`, met: median <= targetMax }]
+  const byLeast = Object.entries(targetLeast).filter(([control]) => ratios[control] !== undefined).map(([control, target]) => ({
+    text: `≥ ${target} × ${control}`, met: ratios[control].median >= target
+  }))
+  const byExtra = Object.entries(targetExtras).map(([key, max]) => ({ text: max === 0 ? `${key}: none` : `${key} ≤ ${shorten(max)}`, met: extra[key] <= max }))
+  return [...byRatio, ...byLeast, ...(targetMax === null ? [] : [{ text: `≤ ${shorten(targetMax)}`, met: median <= targetMax }]), ...byExtra]
 }

@@ -27,7 +27,7 @@ export async function startRedis (scope) {
         client.disconnect()
         await child.stop()
       })
-      return { url: `redis://127.0.0.1:${port}`, port, client, pid: child.pid, cpuUs: child.cpuUs, scriptCalls: () => countScripts(client) }
+      return { url: `redis://127.0.0.1:${port}`, port, client, pid: child.pid, cpuUs: child.cpuUs, calls: () => countCalls(client) }
     }
     client.disconnect()
     await child.stop()
@@ -35,8 +35,12 @@ export async function startRedis (scope) {
   throw new Error('no free port for Redis')
 }
 
-/** Script calls that Redis has run. @param {Redis} client */
-async function countScripts (client) {
+/** Calls that only a client makes: what a script does is counted by Redis under the commands' own names. */
+const CALLS = { 'script calls': /^cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/gm, '(un)subscribe calls': /^cmdstat_(?:p|s)?(?:un)?subscribe:calls=(\d+)/gm }
+
+/** @param {Redis} client @returns {Promise<Record<string, number>>} */
+async function countCalls (client) {
   const info = await client.info('commandstats')
-  return [...info.matchAll(/^cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/gm)].reduce((total, [, calls]) => total + Number(calls), 0)
+  return Object.fromEntries(Object.entries(CALLS).map(([kind, pattern]) =>
+    [kind, [...info.matchAll(pattern)].reduce((total, [, calls]) => total + Number(calls), 0)]))
 }
