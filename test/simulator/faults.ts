@@ -99,6 +99,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'note is another thing': (storm) => {
     const topic = someUser(storm)
     storm.network.redis.spoilNotes(topic)
+    storm.network.doubts.unreadable(topic)
     storm.world.scheduler.at(until(storm, 4000), () => { storm.network.redis.foreign.delete(topic) })
   },
   'Redis is flushed': ({ network }) => { network.redis.flush() },

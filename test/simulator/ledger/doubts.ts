@@ -32,6 +32,9 @@ export class Doubts {
     }
   }
 
+  /** The store will not tell of a topic: a late message of an epoch that had ended may be believed, and a gap be told in that epoch. */
+  unreadable (topic: string): void { this.unordered.add(topic) }
+
   /** A process has met what contradicts what it knows. */
   witnessed (topic: string, epoch: string, process: string): void {
     const doubt = this.topics.get(topic)
