@@ -1,4 +1,5 @@
 import type { HeadAnswer, History } from '../history/history.js'
+import { isAway } from '../redis/failure.js'
 import type { Timers } from '../timers.js'
 import type { Asked } from './asked.js'
 import type { TopicLog } from './topic-log.js'
@@ -41,6 +42,8 @@ export class HeadQuestions {
     for (const [n, { log, asked, heals }] of asking.entries()) {
       const answer = answers[n]
       if (answer?.status !== 'fulfilled') {
+        // That it will not tell is its answer.
+        if (!isAway(answer?.reason)) this.answered.set(log, moment)
         onFailure(log, answer?.reason)
         continue
       }

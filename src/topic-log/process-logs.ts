@@ -232,9 +232,10 @@ class ProcessLogs implements TopicLogs {
   /** Reads the head, and what it shows to be missing. */
   private async refresh (log: TopicLog): Promise<void> {
     if (this.questions === null) return
-    const answered = this.openings.wait(log)
+    const { moment } = this.questions
     this.questions.ask(log, { heals: true })
-    await answered
+    // One that was asked before may be answered first.
+    do await this.openings.wait(log); while (!this.questions.isAnsweredSince(log, moment))
     await this.reader?.untilFilled(log)
   }
 

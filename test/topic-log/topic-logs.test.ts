@@ -39,6 +39,9 @@ interface Bench {
   readonly heads: number
   /** The same of those whose topic is to live on, and the process to be noted. */
   readonly touched: number
+  /** Answers about heads are on their way from now on, each until it is released, the oldest first. */
+  hold (): void
+  release (): void
   /** The store loses all that it has. */
   empty (): void
   /** The next so many messages are lost on their way. */
@@ -68,9 +71,11 @@ function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS
     reads: number,
     heads: number,
     touched: number,
+    isHolding: boolean,
     bus: MemoryBus | null,
     handlers: BusHandlers | null
-  } = { drops: 0, error: null, readError: null, reads: 0, heads: 0, touched: 0, bus: null, handlers: null }
+  } = { drops: 0, error: null, readError: null, reads: 0, heads: 0, touched: 0, isHolding: false, bus: null, handlers: null }
+  const held: Array<() => void> = []
   const topics = createMemoryTopics()
   const store = createMemoryHistory({
     settings,
@@ -86,7 +91,9 @@ function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS
       state.heads += questions.length
       state.touched += questions.filter(({ touch }) => touch).length
       if (state.error !== null) throw state.error
-      return await store.readHeads(questions)
+      const answers = await store.readHeads(questions)
+      if (state.isHolding) await new Promise<void>((resolve) => { held.push(resolve) })
+      return answers
     },
     async readEvents (topic, range) {
       const error = state.error ?? state.readError
@@ -124,6 +131,8 @@ function setUp (t: Test, { replicationId = (): string => '', settings = SETTINGS
     get reads () { return state.reads },
     get heads () { return state.heads },
     get touched () { return state.touched },
+    hold () { state.isHolding = true },
+    release () { held.shift()?.() },
     empty () {
       topics.heads.clear()
       topics.hashes.clear()
@@ -418,6 +427,24 @@ t.test('who comes back is told by what the store says after that, once for all w
   timers.pass()
   t.equal(await late, false)
   t.equal(bench.heads, before + 2)
+})
+
+t.test('who comes back is not told by an answer that was under way before', async (t) => {
+  const { logs, timers, publish, hold, release, empty } = setUp(t)
+  const turns = async (): Promise<void> => { for (let n = 0; n < 20; n++) await new Promise<void>((resolve) => { setImmediate(resolve) }) }
+  await logs.subscribe(TOPIC)
+  const had = await publish(1, 2)
+  hold()
+  // A comparison begins.
+  timers.pass()
+  await turns()
+  empty()
+  const reached = logs.reach(TOPIC, { ...had, offset: 1 }, logs.moment())
+  await turns()
+  release()
+  await turns()
+  release()
+  t.equal(await reached, false)
 })
 
 t.test('what this process still holds is not given where the store does not keep it: by number, bytes and age', async (t) => {
