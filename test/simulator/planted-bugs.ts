@@ -95,10 +95,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [{ file: 'client/recovery.js', find: 'queueMicrotask(() => {', replace: '(call => { call(); })(() => {' }]
   },
   {
-    name: 'a connection that leaves its last topic loses what was published to it',
-    edits: [{ file: 'connection/topic-listeners.js', find: 'if (session.ending === null)\n                    session.socket.subscribe(KEEP);', replace: '' }]
-  },
-  {
     name: 'positions are told to who is still being given what came before',
     edits: [{ file: 'connection/silent-positions.js', find: 'if (session.held?.has(topic) === true)', replace: 'if (false)' }]
   },
