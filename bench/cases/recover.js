@@ -74,7 +74,7 @@ async function prepareOurs (scope, issuer, clients) {
     redis,
     calls,
     // Connections of the process before count until it is found to be lost.
-    start: async own => await startGateway(own, { issuer, redis, env: { WS_USER_CONNECTIONS: UNLIMITED } }),
+    start: async own => await startGateway(own, { issuer, redis, env: { WS_USER_CONNECTIONS: UNLIMITED, WS_IP_CONNECTIONS: UNLIMITED } }),
     clientsOf: (from, to) => ({ targets: targets.slice(from, to) }),
     subscribe: JSON.stringify({ type: 'subscribe', agent_ids: ['a1'], since: { [TOPIC]: since } }),
     answer: { wanted: [`"recovered":{"${TOPIC}":true}`], events: MISSED }
