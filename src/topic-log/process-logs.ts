@@ -234,8 +234,11 @@ class ProcessLogs implements TopicLogs {
     if (this.questions === null) return
     const { moment } = this.questions
     this.questions.ask(log, { heals: true })
-    // One that was asked before may be answered first.
-    do await this.openings.wait(log); while (!this.questions.isAnsweredSince(log, moment))
+    do { // Once a topic is left nobody settles what is waited for.
+      if (this.logs.get(log.topic) !== log) throw LEFT
+      await this.openings.wait(log)
+      // One that was asked before may be answered first.
+    } while (!this.questions.isAnsweredSince(log, moment))
     await this.reader?.untilFilled(log)
   }
 
