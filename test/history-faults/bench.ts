@@ -28,8 +28,8 @@ export interface Bench {
 export interface HistoryClient extends TestClient {
   readonly welcome: Frame
   readonly subscribed: Frame | null
-  /** What comes up to the event with this data, as `tellAll` writes it. */
-  until (data: unknown): Promise<Array<unknown>>
+  /** What comes until each of these data came, as `tellAll` writes it. Events of two topics come in no order: name the last of each. */
+  until (...data: unknown[]): Promise<Array<unknown>>
 }
 
 const AGENTS = Array.from({ length: 9 }, (_, n) => `a${n + 1}`)
@@ -66,21 +66,23 @@ async function openClient (t: Test, gateway: Pick<TestGateway, 'url'>, issuer: T
   const client = await connect(t, gateway, `/ws?token=${token}${query === '' ? '' : `&${query}`}`, { from: freshAddress() })
   const welcome = await client.nextOf('welcome')
   const subscribed = query.includes('_ids=') ? await client.nextOf('subscribed') : null
-  return Object.assign(client, { welcome, subscribed, until: async (data: unknown) => await tellAll(client, data) })
+  return Object.assign(client, { welcome, subscribed, until: async (...data: unknown[]) => await tellAll(client, data) })
 }
 
 /**
- * What a client is told, in order, up to the event with this data: of an event its data, of a gap `gap` and the offset of each topic.
+ * What a client is told, in order, until an event came with each of these data: of an event its data, of a gap `gap` and the offset of
+ * each topic.
  * Of the user's own topic nothing is published here; a gap there is true after a loss, and says nothing of the topics that are looked at.
  */
-async function tellAll (client: TestClient, last: unknown): Promise<Array<unknown>> {
+async function tellAll (client: TestClient, last: readonly unknown[]): Promise<Array<unknown>> {
   const told: unknown[] = []
+  const missing = new Set(last)
   for (;;) {
     const frame = await client.next()
     if (frame.type === 'event') told.push(frame['data'])
     else if (frame.type === 'gap') told.push(...gapsOf(frame['topics'] as Record<string, string>))
     else told.push(frame.type)
-    if (frame.type === 'event' && frame['data'] === last) return told
+    if (frame.type === 'event' && missing.delete(frame['data']) && missing.size === 0) return told
   }
 }
 
