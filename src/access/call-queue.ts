@@ -1,4 +1,5 @@
 import { Places, type Group } from '../collections/places.js'
+import { SYSTEM_TIMERS, type Timers } from '../timers.js'
 import { AccessError } from './access-error.js'
 import type { Caller, CallerGroups } from './caller-groups.js'
 import { UserTurns } from './user-turns.js'
@@ -18,6 +19,7 @@ export interface CallQueueOptions {
   readonly lingerMs: number
   /** Monotonic, in ms. */
   readonly now: () => number
+  readonly timers?: Pick<Timers, 'after'>
 }
 
 interface Waiting {
@@ -26,7 +28,7 @@ interface Waiting {
 }
 
 /** Makes the queue: of those for whom there is a place each user has one call after the other user's, in the order of their coming. */
-export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): CallQueue {
+export function createCallQueue ({ groups, lingerMs, now, timers = SYSTEM_TIMERS }: CallQueueOptions): CallQueue {
   const turns = new UserTurns<Waiting>()
   const places = new Places()
   const seats = new Places()
@@ -64,7 +66,7 @@ export function createCallQueue ({ groups, lingerMs, now }: CallQueueOptions): C
   /** Nobody waits for the answer any more, and nothing says that the back end has stopped. */
   function linger (caller: Caller): void {
     const held = groups.lingering(caller)
-    if (lingerMs > 0 && places.take(held)) setTimeout(() => { giveBack(held) }, lingerMs).unref()
+    if (lingerMs > 0 && places.take(held)) timers.after(lingerMs, () => { giveBack(held) })
   }
 
   return {

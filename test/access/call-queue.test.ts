@@ -1,9 +1,10 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { createCallQueue, type CallQueue } from '../../src/access/call-queue.js'
 import { createCallerGroups, type Caller } from '../../src/access/caller-groups.js'
-import { until } from '../support/until.js'
+import type { Timers } from '../../src/timers.js'
 
 const SLOW_MS = 1000
+const LINGER_MS = 20
 
 interface Job {
   readonly caller: Caller
@@ -24,10 +25,21 @@ const settled = async (): Promise<void> => { await new Promise<void>((resolve) =
 /** A queue of ten places, and work that ends when it is told to. */
 function setUp (places = 10, lingerMs = 0): Bench {
   let nowMs = 0
-  const queue = createCallQueue({ groups: createCallerGroups({ places, slowMs: SLOW_MS, now: () => nowMs }), lingerMs, now: () => nowMs })
+  const due = new Map<() => void, number>()
+  const timers: Pick<Timers, 'after'> = {
+    after (ms, call) {
+      due.set(call, nowMs + ms)
+      return () => { due.delete(call) }
+    }
+  }
+  const groups = createCallerGroups({ places, slowMs: SLOW_MS, now: () => nowMs })
+  const queue = createCallQueue({ groups, lingerMs, now: () => nowMs, timers })
   return {
     queue,
-    advance: (ms) => { nowMs += ms },
+    advance (ms) {
+      nowMs += ms
+      for (const [call, atMs] of due) if (atMs <= nowMs && due.delete(call)) call()
+    },
     start (userId, more = {}) {
       const caller = { userId, list: false, recheck: false, ...more }
       const deadline = new AbortController()
@@ -203,17 +215,16 @@ t.test('work that fails gives its place back', async (t) => {
   t.equal(await queue.run(new AbortController().signal, caller, async () => 'fine'), 'fine')
 })
 
-async function comesFree (t: Test, bench: Bench): Promise<void> {
+t.test('a question that was given up keeps its user\'s place for a while, and nobody else\'s', async (t) => {
+  const bench = setUp(10, LINGER_MS)
+  for (const job of many(bench, 2, () => 'eve')) await job.giveUp()
   const next = bench.start('eve')
   t.notOk(await runs(next), 'the back end may still work on what she gave up')
   t.ok(await runs(bench.start('alice')))
-  await until('her place is free', () => next.state() === true)
-}
-
-t.test('a question that was given up keeps its user\'s place for a while, and nobody else\'s', async (t) => {
-  const bench = setUp(10, 20)
-  for (const job of many(bench, 2, () => 'eve')) await job.giveUp()
-  await comesFree(t, bench)
+  bench.advance(LINGER_MS - 1)
+  t.notOk(await runs(next))
+  bench.advance(1)
+  t.ok(await runs(next))
 })
 
 t.test('who waits costs nothing while the places are taken: a place that comes free is offered to few, however many wait', async (t) => {
