@@ -9,7 +9,7 @@ import { startGateway, UNLIMITED } from '../servers/gateway.js'
 import { startIssuer, USERS } from '../servers/issuer.js'
 import { startRedis } from '../servers/redis.js'
 
-export const title = 'how server CPU per operation grows: connections, topics of each, addresses in the limiter'
+export const title = 'how server CPU per operation grows: connections, topics of each, addresses and leases in the limiter'
 const UNIT = 'µs'
 const MESSAGES = 20_000
 const SENDERS = 64
@@ -18,6 +18,8 @@ const DELIVERING = 100
 const PUBLISHES = 500
 const IDS_PER_FRAME = 50
 const ADDRESSES = 1_000_000
+/** With five open sockets each. */
+const HOLDERS = 100_000
 const UPGRADES = 4000
 const WARM_UP = 8000
 
@@ -85,27 +87,31 @@ async function startDeliveries (scope, issuer, topics, progress, more) {
   return cpuSubject(name, server, drive, PUBLISHES * DELIVERING, more)
 }
 
-/** One upgrade with a known token, when the limiter knows few addresses and a million. */
+/** One upgrade with a known token, when the limiter knows few addresses and a million, and when 500,000 sockets are open elsewhere. */
 async function startUpgrades (scope, issuer, progress) {
   const load = await startLoad(scope, 'upgrade')
   const known = Array.from({ length: USERS }, () => `/ws?token=${issuer.token()}`)
-  const start = async (name, more) => {
+  const start = async (name, content, more) => {
     const redis = await startRedis(scope)
     const server = await startGateway(scope, { issuer, redis, env: { WS_IP_WINDOW_S: '3600' } })
     const subject = upgradeSubject(name, { load, server, redis, targets: () => known, operations: UPGRADES, linesEach: 2, ...more })
-    return { redis, subject: { ...subject, warmUp: async () => { await subject.warmUp(WARM_UP) } } }
+    if (content !== null) {
+      progress(`filling the limiter: ${name}`)
+      await fill(scope, redis, content)
+    }
+    return { ...subject, warmUp: async () => { await subject.warmUp(WARM_UP) } }
   }
-  const few = await start('an upgrade, known token, only the bench’s own addresses', { control: 'fewest' })
-  const many = await start('an upgrade, known token, 1,000,000 addresses more')
-  progress('filling the limiter with 1,000,000 addresses')
-  await fill(scope, many.redis)
-  return [few.subject, many.subject]
+  return [
+    await start('an upgrade, known token, only the bench’s own addresses', null, { control: 'fewest' }),
+    await start('an upgrade, known token, 1,000,000 addresses more', { addresses: ADDRESSES }),
+    await start('an upgrade, known token, 100,000 users more with 5 open sockets each', { users: HOLDERS })
+  ]
 }
 
-async function fill (scope, redis) {
+async function fill (scope, redis, content) {
   const child = await startScript(fileURLToPath(new URL('../servers/fill-limiter.js', import.meta.url)), { REDIS_URL: redis.url })
   scope.onEnd(child.stop)
-  await child.ask({ addresses: ADDRESSES }, 300_000)
+  await child.ask(content, 300_000)
 }
 
 function cpuSubject (name, server, drive, operations, more) {
