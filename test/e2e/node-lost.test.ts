@@ -175,7 +175,7 @@ t.test('a short stop loses no line', { buffered: true }, async (t) => {
 t.test('what Redis has lost is there again for a later crash; what ended while Redis was away is not', { buffered: true }, async (t) => {
   const world = await createWorld(t)
   const { redis } = world
-  const dying = await startGateway(t, { ...world.env, WS_UPGRADE_DEADLINE_MS: '500' })
+  const dying = await startGateway(t, world.env)
   const token = world.issuer.sign({ sub: 'erin' })
   const ending = await connect(t, dying, `/ws?token=${token}`, { from: freshAddress() })
   await ending.nextOf('welcome')
