@@ -31,7 +31,7 @@ export async function measureWide (scope, server, { clients, seconds, progress }
       ...server.open,
       ...server.clientsOf(clients.slice(n * share + from, n * share + to))
     }, TIMEOUT_MS)))
-    return await readRssBytes(server)
+    return await readRssBytes(server, to)
   }
   const fewBytes = await open(0, few)
   progress(`opening ${share * loads.length} connections`)
@@ -72,12 +72,12 @@ async function measureDelivery (server, loads, share) {
     return performance.now() - startedAt
   }
   for (let n = 0; n < WARM_UP; n++) await deliver()
-  await untilQuiet(server.pids)
+  await untilQuiet(server.pids, share)
   const [serverBefore, loadsBefore, startedAt] = [server.cpuUs(), loads.map(load => load.cpuUs()), performance.now()]
   const waitsMs = []
   for (let n = 0; n < PUBLISHES; n++) waitsMs.push(await deliver())
   const wallMs = performance.now() - startedAt
-  await untilQuiet(server.pids)
+  await untilQuiet(server.pids, share)
   const serverUs = server.cpuUs() - serverBefore
   const loadUs = Math.max(...loads.map((load, n) => load.cpuUs() - loadsBefore[n]))
   return {
