@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { hasCapacity, renderCapacity } from './output/capacity.js'
 import { drawChart } from './output/chart.js'
 import { describeRun, renderCases, renderSummary } from './output/markdown.js'
+import { hasMillion, renderMillion } from './output/million.js'
 
 const { values: options } = parseArgs({ options: { check: { type: 'boolean', default: false }, root: { type: 'string' } } })
 const root = options.root ?? fileURLToPath(new URL('..', import.meta.url))
@@ -29,9 +30,13 @@ function fill (text, mark, content) {
 
 const sections = render => runs.map(run => `### ${run.title}\n\n${describeRun(run)}.\n\n${render(run)}`).join('\n\n')
 const carrying = runs.find(hasCapacity)
+const wide = runs.find(hasMillion)
+const million = wide === undefined ? 'Not measured yet.' : `${describeRun(wide)}.\n\n${renderMillion(wide)}`
 const written = {
   'docs/PERFORMANCE.md': fill(fill(read('docs/PERFORMANCE.md'), 'performance', sections(renderSummary)), 'cases', sections(run => renderCases(run, '####'))),
-  'docs/CAPACITY.md': fill(read('docs/CAPACITY.md'), 'capacity', `${describeRun(carrying)}.\n\n${renderCapacity(carrying.results)}`),
+  'docs/CAPACITY.md': fill(
+    fill(read('docs/CAPACITY.md'), 'capacity', `${describeRun(carrying)}.\n\n${renderCapacity(carrying.results)}`), 'million', million
+  ),
   'docs/images/performance.svg': drawChart(runs[0])
 }
 for (const [name, text] of Object.entries(written)) {

@@ -60,7 +60,7 @@ async function measureOnce (scope, server, partOf, greeting) {
   const load = await startLoad(scope, 'connections')
   const open = async (count, firstAddress) => {
     await load.ask({ op: 'connect', port: server.port, count, firstAddress, ...partOf(firstAddress, firstAddress + count), greeting })
-    return await readRssBytes(server)
+    return await readRssBytes(server, firstAddress + count)
   }
   const few = await open(FEW, 0)
   const many = await open(MANY - FEW, FEW)

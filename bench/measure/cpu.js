@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** A process whose CPU changes by less than this in one look is quiet: its timers alone cost that much. */
 const QUIET_US_PER_LOOK = 200
 const LOOK_EVERY_MS = 20
+/** What an open connection may cost in such a look: twice what its lease, its pings and its deadlines were seen to. */
+const REST_US_PER_LOOK = 0.04
 const QUIET_LOOKS = 3
 const QUIET_TIMEOUT_MS = 30_000
 
@@ -39,9 +41,10 @@ const pause = ms => new Promise((resolve) => { setTimeout(resolve, ms) })
 
 /**
  * Waits until processes have done what was still due: several looks in a row without work. Rejects after 30 s.
- * @param {number[]} pids
+ * @param {number[]} pids @param {number} [connections] that each of them holds
  */
-export async function untilQuiet (pids) {
+export async function untilQuiet (pids, connections = 0) {
+  const quietUs = QUIET_US_PER_LOOK + connections * REST_US_PER_LOOK
   const endAt = performance.now() + QUIET_TIMEOUT_MS
   let quietLooks = 0
   let before = pids.map(readCpuUs)
@@ -49,7 +52,7 @@ export async function untilQuiet (pids) {
     if (performance.now() > endAt) throw new Error(`processes ${pids.join(', ')} are still busy after ${QUIET_TIMEOUT_MS} ms`)
     await pause(LOOK_EVERY_MS)
     const after = pids.map(readCpuUs)
-    quietLooks = after.every((us, i) => us - before[i] < QUIET_US_PER_LOOK) ? quietLooks + 1 : 0
+    quietLooks = after.every((us, i) => us - before[i] < quietUs) ? quietLooks + 1 : 0
     before = after
   }
 }

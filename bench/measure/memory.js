@@ -9,12 +9,13 @@ export const COLLECTING = ['--expose-gc', '--import', fileURLToPath(new URL('../
  * Resident memory of a server, all its processes, in bytes, once it is quiet and has collected its garbage: as it does when it
  * is asked to, or when it was started with `COLLECTING`.
  * @param {{ pid: number, pids?: number[], collectGarbage?: () => Promise<void> }} server
+ * @param {number} [connections] that each of its processes holds
  */
-export async function readRssBytes ({ pid, pids = [pid], collectGarbage }) {
-  await untilQuiet(pids)
+export async function readRssBytes ({ pid, pids = [pid], collectGarbage }, connections = 0) {
+  await untilQuiet(pids, connections)
   if (collectGarbage === undefined) for (const one of pids) process.kill(one, 'SIGUSR2')
   else await collectGarbage()
-  await untilQuiet(pids)
+  await untilQuiet(pids, connections)
   return pids.reduce((sum, one) => sum + readRssOf(one), 0)
 }
 

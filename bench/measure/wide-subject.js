@@ -31,32 +31,37 @@ export async function measureWide (scope, server, { clients, seconds, progress }
       ...server.open,
       ...server.clientsOf(clients.slice(n * share + from, n * share + to))
     }, TIMEOUT_MS)))
-    return await readRssBytes(server)
+    return await readRssBytes(server, to)
   }
+  const empty = await measureRest(server, seconds)
   const fewBytes = await open(0, few)
   progress(`opening ${share * loads.length} connections`)
   const manyBytes = await open(few, share)
   const connections = share * loads.length
-  const rest = await measureRest(server, connections, seconds)
+  const rest = await measureRest(server, seconds)
   const delivery = await measureDelivery(server, loads, share)
   return {
     memoryKb: (manyBytes - fewBytes) / ((share - few) * loads.length) / 1000,
-    restUs: rest.serverUs,
+    restUs: rest.serverUsPerS / connections,
     ...delivery.values,
     extras: {
-      memoryKb: { 'RSS MB of all processes': manyBytes / 1e6 },
-      restUs: { ...(server.redis === null ? {} : { 'Redis µs': rest.redisUs }), 'ms a second, all': rest.serverUs * connections / 1000 },
+      memoryKb: { connections, processes: loads.length, 'RSS MB of all processes': manyBytes / 1e6 },
+      restUs: {
+        ...(server.redis === null ? {} : { 'Redis µs': rest.redisUsPerS / connections }),
+        'ms a second, all': rest.serverUsPerS / 1000,
+        'ms a second without connections': empty.serverUsPerS / 1000
+      },
       deliveryUs: delivery.extra
     }
   }
 }
 
-/** CPU of a connection that does nothing, in µs each second. */
-async function measureRest (server, connections, seconds) {
+/** CPU of the server and of Redis while nothing happens, in µs each second. */
+async function measureRest (server, seconds) {
   const [serverBefore, redisBefore, startedAt] = [server.cpuUs(), server.redis?.cpuUs() ?? 0, performance.now()]
   await pause(seconds * 1000)
-  const per = us => us / connections / ((performance.now() - startedAt) / 1000)
-  return { serverUs: per(server.cpuUs() - serverBefore), redisUs: per((server.redis?.cpuUs() ?? 0) - redisBefore) }
+  const perS = us => us / ((performance.now() - startedAt) / 1000)
+  return { serverUsPerS: perS(server.cpuUs() - serverBefore), redisUsPerS: perS((server.redis?.cpuUs() ?? 0) - redisBefore) }
 }
 
 /** One event at a time to all: CPU of each delivery, and how long until the last load process has all of its own. */
@@ -72,12 +77,12 @@ async function measureDelivery (server, loads, share) {
     return performance.now() - startedAt
   }
   for (let n = 0; n < WARM_UP; n++) await deliver()
-  await untilQuiet(server.pids)
+  await untilQuiet(server.pids, share)
   const [serverBefore, loadsBefore, startedAt] = [server.cpuUs(), loads.map(load => load.cpuUs()), performance.now()]
   const waitsMs = []
   for (let n = 0; n < PUBLISHES; n++) waitsMs.push(await deliver())
   const wallMs = performance.now() - startedAt
-  await untilQuiet(server.pids)
+  await untilQuiet(server.pids, share)
   const serverUs = server.cpuUs() - serverBefore
   const loadUs = Math.max(...loads.map((load, n) => load.cpuUs() - loadsBefore[n]))
   return {
