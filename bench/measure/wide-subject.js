@@ -33,6 +33,8 @@ export async function measureWide (scope, server, { clients, seconds, progress }
     }, TIMEOUT_MS)))
     return await readRssBytes(server, to)
   }
+  // What starting left to do is not what a process costs at rest.
+  await untilQuiet(server.pids)
   const empty = await measureRest(server, seconds)
   const fewBytes = await open(0, few)
   progress(`opening ${share * loads.length} connections`)

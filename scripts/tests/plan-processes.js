@@ -10,6 +10,9 @@ const ALONE = /\bprocess\.(exit|exitCode|on|once|emit|env|argv|stdout|stderr|kil
 /** They compute for a quarter of a minute each, which their size does not show: begun last, they would run alone in the end. */
 const FIRST = new Set(['test/simulator/simulator.test.ts', 'test/simulator/simulator-more.test.ts'])
 
+/** More than any file takes or has bytes; a number, as two of them are compared. */
+const LONGEST = Number.MAX_SAFE_INTEGER
+
 /** Pure files that share one process: enough of them to save the start, few enough that several processes share the work. */
 const TOGETHER = 25
 
@@ -21,7 +24,7 @@ const TOGETHER = 25
  * @param {Readonly<Record<string, number>>} lastMs what each took, in ms
  */
 export function planProcesses (files, lastMs) {
-  const weigh = (group) => group.reduce((sum, file) => sum + ((FIRST.has(file) ? Infinity : lastMs[file] ?? statSync(file).size)), 0)
+  const weigh = (group) => group.reduce((sum, file) => sum + (FIRST.has(file) ? LONGEST : lastMs[file] ?? statSync(file).size), 0)
   const pure = files.filter(isPure)
   const alone = files.filter((file) => !pure.includes(file)).map((file) => [file])
   const count = Math.ceil(pure.length / TOGETHER)

@@ -29,6 +29,27 @@ t.test('a second platform stands in the documents before the older one, and is w
   t.match(run('bench/report.js', '--root', root, '--check'), { status: 0 })
 })
 
+t.test('a million connections are reckoned from the slice that was measured, a process without connections by itself', async (t) => {
+  const root = t.testdir({ docs: { images: {} } })
+  for (const name of ['PERFORMANCE.md', 'CAPACITY.md']) cpSync(join('docs', name), join(root, 'docs', name))
+  const whole = readRun('docs/performance.json')
+  const sample = whole.results['idle']?.rows[0]
+  const row = (figure: string, median: number, extra: Record<string, number>) =>
+    ({ ...sample, name: `portcullis, authenticated, leased, 2 topics: ${figure}`, median, extra })
+  const rows = [
+    row('memory of a connection', 4, { connections: 50_000, processes: 4, 'RSS MB of all processes': 600 }),
+    row('CPU at rest of a connection, each second', 2.4, { 'Redis µs': 0.5, 'ms a second, all': 120, 'ms a second without connections': 20 })
+  ]
+  writeFileSync(join(root, 'docs/performance.json'), JSON.stringify({ ...whole, results: { ...whole.results, wide: { title: 'wide', rows } } }))
+  t.match(run('bench/report.js', '--root', root), { status: 0, stderr: '' })
+  const page = readFileSync(join(root, 'docs/CAPACITY.md'), 'utf8')
+  const figureOf = (name: string): string | undefined => new RegExp(`^\\| ${name} \\| ([^|]+) \\|.*\\| ([^|]*) \\|$`, 'm').exec(page)?.slice(1).join('; ')
+  t.equal(figureOf('memory of a process without connections, with its share of the supervisor, MB'), '100; ', '600 MB less 200 for the connections')
+  t.equal(figureOf('CPU at rest of a connection, µs a second'), '2.00; ')
+  t.equal(figureOf('memory of a million, GB'), '5.60; ≤ 8 met')
+  t.equal(figureOf('CPU at rest of a million, cores'), '2.08; ≤ 1.5 **missed**')
+})
+
 t.test('cases that ran by themselves are put into a run of the same platform, with their commit, and into no other', async (t) => {
   const folder = t.testdir()
   const [file, part, foreign] = ['run.json', 'part.json', 'foreign.json'].map(name => join(folder, name)) as [string, string, string]

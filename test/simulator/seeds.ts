@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { simulate } from './simulation.js'
 
-/** Shares of the seeds in which each must happen are far larger. */
+/** What the runs are for. Each was seen many times oftener than is asked for here. */
 const COMMON = ['told recovered: true', 'told recovered: false', 'gaps told', 'events acknowledged', 'plain events over the wire', 'pages that crashed']
 
 /** Runs these seeds, both ends included: no invariant is broken, and what the runs are for does happen. */

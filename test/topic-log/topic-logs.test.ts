@@ -429,6 +429,19 @@ t.test('who comes back is told by what the store says after that, once for all w
   t.equal(bench.heads, before + 2)
 })
 
+t.test('who waits for the next question is told where the topic is left meanwhile', async (t) => {
+  const { logs, timers, bus, publish } = setUp(t)
+  await logs.subscribe(TOPIC)
+  const from = { ...await publish(1, 2), offset: 1 }
+  t.equal(await logs.reach(TOPIC, from, logs.moment()), true)
+  const told = t.rejects(logs.reach(TOPIC, from, logs.moment()), { message: 'the topic was left' })
+  await new Promise<void>((resolve) => { setImmediate(resolve) })
+  logs.unsubscribe(TOPIC)
+  bus.onLeft?.(TOPIC)
+  timers.pass()
+  await told
+})
+
 t.test('who comes back is not told by an answer that was under way before', async (t) => {
   const { logs, timers, publish, hold, release, empty } = setUp(t)
   const turns = async (): Promise<void> => { for (let n = 0; n < 20; n++) await new Promise<void>((resolve) => { setImmediate(resolve) }) }
