@@ -101,6 +101,7 @@ class MemoryStore implements MemoryHistory {
     const kept = this.mostOf(topic) > 0 && payload.length <= this.settings.maxBytes
     const removals = this.makeRoom(topic, head, { bytes: payload.length, kept, atMs: nowMs })
     if (kept || id !== null) this.keep(topic, head, removals, { payload: kept ? payload : null, id, atMs: nowMs })
+    this.prolong(topic, head, nowMs)
     if (!kept) head.first = offset + 1
     if (!kept && id === null && head.oldest === offset) head.oldest = offset + 1
     if (kept) head.bytes += payload.length
@@ -141,14 +142,19 @@ class MemoryStore implements MemoryHistory {
     if (hash === undefined) {
       const first = payload === null ? offset + 1 : offset
       Object.assign(head, { hash: offset, oldest: offset, oldestAtMs: atMs, bytes: 0, first })
-      hash = { items: new Map(), ids: new Map(), expiresAtMs: 0 }
+      hash = { items: new Map(), ids: new Map(), expiresAtMs: Infinity }
       this.topics.hashes.set(nameHash(topic, head), hash)
     }
-    hash.expiresAtMs = atMs + this.settings.keepMs
     hash.items.set(offset, item)
     if (id !== null) hash.ids.set(id, { offset, atMs })
     if (head.oldest > head.top) head.oldestAtMs = atMs
     trimItems(hash, removals)
+  }
+
+  /** Any publication prolongs what is kept: after a clock was set back, ids may be newer than the last event kept. */
+  private prolong (topic: string, head: StoredHead, nowMs: number): void {
+    const hash = head.hash > 0 ? this.readHash(topic, head, nowMs) : undefined
+    if (hash !== undefined) hash.expiresAtMs = nowMs + this.settings.keepMs
   }
 
   readonly readHead = ({ topic, since, touch }: HeadQuestion): HeadAnswer => {
