@@ -1,6 +1,7 @@
 import type { Config } from './config/config.js'
 import { loadConfig, unknownSettings } from './config/load-config.js'
 import { CannotStart } from './cannot-start.js'
+import { refuseDebugger } from './refuse-debugger.js'
 import { tuneHeap } from './tune-heap.js'
 
 /** What an operator must mend before a start can succeed is said in a sentence; anything else with its stack. */
@@ -34,9 +35,10 @@ function prepare (create: (config: Config) => Runnable, env: NodeJS.ProcessEnv):
 
 /**
  * Runs the process: settings, signals, exit codes. Exit 0 after a drain, 1 when it cannot start.
- * The first SIGTERM or SIGINT drains, a second one ends at once. SIGHUP reloads the TLS files.
+ * The first SIGTERM or SIGINT drains, a second one ends at once. SIGHUP reloads the TLS files. SIGUSR1 and SIGUSR2 do nothing.
  */
 export function runProcess (create: (config: Config) => Runnable, env: NodeJS.ProcessEnv): void {
+  refuseDebugger()
   tuneHeap()
   const running = prepare(create, env)
   if (running === null) return

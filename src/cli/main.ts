@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS, type ByKind } from '../kinds.js'
+import { VERSION } from '../version.js'
 
 const MAX_URL_LENGTH = 2048
 
@@ -22,7 +23,7 @@ const urlOption = (meaning: string, fallback: string): Option =>
   new Option('--url <url>', meaning).argParser(readUrl).default(new URL(fallback), fallback)
 
 // Each command loads its own parts only: `token` needs no native layer, `start` no terminal.
-const program = new Command('portcullis').description('A WebSocket gateway.').enablePositionalOptions()
+const program = new Command('portcullis').description('A WebSocket gateway.').version(VERSION, '-V, --version', 'print the release').enablePositionalOptions()
 
 program.command('start')
   .description('run the gateway on the settings in the environment; what is done without a command')

@@ -57,7 +57,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
   const plainRequests = composePlainRequests({
     settings: config.upgrade, isWebSocketPath: path => PATHS.has(path), audit, metrics, report: judges.report
   })
-  const operations = composeProcessOperations({ ground, judges, fanout, server })
+  const operations = composeProcessOperations({ ground, judges, fanout, server, binding: binding.release })
   return {
     binding,
     server,

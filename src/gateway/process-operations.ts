@@ -7,6 +7,7 @@ import type { Judges } from './judges.js'
 import type { Operations } from './operations.js'
 import { judgeReadiness, type Readiness } from './readiness.js'
 import { countMessages } from './report.js'
+import { VERSION } from '../version.js'
 
 /** What operators may ask of this process, and its metrics for a supervisor. */
 export interface ProcessOperations extends Operations {
@@ -21,10 +22,12 @@ export interface ProcessOperationsDeps {
   readonly judges: Judges
   readonly fanout: Fanout
   readonly server: Pick<Server, 'isPaused'>
+  /** The native layer's package and version. */
+  readonly binding: string
 }
 
 /** Puts together what operators may ask. */
-export function composeProcessOperations ({ ground, judges, fanout, server }: ProcessOperationsDeps): ProcessOperations {
+export function composeProcessOperations ({ ground, judges, fanout, server, binding }: ProcessOperationsDeps): ProcessOperations {
   const { config, options, phase, registry, metrics, destination, eventLoop, redisFailures } = ground
   const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
@@ -50,6 +53,7 @@ export function composeProcessOperations ({ ground, judges, fanout, server }: Pr
       return await metrics.toJson(options.worker ?? 1)
     },
     metricSources: {
+      build: { version: VERSION, node: process.version, binding },
       connections: () => registry.size,
       redisUp: limits.redisUp,
       issuers: () => tokens.status(),

@@ -8,7 +8,10 @@ export const RefusalBodySchema = Type.Object({
   retry_after_s: Type.Optional(Type.Integer({ minimum: 1, description: 'as the `Retry-After` header' }))
 }, { title: 'Refusal', description: 'Why not.' })
 
-export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, { title: 'Health', description: 'The process lives.', examples: [{ status: 'ok' }] })
+export const HealthSchema = Type.Object({
+  status: Type.Literal('ok'),
+  version: Type.String({ description: 'the release that runs' })
+}, { title: 'Health', description: 'The process lives.', examples: [{ status: 'ok', version: '1.0.0' }] })
 
 export const ReadinessSchema = Type.Object({
   status: Type.Enum(['ready', 'not_ready']),

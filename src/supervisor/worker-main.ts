@@ -1,9 +1,11 @@
 import { createGateway } from '../gateway/create-gateway.js'
 import type { OrderLists, PageRequest } from '../control/control.js'
 import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
+import { refuseDebugger } from '../refuse-debugger.js'
 import { openIpcPeer } from './ipc-peer.js'
 import { publishPacked } from './publish-call.js'
 
+refuseDebugger()
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
 const gateway = createGateway({ settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']) })
 

@@ -7,6 +7,7 @@ import { NO_REDIS_FAILURES } from '../../src/gateway/redis-failures.js'
 import { createMetrics } from '../../src/observe/metrics/metrics.js'
 import { connectRedis, type RedisConnection } from '../../src/redis/connect.js'
 import { LEAST, NOW_MS } from '../config/expect-mistakes.js'
+import { BUILD } from '../support/metrics.js'
 import { startRedis } from '../support/redis.js'
 import { HANG_MS } from '../support/until.js'
 
@@ -21,6 +22,7 @@ function startLimits (
   const audit = createAudit({ log: createLog({ level: 'info', node: 'n1', destination }), node: 'n1', destination })
   const metrics = createMetrics()
   metrics.start({
+    build: BUILD,
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const limits = composeLimits({

@@ -11,6 +11,8 @@ import { createHealthRoutes, type ReadinessReport } from '../../src/http/routes/
 import { createMetricsRoutes } from '../../src/http/routes/metrics.js'
 import { createSecret } from '../../src/http/secrets.js'
 import { ANYTHING, createShape } from '../../src/http/shape.js'
+import { VERSION } from '../../src/version.js'
+import { BUILD } from '../support/metrics.js'
 import { offenders } from '../support/offenders.js'
 import { untilClosed } from '../support/raw-socket.js'
 import { HANG_MS } from '../support/until.js'
@@ -35,6 +37,7 @@ async function startAdmin (t: Test, { routes = [], port = 0, readiness = () => R
   const faults: Array<[unknown, string]> = []
   const metrics = createMetrics()
   metrics.start({
+    build: BUILD,
     connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
   })
   const admin = await createNodeHost({
@@ -65,7 +68,7 @@ t.test('health is always 200, readiness follows its function with the reasons', 
   const { url } = await startAdmin(t, { readiness: () => readiness })
   const health = await fetch(`${url}/healthz`)
   t.equal(health.status, 200)
-  t.same(await health.json(), { status: 'ok' })
+  t.same(await health.json(), { status: 'ok', version: VERSION })
   const unready = await fetch(`${url}/readyz?verbose=1`)
   t.equal(unready.status, 503)
   t.same(await unready.json(), { status: 'not_ready', reasons: ['starting', 'no_issuer_keys'], issuers_without_keys: ['kc'] })

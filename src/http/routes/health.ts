@@ -1,4 +1,5 @@
 import type { Static } from '#typebox'
+import { VERSION } from '../../version.js'
 import { HealthSchema, ReadinessSchema } from '../answer-schemas.js'
 import type { Answer } from '../answers.js'
 import { createRoute } from '../create-route.js'
@@ -42,7 +43,7 @@ export function createHealthRoutes ({ readiness }: HealthRoutesDeps): Route[] {
       tag: 'health',
       summary: 'The process lives',
       answers: { 200: { description: 'It does.', schema: HealthSchema } },
-      handle: () => ({ status: 200, body: { status: 'ok' } })
+      handle: () => ({ status: 200, body: { status: 'ok', version: VERSION } })
     }),
     createRoute({
       ...NO_INPUT,

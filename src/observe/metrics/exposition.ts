@@ -4,6 +4,8 @@ import type { Counters } from './counters.js'
 
 /** What is asked at each scrape rather than counted. */
 export interface MetricSources {
+  /** What runs: the release, Node and the native layer's package. */
+  readonly build: { readonly version: string, readonly node: string, readonly binding: string }
   /** Open connections of this process. */
   connections (): number
   /** Null: no Redis is configured, and the metric has no sample. */
@@ -18,9 +20,20 @@ export interface MetricSources {
 
 /** Registers every metric of ours except the histogram; each reads its numbers when it is scraped. */
 export function registerMetrics (registry: Registry, counters: Counters, sources: MetricSources): void {
+  registerBuild(registry, sources)
   registerConnections(registry, counters, sources)
   registerTraffic(registry, counters)
   registerDependencies(registry, counters, sources)
+}
+
+function registerBuild (registry: Registry, { build }: MetricSources): void {
+  const info = new Gauge({
+    name: 'portcullis_build_info',
+    help: 'Always 1: its labels say which release runs, on which Node and native layer.',
+    labelNames: ['version', 'node', 'binding'],
+    registers: [registry]
+  })
+  info.set(build, 1)
 }
 
 function registerConnections (registry: Registry, counters: Counters, sources: MetricSources): void {

@@ -1,10 +1,12 @@
 import t, { type Test } from 'tap'
 import type { MetricSources } from '../../../src/observe/metrics/exposition.js'
+import { BUILD } from '../../support/metrics.js'
 import { createMetrics } from '../../../src/observe/metrics/metrics.js'
 import { REFUSALS } from '../../../src/refusals.js'
 import { offenders } from '../../support/offenders.js'
 
 const QUIET: MetricSources = {
+  build: BUILD,
   connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
 }
 
@@ -56,6 +58,11 @@ t.test('every refusal and every close code of the table is there at 0 from the s
     t.equal(samples.get(`portcullis_refusals_total{reason="${name}"}`), '0')
     if (closeCode !== null) t.equal(samples.get(`portcullis_closes_total{code="${closeCode}"}`), '0')
   }
+})
+
+t.test('what runs is named, as labels of a 1', async (t) => {
+  const { scrape } = startMetrics(t)
+  t.equal((await scrape()).get('portcullis_build_info{version="9.9.9",node="v99.0.0",binding="a binding 9.9.9"}'), '1')
 })
 
 t.test('what happened is counted, and a second scrape does not count it again', async (t) => {
