@@ -23,7 +23,12 @@ function startLimits (
   const metrics = createMetrics()
   metrics.start({
     build: BUILD,
-    connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
+    connections: () => 0,
+    redisUp: () => null,
+    issuers: () => [],
+    auditDropped: () => 0,
+    ready: () => true,
+    eventLoopLate: () => false
   })
   const limits = composeLimits({
     config, redis, audit, metrics, redisFailures: NO_REDIS_FAILURES, keepRecords: { node: 'n1', mayRestore: () => true }, processName: null, readsTopics: true

@@ -38,7 +38,12 @@ async function startAdmin (t: Test, { routes = [], port = 0, readiness = () => R
   const metrics = createMetrics()
   metrics.start({
     build: BUILD,
-    connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
+    connections: () => 0,
+    redisUp: () => null,
+    issuers: () => [],
+    auditDropped: () => 0,
+    ready: () => true,
+    eventLoopLate: () => false
   })
   const admin = await createNodeHost({
     host: '127.0.0.1',

@@ -7,7 +7,12 @@ import { offenders } from '../../support/offenders.js'
 
 const QUIET: MetricSources = {
   build: BUILD,
-  connections: () => 0, redisUp: () => null, issuers: () => [], auditDropped: () => 0, ready: () => true, eventLoopLate: () => false
+  connections: () => 0,
+  redisUp: () => null,
+  issuers: () => [],
+  auditDropped: () => 0,
+  ready: () => true,
+  eventLoopLate: () => false
 }
 
 function startMetrics (t: Test, sources: Partial<MetricSources> = {}) {
