@@ -2,6 +2,7 @@ import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import type { TokenVerdict, TokenVerifier } from '../tokens/token-verifier.js'
 
+const OTHERWISE_UNAVAILABLE: readonly string[] = ['introspection_unavailable', 'unknown_key']
 const MISSING = refuse('missing_token')
 const REVOKED = refuse('revoked')
 
@@ -26,10 +27,12 @@ export const isIdentity = (value: Identity | Refusal): value is Identity => 'cla
 export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps): Identify {
   const judge = (verdict: TokenVerdict): Identity | Refusal => {
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
-    // Keys that are away make a token as good as none; one that its issuer could not be asked about is a token all the same.
-    const keysAway = verdict.refusal === 'unavailable' && verdict.detail !== 'introspection_unavailable'
-    if (keysAway) return anonymous() ?? refuse('unavailable', { detail: verdict.detail })
-    return refuse(verdict.refusal, { detail: verdict.detail })
+    const { refusal, detail, retryAfterMs } = verdict
+    const refused = refuse(refusal, { detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
+    // Keys that are away make a token as good as none; one that its issuer could not be asked about, or whose key it may have
+    // made since, is a token all the same.
+    const keysAway = refusal === 'unavailable' && !OTHERWISE_UNAVAILABLE.includes(detail)
+    return keysAway ? anonymous() ?? refused : refused
   }
   return {
     now (token) {

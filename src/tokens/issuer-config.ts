@@ -1,3 +1,5 @@
+import type { ClaimReading } from './claim-rules.js'
+
 /** One configured issuer: tokens are accepted only from these, and each issuer's keys verify only its own tokens. */
 export interface IssuerConfig {
   /** Short name: log field, metric label, and prefix of the user id when several issuers are configured. */
@@ -5,7 +7,7 @@ export interface IssuerConfig {
   readonly preset: 'oidc' | 'keycloak' | 'supabase'
   /** The exact `iss`. */
   readonly issuer: string
-  /** One of these must be in `aud` (for Keycloak: or be `azp`). Never empty. */
+  /** One of these must be in `aud`, or in the claim that stands for it. Never empty. */
   readonly audience: readonly string[]
   /** Null: found by OIDC discovery (`<issuer>/.well-known/openid-configuration`). */
   readonly jwksUri: string | null
@@ -17,6 +19,10 @@ export interface IssuerConfig {
   readonly introspection: { readonly endpoint: string, readonly clientId: string, readonly clientSecret: string } | null
   /** Where several issuers are configured: its users have agents and tasks. */
   readonly rights?: true
+  /** Where its tokens say what, as far as that differs from `TokenSettings.reading`. */
+  readonly reading?: Partial<ClaimReading>
+  /** Longest accepted time from `iat` to `exp` of its tokens, in ms; absent: that of all. */
+  readonly maxLifetimeMs?: number
 }
 
 export interface TokenSettings {
@@ -24,6 +30,12 @@ export interface TokenSettings {
   readonly clockToleranceMs: number
   /** Longest accepted time from `iat` to `exp`. */
   readonly maxLifetimeMs: number
+  /** In which claims tokens say what; absent: the defaults. */
+  readonly reading?: ClaimReading
+  /** Accepted values of `acr`; absent or empty: any. */
+  readonly assurance?: readonly string[]
+  /** Longest accepted time since `auth_time`, in ms; absent or null: any. */
+  readonly maxAuthAgeMs?: number | null
   /** Verified tokens remembered at most. */
   readonly cacheSize: number
   readonly jwks: JwksSettings

@@ -25,6 +25,10 @@ export interface KeySource {
    * forbids a fetch. Never rejects.
    */
   refresh (): Promise<void> | null
+  /** How long the cooldown still forbids a fetch, in ms; 0: `refresh` may fetch now. */
+  waitMs (): number
+  /** Whether the keys at hand were asked for at `sinceMs` or later: what is not among them was not published then. */
+  isFrom (sinceMs: number): boolean
   status (): IssuerStatus
   /** Ends the fetch in flight and the background refresh. */
   close (): void
@@ -46,15 +50,15 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   let closed = false
 
   // A clock that was set back must not stretch the cooldown: a negative age counts as over.
-  function coolingDown (): boolean {
-    if (lastEndMs === null) return false
+  function waitMs (): number {
+    if (lastEndMs === null) return 0
     const sinceMs = now() - lastEndMs
-    return sinceMs >= 0 && sinceMs < settings.cooldownMs
+    return sinceMs < 0 ? 0 : Math.max(0, settings.cooldownMs - sinceMs)
   }
 
   function refresh (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    if (closed || coolingDown()) return null
+    if (closed || waitMs() > 0) return null
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()
     const ended = fetchKeys(issuer, deadline.signal).then(fetched => {
@@ -101,7 +105,7 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current: () => kept.current(), refresh, status, close }
+  return { current: () => kept.current(), refresh, waitMs, isFrom: sinceMs => kept.isFrom(sinceMs), status, close }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */

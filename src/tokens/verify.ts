@@ -1,13 +1,14 @@
-import { hasExpired } from './claims.js'
+import { isProven } from './confirmation.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
-import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
+import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
 import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
-import { refuseToken } from './token-fault.js'
-import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
-import type { TokenVerdict, TokenVerifier } from './token-verifier.js'
+import { findOpaqueKey, nameMistake } from './name-mistake.js'
+import { refuseToken, type FoundFault } from './token-fault.js'
+import { decodeSegment, MAX_TOKEN_LENGTH, readTokenFormat, type TokenFormat } from './token-format.js'
+import type { TokenProof, TokenRefusal, TokenVerdict, TokenVerifier } from './token-verifier.js'
 import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
@@ -24,11 +25,21 @@ interface Issuer {
   readonly introspector: Introspector | null
 }
 
+/** A token, what is known beside it, and since when it is asked about (ms since the epoch). */
+interface Question extends TokenProof {
+  readonly token: string
+  readonly askedAtMs: number
+}
+
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
 type Decision =
   { readonly kind: 'verdict', readonly verdict: TokenVerdict } |
   { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
   { readonly kind: 'introspect', readonly introspector: Introspector, readonly verified: VerifiedToken }
+
+const UNPROVEN = refuseToken('sender_constrained')
+const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict', verdict: refuseToken(fault, shown) })
+const tooLong = ({ length }: string): FoundFault => ({ fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` })
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
@@ -41,17 +52,20 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
 
-  function decide (token: string, mayFetch: boolean): Decision {
+  function decide (question: Question, mayFetch: boolean): Decision {
+    const { token, jkt } = question
     const nowMs = now()
+    if (token.length > MAX_TOKEN_LENGTH) return refuseAs(tooLong(token))
     const remembered = known.find(token)
-    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(token, remembered, nowMs) }
+    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(question, remembered, nowMs) }
     const format = readTokenFormat(token)
-    if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
+    if (format === null) return refuseAs(findOpaqueKey(token) ?? { fault: 'format', shown: null })
     const issuer = onlyIssuer ?? chooseIssuer(token, format)
-    if (issuer === undefined) return { kind: 'verdict', verdict: refuseToken('unknown_issuer') }
+    if (issuer === undefined) return refuseAs(nameMistake(token, format, { fault: 'unknown_issuer', shown: null }))
     const local = issuer.verifier.check(token, format, nowMs)
-    if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
-    if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
+    if (local.kind === 'fault') return refuseAs(nameMistake(token, format, local))
+    if (local.kind === 'no_key') return decideWithoutKey(issuer, local, question, mayFetch)
+    if (!isProven(local.identity.confirmation, jkt)) return { kind: 'verdict', verdict: UNPROVEN }
     const verdict = { ok: true, identity: local.identity } as const
     const verified = { verdict, key: local.key, verifier: issuer.verifier }
     if (issuer.introspector !== null) return { kind: 'introspect', introspector: issuer.introspector, verified }
@@ -59,10 +73,12 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     return { kind: 'verdict', verdict }
   }
 
-  function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
-    if (!hasExpired(verdict.identity.expiresAtMs, settings.clockToleranceMs, nowMs)) return verdict
+  /** What is remembered holds for the token; a key that it is bound to is proven each time anew. */
+  function recheck ({ token, jkt }: Question, { verdict, verifier }: VerifiedToken, nowMs: number): TokenVerdict {
+    const found = verifier.recheck(verdict.identity, nowMs)
+    if (found === null) return isProven(verdict.identity.confirmation, jkt) ? verdict : UNPROVEN
     known.drop(token)
-    return refuseToken('expired')
+    return refuseToken(found.fault, found.shown)
   }
 
   function chooseIssuer (token: string, format: TokenFormat): Issuer | undefined {
@@ -70,25 +86,29 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
   }
 
-  async function settle (token: string, decision: Decision): Promise<TokenVerdict> {
+  async function settle (question: Question, decision: Decision): Promise<TokenVerdict> {
+    const { token } = question
     if (decision.kind === 'verdict') return decision.verdict
     if (decision.kind === 'fetch_keys') {
       await decision.ended
-      return await settle(token, decide(token, false))
+      return await settle(question, decide(question, false))
     }
     const fault = await decision.introspector.ask(token)
     if (fault !== null) return refuseToken(fault)
     known.remember(token, decision.verified)
     // The answer may have taken seconds, in which the token can have ended.
-    return recheck(token, decision.verified, now())
+    return recheck(question, decision.verified, now())
   }
 
   return {
-    verifyNow: token => {
-      const decision = decide(token, true)
+    verifyNow: (token, proof) => {
+      const decision = decide({ token, ...proof, askedAtMs: now() }, true)
       return decision.kind === 'verdict' ? decision.verdict : null
     },
-    verify: async token => await settle(token, decide(token, true)),
+    verify: async (token, proof) => {
+      const question = { token, ...proof, askedAtMs: now() }
+      return await settle(question, decide(question, true))
+    },
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.source.status()),
     forget: known.forget,
@@ -101,12 +121,23 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   }
 }
 
-function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boolean): Decision {
+function decideWithoutKey (
+  { source }: Issuer, { keyId, expired }: LocalVerdict & { readonly kind: 'no_key' }, { askedAtMs }: Question, mayFetch: boolean
+): Decision {
   const ended = mayFetch ? source.refresh() : null
   if (ended !== null) return { kind: 'fetch_keys', ended }
-  if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
-  // Ended or forged, no key could make it good.
-  return { kind: 'verdict', verdict: refuseToken(expired ? 'expired_unproven' : 'keys_unavailable') }
+  const keys = source.current()
+  if (keys === null) {
+    // Ended or forged, no key could make it good.
+    return { kind: 'verdict', verdict: refuseToken(expired ? 'expired_unproven' : 'keys_unavailable') }
+  }
+  const isFinal = keyId === null || keys.knows(keyId) || expired || source.isFrom(askedAtMs)
+  return { kind: 'verdict', verdict: isFinal ? refuseToken('unknown_key') : notFetchedYet(source.waitMs()) }
+}
+
+/** The issuer may have made a key since it was asked, as at a rotation: its first tokens are as good as those that come after. */
+function notFetchedYet (waitMs: number): TokenRefusal {
+  return { ok: false, refusal: 'unavailable', detail: 'unknown_key', retryAfterMs: waitMs }
 }
 
 function createIssuer (
