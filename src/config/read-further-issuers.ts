@@ -1,6 +1,6 @@
 import Type from '#typebox'
 import { Compile } from '#typebox/compile'
-import type { ClaimReading } from '../tokens/claim-rules.js'
+import type { ClaimReading } from '../tokens/claim-reading.js'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import { checkAlgorithms } from './check-issuer-settings.js'
 import type { ReportMistake } from './read-settings.js'

@@ -13,8 +13,9 @@ const OTHER_USER = refuse('invalid_token', { message: 'the new token is another 
 
 /**
  * Replaces the token of an open connection: same user, same issuer. A bad token ends the connection as it would have
- * refused the upgrade; an issuer that is away, or has not told the key yet, leaves the old token in force. Tokens are checked side by side and take effect
- * in the order in which they came: the one that was sent last is in force, however long each check took.
+ * refused the upgrade; an issuer that is away, or whose key was not fetched yet, leaves the old token in force. Tokens are
+ * checked side by side and take effect in the order in which they came: the one that was sent last is in force, however
+ * long each check took.
  */
 export function refresh (context: SessionContext, session: Session, frame: RefreshFrame): void {
   const now = context.identify.now(frame.token)

@@ -1,4 +1,5 @@
-import { firstClaim, type ClaimReading } from './claim-rules.js'
+import type { ClaimReading } from './claim-reading.js'
+import { firstClaim } from './claim-rules.js'
 import type { AccessClaims } from './claims.js'
 import { readConfirmation } from './confirmation.js'
 import type { Identity } from './identity.js'

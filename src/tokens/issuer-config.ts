@@ -1,4 +1,4 @@
-import type { ClaimReading } from './claim-rules.js'
+import type { ClaimReading } from './claim-reading.js'
 
 /** One configured issuer: tokens are accepted only from these, and each issuer's keys verify only its own tokens. */
 export interface IssuerConfig {

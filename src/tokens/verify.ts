@@ -39,7 +39,6 @@ type Decision =
 
 const UNPROVEN = refuseToken('sender_constrained')
 const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict', verdict: refuseToken(fault, shown) })
-const tooLong = ({ length }: string): FoundFault => ({ fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` })
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
@@ -48,19 +47,18 @@ const tooLong = ({ length }: string): FoundFault => ({ fault: 'too_long', shown:
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
   const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
-  const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
+  const byIssuer = new Map<unknown, Issuer>(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
 
   function decide (question: Question, mayFetch: boolean): Decision {
     const { token, jkt } = question
     const nowMs = now()
-    if (token.length > MAX_TOKEN_LENGTH) return refuseAs(tooLong(token))
     const remembered = known.find(token)
     if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(question, remembered, nowMs) }
-    const format = readTokenFormat(token)
-    if (format === null) return refuseAs(findOpaqueKey(token) ?? { fault: 'format', shown: null })
-    const issuer = onlyIssuer ?? chooseIssuer(token, format)
+    const format = readFormat(token)
+    if ('fault' in format) return refuseAs(format)
+    const issuer = onlyIssuer ?? byIssuer.get(issuerNamedBy(token, format))
     if (issuer === undefined) return refuseAs(nameMistake(token, format, { fault: 'unknown_issuer', shown: null }))
     const local = issuer.verifier.check(token, format, nowMs)
     if (local.kind === 'fault') return refuseAs(nameMistake(token, format, local))
@@ -79,11 +77,6 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     if (found === null) return isProven(verdict.identity.confirmation, jkt) ? verdict : UNPROVEN
     known.drop(token)
     return refuseToken(found.fault, found.shown)
-  }
-
-  function chooseIssuer (token: string, format: TokenFormat): Issuer | undefined {
-    const claimed = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))?.['iss']
-    return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
   }
 
   async function settle (question: Question, decision: Decision): Promise<TokenVerdict> {
@@ -119,6 +112,17 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       }
     }
   }
+}
+
+function readFormat (token: string): TokenFormat | FoundFault {
+  const { length } = token
+  if (length > MAX_TOKEN_LENGTH) return { fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` }
+  return readTokenFormat(token) ?? findOpaqueKey(token) ?? { fault: 'format', shown: null }
+}
+
+/** What the token says, unverified. */
+function issuerNamedBy (token: string, { headerEnd, payloadEnd }: TokenFormat): unknown {
+  return decodeSegment(token.slice(headerEnd + 1, payloadEnd))?.['iss']
 }
 
 function decideWithoutKey (

@@ -76,7 +76,7 @@ const refused: ReadonlyArray<readonly [string, string, string]> = [
   ['a numeric sub', claim({ sub: 7 }), 'subject'],
   ['sub as an array', claim({ sub: ['alice'] }), 'subject'],
   ['an empty sub', claim({ sub: '' }), 'subject'],
-  ['a sub of 10 KB', claim({ sub: 's'.repeat(10_240) }), 'format'],
+  ['a sub of 10 KB', claim({ sub: 's'.repeat(10_240) }), 'too_long'],
   ['a sub of 4 KB', claim({ sub: 's'.repeat(4096) }), 'subject'],
   ['a sub with CRLF', claim({ sub: 'alice\r\n' }), 'subject'],
   ['the reserved sub', claim({ sub: 'anonymous' }), 'subject'],

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { loadConfig } from '../../src/config/load-config.js'
-import { DEFAULT_READING } from '../../src/tokens/claim-rules.js'
+import { DEFAULT_READING } from '../../src/tokens/claim-reading.js'
 import type { IssuerConfig } from '../../src/tokens/issuer-config.js'
 import { LEAST, NOW_MS, expectMistakes } from './expect-mistakes.js'
 
