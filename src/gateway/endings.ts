@@ -16,7 +16,10 @@ export interface Endings {
 const REVOKED = refuse('revoked')
 const DISCONNECTED = refuse('disconnected')
 
-/** Makes the endings over all open connections. An order visits those that it names alone; a list longer than they are many, each of them once. */
+/**
+ * Makes the endings over all open connections. An order visits those that it names alone; one that names more than are open visits each
+ * of them once.
+ */
 export function createEndings (registry: Registry): Endings {
   function endWhere (sessions: Iterable<Session>, matches: (session: Session) => boolean, refusalOf: (session: Session) => Refusal): void {
     for (const session of [...sessions]) if (matches(session)) endSession(session, refusalOf(session))

@@ -12,7 +12,8 @@ export function formatAccepted (connection: ConnectionFacts, durationMs: number)
 }
 
 /** The line of an accepted connection's end. */
-export function formatClosed (connection: ConnectionFacts, { reason, code, durationMs, messagesIn, messagesOut, lostNode }: ClosedFacts): string {
+export function formatClosed (connection: ConnectionFacts, closed: ClosedFacts): string {
+  const { reason, code, durationMs, messagesIn, messagesOut, lostNode } = closed
   return `"event":"connection.closed"${formatConnection(connection)},"reason":${quote(boundText(reason))}` +
     (code === null ? '' : `,"code":${formatNumber(code)}`) +
     (durationMs === null ? '' : `,"duration_ms":${formatNumber(toTenths(durationMs))}`) +

@@ -84,7 +84,9 @@ t.test('an order visits the tokens that it names alone, however many are known',
 t.test('what left the cache is not found by its names any more, and what was remembered twice is found once', async t => {
   const known = fillCache(100, 10)
   const visited: string[] = []
-  const visitAll = (names: readonly TokenName[]): void => { for (const name of names) known.forget({ names: [name], matches: ({ userId }) => visited.push(userId) < 0 }) }
+  const visitAll = (names: readonly TokenName[]): void => {
+    for (const name of names) known.forget({ names: [name], matches: ({ userId }) => visited.push(userId) < 0 })
+  }
   visitAll(Array.from({ length: 50 }, (_, n) => ({ kind: 'sid', id: `s${n}` })))
   t.same(visited, Array.from({ length: 10 }, (_, n) => `u${90 + n}`))
   visited.length = 0

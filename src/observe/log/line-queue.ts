@@ -82,7 +82,7 @@ export function createLineQueue ({ sinks, maxQueuedChars, chunkChars = 65_536, g
     endGathering()
     await pumping
     flushes--
-    await Promise.all(queues.map(({ idle }) => idle))
+    await Promise.all(queues.map(async ({ idle }) => { await idle }))
   }
 
   return {

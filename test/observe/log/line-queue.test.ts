@@ -126,7 +126,8 @@ t.test('flush waits for everything queued, and no longer than it is told when th
 
 t.test('lines are encoded once: every sink is handed the same bytes', async (t) => {
   const handed: Buffer[][] = [[], []]
-  const queue = createLineQueue({ sinks: handed.map((chunks) => async (chunk) => { chunks.push(chunk) }), maxQueuedChars: 1000, chunkChars: 6 })
+  const sinks = handed.map((chunks) => async (chunk: Buffer): Promise<void> => { chunks.push(chunk) })
+  const queue = createLineQueue({ sinks, maxQueuedChars: 1000, chunkChars: 6 })
   for (const line of ['aa\n', 'bb\n', 'cé\n']) queue.write(line)
   await queue.flush(1000)
   t.same(handed.map((chunks) => chunks.map(String)), [['aa\nbb\n', 'cé\n'], ['aa\nbb\n', 'cé\n']])
