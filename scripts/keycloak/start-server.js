@@ -15,13 +15,13 @@ const START_MS = 300_000
 const STOP_MS = 15_000
 
 /**
- * Starts the server and waits until it is ready. Rejects with the end of its log when it ends or takes too long. `stop` ends
- * all of its processes.
+ * Starts the server, at `port` or a free one, and waits until it is ready. Rejects with the end of its log when it ends or
+ * takes too long. `stop` ends all of its processes.
  */
-export async function startServer ({ note = () => {} } = {}) {
+export async function startServer ({ note = () => {}, port: wanted = null } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-keycloak-'))
   const home = findHome(folder, note)
-  const [port, managementPort] = [await findFreePort(), await findFreePort()]
+  const [port, managementPort] = [wanted ?? await findFreePort(), await findFreePort()]
   const password = randomBytes(12).toString('base64url')
   const logFile = join(folder, 'log')
   const log = createWriteStream(logFile)

@@ -27,7 +27,10 @@ export async function startConnectProxy (t: Lifetime): Promise<ConnectProxy> {
     asked.push(request.url ?? '')
     credentials.push(request.headers['proxy-authorization'] ?? null)
     if (proxy.hangs) return
-    if (proxy.status !== 200) return socket.end(`HTTP/1.1 ${proxy.status} No\r\nContent-Length: 0\r\n\r\n`)
+    if (proxy.status !== 200) {
+      socket.end(`HTTP/1.1 ${proxy.status} No\r\nContent-Length: 0\r\n\r\n`)
+      return
+    }
     const target = connect(Number((request.url ?? '').split(':').at(-1)), '127.0.0.1')
     sockets.add(target)
     target.once('connect', () => {

@@ -33,7 +33,7 @@ interface Subject {
 
 function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecret: string | null): Subject['ours'] {
   const source: KeySource = {
-    current: () => keys, refresh: () => null, close () {}, status: () => { throw new Error('not asked for here') }
+    current: () => keys, refresh: () => null, waitMs: () => 0, close () {}, status: () => { throw new Error('not asked for here') }
   }
   const issuer = {
     name: 'main', preset: 'oidc', issuer: ISSUER, audience: [AUDIENCE], jwksUri: null, algorithms, hmacSecret, introspection: null
