@@ -27,12 +27,11 @@ export const isIdentity = (value: Identity | Refusal): value is Identity => 'cla
 export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps): Identify {
   const judge = (verdict: TokenVerdict): Identity | Refusal => {
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
-    const { refusal, detail, retryAfterMs } = verdict
-    const refused = refuse(refusal, { detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
     // Keys that are away make a token as good as none; one that its issuer could not be asked about, or whose key it may have
     // made since, is a token all the same.
-    const keysAway = refusal === 'unavailable' && !OTHERWISE_UNAVAILABLE.includes(detail)
-    return keysAway ? anonymous() ?? refused : refused
+    const keysAway = verdict.refusal === 'unavailable' && !OTHERWISE_UNAVAILABLE.includes(verdict.detail)
+    const { refusal, ok: _, ...more } = verdict
+    return (keysAway ? anonymous() : null) ?? refuse(refusal, more)
   }
   return {
     now (token) {

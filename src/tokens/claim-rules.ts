@@ -41,7 +41,7 @@ export function toClaimRules (config: IssuerConfig, settings: TokenSettings): Cl
 }
 
 /** The longest that any issuer's token may live, in ms: for that long a revocation must be remembered. */
-export function longestLifetimeMs ({ issuers, maxLifetimeMs }: TokenSettings): number {
+export function longestLifetimeMs ({ issuers, maxLifetimeMs }: Pick<TokenSettings, 'issuers' | 'maxLifetimeMs'>): number {
   return Math.max(maxLifetimeMs, ...issuers.map(issuer => issuer.maxLifetimeMs ?? 0))
 }
 

@@ -1,4 +1,5 @@
 import type { Identity } from './identity.js'
+import type { RevokedTokens } from './token-name.js'
 
 /** Why a token was not accepted. */
 export interface TokenRefusal {
@@ -38,7 +39,7 @@ export interface TokenVerifier {
   /** Fetches every issuer's keys once; resolves when all were tried. Starts the background refresh. */
   start (): Promise<void>
   status (): readonly IssuerStatus[]
-  /** Forgets every cached verdict for which the predicate holds (revocation). */
-  forget (matches: (identity: Identity) => boolean): void
+  /** Forgets every cached verdict on tokens that were revoked. */
+  forget (revoked: RevokedTokens): void
   close (): void
 }

@@ -1,7 +1,9 @@
 import { isProven } from './confirmation.js'
+import { createFetchJson, type FetchJson } from './fetch-json.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
 import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
@@ -46,7 +48,8 @@ const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict',
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
-  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
+  const fetchJson = createFetchJson(createSender(settings.route))
+  const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
   const byIssuer = new Map<unknown, Issuer>(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
@@ -131,10 +134,9 @@ function decideWithoutKey (
   const ended = mayFetch ? source.refresh() : null
   if (ended !== null) return { kind: 'fetch_keys', ended }
   const keys = source.current()
-  if (keys === null) {
-    // Ended or forged, no key could make it good.
-    return { kind: 'verdict', verdict: refuseToken(expired ? 'expired_unproven' : 'keys_unavailable') }
-  }
+  // Ended or forged, no key could make it good.
+  if (keys === null && expired) return { kind: 'verdict', verdict: refuseToken('expired_unproven') }
+  if (keys === null) return { kind: 'verdict', verdict: { ...refuseToken('keys_unavailable'), retryAfterMs: source.waitMs() } }
   const isFinal = keyId === null || keys.knows(keyId) || expired || source.isFrom(askedAtMs)
   return { kind: 'verdict', verdict: isFinal ? refuseToken('unknown_key') : notFetchedYet(source.waitMs()) }
 }
@@ -145,11 +147,12 @@ function notFetchedYet (waitMs: number): TokenRefusal {
 }
 
 function createIssuer (
-  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps
+  config: IssuerConfig, settings: TokenSettings, fetchJson: FetchJson, now: () => number, deps: TokenVerifierDeps
 ): Issuer {
   const source = createKeySource({
     issuer: config,
     settings: settings.jwks,
+    fetchJson,
     now,
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
@@ -158,6 +161,6 @@ function createIssuer (
   return {
     verifier: createIssuerVerifier(config, settings, source),
     source,
-    introspector: introspection === null ? null : createIntrospector(introspection, settings.jwks.timeoutMs)
+    introspector: introspection === null ? null : createIntrospector(introspection, fetchJson, settings.jwks.timeoutMs)
   }
 }
