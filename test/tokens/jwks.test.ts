@@ -8,9 +8,9 @@ const fast = { algorithm: 'ES256' } as const
 
 t.test('10,000 tokens with unknown kids at once cost one fetch, and none during the cooldown', async t => {
   const issuer = await startIssuer(t, fast)
-  const { verifier, clock } = await startVerifier(t, [issuer.config()])
   const tokens = Array.from({ length: 10_000 }, (_, index) =>
     issuer.sign({}, { key: stranger, header: { kid: `random-${index}` } }))
+  const { verifier, clock } = await startVerifier(t, [issuer.config()])
   clock.freeze()
   const refuseAll = async (): Promise<string[]> =>
     [...new Set((await Promise.all(tokens.map(each => verifier.verify(each)))).map(describe))]
