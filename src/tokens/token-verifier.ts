@@ -6,6 +6,8 @@ export interface TokenRefusal {
   readonly ok: false
   readonly refusal: 'invalid_token' | 'expired_token' | 'unavailable'
   readonly detail: string
+  /** How long until another attempt can succeed, in ms; absent: that is not known. */
+  readonly retryAfterMs?: number
 }
 export type TokenVerdict = { readonly ok: true, readonly identity: Identity } | TokenRefusal
 
