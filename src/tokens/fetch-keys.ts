@@ -19,6 +19,8 @@ export interface PublishedKeys {
 
 export type FetchedKeys = PublishedKeys | KeyFetchFailure
 
+export type FetchKeys = typeof fetchKeys
+
 const MAX_DOCUMENT_BYTES = 256 * 1024
 const MAX_KEYS = 100
 

@@ -1,6 +1,6 @@
 import { atMostLongestTimer } from '../longest-timer.js'
 import { createDeadline } from './fetch-json.js'
-import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
+import { fetchKeys, type FetchedKeys, type FetchKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
 import type { KeySet } from './key-set.js'
@@ -11,6 +11,8 @@ export interface KeySourceOptions {
   readonly settings: JwksSettings
   /** Wall clock, ms since the epoch. */
   readonly now: () => number
+  /** Default: from the issuer. Must not reject. */
+  readonly fetchKeys?: FetchKeys
   /** Told of every fetch that ended; must not throw. */
   readonly onRefreshed: (refreshed: RefreshedKeys) => void
   readonly onFailed: (failure: KeyFetchFailure) => void
@@ -57,7 +59,7 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     if (closed || coolingDown()) return null
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()
-    const ended = fetchKeys(issuer, deadline.signal).then(fetched => {
+    const ended = (options.fetchKeys ?? fetchKeys)(issuer, deadline.signal).then(fetched => {
       deadline.abort()
       inFlight = null
       if (!closed) settle(fetched, startedAtMs)

@@ -1,5 +1,5 @@
 import { hasExpired } from './claims.js'
-import type { KeyFetchFailure } from './fetch-keys.js'
+import type { FetchKeys, KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
@@ -13,6 +13,8 @@ import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
 export interface TokenVerifierDeps {
   /** Wall clock, ms since the epoch. */
   readonly now?: () => number
+  /** Where an issuer's keys come from; default: from the issuer. */
+  readonly fetchKeys?: FetchKeys
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
@@ -116,6 +118,7 @@ function createIssuer (
     issuer: config,
     settings: settings.jwks,
     now,
+    ...(deps.fetchKeys !== undefined && { fetchKeys: deps.fetchKeys }),
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
