@@ -11,11 +11,13 @@ const ALIVE_MS = 3_600_000
 const BEAT = readLuaScript(new URL('../nodes/lua/', import.meta.url), 'beat').sha
 const SETTLE_ORDERS = readLuaScript(new URL('../control/lua/', import.meta.url), 'settle-orders').sha
 /** The argument with which an attempt begins in `admit.lua`: its kind, then the id of its connection, as `connections.ts` makes it. */
-const ATTEMPT = /^(?:[aA]$|([ubBvcC])[0-9a-f]{10}-)/
+const ATTEMPT = /^(?:[aA]$|([ubBvcCwdD])[0-9a-f]{10}-)/
 /** Kinds that ask where the user's own topic stands. */
-const WITH_TOPIC: ReadonlySet<string | undefined> = new Set(['v', 'c', 'C'])
+const WITH_TOPIC: ReadonlySet<string | undefined> = new Set(['v', 'c', 'C', 'w', 'd', 'D'])
 /** A topic that nothing was published to, kept. */
-const HEAD = '=stand-in 0 0 1'
+const HEAD = 'stand-in 0 0 1'
+/** Of the keys that `read-heads.lua` is given. */
+const HISTORY = 'ws:history:'
 
 /**
  * What a Redis with nothing in it would answer to this command, in RESP3 and as latin1, whatever was asked of it before. It knows what a
@@ -39,10 +41,12 @@ export function answerRedis ([name = '', ...args]: readonly string[], nowMs: num
 function answerScript ([sha, keyCount, ...rest]: readonly string[], nowMs: number): Reply {
   if (sha === BEAT) return [nowMs + ALIVE_MS, 0]
   if (sha === SETTLE_ORDERS) return [nowMs]
-  return rest.slice(Number(keyCount)).flatMap((argument) => {
+  const keys = rest.slice(0, Number(keyCount))
+  if (keys.length > 0 && keys.every((key) => key.includes(HISTORY))) return keys.map(() => HEAD)
+  return rest.slice(keys.length).flatMap((argument) => {
     const attempt = ATTEMPT.exec(argument)
     if (attempt === null) return []
-    return [WITH_TOPIC.has(attempt[1]) ? HEAD : 0]
+    return [WITH_TOPIC.has(attempt[1]) ? `=${HEAD}` : 0]
   })
 }
 
