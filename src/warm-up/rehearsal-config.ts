@@ -4,7 +4,7 @@ import { PASS_ALGORITHM } from './pass-issuer.js'
 export interface RehearsalTerms {
   /** The only issuer. */
   readonly issuer: string
-  /** The only origin that is let in: nobody else knows it. */
+  /** The only origin that is let in, `https://…`: nobody else knows it. */
   readonly origin: string
   readonly redisPort: number
 }
@@ -48,7 +48,8 @@ export function toRehearsalConfig (config: Config, { issuer, origin, redisPort }
         preset: 'oidc',
         issuer,
         audience: [issuer],
-        jwksUri: null,
+        // Never asked: the keys are handed over.
+        jwksUri: `${origin}/keys`,
         algorithms: [PASS_ALGORITHM],
         hmacSecret: null,
         introspection: null

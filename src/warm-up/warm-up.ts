@@ -88,7 +88,7 @@ async function rehearse (config: Config, issuer: string, visitors: Visitors, ove
 
 function openStage (config: Config, jwk: object): Gateway {
   const tokens = createTokenVerifier(config.tokens, {
-    fetchKeys: async () => ({ ok: true, published: [jwk], address: '' }),
+    fetchJson: async () => ({ ok: true, document: { keys: [jwk] } }),
     onRefreshed () {},
     onFailed () {}
   })
