@@ -18,6 +18,8 @@ export async function openStandIn (): Promise<number> {
       }
     })
   })
+  // Whoever opened it lives on for its own reasons, and it for no longer.
+  server.unref()
   return await new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {

@@ -49,7 +49,7 @@ t.test('it ends by the clock, and by whoever wants to leave, wherever it is: bef
           : { ...real, opened: new Promise<never>(() => { asked = true }) }
       }
       const warmed = createWarmUp({ timers, openVisitors: open })(config(), leaving.signal)
-      await until(() => asked)
+      await until('the warm-up is under way', () => asked)
       if (how === 'clock') timers.pass()
       else leaving.abort(new Error('SIGTERM'))
       await warmed
@@ -88,7 +88,7 @@ async function startWarm (t: Test, more: Record<string, string> = {}) {
 
 /** What stands in Redis, the log and the metrics of a process that has just become ready. */
 async function look ({ gateway, redis }: Awaited<ReturnType<typeof startWarm>>) {
-  await until(async () => (await gateway.admin('/readyz')).status === 200)
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
   const metrics = await (await gateway.admin('/metrics')).text()
   const samples = metrics.split('\n').filter((line) => line.startsWith('portcullis_'))
   return {
