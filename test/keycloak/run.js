@@ -18,7 +18,7 @@ async function runTests (env) {
 async function run () {
   if (process.env.KEYCLOAK_TEST_URL) return await runTests({})
   const hindrance = findHindrance()
-  if (hindrance !== null) return console.log(`test:keycloak was not run: ${hindrance}`)
+  if (hindrance !== null) return console.log(`test:keycloak is not run: ${hindrance}`)
   const startedMs = performance.now()
   const server = await startServer({ note: (text) => { console.log(text) } })
   console.log(`Keycloak was ready after ${Math.round((performance.now() - startedMs) / 1000)} s`)
