@@ -26,7 +26,8 @@ function javaVersion () {
 /** Why no Keycloak can be run here; null: it can. */
 export function findHindrance () {
   if (javaVersion() < LEAST_JAVA) return `it needs Java ${LEAST_JAVA} or newer`
-  if (process.env.KEYCLOAK_HOME) return existsSync(join(process.env.KEYCLOAK_HOME, 'bin', 'kc.sh')) ? null : 'KEYCLOAK_HOME holds no bin/kc.sh'
+  const { KEYCLOAK_HOME: given } = process.env
+  if (given) return existsSync(join(given, 'bin', 'kc.sh')) ? null : 'KEYCLOAK_HOME holds no bin/kc.sh'
   if (existsSync(join(cache, `keycloak-${VERSION}`))) return null
   return spawnSync('mvn', ['--version'], { stdio: 'ignore' }).status === 0 ? null : 'it needs Maven, which fetches Keycloak, or KEYCLOAK_HOME'
 }

@@ -11,6 +11,7 @@ const files = process.argv.length > 2 ? process.argv.slice(2) : ['test/keycloak'
 async function runTests (env) {
   // Keycloak has the other half of two cores.
   const child = spawn(process.execPath, ['scripts/tests/main.js', '--jobs', '2', '--times', ...files], { stdio: 'inherit', env: { ...process.env, ...env } })
+  process.once('exit', () => { child.kill() })
   const [code] = await once(child, 'exit')
   process.exitCode = code ?? 1
 }
