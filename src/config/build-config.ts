@@ -56,7 +56,8 @@ const toTokens = ({ values, issuers }: SoundParts): Config['tokens'] => ({
     cooldownMs: values.JWKS_COOLDOWN_S * S,
     maxStaleMs: values.JWKS_MAX_STALE_S * S,
     timeoutMs: values.JWKS_TIMEOUT_MS
-  }
+  },
+  introspection: { countsMs: values.JWT_INTROSPECT_S * S, perS: values.JWT_INTROSPECT_PER_S }
 })
 
 const toLimits = ({ values, allowList }: SoundParts): Config['limits'] => ({

@@ -46,7 +46,7 @@ function apply (context: SessionContext, session: Session, frame: RefreshFrame, 
   // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
   const { userId, issuer } = session.identity
   if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
-  holdIdentity(context, session, who)
+  holdIdentity(context, session, who, frame.token)
   session.identityGeneration++
   session.warnedOfExpiry = false
   if (context.keepTokens) session.token = frame.token

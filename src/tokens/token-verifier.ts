@@ -1,9 +1,10 @@
 import type { Identity } from './identity.js'
+import type { TokenStanding } from './token-standing.js'
 
 /** Why a token was not accepted. `detail` is from a fixed vocabulary, for the log. */
 export interface TokenRefusal {
   readonly ok: false
-  readonly refusal: 'invalid_token' | 'expired_token' | 'unavailable'
+  readonly refusal: 'invalid_token' | 'expired_token' | 'revoked' | 'unavailable'
   readonly detail: string
 }
 export type TokenVerdict = { readonly ok: true, readonly identity: Identity } | TokenRefusal
@@ -31,5 +32,7 @@ export interface TokenVerifier {
   status (): readonly IssuerStatus[]
   /** Forgets every cached verdict for which the predicate holds (revocation). */
   forget (matches: (identity: Identity) => boolean): void
+  /** Absent: what was found of a token stands until it ends. */
+  readonly standing?: TokenStanding
   close (): void
 }

@@ -1,14 +1,18 @@
+import { steadyNow as systemSteadyNow } from '../clocks.js'
+import { SYSTEM_TIMERS } from '../timers.js'
 import { hasExpired } from './claims.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
-import { createIntrospector, type Introspector } from './introspect.js'
+import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
+import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
 import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
 import { refuseToken } from './token-fault.js'
 import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
+import type { TokenStanding } from './token-standing.js'
 import type { TokenVerdict, TokenVerifier } from './token-verifier.js'
-import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
+import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
   /** Wall clock, ms since the epoch. */
@@ -16,19 +20,21 @@ export interface TokenVerifierDeps {
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
+  /** For issuers that are asked about their tokens. */
+  readonly introspection?: Partial<IntrospectionDeps>
 }
 
 interface Issuer {
   readonly verifier: IssuerVerifier
   readonly source: KeySource
-  readonly introspector: Introspector | null
+  readonly desk: IntrospectionDesk | null
 }
 
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
 type Decision =
   { readonly kind: 'verdict', readonly verdict: TokenVerdict } |
   { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
-  { readonly kind: 'introspect', readonly introspector: Introspector, readonly verified: VerifiedToken }
+  { readonly kind: 'introspect', readonly desk: IntrospectionDesk, readonly verified: VerifiedToken }
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
@@ -36,7 +42,10 @@ type Decision =
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
-  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
+  const steadyNow = deps.introspection?.now ?? systemSteadyNow
+  const { countsMs } = settings.introspection
+  const introspection = composeIntrospection(settings, deps, steadyNow)
+  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps, introspection))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
@@ -44,7 +53,7 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   function decide (token: string, mayFetch: boolean): Decision {
     const nowMs = now()
     const remembered = known.find(token)
-    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(token, remembered, nowMs) }
+    if (remembered !== undefined) return decideKnown(token, remembered, nowMs)
     const format = readTokenFormat(token)
     if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
     const issuer = onlyIssuer ?? chooseIssuer(token, format)
@@ -53,10 +62,18 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
     if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
     const verdict = { ok: true, identity: local.identity } as const
-    const verified = { verdict, key: local.key, verifier: issuer.verifier }
-    if (issuer.introspector !== null) return { kind: 'introspect', introspector: issuer.introspector, verified }
+    const verified = { verdict, key: local.key, verifier: issuer.verifier, askedAtMs: null }
+    if (issuer.desk !== null) return { kind: 'introspect', desk: issuer.desk, verified }
     known.remember(token, verified)
     return { kind: 'verdict', verdict }
+  }
+
+  function decideKnown (token: string, remembered: VerifiedToken, nowMs: number): Decision {
+    const verdict = recheck(token, remembered, nowMs)
+    const desk = introspection.desks.get(remembered.verdict.identity.issuer)
+    const countsStill = remembered.askedAtMs !== null && steadyNow() - remembered.askedAtMs < countsMs
+    if (!verdict.ok || desk === undefined || countsStill) return { kind: 'verdict', verdict }
+    return { kind: 'introspect', desk, verified: remembered }
   }
 
   function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
@@ -76,9 +93,11 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       await decision.ended
       return await settle(token, decide(token, false))
     }
-    const fault = await decision.introspector.ask(token)
-    if (fault !== null) return refuseToken(fault)
-    known.remember(token, decision.verified)
+    const answer = await decision.desk.ask(token, 'arriving', countsMs)
+    const fault = findStandingFault(answer)
+    if (fault === 'inactive') known.drop(token)
+    if (answer.kind === 'failed' || fault !== null) return refuseToken(fault ?? 'introspection_unavailable')
+    known.remember(token, { ...decision.verified, askedAtMs: answer.askedAtMs })
     // The answer may have taken seconds, in which the token can have ended.
     return recheck(token, decision.verified, now())
   }
@@ -92,11 +111,32 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.source.status()),
     forget: known.forget,
+    ...(introspection.desks.size === 0 ? {} : { standing: createStanding(introspection, known, countsMs, steadyNow) }),
     close: () => {
-      for (const { source, introspector } of issuers) {
-        source.close()
-        introspector?.close()
-      }
+      for (const { source } of issuers) source.close()
+      introspection.close()
+    }
+  }
+}
+
+function composeIntrospection (settings: TokenSettings, { introspection = {} }: TokenVerifierDeps, now: () => number): Introspection {
+  return createIntrospection(settings, { shared: null, onOutcome () {}, timers: SYSTEM_TIMERS, ...introspection, now })
+}
+
+function createStanding ({ desks }: Introspection, known: VerifiedTokens, countsMs: number, steadyNow: () => number): TokenStanding {
+  function take (token: string, answer: DeskAnswer): DeskAnswer {
+    const verified = answer.kind === 'active' ? known.find(token) : undefined
+    if (answer.kind === 'inactive') known.drop(token)
+    if (answer.kind === 'active' && verified !== undefined) known.remember(token, { ...verified, askedAtMs: answer.askedAtMs })
+    return answer
+  }
+  return {
+    countsMs,
+    covers: issuer => desks.has(issuer),
+    askedAtMs: token => known.find(token)?.askedAtMs ?? null,
+    async ask (token, issuer, afterMs) {
+      const answer = await desks.get(issuer)?.ask(token, 'open', newerThan(afterMs, countsMs, steadyNow()))
+      return take(token, answer ?? { kind: 'failed', fault: 'busy', detail: null })
     }
   }
 }
@@ -110,7 +150,7 @@ function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boole
 }
 
 function createIssuer (
-  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps
+  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps, { desks }: Introspection
 ): Issuer {
   const source = createKeySource({
     issuer: config,
@@ -119,10 +159,9 @@ function createIssuer (
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
-  const { introspection } = config
   return {
     verifier: createIssuerVerifier(config, settings, source),
     source,
-    introspector: introspection === null ? null : createIntrospector(introspection, settings.jwks.timeoutMs)
+    desk: desks.get(config.name) ?? null
   }
 }

@@ -15,7 +15,8 @@ t.test('its tokens pass the gateway\'s own verifier by the keys it publishes, an
     clockToleranceMs: 0,
     maxLifetimeMs: 86_400_000,
     cacheSize: 10,
-    jwks: { maxAgeMs: 60_000, cooldownMs: 1000, maxStaleMs: 60_000, timeoutMs: 5000 }
+    jwks: { maxAgeMs: 60_000, cooldownMs: 1000, maxStaleMs: 60_000, timeoutMs: 5000 },
+    introspection: { countsMs: 1000, perS: 1 }
   }, { onRefreshed: () => {}, onFailed: () => {} })
   t.teardown(() => { tokens.close() })
   const claims = { sub: 'alice', agents: ['a1'], tasks: '*', scope: 'ws:send', ttlS: 60 } as const

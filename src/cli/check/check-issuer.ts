@@ -1,8 +1,8 @@
 import type { Config } from '../../config/config.js'
 import { fetchKeys, type KeyFetchFault } from '../../tokens/fetch-keys.js'
-import { createIntrospector } from '../../tokens/introspect.js'
 import type { IssuerConfig } from '../../tokens/issuer-config.js'
 import { buildKeySet, type SkippedKeys } from '../../tokens/key-set.js'
+import { checkIntrospection } from './check-introspection.js'
 import { measureClock } from './measure-clock.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
@@ -51,17 +51,6 @@ async function checkClock (issuer: IssuerConfig, { jwks, clockToleranceMs }: Con
   if (Math.abs(aheadMs) <= clockToleranceMs + 1000) return [ok(part, `clock: ${seconds} s apart`)]
   const side = aheadMs > 0 ? 'ahead of' : 'behind'
   return [warn(part, `clock: ${seconds} s ${side} this host's, beyond JWT_CLOCK_TOLERANCE_S: ${aheadMs > 0 ? 'fresh tokens are refused' : 'tokens end early here'}`)]
-}
-
-async function checkIntrospection ({ introspection }: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
-  if (introspection === null) return []
-  const introspector = createIntrospector(introspection, timeoutMs)
-  // No token at all: an issuer that knows this client answers that it is not active (RFC 7662 section 2.2).
-  const fault = await introspector.ask('portcullis-check')
-  introspector.close()
-  return [fault === 'introspection_unavailable'
-    ? fail(part, `introspection: ${introspection.endpoint} gave no answer: KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET must be those of a confidential client`)
-    : ok(part, 'introspection: answers')]
 }
 
 /** Fetches one issuer's keys as the gateway would, compares clocks, and tries introspection where it is on. */
