@@ -21,6 +21,7 @@ const settled = async (): Promise<void> => { for (let i = 0; i < 5; i++) await P
 t.test('in no second more questions begin than are allowed, whenever that second begins', async (t) => {
   const { timers, order, ask } = start(3)
   const begunAtMs: number[] = []
+  const startMs = timers.now()
   for (let i = 0; i < 10; i++) void ask('open', String(i)).then(() => { begunAtMs.push(timers.now()) })
   for (let ms = 0; ms < 5000; ms += 50) {
     await settled()
@@ -29,7 +30,7 @@ t.test('in no second more questions begin than are allowed, whenever that second
   await settled()
   t.equal(order.length, 10)
   t.same(begunAtMs.filter(fromMs => begunAtMs.filter(ms => ms >= fromMs && ms < fromMs + 1000).length > 3), [])
-  t.ok((begunAtMs.at(-1) ?? Infinity) <= 3100, 'and none waits longer than it must')
+  t.ok((begunAtMs.at(-1) ?? Infinity) <= startMs + 3100, 'and none waits longer than it must')
 })
 
 t.test('those who arrive and open connections take turns, so that neither starves', async (t) => {
@@ -63,7 +64,7 @@ t.test('beyond those who can be served in time nobody waits, and after the end n
   const { pace, order, ask } = start(1, 1)
   for (const name of ['served', 'waits', 'too many']) void ask('arriving', name)
   await settled()
-  t.same(order, ['no too many', 'served'].toSorted().toReversed().toSorted(), 'both are told')
+  t.same(order.toSorted(), ['no too many', 'served'])
   pace.close()
   await settled()
   t.ok(order.includes('no waits'))
