@@ -47,7 +47,7 @@ interface TokenGroup {
 
 const TICK_PARTS = 20
 const MIN_TICK_MS = 50
-/** In parts of the time that an answer counts: a first question comes at any moment between, so that connections which came together part. */
+/** In parts of the time that an answer counts. A first question comes at any moment between: so connections that came together part. */
 const FIRST_BETWEEN = [0.2, 0.8] as const
 /** The next ones come late in it, and leave the rest to the tick and to the answer itself. */
 const NEXT_BETWEEN = [0.75, 0.85] as const
@@ -142,4 +142,3 @@ export function createTokenWatch (deps: TokenWatchDeps): TokenWatch {
     stop () { cancel?.() }
   }
 }
-

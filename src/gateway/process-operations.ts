@@ -29,7 +29,8 @@ export interface ProcessOperationsDeps {
 }
 
 /** Puts together what operators may ask. */
-export function composeProcessOperations ({ ground, judges, fanout, connections, server, binding }: ProcessOperationsDeps): ProcessOperations {
+export function composeProcessOperations (deps: ProcessOperationsDeps): ProcessOperations {
+  const { ground, judges, fanout, connections, server, binding } = deps
   const { config, options, phase, registry, metrics, destination, eventLoop, redisFailures } = ground
   const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }

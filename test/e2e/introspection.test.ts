@@ -11,7 +11,12 @@ const SETTINGS = { JWT_INTROSPECTION_CLIENT_ID: 'gateway', JWT_INTROSPECTION_CLI
 
 async function startBehind (t: Test, issuer: TestIssuer, env: Record<string, string> = {}): Promise<TestGateway> {
   return await startGateway(t, {
-    JWT_ISSUER: issuer.issuer, JWT_AUDIENCE: issuer.audience, JWT_JWKS_URI: issuer.jwksUri, JWT_INTROSPECTION_URI: issuer.introspectionUri, ...SETTINGS, ...env
+    JWT_ISSUER: issuer.issuer,
+    JWT_AUDIENCE: issuer.audience,
+    JWT_JWKS_URI: issuer.jwksUri,
+    JWT_INTROSPECTION_URI: issuer.introspectionUri,
+    ...SETTINGS,
+    ...env
   })
 }
 
@@ -20,7 +25,8 @@ const questions = (issuer: TestIssuer, token: string): number => issuer.introspe
 t.test('two processes on one Redis', async (t) => {
   const redis = await startRedis(t)
   const issuer = await startIssuer(t)
-  const [one, other] = await Promise.all([startBehind(t, issuer, { REDIS_URL: redis.url }), startBehind(t, issuer, { REDIS_URL: redis.url })])
+  const onRedis = { REDIS_URL: redis.url }
+  const [one, other] = await Promise.all([startBehind(t, issuer, onRedis), startBehind(t, issuer, onRedis)])
 
   await t.test('what one was told the other knows: neither its upgrade nor its open connection is a question more', async (t) => {
     const token = issuer.sign({ sub: 'shared' })

@@ -8,7 +8,9 @@ import { until } from '../support/until.js'
 
 const TOKEN = 'header.payload.signature'
 
-async function start (t: Test, more: { readonly countsMs?: number, readonly claimMs?: number } = {}): Promise<{ redis: TestRedis, answers: SharedAnswers }> {
+interface Started { readonly redis: TestRedis, readonly answers: SharedAnswers }
+
+async function start (t: Test, more: { readonly countsMs?: number, readonly claimMs?: number } = {}): Promise<Started> {
   const redis = await startRedis(t)
   const client = new Redis(redis.url)
   t.teardown(() => { client.disconnect() })

@@ -2,7 +2,14 @@ import t from 'tap'
 import { createQuestionPace, type QuestionKind, type QuestionPace, type Turn } from '../../src/tokens/question-pace.js'
 import { createTestTimers, type TestTimers } from '../support/test-timers.js'
 
-interface Started { readonly pace: QuestionPace, readonly timers: TestTimers, readonly turns: Turn[], readonly order: string[], ask (kind: QuestionKind, name: string): Promise<void> }
+interface Started {
+  readonly pace: QuestionPace
+  readonly timers: TestTimers
+  readonly turns: Turn[]
+  /** Who had a turn, and who was told that there is none. */
+  readonly order: string[]
+  ask (kind: QuestionKind, name: string): Promise<void>
+}
 
 function start (perS: number, maxArriving = 100): Started {
   const timers = createTestTimers()
