@@ -2,6 +2,7 @@ import { atMostLongestTimer } from '../longest-timer.js'
 import type { Timers } from '../timers.js'
 import type { TokenStanding } from '../tokens/token-standing.js'
 import type { Session } from './session.js'
+import { TokenGroups, type TokenGroup } from './token-groups.js'
 
 /** Holds open connections to the word of their tokens' issuers, which are asked again and again. */
 export interface TokenWatch {
@@ -32,19 +33,6 @@ export interface TokenWatchDeps {
   readonly random: () => number
 }
 
-/** The connections with one token: one question serves them all. */
-interface TokenGroup {
-  readonly token: string
-  readonly issuer: string
-  readonly sessions: Set<Session>
-  /** When the answer was asked for that counts now. */
-  askedAtMs: number
-  dueAtMs: number
-  /** Since when questions are without an answer; null: the last one had one. */
-  awaySinceMs: number | null
-  asking: boolean
-}
-
 const TICK_PARTS = 20
 const MIN_TICK_MS = 50
 /** In parts of the time that an answer counts. A first question comes at any moment between: so connections that came together part. */
@@ -56,34 +44,19 @@ const RETRY_AFTER = 0.5
 /** What stands in for the watch where no issuer is asked. */
 export const NO_TOKEN_WATCH: TokenWatch = { start () {}, hold () {}, letGo () {}, lateMs: () => 0, stop () {} }
 
-/** Makes the watch of one process. It holds a token for each different one of the open connections, and nothing beside. */
+/** Makes the watch of one process. */
 export function createTokenWatch (deps: TokenWatchDeps): TokenWatch {
   const { standing, maxAwayMs, onInactive, onAway, onLate, now, timers, random } = deps
   const { countsMs } = standing
-  const byToken = new Map<string, TokenGroup>()
-  const bySession = new Map<Session, TokenGroup>()
+  const groups = new TokenGroups(firstTimes)
   const tickMs = atMostLongestTimer(Math.max(MIN_TICK_MS, countsMs / TICK_PARTS))
   let cancel: (() => void) | null = null
 
   const between = ([least, most]: readonly [number, number]): number => countsMs * (least + (most - least) * random())
 
-  function open (text: string, issuer: string): TokenGroup {
-    // As cut out of the request it would keep the whole of it.
-    const token = Buffer.from(text).toString()
+  function firstTimes (token: string): Pick<TokenGroup, 'askedAtMs' | 'dueAtMs'> {
     const known = standing.askedAtMs(token)
-    const askedAtMs = known ?? now()
-    const dueAtMs = known === null ? askedAtMs : askedAtMs + between(FIRST_BETWEEN)
-    const group = { token, issuer, sessions: new Set<Session>(), askedAtMs, dueAtMs, awaySinceMs: null, asking: false }
-    byToken.set(token, group)
-    return group
-  }
-
-  function letGo (session: Session): void {
-    const group = bySession.get(session)
-    bySession.delete(session)
-    group?.sessions.delete(session)
-    // After an end another group may stand there, of one that has just opened.
-    if (group?.sessions.size === 0 && byToken.get(group.token) === group) byToken.delete(group.token)
+    return known === null ? { askedAtMs: now(), dueAtMs: now() } : { askedAtMs: known, dueAtMs: known + between(FIRST_BETWEEN) }
   }
 
   async function ask (group: TokenGroup): Promise<void> {
@@ -106,9 +79,8 @@ export function createTokenWatch (deps: TokenWatchDeps): TokenWatch {
 
   function askLater (group: TokenGroup): void { group.dueAtMs = now() + countsMs * RETRY_AFTER }
 
-  /** One that opens with the same token while these end is asked about anew. */
   function endAll (group: TokenGroup, end: (session: Session) => void): void {
-    byToken.delete(group.token)
+    groups.drop(group)
     for (const session of [...group.sessions]) end(session)
   }
 
@@ -116,7 +88,7 @@ export function createTokenWatch (deps: TokenWatchDeps): TokenWatch {
     cancel = timers.after(tickMs, tick)
     const nowMs = now()
     let lateMs = 0
-    for (const group of byToken.values()) {
+    for (const group of groups.all()) {
       if (group.awaySinceMs === null) lateMs = Math.max(lateMs, nowMs - group.askedAtMs - countsMs)
       if (!group.asking && group.dueAtMs <= nowMs) void ask(group)
     }
@@ -126,18 +98,15 @@ export function createTokenWatch (deps: TokenWatchDeps): TokenWatch {
   return {
     start () { cancel ??= timers.after(tickMs, tick) },
     hold (session, token) {
-      letGo(session)
-      const { issuer, insecure } = session.identity
-      if (insecure || !standing.covers(issuer)) return
-      const group = byToken.get(token) ?? open(token, issuer)
-      group.sessions.add(session)
-      bySession.set(session, group)
+      groups.remove(session)
+      if (!session.identity.insecure && standing.covers(session.identity.issuer)) groups.add(session, token)
     },
-    letGo,
+    letGo (session) { groups.remove(session) },
     lateMs () {
-      let oldestMs = now() - countsMs
-      for (const { askedAtMs } of byToken.values()) oldestMs = Math.min(oldestMs, askedAtMs)
-      return now() - countsMs - oldestMs
+      const goodSinceMs = now() - countsMs
+      let oldestMs = goodSinceMs
+      for (const { askedAtMs } of groups.all()) oldestMs = Math.min(oldestMs, askedAtMs)
+      return goodSinceMs - oldestMs
     },
     stop () { cancel?.() }
   }

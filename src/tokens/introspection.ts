@@ -18,6 +18,8 @@ export interface IntrospectionDeps {
 /** The desks of all issuers that are asked about their tokens, by configured name. */
 export interface Introspection {
   readonly desks: ReadonlyMap<string, IntrospectionDesk>
+  /** Who is to be asked before a token counts; null: nobody, or the answer asked for at `askedAtMs` (null: none) still counts. */
+  deskIfDue (issuer: string, askedAtMs: number | null): IntrospectionDesk | null
   close (): void
 }
 
@@ -27,7 +29,7 @@ const SHARED_PART = 0.5
 
 /** Makes the desks, which keep to one pace together. */
 export function createIntrospection (settings: TokenSettings, deps: IntrospectionDeps): Introspection {
-  const { jwks: { timeoutMs }, introspection: { perS } } = settings
+  const { jwks: { timeoutMs }, introspection: { perS, countsMs } } = settings
   const { now, timers, shared, onOutcome } = deps
   const pace = createQuestionPace({ perS, maxArriving: Math.ceil(perS * timeoutMs / SECOND_MS), now, timers })
   const desks = new Map(settings.issuers.flatMap(({ name, introspection }) => introspection === null
@@ -43,6 +45,10 @@ export function createIntrospection (settings: TokenSettings, deps: Introspectio
       })] as const]))
   return {
     desks,
+    deskIfDue (issuer, askedAtMs) {
+      const countsStill = askedAtMs !== null && now() - askedAtMs < countsMs
+      return countsStill ? null : desks.get(issuer) ?? null
+    },
     close () {
       pace.close()
       for (const desk of desks.values()) desk.close()

@@ -9,7 +9,7 @@ export interface Turn {
   giveBack (): void
 }
 
-/** Lets so many questions begin a second, and the rest wait. */
+/** Lets `perS` questions begin in a second, and the rest wait. */
 export interface QuestionPace {
   /** Resolves at this question's turn; null when too many of those who arrive wait already, and after the end. */
   take (kind: QuestionKind): Promise<Turn | null>

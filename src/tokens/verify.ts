@@ -27,7 +27,6 @@ export interface TokenVerifierDeps {
 interface Issuer {
   readonly verifier: IssuerVerifier
   readonly source: KeySource
-  readonly desk: IntrospectionDesk | null
 }
 
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
@@ -45,7 +44,7 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   const steadyNow = deps.introspection?.now ?? systemSteadyNow
   const { countsMs } = settings.introspection
   const introspection = composeIntrospection(settings, deps, steadyNow)
-  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps, introspection))
+  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
@@ -53,7 +52,10 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   function decide (token: string, mayFetch: boolean): Decision {
     const nowMs = now()
     const remembered = known.find(token)
-    if (remembered !== undefined) return decideKnown(token, remembered, nowMs)
+    if (remembered !== undefined) {
+      const verdict = recheck(token, remembered, nowMs)
+      return verdict.ok ? decideVerified(introspection, remembered) : { kind: 'verdict', verdict }
+    }
     const format = readTokenFormat(token)
     if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
     const issuer = onlyIssuer ?? chooseIssuer(token, format)
@@ -63,17 +65,9 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
     const verdict = { ok: true, identity: local.identity } as const
     const verified = { verdict, key: local.key, verifier: issuer.verifier, askedAtMs: null }
-    if (issuer.desk !== null) return { kind: 'introspect', desk: issuer.desk, verified }
-    known.remember(token, verified)
-    return { kind: 'verdict', verdict }
-  }
-
-  function decideKnown (token: string, remembered: VerifiedToken, nowMs: number): Decision {
-    const verdict = recheck(token, remembered, nowMs)
-    const desk = introspection.desks.get(remembered.verdict.identity.issuer)
-    const countsStill = remembered.askedAtMs !== null && steadyNow() - remembered.askedAtMs < countsMs
-    if (!verdict.ok || desk === undefined || countsStill) return { kind: 'verdict', verdict }
-    return { kind: 'introspect', desk, verified: remembered }
+    const decision = decideVerified(introspection, verified)
+    if (decision.kind === 'verdict') known.remember(token, verified)
+    return decision
   }
 
   function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
@@ -94,10 +88,9 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       return await settle(token, decide(token, false))
     }
     const answer = await decision.desk.ask(token, 'arriving', countsMs)
+    noteAnswer(known, token, decision.verified, answer)
     const fault = findStandingFault(answer)
-    if (fault === 'inactive') known.drop(token)
-    if (answer.kind === 'failed' || fault !== null) return refuseToken(fault ?? 'introspection_unavailable')
-    known.remember(token, { ...decision.verified, askedAtMs: answer.askedAtMs })
+    if (fault !== null) return refuseToken(fault)
     // The answer may have taken seconds, in which the token can have ended.
     return recheck(token, decision.verified, now())
   }
@@ -119,24 +112,33 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   }
 }
 
+/** A verified token is accepted, unless its issuer is to be asked first. */
+function decideVerified (introspection: Introspection, verified: VerifiedToken): Decision {
+  const { verdict, askedAtMs } = verified
+  const desk = introspection.deskIfDue(verdict.identity.issuer, askedAtMs)
+  return desk === null ? { kind: 'verdict', verdict } : { kind: 'introspect', desk, verified }
+}
+
+/** What the issuer said counts for those who present the token next. `verified`: undefined where it is not known any more. */
+function noteAnswer (known: VerifiedTokens, token: string, verified: VerifiedToken | undefined, answer: DeskAnswer): void {
+  if (answer.kind === 'inactive') known.drop(token)
+  if (answer.kind === 'active' && verified !== undefined) known.remember(token, { ...verified, askedAtMs: answer.askedAtMs })
+}
+
 function composeIntrospection (settings: TokenSettings, { introspection = {} }: TokenVerifierDeps, now: () => number): Introspection {
   return createIntrospection(settings, { shared: null, onOutcome () {}, timers: SYSTEM_TIMERS, ...introspection, now })
 }
 
 function createStanding ({ desks }: Introspection, known: VerifiedTokens, countsMs: number, steadyNow: () => number): TokenStanding {
-  function take (token: string, answer: DeskAnswer): DeskAnswer {
-    const verified = answer.kind === 'active' ? known.find(token) : undefined
-    if (answer.kind === 'inactive') known.drop(token)
-    if (answer.kind === 'active' && verified !== undefined) known.remember(token, { ...verified, askedAtMs: answer.askedAtMs })
-    return answer
-  }
   return {
     countsMs,
     covers: issuer => desks.has(issuer),
     askedAtMs: token => known.find(token)?.askedAtMs ?? null,
     async ask (token, issuer, afterMs) {
       const answer = await desks.get(issuer)?.ask(token, 'open', newerThan(afterMs, countsMs, steadyNow()))
-      return take(token, answer ?? { kind: 'failed', fault: 'busy', detail: null })
+      if (answer === undefined) return { kind: 'failed', fault: 'busy', detail: null }
+      noteAnswer(known, token, known.find(token), answer)
+      return answer
     }
   }
 }
@@ -150,7 +152,7 @@ function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boole
 }
 
 function createIssuer (
-  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps, { desks }: Introspection
+  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps
 ): Issuer {
   const source = createKeySource({
     issuer: config,
@@ -161,7 +163,6 @@ function createIssuer (
   })
   return {
     verifier: createIssuerVerifier(config, settings, source),
-    source,
-    desk: desks.get(config.name) ?? null
+    source
   }
 }
