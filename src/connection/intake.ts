@@ -35,14 +35,14 @@ const TURN_MS = 8
 /** Once the oldest has waited longer, the newest are begun first: their clients still wait, and are answered in time. */
 const PATIENCE_MS = 25
 /** How long a process may work at a line before that is no burst any more, but more than it can take. */
-const BURST_MS = 1000
+const BURST_MS = 500
 
 const NO_PLACE = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
 const TOO_MANY = refuse('overloaded', { retryAfterMs: 1000, detail: 'upgrade rate' })
 
 /**
  * Makes the line before the first step of an upgrade. As long as a turn has room nobody waits. What waits is begun in the next
- * turns. A burst is taken whole. But once there has been a line for a second, more comes than this process can take: then it
+ * turns. A burst is taken whole. But once there has been a line for half a second, more comes than this process can take: then it
  * refuses those who have waited too long to be answered in time, before it checks or asks anything for them, and its work goes to
  * those who came last (adaptive LIFO with controlled delay).
  */

@@ -1,4 +1,4 @@
-import { createDeadline, fetchJson, type FetchFault } from './fetch-json.js'
+import { createDeadline, type FetchFault, type FetchJson } from './fetch-json.js'
 import type { IntrospectionSettings } from './issuer-config.js'
 
 /**
@@ -34,7 +34,7 @@ const CLIENT_REFUSED = '401'
  * Makes the introspection client of one issuer (RFC 7662 section 2), which signs in with `client_secret_basic`
  * (RFC 6749 section 2.3.1).
  */
-export function createIntrospector (settings: IntrospectionSettings, timeoutMs: number): Introspector {
+export function createIntrospector (settings: IntrospectionSettings, fetchJson: FetchJson, timeoutMs: number): Introspector {
   const credentials = `${encodeForm(settings.clientId)}:${encodeForm(settings.clientSecret)}`
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
   const asking = new Set<() => void>()

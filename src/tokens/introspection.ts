@@ -1,4 +1,5 @@
 import type { Timers } from '../timers.js'
+import type { FetchJson } from './fetch-json.js'
 import { createIntrospector, type IntrospectionFailure } from './introspect.js'
 import { createIntrospectionDesk, type DeskAnswer, type IntrospectionDesk, type IntrospectionOutcome } from './introspection-desk.js'
 import type { TokenSettings } from './issuer-config.js'
@@ -28,14 +29,14 @@ const SECOND_MS = 1000
 const SHARED_PART = 0.5
 
 /** Makes the desks, which keep to one pace together. */
-export function createIntrospection (settings: TokenSettings, deps: IntrospectionDeps): Introspection {
+export function createIntrospection (settings: TokenSettings, fetchJson: FetchJson, deps: IntrospectionDeps): Introspection {
   const { jwks: { timeoutMs }, introspection: { perS, countsMs } } = settings
   const { now, timers, shared, onOutcome } = deps
   const pace = createQuestionPace({ perS, maxArriving: Math.ceil(perS * timeoutMs / SECOND_MS), now, timers })
   const desks = new Map(settings.issuers.flatMap(({ name, introspection }) => introspection === null
     ? []
     : [[name, createIntrospectionDesk({
-        introspector: createIntrospector(introspection, timeoutMs),
+        introspector: createIntrospector(introspection, fetchJson, timeoutMs),
         pace,
         shared,
         patienceMs: timeoutMs,

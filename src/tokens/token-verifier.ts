@@ -1,4 +1,5 @@
 import type { Identity } from './identity.js'
+import type { RevokedTokens } from './token-name.js'
 import type { TokenStanding } from './token-standing.js'
 
 /** Why a token was not accepted. `detail` is from a fixed vocabulary, for the log. */
@@ -6,6 +7,8 @@ export interface TokenRefusal {
   readonly ok: false
   readonly refusal: 'invalid_token' | 'expired_token' | 'revoked' | 'unavailable'
   readonly detail: string
+  /** How long until another attempt can succeed, in ms; absent: that is not known. */
+  readonly retryAfterMs?: number
 }
 export type TokenVerdict = { readonly ok: true, readonly identity: Identity } | TokenRefusal
 
@@ -30,8 +33,8 @@ export interface TokenVerifier {
   /** Fetches every issuer's keys once; resolves when all were tried. Starts the background refresh. */
   start (): Promise<void>
   status (): readonly IssuerStatus[]
-  /** Forgets every cached verdict for which the predicate holds (revocation). */
-  forget (matches: (identity: Identity) => boolean): void
+  /** Forgets every cached verdict on tokens that were revoked. */
+  forget (revoked: RevokedTokens): void
   /** Absent: what was found of a token stands until it ends. */
   readonly standing?: TokenStanding
   close (): void

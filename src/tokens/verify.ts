@@ -1,10 +1,12 @@
 import { steadyNow as systemSteadyNow } from '../clocks.js'
 import { SYSTEM_TIMERS } from '../timers.js'
 import { hasExpired } from './claims.js'
+import { createFetchJson, type FetchJson } from './fetch-json.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
 import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
 import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
@@ -41,10 +43,11 @@ type Decision =
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
+  const fetchJson = createFetchJson(createSender(settings.route))
   const steadyNow = deps.introspection?.now ?? systemSteadyNow
   const { countsMs } = settings.introspection
-  const introspection = composeIntrospection(settings, deps, steadyNow)
-  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
+  const introspection = composeIntrospection(settings, fetchJson, deps, steadyNow)
+  const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
@@ -125,8 +128,10 @@ function noteAnswer (known: VerifiedTokens, token: string, verified: VerifiedTok
   if (answer.kind === 'active' && verified !== undefined) known.remember(token, { ...verified, askedAtMs: answer.askedAtMs })
 }
 
-function composeIntrospection (settings: TokenSettings, { introspection = {} }: TokenVerifierDeps, now: () => number): Introspection {
-  return createIntrospection(settings, { shared: null, onOutcome () {}, timers: SYSTEM_TIMERS, ...introspection, now })
+function composeIntrospection (
+  settings: TokenSettings, fetchJson: FetchJson, { introspection = {} }: TokenVerifierDeps, now: () => number
+): Introspection {
+  return createIntrospection(settings, fetchJson, { shared: null, onOutcome () {}, timers: SYSTEM_TIMERS, ...introspection, now })
 }
 
 function createStanding ({ desks }: Introspection, known: VerifiedTokens, countsMs: number, steadyNow: () => number): TokenStanding {
@@ -148,15 +153,17 @@ function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boole
   if (ended !== null) return { kind: 'fetch_keys', ended }
   if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
   // Ended or forged, no key could make it good.
-  return { kind: 'verdict', verdict: refuseToken(expired ? 'expired_unproven' : 'keys_unavailable') }
+  if (expired) return { kind: 'verdict', verdict: refuseToken('expired_unproven') }
+  return { kind: 'verdict', verdict: { ...refuseToken('keys_unavailable'), retryAfterMs: source.waitMs() } }
 }
 
 function createIssuer (
-  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps
+  config: IssuerConfig, settings: TokenSettings, fetchJson: FetchJson, now: () => number, deps: TokenVerifierDeps
 ): Issuer {
   const source = createKeySource({
     issuer: config,
     settings: settings.jwks,
+    fetchJson,
     now,
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }

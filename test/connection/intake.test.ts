@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createIntake } from '../../src/connection/intake.js'
+import { refuse } from '../../src/refusals.js'
 import type { PendingUpgrade } from '../../src/connection/transport.js'
 import { createTestUpgrade, headOf } from './stand-ins.js'
 
@@ -85,7 +86,7 @@ t.test('a burst is begun whole, in its order, a part in each turn', async (t) =>
   t.same(lines, [])
 })
 
-t.test('nobody who waits is refused in the first second, but those who came last go first once the oldest has waited for long', async (t) => {
+t.test('nobody who waits is refused in the first half second, but those who came last go first once the oldest has waited for long', async (t) => {
   const { intake, begun, bring, endTurn, lines } = setUp()
   bring(1, 100)
   while (begun.length < 40) endTurn(5)
@@ -97,10 +98,10 @@ t.test('nobody who waits is refused in the first second, but those who came last
   t.same(lines, [])
 })
 
-t.test('after a second with a line, who has waited too long is refused, and who comes is begun', async (t) => {
+t.test('after half a second with a line, who has waited too long is refused, and who comes is begun', async (t) => {
   const { intake, begun, bring, endTurn, lines, clock } = setUp({ maxPending: 200 })
   let brought = 0
-  while (clock() < 980) {
+  while (clock() < 480) {
     bring(brought + 1, brought + 20)
     brought += 20
     endTurn(10)
@@ -164,7 +165,7 @@ t.test('who leaves leaves the line at once, wherever it stands', async (t) => {
 t.test('all that wait can be refused at once', async (t) => {
   const { intake, bring, lines, endTurn, begun } = setUp()
   bring(1, 20)
-  intake.refuseAll({ name: 'restarting', retryAfterMs: 1000 })
+  intake.refuseAll(refuse('restarting', { retryAfterMs: 1000 }))
   t.same(lines.map(line => line.split(' ').slice(0, 2).join(' ')), numbers(9, 20).map(n => `${n} restarting`))
   endTurn()
   t.same(begun, numbers(1, PER_TURN))

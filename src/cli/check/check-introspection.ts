@@ -1,3 +1,4 @@
+import type { FetchJson } from '../../tokens/fetch-json.js'
 import { createIntrospector, type IntrospectionFault } from '../../tokens/introspect.js'
 import type { IssuerConfig } from '../../tokens/issuer-config.js'
 import { fail, ok, type Verdict } from './verdict.js'
@@ -16,10 +17,12 @@ const settingsOf = ({ preset }: IssuerConfig): string => preset === 'keycloak'
   : 'JWT_INTROSPECTION_CLIENT_ID and JWT_INTROSPECTION_CLIENT_SECRET, or those in ISSUERS'
 
 /** Asks about no token at all: an issuer that takes our client answers that it is not active (RFC 7662 section 2.2). */
-export async function checkIntrospection (issuer: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
+export async function checkIntrospection (
+  issuer: IssuerConfig, fetchJson: FetchJson, timeoutMs: number, part: string
+): Promise<Verdict[]> {
   if (issuer.introspection === null) return []
   const { endpoint } = issuer.introspection
-  const introspector = createIntrospector(issuer.introspection, timeoutMs)
+  const introspector = createIntrospector(issuer.introspection, fetchJson, timeoutMs)
   const answer = await introspector.ask('portcullis-check')
   introspector.close()
   if (answer.kind !== 'failed') return [ok(part, 'introspection: answers')]
