@@ -60,6 +60,7 @@ const toTokens = ({ values, issuers, route }: SoundParts): Config['tokens'] => (
     maxStaleMs: values.JWKS_MAX_STALE_S * S,
     timeoutMs: values.JWKS_TIMEOUT_MS
   },
+  introspection: { countsMs: values.JWT_INTROSPECT_S * S, perS: values.JWT_INTROSPECT_PER_S },
   route
 })
 

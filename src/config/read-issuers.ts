@@ -27,7 +27,7 @@ function checkAlgorithms (setting: SettingName, algorithms: readonly string[], r
 }
 
 /** Keys that come over plain http can be swapped on the way, so http is for loopback, or for those who say that they know. */
-function checkUrl (setting: SettingName, url: string, allowHttp: boolean, report: ReportMistake): void {
+export function checkUrl (setting: SettingName, url: string, allowHttp: boolean, report: ReportMistake): void {
   if (!URL.canParse(url)) return report(setting, 'must be a URL')
   const { protocol, hostname, username, password } = new URL(url)
   const loopback = hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)

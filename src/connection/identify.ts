@@ -27,7 +27,7 @@ export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps):
   const judge = (verdict: TokenVerdict): Identity | Refusal => {
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
     // Keys that are away make a token as good as none; one that its issuer could not be asked about is a token all the same.
-    const keysAway = verdict.refusal === 'unavailable' && verdict.detail !== 'introspection_unavailable'
+    const keysAway = verdict.refusal === 'unavailable' && !verdict.detail.startsWith('introspection_')
     const { refusal, ok: _, ...more } = verdict
     return (keysAway ? anonymous() : null) ?? refuse(refusal, more)
   }

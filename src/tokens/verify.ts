@@ -1,7 +1,10 @@
+import { steadyNow as systemSteadyNow } from '../clocks.js'
+import { SYSTEM_TIMERS } from '../timers.js'
 import { hasExpired } from './claims.js'
 import { createFetchJson, type FetchJson } from './fetch-json.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
-import { createIntrospector, type Introspector } from './introspect.js'
+import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
+import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
@@ -9,8 +12,9 @@ import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
 import { refuseToken } from './token-fault.js'
 import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
+import type { TokenStanding } from './token-standing.js'
 import type { TokenVerdict, TokenVerifier } from './token-verifier.js'
-import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
+import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
   /** Wall clock, ms since the epoch. */
@@ -20,19 +24,20 @@ export interface TokenVerifierDeps {
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
+  /** For issuers that are asked about their tokens. */
+  readonly introspection?: Partial<IntrospectionDeps>
 }
 
 interface Issuer {
   readonly verifier: IssuerVerifier
   readonly source: KeySource
-  readonly introspector: Introspector | null
 }
 
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
 type Decision =
   { readonly kind: 'verdict', readonly verdict: TokenVerdict } |
   { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
-  { readonly kind: 'introspect', readonly introspector: Introspector, readonly verified: VerifiedToken }
+  { readonly kind: 'introspect', readonly desk: IntrospectionDesk, readonly verified: VerifiedToken }
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
@@ -41,6 +46,9 @@ type Decision =
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
   const fetchJson = deps.fetchJson ?? createFetchJson(createSender(settings.route))
+  const steadyNow = deps.introspection?.now ?? systemSteadyNow
+  const { countsMs } = settings.introspection
+  const introspection = composeIntrospection(settings, fetchJson, deps, steadyNow)
   const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
@@ -49,7 +57,10 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   function decide (token: string, mayFetch: boolean): Decision {
     const nowMs = now()
     const remembered = known.find(token)
-    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(token, remembered, nowMs) }
+    if (remembered !== undefined) {
+      const verdict = recheck(token, remembered, nowMs)
+      return verdict.ok ? decideVerified(introspection, remembered) : { kind: 'verdict', verdict }
+    }
     const format = readTokenFormat(token)
     if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
     const issuer = onlyIssuer ?? chooseIssuer(token, format)
@@ -58,10 +69,10 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
     if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
     const verdict = { ok: true, identity: local.identity } as const
-    const verified = { verdict, key: local.key, verifier: issuer.verifier }
-    if (issuer.introspector !== null) return { kind: 'introspect', introspector: issuer.introspector, verified }
-    known.remember(token, verified)
-    return { kind: 'verdict', verdict }
+    const verified = { verdict, key: local.key, verifier: issuer.verifier, askedAtMs: null }
+    const decision = decideVerified(introspection, verified)
+    if (decision.kind === 'verdict') known.remember(token, verified)
+    return decision
   }
 
   function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
@@ -81,9 +92,10 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       await decision.ended
       return await settle(token, decide(token, false))
     }
-    const fault = await decision.introspector.ask(token)
+    const answer = await decision.desk.ask(token, 'arriving', countsMs)
+    noteAnswer(known, token, decision.verified, answer)
+    const fault = findStandingFault(answer)
     if (fault !== null) return refuseToken(fault)
-    known.remember(token, decision.verified)
     // The answer may have taken seconds, in which the token can have ended.
     return recheck(token, decision.verified, now())
   }
@@ -97,11 +109,43 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.source.status()),
     forget: known.forget,
+    ...(introspection.desks.size === 0 ? {} : { standing: createStanding(introspection, known, countsMs, steadyNow) }),
     close: () => {
-      for (const { source, introspector } of issuers) {
-        source.close()
-        introspector?.close()
-      }
+      for (const { source } of issuers) source.close()
+      introspection.close()
+    }
+  }
+}
+
+/** A verified token is accepted, unless its issuer is to be asked first. */
+function decideVerified (introspection: Introspection, verified: VerifiedToken): Decision {
+  const { verdict, askedAtMs } = verified
+  const desk = introspection.deskIfDue(verdict.identity.issuer, askedAtMs)
+  return desk === null ? { kind: 'verdict', verdict } : { kind: 'introspect', desk, verified }
+}
+
+/** What the issuer said counts for those who present the token next. `verified`: undefined where it is not known any more. */
+function noteAnswer (known: VerifiedTokens, token: string, verified: VerifiedToken | undefined, answer: DeskAnswer): void {
+  if (answer.kind === 'inactive') known.drop(token)
+  if (answer.kind === 'active' && verified !== undefined) known.remember(token, { ...verified, askedAtMs: answer.askedAtMs })
+}
+
+function composeIntrospection (
+  settings: TokenSettings, fetchJson: FetchJson, { introspection = {} }: TokenVerifierDeps, now: () => number
+): Introspection {
+  return createIntrospection(settings, fetchJson, { shared: null, onOutcome () {}, timers: SYSTEM_TIMERS, ...introspection, now })
+}
+
+function createStanding ({ desks }: Introspection, known: VerifiedTokens, countsMs: number, steadyNow: () => number): TokenStanding {
+  return {
+    countsMs,
+    covers: issuer => desks.has(issuer),
+    askedAtMs: token => known.find(token)?.askedAtMs ?? null,
+    async ask (token, issuer, afterMs) {
+      const answer = await desks.get(issuer)?.ask(token, 'open', newerThan(afterMs, countsMs, steadyNow()))
+      if (answer === undefined) return { kind: 'failed', fault: 'busy', detail: null }
+      noteAnswer(known, token, known.find(token), answer)
+      return answer
     }
   }
 }
@@ -126,10 +170,8 @@ function createIssuer (
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
-  const { introspection } = config
   return {
     verifier: createIssuerVerifier(config, settings, source),
-    source,
-    introspector: introspection === null ? null : createIntrospector(introspection, fetchJson, settings.jwks.timeoutMs)
+    source
   }
 }
