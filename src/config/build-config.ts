@@ -35,7 +35,8 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
   pingIntervalMs: values.WS_PING_INTERVAL_S * S,
   idleMs: values.WS_IDLE_S * S,
   drainMs: values.WS_DRAIN_SECONDS * S,
-  resumeKeys: values.WS_RESUME_KEY
+  resumeKeys: values.WS_RESUME_KEY,
+  warmUp: values.WS_WARM_UP
 })
 
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({
@@ -70,6 +71,7 @@ const toTokens = ({ values, issuers, route }: SoundParts): Config['tokens'] => (
     maxStaleMs: values.JWKS_MAX_STALE_S * S,
     timeoutMs: values.JWKS_TIMEOUT_MS
   },
+  introspection: { countsMs: values.JWT_INTROSPECT_S * S, perS: values.JWT_INTROSPECT_PER_S },
   route
 })
 

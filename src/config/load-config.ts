@@ -7,6 +7,7 @@ import { checkRules, MAX_WORKERS } from './config-rules.js'
 import { readInsecureUntil } from './insecure-until.js'
 import { readRoute } from './read-route.js'
 import { readNetworks } from './networks.js'
+import { withIntrospection } from './read-introspection.js'
 import { readIssuers } from './read-issuers.js'
 import { readSettings, type ReportMistake } from './read-settings.js'
 import { SETTINGS, type SettingValues } from './settings.js'
@@ -35,7 +36,7 @@ export function loadConfig (env: NodeJS.ProcessEnv, nowMs = Date.now()): Config 
 
 function assemble (values: SettingValues, nowMs: number, report: ReportMistake): Config {
   const workers = values.WORKERS === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : Number(values.WORKERS)
-  const issuers = readIssuers(values, report)
+  const issuers = withIntrospection(readIssuers(values, report), values, report)
   const insecureUntilMs = readInsecureUntil(values, nowMs, report)
   const accessIssuers = new Set([...values.WS_ACCESS_ISSUER, ...issuers.flatMap(({ name, rights }) => rights === true ? [name] : [])])
   checkRules({ values, issuers, accessIssuers, workers }, report)

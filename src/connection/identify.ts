@@ -2,7 +2,6 @@ import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import type { TokenVerdict, TokenVerifier } from '../tokens/token-verifier.js'
 
-const OTHERWISE_UNAVAILABLE: readonly string[] = ['introspection_unavailable', 'unknown_key']
 const MISSING = refuse('missing_token')
 const REVOKED = refuse('revoked')
 
@@ -29,7 +28,7 @@ export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps):
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
     // Keys that are away make a token as good as none; one that its issuer could not be asked about, or whose key it may have
     // made since, is a token all the same.
-    const keysAway = verdict.refusal === 'unavailable' && !OTHERWISE_UNAVAILABLE.includes(verdict.detail)
+    const keysAway = verdict.refusal === 'unavailable' && verdict.detail !== 'unknown_key' && !verdict.detail.startsWith('introspection_')
     const { refusal, ok: _, ...more } = verdict
     return (keysAway ? anonymous() : null) ?? refuse(refusal, more)
   }

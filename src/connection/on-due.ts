@@ -19,10 +19,13 @@ export const sessionEndMs = (identity: Identity): number => identity.expiresAtMs
  * Puts a token in force that was found good just now. How long it lasts is decided here: a clock that is set later ends no connection
  * early and keeps none longer. One accepted within the clock tolerance has ended already by our clock: then the tolerance is what is left.
  */
-export function holdIdentity ({ clocks, clockToleranceMs }: SessionContext, session: Session, identity: Identity): void {
+export function holdIdentity (
+  { clocks, clockToleranceMs, tokenWatch }: SessionContext, session: Session, identity: Identity, token: string
+): void {
   const nowMs = clocks.epochNow()
   const endsAtMs = identity.expiresAtMs > nowMs ? identity.expiresAtMs : identity.expiresAtMs + clockToleranceMs
   session.identity = identity
+  tokenWatch.hold(session, token)
   // The wheel turns by seconds, and tokens end at whole ones: a difference of less than a second would only make each end late.
   session.endsAtMs = endsAtMs + Math.round((clocks.steadyNow() - nowMs) / SECOND_MS) * SECOND_MS
 }

@@ -45,7 +45,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       const eventTypes = eventTypeSet(request.eventTypes)
       const openedAtMs = context.clocks.steadyNow()
       const session = new Session(connectionId, identity, address, request.path, lease, token, eventTypes, socket, openedAtMs, exempt)
-      holdIdentity(context, session, identity)
+      holdIdentity(context, session, identity, request.token ?? '')
       session.messagesOut++
       context.registry.add(session)
       context.report.accepted(session, durationMs, request.origin)

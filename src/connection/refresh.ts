@@ -50,7 +50,7 @@ function apply (context: SessionContext, session: Session, frame: RefreshFrame, 
   // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
   const before = session.identity
   if (who.insecure || who.userId !== before.userId || who.issuer !== before.issuer) return endSession(session, OTHER_USER)
-  holdIdentity(context, session, who)
+  holdIdentity(context, session, who, frame.token)
   context.registry.rename(session, before)
   session.identityGeneration++
   session.warnedOfExpiry = false

@@ -7,6 +7,7 @@ import type { DeadlineWheel } from './deadline-wheel.js'
 import type { Registry } from './registry.js'
 import type { Report } from './report.js'
 import type { Session } from './session.js'
+import type { TokenWatch } from './token-watch.js'
 
 /** No close frame came; or one with a code that the native layer does not let through (1012 to 3999), which it shows as this. */
 const NO_GOODBYE = 1006
@@ -50,12 +51,15 @@ export interface Holders {
   readonly limiter: Pick<Limiter, 'release'>
   readonly report: Pick<Report, 'closed'>
   readonly subscriptions: { close (session: Session): void }
+  readonly tokenWatch: Pick<TokenWatch, 'letGo'>
 }
 
 /** Gives back all that a connection holds, and writes its one closed line. `code`: what the socket closed with. */
-export function closeSession ({ registry, wheel, limiter, report, subscriptions }: Holders, session: Session, code: number): void {
+export function closeSession (holders: Holders, session: Session, code: number): void {
+  const { registry, wheel, limiter, report, subscriptions, tokenWatch } = holders
   if (!registry.remove(session)) return
   wheel.remove(session)
+  tokenWatch.letGo(session)
   limiter.release(session.lease)
   session.waiting = null
   const reason = session.ending?.name ?? (code === NO_GOODBYE ? 'connection_lost' : 'normal')

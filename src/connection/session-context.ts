@@ -7,6 +7,7 @@ import type { Identify } from './identify.js'
 import type { Registry } from './registry.js'
 import type { Report } from './report.js'
 import type { Subscriptions } from './subscriptions.js'
+import type { TokenWatch } from './token-watch.js'
 
 /** What all open connections of a process share. */
 export interface SessionContext {
@@ -30,5 +31,6 @@ export interface SessionContext {
   readonly messageLimit: MessageLimit
   readonly identify: Identify
   readonly subscriptions: Subscriptions
+  readonly tokenWatch: TokenWatch
   readonly report: Report
 }

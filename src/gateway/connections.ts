@@ -11,6 +11,7 @@ import { createOpenSession } from '../connection/open-session.js'
 import { createReplays, type Replays } from '../connection/replays.js'
 import { createRights, type Rights } from '../connection/rights.js'
 import { endSession } from '../connection/send-end-close.js'
+import type { TokenWatch } from '../connection/token-watch.js'
 import type { SessionContext } from '../connection/session-context.js'
 import { startSilentPositions } from '../connection/silent-positions.js'
 import { createSubscriptions, type Subscriptions } from '../connection/subscriptions.js'
@@ -19,11 +20,13 @@ import type { ControlHandlers } from '../control/control.js'
 import { refuse } from '../refusals.js'
 import { SYSTEM_TIMERS } from '../timers.js'
 import type { Fanout } from './bus.js'
+import type { Exits } from './exits.js'
 import { createDisconnects, type Disconnects } from './disconnects.js'
 import { createGate, RESTARTING, stopsListening } from './gate.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
 import { createRounds } from './rounds.js'
+import { composeTokenWatch } from './token-watch.js'
 import { toWelcomeLimits } from './welcome-limits.js'
 
 export interface ConnectionsDeps {
@@ -31,6 +34,7 @@ export interface ConnectionsDeps {
   readonly judges: Judges
   readonly fanout: Pick<Fanout, 'logs' | 'inbound' | 'publishing'>
   readonly delivery: Delivery
+  readonly exits: Exits
 }
 
 /** The open connections of one process, and the way in. */
@@ -38,6 +42,8 @@ export interface Connections {
   readonly lifecycle: Lifecycle
   /** What orders do to them. */
   readonly handlers: ControlHandlers
+  /** By how much the oldest answer of an issuer about an open connection's token has outlived its time, in ms. */
+  readonly tokensLateMs: () => number
   /** Starts the timers: before the first upgrade. */
   start (): void
   /**
@@ -55,7 +61,8 @@ const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights
 
 /** Puts the connections of one process together. */
 export function composeConnections (deps: ConnectionsDeps): Connections {
-  const { ground: { config, phase, registry, onFault }, judges: { access, limits, tickets }, fanout: { logs }, delivery } = deps
+  const { ground, judges: { access, limits, tickets }, fanout: { logs }, delivery } = deps
+  const { config, phase, registry, onFault } = ground
   const { drainMs, maxBufferedBytes } = config.server
   const disconnects = createDisconnects(config.upgrade.deadlineMs)
   const rights = createRights({
@@ -65,7 +72,8 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
   })
   const replays = createReplays({ logs, delivery, report: deps.judges.report, maxBufferedBytes })
   const subscriptions = composeSubscriptions(deps, rights, replays)
-  const context = toSessionContext(deps, subscriptions)
+  const tokenWatch = composeTokenWatch(ground, deps.judges.tokens, deps.exits)
+  const context = toSessionContext(deps, subscriptions, tokenWatch)
   const rounds = createRounds({ config, registry, limiter: limits.limiter, onFault })
   const lifecycle = composeLifecycle(deps, context, rights, disconnects)
   const latecomers = {
@@ -78,6 +86,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
   let stopSilentPositions = (): void => {}
   return {
     lifecycle,
+    tokensLateMs: tokenWatch.lateMs,
     handlers: toControlHandlers(deps.judges, rights, disconnects),
     start () {
       logs.start(toTopicHandlers(delivery, replays))
@@ -89,6 +98,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
       })
       context.wheel.start((session, nowMs) => { onDue(context, session, nowMs) })
       rounds.start()
+      tokenWatch.start()
     },
     async drain (isUrgent) {
       const openForMs = stopsListening(config) ? LAST_HEADS_MS : 0
@@ -97,6 +107,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
     stop () {
       stopSilentPositions()
       rounds.stop()
+      tokenWatch.stop()
       context.wheel.stop()
       rights.stop()
     }
@@ -122,7 +133,9 @@ function composeSubscriptions (
   })
 }
 
-function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscriptions: Subscriptions): SessionContext {
+function toSessionContext (
+  { ground, judges, fanout }: ConnectionsDeps, subscriptions: Subscriptions, tokenWatch: TokenWatch
+): SessionContext {
   const { config, node, registry } = ground
   const { server, limits: { dryRun } } = config
   return {
@@ -141,6 +154,7 @@ function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscrip
     messageLimit: judges.limits.messageLimit,
     identify: judges.identify,
     subscriptions,
+    tokenWatch,
     report: judges.report
   }
 }

@@ -53,12 +53,12 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     ownBus: options.parts?.bus ?? null
   })
   exits.add(() => fanout.close().catch((error: unknown) => { onFault(error, 'stop') }))
-  const connections = composeConnections({ ground, judges, fanout, delivery })
+  const connections = composeConnections({ ground, judges, fanout, delivery, exits })
   exits.add(connections.stop)
   const plainRequests = composePlainRequests({
     settings: config.upgrade, isWebSocketPath: path => PATHS.has(path), audit, metrics, report: judges.report
   })
-  const operations = composeProcessOperations({ ground, judges, fanout, server, binding: binding.release })
+  const operations = composeProcessOperations({ ground, judges, fanout, connections, server, binding: binding.release })
   return {
     binding,
     server,

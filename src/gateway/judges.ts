@@ -10,6 +10,7 @@ import { composeControl } from './control.js'
 import { createEndings, type Endings } from './endings.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
+import { composeIntrospection } from './introspection.js'
 import { composeLimits, type Limits } from './limits.js'
 import { composeNodes, type Nodes } from './nodes.js'
 import { createReport } from './report.js'
@@ -64,7 +65,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   addExit(async () => { await access.authorizer.close() })
   const accessSafety = watchAccessSafety(access.authorizer, log)
   exits.add(accessSafety.close)
-  const tokens = parts.tokens ?? composeTokens(config, audit)
+  const tokens = parts.tokens ?? composeTokens(config, audit, composeIntrospection(ground, exits))
   exits.add(() => { tokens.close() })
   const control = composeControl({ config, redis, log, redisFailures }, exits)
   addExit(control.close)

@@ -2,6 +2,7 @@ import type { MetricSources } from '../observe/metrics/exposition.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Server } from '../transport/uws/server.js'
 import type { Fanout } from './bus.js'
+import type { Connections } from './connections.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
 import type { Operations } from './operations.js'
@@ -21,13 +22,15 @@ export interface ProcessOperationsDeps {
   readonly ground: Ground
   readonly judges: Judges
   readonly fanout: Fanout
+  readonly connections: Pick<Connections, 'tokensLateMs'>
   readonly server: Pick<Server, 'isPaused'>
   /** The native layer's package and version. */
   readonly binding: string
 }
 
 /** Puts together what operators may ask. */
-export function composeProcessOperations ({ ground, judges, fanout, server, binding }: ProcessOperationsDeps): ProcessOperations {
+export function composeProcessOperations (deps: ProcessOperationsDeps): ProcessOperations {
+  const { ground, judges, fanout, connections, server, binding } = deps
   const { config, options, phase, registry, metrics, destination, eventLoop, redisFailures } = ground
   const { limits, tokens, control, accessSafety } = judges
   const countOpenSessions = (): void => { for (const session of registry.all()) countMessages(metrics, session) }
@@ -57,6 +60,7 @@ export function composeProcessOperations ({ ground, judges, fanout, server, bind
       connections: () => registry.size,
       redisUp: limits.redisUp,
       issuers: () => tokens.status(),
+      introspectionLateS: () => tokens.standing === undefined ? null : connections.tokensLateMs() / 1000,
       auditDropped: destination.dropped,
       ready: () => readiness().ready,
       eventLoopLate: eventLoop.isLate

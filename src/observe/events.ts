@@ -107,6 +107,8 @@ export const EVENTS = {
   'redis.renewed': { level: 'warn', when: 'calls to Redis go on failing, so all connections to it are made anew, with their names looked up again; at most one line a minute', fields: [], optional: [] },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
   'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason', 'url'], optional: ['detail'] },
+  'introspection.failed': { level: 'error', when: 'an issuer did not say whether a token is active: `reason` and `detail` say why (`client_refused`: it does not take our client id and secret). Each cause at first, then once a minute', fields: ['issuer', 'reason', 'count'], optional: ['detail'] },
+  'introspection.late': { level: 'warn', when: 'tokens of open connections are asked about later than `JWT_INTROSPECT_S` says, by `duration_ms`: `JWT_INTROSPECT_PER_S` is too few for their number, or the issuer is slow. Nobody is ended for it. The first time, then once a minute', fields: ['duration_ms', 'count'], optional: [] },
   'forwarded_for.untrusted': {
     level: 'warn',
     when: 'a peer that is no trusted proxy sent `X-Forwarded-For`; once per address, for the first hundred',

@@ -114,6 +114,11 @@ export function inboundCounts (prefix: string, userId: string): readonly [all: s
   return [all, `${all}:${encodeId(userId)}`]
 }
 
+/** What an issuer said of a token. `tokenHash`: SHA-256 in hex. */
+export function introspectionKey (prefix: string, tokenHash: string): string {
+  return `${prefix}ws:introspect:${tokenHash}`
+}
+
 /** The secret of resume tickets, where none is configured. */
 export function resumeSecret (prefix: string): string {
   return `${prefix}ws:resume-key`

@@ -1,6 +1,6 @@
 import { KINDS } from '../kinds.js'
 import {
-  createControlKeys, createLimitKeys, createNodeKeys, historyPrefix, inboundCounts, inboundStream, nodeChannel,
+  createControlKeys, createLimitKeys, createNodeKeys, historyPrefix, inboundCounts, inboundStream, introspectionKey, nodeChannel,
   resumeSecret, topicChannelPrefix,
   type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
@@ -28,6 +28,8 @@ export interface NeedsOptions {
   /** How the windows are kept: times up to a limit of 1000, counters above. */
   readonly addressWindow: WindowKind
   readonly messageWindow: WindowKind
+  /** Tokens of an issuer are introspected. */
+  readonly introspects?: boolean
 }
 
 export type WindowKind = 'times' | 'counters'
@@ -72,6 +74,7 @@ const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as con
 /** Heads, events, and where the connections of a user are. */
 const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hgetall', 'hlen'] as const
 const ON_SECRET = ['get', 'set'] as const
+const ON_INTROSPECTION = ['hmget', 'hset', 'hdel', 'pexpire'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
 export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info', 'unsubscribe', 'sunsubscribe'] as const
@@ -94,7 +97,7 @@ const onServer = (isCluster: boolean): Need => ({
 })
 
 /** All that the gateway asks of its Redis, by key and channel. `check` tries it, and the log names what is denied by it. */
-export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow }: NeedsOptions): Need[] {
+export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, messageWindow, introspects = false }: NeedsOptions): Need[] {
   const limits = createLimitKeys(limitPrefix)
   const nodes = createNodeKeys(prefix)
   const control = createControlKeys(prefix)
@@ -118,6 +121,7 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(`${inboundCounts(prefix, '')[0]}${ANY}`, ON_INBOUND_COUNTS),
     key(historyPrefix(prefix) + ANY, ON_HISTORY),
     key(resumeSecret(prefix), ON_SECRET),
+    ...(introspects ? [key(introspectionKey(prefix, ANY), ON_INTROSPECTION)] : []),
     ...channelNeeds(prefix, isCluster)
   ]
 }

@@ -18,14 +18,21 @@ export interface IssuerConfig {
   readonly algorithms: readonly string[]
   /** Supabase legacy projects by explicit opt-in: the HS256 secret. Null everywhere else. */
   readonly hmacSecret: string | null
-  /** Keycloak with `KEYCLOAK_INTROSPECT=true`: each accepted token is introspected once (RFC 7662). */
-  readonly introspection: { readonly endpoint: string, readonly clientId: string, readonly clientSecret: string } | null
+  /** Null: its tokens are not introspected. */
+  readonly introspection: IntrospectionSettings | null
   /** Where several issuers are configured: its users have agents and tasks. */
   readonly rights?: true
   /** Where its tokens say what, as far as that differs from `TokenSettings.reading`. */
   readonly reading?: Partial<ClaimReading>
   /** Longest accepted time from `iat` to `exp` of its tokens, in ms; absent: that of all. */
   readonly maxLifetimeMs?: number
+}
+
+/** Where an issuer is asked whether its tokens are active (RFC 7662), and as which client. */
+export interface IntrospectionSettings {
+  readonly endpoint: string
+  readonly clientId: string
+  readonly clientSecret: string
 }
 
 export interface TokenSettings {
@@ -42,6 +49,12 @@ export interface TokenSettings {
   /** Verified tokens remembered at most. */
   readonly cacheSize: number
   readonly jwks: JwksSettings
+  readonly introspection: {
+    /** How long the issuer's answer about a token counts. */
+    readonly countsMs: number
+    /** Questions that this process begins in a second at most, to all issuers together. */
+    readonly perS: number
+  }
   /** How this process reaches issuers. */
   readonly route: IssuerRoute
 }

@@ -29,5 +29,7 @@ export const TOKEN_CAUSES: Readonly<Record<TokenFault, string>> = {
   sender_constrained: 'it is bound to a key or a certificate (`cnf`), and no proof of that came with it',
   inactive: 'introspection says that it does not count any more',
   keys_unavailable: 'its issuer\'s keys could not be fetched: see `jwks.failed`',
-  introspection_unavailable: 'its issuer could not be asked about it'
+  introspection_unavailable: 'its issuer could not be asked about it',
+  introspection_client: 'its issuer does not take the client id and secret by which it is asked',
+  introspection_busy: 'more tokens arrive than JWT_INTROSPECT_PER_S lets be asked about in time'
 }

@@ -1,10 +1,11 @@
 import type { Identity } from './identity.js'
 import type { RevokedTokens } from './token-name.js'
+import type { TokenStanding } from './token-standing.js'
 
 /** Why a token was not accepted. */
 export interface TokenRefusal {
   readonly ok: false
-  readonly refusal: 'invalid_token' | 'expired_token' | 'unavailable'
+  readonly refusal: 'invalid_token' | 'expired_token' | 'revoked' | 'unavailable'
   /** For the log: a word of a fixed vocabulary, where there is more to say followed by a colon and what shows it. */
   readonly detail: string
   /** How long until another attempt can succeed, in ms; absent: that is not known. */
@@ -41,5 +42,7 @@ export interface TokenVerifier {
   status (): readonly IssuerStatus[]
   /** Forgets every cached verdict on tokens that were revoked. */
   forget (revoked: RevokedTokens): void
+  /** Absent: what was found of a token stands until it ends. */
+  readonly standing?: TokenStanding
   close (): void
 }

@@ -10,6 +10,8 @@ export interface VerifiedToken {
   readonly verdict: TokenVerdict & { readonly ok: true }
   readonly key: VerificationKey
   readonly verifier: IssuerVerifier
+  /** When its issuer was asked whether it is active, steady, in ms; null: it is not asked. */
+  readonly askedAtMs: number | null
 }
 
 /** Accepted tokens, known by their whole text. Refusals are never kept. */

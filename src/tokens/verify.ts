@@ -1,7 +1,10 @@
+import { steadyNow as systemSteadyNow } from '../clocks.js'
+import { SYSTEM_TIMERS } from '../timers.js'
 import { isProven } from './confirmation.js'
 import { createFetchJson, type FetchJson } from './fetch-json.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
-import { createIntrospector, type Introspector } from './introspect.js'
+import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
+import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
@@ -10,21 +13,25 @@ import type { RefreshedKeys } from './kept-keys.js'
 import { findOpaqueKey, nameMistake } from './name-mistake.js'
 import { refuseToken, type FoundFault } from './token-fault.js'
 import { decodeSegment, MAX_TOKEN_LENGTH, readTokenFormat, type TokenFormat } from './token-format.js'
+import type { TokenStanding } from './token-standing.js'
 import type { TokenProof, TokenRefusal, TokenVerdict, TokenVerifier } from './token-verifier.js'
-import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
+import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
   /** Wall clock, ms since the epoch. */
   readonly now?: () => number
+  /** How issuers are asked; default: by the settings' route. */
+  readonly fetchJson?: FetchJson
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
+  /** For issuers that are asked about their tokens. */
+  readonly introspection?: Partial<IntrospectionDeps>
 }
 
 interface Issuer {
   readonly verifier: IssuerVerifier
   readonly source: KeySource
-  readonly introspector: Introspector | null
 }
 
 /** A token, what is known beside it, and since when it is asked about (ms since the epoch). */
@@ -37,7 +44,7 @@ interface Question extends TokenProof {
 type Decision =
   { readonly kind: 'verdict', readonly verdict: TokenVerdict } |
   { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
-  { readonly kind: 'introspect', readonly introspector: Introspector, readonly verified: VerifiedToken }
+  { readonly kind: 'introspect', readonly desk: IntrospectionDesk, readonly verified: VerifiedToken }
 
 const UNPROVEN = refuseToken('sender_constrained')
 const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict', verdict: refuseToken(fault, shown) })
@@ -48,7 +55,10 @@ const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict',
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
-  const fetchJson = createFetchJson(createSender(settings.route))
+  const fetchJson = deps.fetchJson ?? createFetchJson(createSender(settings.route))
+  const steadyNow = deps.introspection?.now ?? systemSteadyNow
+  const { countsMs } = settings.introspection
+  const introspection = composeIntrospection(settings, fetchJson, deps, steadyNow)
   const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
   const byIssuer = new Map<unknown, Issuer>(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
@@ -58,7 +68,10 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     const { token, jkt } = question
     const nowMs = now()
     const remembered = known.find(token)
-    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(question, remembered, nowMs) }
+    if (remembered !== undefined) {
+      const verdict = recheck(known, question, remembered, nowMs)
+      return verdict.ok ? decideVerified(introspection, remembered) : { kind: 'verdict', verdict }
+    }
     const format = readFormat(token)
     if ('fault' in format) return refuseAs(format)
     const issuer = onlyIssuer ?? byIssuer.get(issuerNamedBy(token, format))
@@ -68,51 +81,84 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     if (local.kind === 'no_key') return decideWithoutKey(issuer, local, question, mayFetch)
     if (!isProven(local.identity.confirmation, jkt)) return { kind: 'verdict', verdict: UNPROVEN }
     const verdict = { ok: true, identity: local.identity } as const
-    const verified = { verdict, key: local.key, verifier: issuer.verifier }
-    if (issuer.introspector !== null) return { kind: 'introspect', introspector: issuer.introspector, verified }
-    known.remember(token, verified)
-    return { kind: 'verdict', verdict }
-  }
-
-  /** What is remembered holds for the token; a key that it is bound to is proven each time anew. */
-  function recheck ({ token, jkt }: Question, { verdict, verifier }: VerifiedToken, nowMs: number): TokenVerdict {
-    const found = verifier.recheck(verdict.identity, nowMs)
-    if (found === null) return isProven(verdict.identity.confirmation, jkt) ? verdict : UNPROVEN
-    known.drop(token)
-    return refuseToken(found.fault, found.shown)
+    const verified = { verdict, key: local.key, verifier: issuer.verifier, askedAtMs: null }
+    const decision = decideVerified(introspection, verified)
+    if (decision.kind === 'verdict') known.remember(token, verified)
+    return decision
   }
 
   async function settle (question: Question, decision: Decision): Promise<TokenVerdict> {
-    const { token } = question
     if (decision.kind === 'verdict') return decision.verdict
     if (decision.kind === 'fetch_keys') {
       await decision.ended
       return await settle(question, decide(question, false))
     }
-    const fault = await decision.introspector.ask(token)
+    const answer = await decision.desk.ask(question.token, 'arriving', countsMs)
+    noteAnswer(known, question.token, decision.verified, answer)
+    const fault = findStandingFault(answer)
     if (fault !== null) return refuseToken(fault)
-    known.remember(token, decision.verified)
     // The answer may have taken seconds, in which the token can have ended.
-    return recheck(question, decision.verified, now())
+    return recheck(known, question, decision.verified, now())
   }
 
+  const asking = (token: string, proof?: TokenProof): Question => ({ token, ...proof, askedAtMs: now() })
   return {
     verifyNow: (token, proof) => {
-      const decision = decide({ token, ...proof, askedAtMs: now() }, true)
+      const decision = decide(asking(token, proof), true)
       return decision.kind === 'verdict' ? decision.verdict : null
     },
     verify: async (token, proof) => {
-      const question = { token, ...proof, askedAtMs: now() }
+      const question = asking(token, proof)
       return await settle(question, decide(question, true))
     },
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.source.status()),
     forget: known.forget,
+    ...(introspection.desks.size === 0 ? {} : { standing: createStanding(introspection, known, countsMs, steadyNow) }),
     close: () => {
-      for (const { source, introspector } of issuers) {
-        source.close()
-        introspector?.close()
-      }
+      for (const { source } of issuers) source.close()
+      introspection.close()
+    }
+  }
+}
+
+/** What is remembered holds for the token; a key that it is bound to is proven each time anew. */
+function recheck (known: VerifiedTokens, { token, jkt }: Question, { verdict, verifier }: VerifiedToken, nowMs: number): TokenVerdict {
+  const found = verifier.recheck(verdict.identity, nowMs)
+  if (found === null) return isProven(verdict.identity.confirmation, jkt) ? verdict : UNPROVEN
+  known.drop(token)
+  return refuseToken(found.fault, found.shown)
+}
+
+/** A verified token is accepted, unless its issuer is to be asked first. */
+function decideVerified (introspection: Introspection, verified: VerifiedToken): Decision {
+  const { verdict, askedAtMs } = verified
+  const desk = introspection.deskIfDue(verdict.identity.issuer, askedAtMs)
+  return desk === null ? { kind: 'verdict', verdict } : { kind: 'introspect', desk, verified }
+}
+
+/** What the issuer said counts for those who present the token next. `verified`: undefined where it is not known any more. */
+function noteAnswer (known: VerifiedTokens, token: string, verified: VerifiedToken | undefined, answer: DeskAnswer): void {
+  if (answer.kind === 'inactive') known.drop(token)
+  if (answer.kind === 'active' && verified !== undefined) known.remember(token, { ...verified, askedAtMs: answer.askedAtMs })
+}
+
+function composeIntrospection (
+  settings: TokenSettings, fetchJson: FetchJson, { introspection = {} }: TokenVerifierDeps, now: () => number
+): Introspection {
+  return createIntrospection(settings, fetchJson, { shared: null, onOutcome () {}, timers: SYSTEM_TIMERS, ...introspection, now })
+}
+
+function createStanding ({ desks }: Introspection, known: VerifiedTokens, countsMs: number, steadyNow: () => number): TokenStanding {
+  return {
+    countsMs,
+    covers: issuer => desks.has(issuer),
+    askedAtMs: token => known.find(token)?.askedAtMs ?? null,
+    async ask (token, issuer, afterMs) {
+      const answer = await desks.get(issuer)?.ask(token, 'open', newerThan(afterMs, countsMs, steadyNow()))
+      if (answer === undefined) return { kind: 'failed', fault: 'busy', detail: null }
+      noteAnswer(known, token, known.find(token), answer)
+      return answer
     }
   }
 }
@@ -157,10 +203,8 @@ function createIssuer (
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
-  const { introspection } = config
   return {
     verifier: createIssuerVerifier(config, settings, source),
-    source,
-    introspector: introspection === null ? null : createIntrospector(introspection, fetchJson, settings.jwks.timeoutMs)
+    source
   }
 }

@@ -178,6 +178,6 @@ t.test('a Keycloak issuer', async (t) => {
     const ended = keycloak.sign({ typ: 'Bearer', aud: 'account', azp: 'gateway', sid: 'ended' })
     keycloak.inactive.add(ended)
     t.equal((await present(t, behind, token)).status, 101)
-    t.equal(await presentRefused(t, behind, ended), '401 invalid_token inactive')
+    t.equal(await presentRefused(t, behind, ended), '401 revoked inactive')
   })
 })

@@ -138,8 +138,11 @@ t.test('introspection is tried with the client\'s own secret, which is not shown
   t.ok(issuer.introspected.length === 1 && issuer.introspected[0]?.authorization.startsWith('Basic '))
   issuer.behave('introspection', 'status_500')
   const bad = await runCheck(env)
-  t.match(bad.find('issuer keycloak', 'introspection'), { verdict: 'fail', reason: 'KEYCLOAK_CLIENT_SECRET' })
-  t.notMatch(good.output + bad.output, 'secret-of-the-client')
+  t.match(bad.find('issuer keycloak', 'introspection'), { verdict: 'fail', reason: 'another status than 200: is the address right? (500)' })
+  issuer.behave('introspection', 'status_401')
+  const stranger = await runCheck(env)
+  t.match(stranger.find('issuer keycloak', 'introspection'), { verdict: 'fail', reason: 'does not take our client (401): KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET' })
+  t.notMatch(good.output + bad.output + stranger.output, 'secret-of-the-client')
 })
 
 t.test('a certificate is judged by the time that is left to it', async (t) => {

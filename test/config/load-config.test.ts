@@ -13,7 +13,8 @@ t.test('the least that starts gives every part its default', async (t) => {
       clockToleranceMs: 5000,
       maxLifetimeMs: 86_400_000,
       cacheSize: 20_000,
-      jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 5000 }
+      jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 5000 },
+      introspection: { countsMs: 30_000, perS: 50 }
     },
     limits: {
       addressConnections: 10,

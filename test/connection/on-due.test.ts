@@ -10,7 +10,7 @@ const untilEnd = identityOf('alice', {}, { expiresAtMs: END_MS })
 const clocksAt = (steadyMs: number, epochMs = steadyMs): Clocks => ({ steadyNow: () => steadyMs, epochNow: () => epochMs })
 function openedAt (openedAtMs: number, insecure = false): ReturnType<typeof openTestSession> {
   const opened = openTestSession({ ...untilEnd, insecure }, { openedAtMs })
-  holdIdentity(createTestContext({ clocks: clocksAt(openedAtMs) }), opened.session, opened.session.identity)
+  holdIdentity(createTestContext({ clocks: clocksAt(openedAtMs) }), opened.session, opened.session.identity, '')
   return opened
 }
 
@@ -89,7 +89,7 @@ t.test('a clock that is set by an hour while a connection is open moves neither 
     const clocks: Clocks = { steadyNow: () => clock.steadyMs, epochNow: () => clock.steadyMs + clock.jumpMs }
     const context = createTestContext({ clocks, idleMs: 90_000 })
     const { session, socket } = openTestSession(untilEnd, { openedAtMs })
-    holdIdentity(context, session, untilEnd)
+    holdIdentity(context, session, untilEnd, '')
     clock.jumpMs = jumpMs
     const visit = (atMs: number): unknown => {
       clock.steadyMs = atMs
@@ -108,7 +108,7 @@ t.test('a token that comes into force after the clock was set lasts as long as t
   const steadyMs = END_MS - 10 * HOUR_MS
   const context = createTestContext({ clocks: clocksAt(steadyMs, END_MS - HOUR_MS) })
   const { session } = openTestSession(untilEnd, { openedAtMs: steadyMs })
-  holdIdentity(context, session, untilEnd)
+  holdIdentity(context, session, untilEnd, '')
   t.equal(session.endsAtMs - steadyMs, HOUR_MS)
 })
 

@@ -8,6 +8,7 @@ import { createRegistry } from '../../src/connection/registry.js'
 import { Session } from '../../src/connection/session.js'
 import type { SessionContext } from '../../src/connection/session-context.js'
 import type { Subscriptions } from '../../src/connection/subscriptions.js'
+import { NO_TOKEN_WATCH } from '../../src/connection/token-watch.js'
 import type { PendingUpgrade, Socket, SocketHandlers, UpgradeHead, UpgradeHeaders } from '../../src/connection/transport.js'
 import type { Lease, Limiter } from '../../src/limits/limiter.js'
 import type { Identity } from '../../src/tokens/identity.js'
@@ -228,6 +229,7 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
     messageLimit: { spend: () => true, request: async () => ({ granted: true }), giveBack: () => {}, close: () => {}, size: 0 },
     identify: { now: () => { throw new Error('nobody should ask') }, wait: unasked },
     subscriptions: createTestSubscriptions(),
+    tokenWatch: NO_TOKEN_WATCH,
     report: createTestReport(),
     ...more
   }

@@ -168,6 +168,6 @@ t.test('the guide from start to end', async (t) => {
 
 t.test('the guide explains every fault that an operator can meet with Keycloak', async (t) => {
   const guide = readDocument('guides/keycloak.md')
-  const faults = ['unknown_issuer', 'audience', 'token_type', 'claim_missing', 'subject', 'unknown_key', 'too_long', 'sender_constrained', 'algorithm', 'lifetime', 'issued_at', 'not_before', 'inactive', 'keys_unavailable', 'introspection_unavailable'] satisfies TokenFault[]
+  const faults = ['unknown_issuer', 'audience', 'token_type', 'claim_missing', 'subject', 'unknown_key', 'too_long', 'sender_constrained', 'algorithm', 'lifetime', 'issued_at', 'not_before', 'inactive', 'keys_unavailable', 'introspection_unavailable', 'introspection_client', 'introspection_busy'] satisfies TokenFault[]
   t.same(await offenders(faults, fault => guide.includes(`\`${fault}\``)), [])
 })

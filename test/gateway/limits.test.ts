@@ -26,6 +26,7 @@ function startLimits (
     connections: () => 0,
     redisUp: () => null,
     issuers: () => [],
+    introspectionLateS: () => null,
     auditDropped: () => 0,
     ready: () => true,
     eventLoopLate: () => false

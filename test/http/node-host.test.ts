@@ -41,6 +41,7 @@ async function startAdmin (t: Test, { routes = [], port = 0, readiness = () => R
     connections: () => 0,
     redisUp: () => null,
     issuers: () => [],
+    introspectionLateS: () => null,
     auditDropped: () => 0,
     ready: () => true,
     eventLoopLate: () => false

@@ -7,7 +7,7 @@ import { takeRsaKey, type KeyPair } from './rsa-key.js'
 export type SigningAlgorithm = 'RS256' | 'RS384' | 'PS256' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
 export type Endpoint = 'jwks' | 'discovery' | 'introspection'
 /** How an endpoint answers; `after` gives, once the promise has settled, the answer that was right at the request. */
-export type Behaviour = 'normal' | 'hang' | 'drip' | 'html' | 'redirect' | 'huge' | 'status_500' | 'drop' |
+export type Behaviour = 'normal' | 'hang' | 'drip' | 'html' | 'redirect' | 'huge' | 'status_401' | 'status_500' | 'drop' |
   { readonly body: unknown } | { readonly after: Promise<void> }
 
 export interface IssuerKey {
@@ -230,6 +230,7 @@ function misbehave (res: ServerResponse, behaviour: string, document: string, dr
   if (behaviour === 'normal') return answer(res, 200, 'application/json', document)
   if (behaviour === 'html') return answer(res, 200, 'text/html', '<!doctype html><title>Sign in</title>')
   if (behaviour === 'huge') return answer(res, 200, 'application/json', document + ' '.repeat(50 * 1024 * 1024))
+  if (behaviour === 'status_401') return answer(res, 401, 'application/json', '{"error":"invalid_client"}')
   if (behaviour === 'status_500') return answer(res, 500, 'application/json', document)
   if (behaviour === 'drop') { res.destroy(); return }
   if (behaviour === 'redirect') {

@@ -39,7 +39,8 @@ function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecr
     name: 'main', preset: 'oidc', issuer: ISSUER, audience: [AUDIENCE], jwksUri: null, algorithms, hmacSecret, introspection: null
   } as const
   const jwks = { maxAgeMs: 1, cooldownMs: 1, maxStaleMs: 1, timeoutMs: 1 }
-  const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks, route: DIRECT }
+  const introspection = { countsMs: 1000, perS: 1 }
+  const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks, introspection, route: DIRECT }
   const verifier = createIssuerVerifier(issuer, settings, source)
   return (token) => {
     const format = readTokenFormat(token)

@@ -3,7 +3,7 @@ import { DIRECT } from '../../src/tokens/issuer-route.js'
 import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
 import type { RefreshedKeys } from '../../src/tokens/kept-keys.js'
 import type { TokenVerdict, TokenVerifier } from '../../src/tokens/token-verifier.js'
-import { createTokenVerifier } from '../../src/tokens/verify.js'
+import { createTokenVerifier, type TokenVerifierDeps } from '../../src/tokens/verify.js'
 
 /** The real time, because issuers sign with that, and as much more as a test adds. */
 export interface Clock {
@@ -36,6 +36,7 @@ export interface VerifierOverrides {
   readonly settings?: Partial<Omit<TokenSettings, 'issuers' | 'jwks'>>
   readonly jwks?: Partial<JwksSettings>
   readonly clock?: Clock
+  readonly introspection?: TokenVerifierDeps['introspection']
 }
 
 /** Makes a verifier that has tried every issuer once; it ends with the test. */
@@ -51,11 +52,13 @@ export async function startVerifier (
     clockToleranceMs: 5000,
     maxLifetimeMs: 86_400_000,
     cacheSize: 1000,
+    introspection: { countsMs: 30_000, perS: 50 },
     route: DIRECT,
     ...overrides.settings,
     jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 60_000, ...overrides.jwks }
   }, {
     now: clock.now,
+    introspection: overrides.introspection ?? {},
     onRefreshed: (issuer, more) => { refreshed.push({ issuer, ...more }) },
     onFailed: (_, failure) => {
       failed.push(failure.fault)

@@ -3,23 +3,94 @@ import { startIssuer, type Behaviour, type TestIssuer } from '../support/issuer.
 import { until } from '../support/until.js'
 import { describe, startVerifier, type StartedVerifier } from './fixture.js'
 
-async function start (
-  lifetime: { teardown (fn: () => unknown): unknown }, timeoutMs = 60_000
-): Promise<StartedVerifier & { keycloak: TestIssuer }> {
-  const keycloak = await startIssuer(lifetime, { preset: 'keycloak', audience: 'gateway', algorithm: 'ES256' })
-  const introspection = { endpoint: keycloak.introspectionUri, clientId: 'gate way', clientSecret: 'p:ä+%' }
-  return { keycloak, ...await startVerifier(lifetime, [keycloak.config({ introspection })], { jwks: { timeoutMs } }) }
+const COUNTS_MS = 30_000
+
+interface Started extends StartedVerifier {
+  readonly keycloak: TestIssuer
+  /** Moves the steady clock, by which answers grow old. */
+  age (ms: number): void
+  readonly outcomes: string[]
 }
 
-t.test('an accepted token is introspected once, and known afterwards', async t => {
-  const { verifier, keycloak } = await start(t)
+async function start (lifetime: { teardown (fn: () => unknown): unknown }, timeoutMs = 60_000, perS = 50): Promise<Started> {
+  const keycloak = await startIssuer(lifetime, { preset: 'keycloak', audience: 'gateway', algorithm: 'ES256' })
+  const introspection = { endpoint: keycloak.introspectionUri, clientId: 'gate way', clientSecret: 'p:ä+%' }
+  const outcomes: string[] = []
+  let aheadMs = 0
+  const started = await startVerifier(lifetime, [keycloak.config({ introspection })], {
+    jwks: { timeoutMs },
+    settings: { introspection: { countsMs: COUNTS_MS, perS } },
+    introspection: {
+      now: () => performance.now() + aheadMs,
+      onOutcome: (issuer, outcome, failure) => { outcomes.push([issuer, outcome, failure?.fault, failure?.detail].filter(each => each != null).join(' ')) }
+    }
+  })
+  return { keycloak, outcomes, age: (ms) => { aheadMs += ms }, ...started }
+}
+
+t.test('an accepted token is introspected once, and known for as long as the answer counts', async t => {
+  const { verifier, keycloak, age } = await start(t)
   const token = keycloak.sign()
   t.equal(verifier.verifyNow(token), null)
   const verdicts = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(token)))
   t.same([...new Set(verdicts.map(describe))], ['accepted alice'])
+  age(COUNTS_MS - 5000)
   t.equal(describe(verifier.verifyNow(token)), 'accepted alice')
-  t.equal(describe(await verifier.verify(token)), 'accepted alice')
   t.equal(keycloak.requests.introspection, 1)
+  age(5000)
+  t.equal(verifier.verifyNow(token), null, 'the answer has outlived its time')
+  t.equal(describe(await verifier.verify(token)), 'accepted alice')
+  t.equal(keycloak.requests.introspection, 2)
+})
+
+t.test('who logged out opens nothing once the answer has outlived its time, whatever was known of the token', async t => {
+  const { verifier, keycloak, age } = await start(t)
+  const token = keycloak.sign()
+  t.equal(describe(await verifier.verify(token)), 'accepted alice')
+  keycloak.inactive.add(token)
+  age(COUNTS_MS)
+  t.equal(describe(await verifier.verify(token)), 'revoked inactive')
+  t.equal(verifier.verifyNow(token), null, 'and nothing good is remembered of it')
+})
+
+t.test('a newer answer about an open connection\'s token decides upgrades as well', async t => {
+  const { verifier, keycloak, age } = await start(t)
+  const token = keycloak.sign()
+  await verifier.verify(token)
+  const { standing } = verifier
+  t.same([standing?.countsMs, standing?.covers(keycloak.name), standing?.covers('another')], [COUNTS_MS, true, false])
+  age(COUNTS_MS - 5000)
+  const firstMs = standing?.askedAtMs(token) ?? NaN
+  t.equal((await standing?.ask(token, keycloak.name, firstMs))?.kind, 'active')
+  t.ok((standing?.askedAtMs(token) ?? 0) - firstMs >= COUNTS_MS - 5000)
+  age(5000)
+  t.equal(describe(verifier.verifyNow(token)), 'accepted alice')
+  keycloak.inactive.add(token)
+  t.equal((await standing?.ask(token, keycloak.name, firstMs))?.kind, 'inactive')
+  t.equal(verifier.verifyNow(token), null)
+  t.equal(standing?.askedAtMs(token), null)
+})
+
+t.test('without an issuer that is asked there is no standing to ask for', async t => {
+  const issuer = await startIssuer(t, { algorithm: 'ES256' })
+  const { verifier } = await startVerifier(t, [issuer.config()])
+  t.equal(verifier.standing, undefined)
+})
+
+t.test('a client that the issuer does not take is told apart, and no client of ours is refused for good', async t => {
+  const { verifier, keycloak, outcomes } = await start(t)
+  keycloak.behave('introspection', 'status_401')
+  t.equal(describe(await verifier.verify(keycloak.sign())), 'unavailable introspection_client')
+  t.same(outcomes, ['main failed client_refused 401'])
+})
+
+t.test('more that arrive than questions may be asked within the time-out are told so at once', async t => {
+  const { verifier, keycloak } = await start(t, 1000, 1)
+  keycloak.behave('introspection', { after: new Promise(() => {}) })
+  const waiting = Array.from({ length: 2 }, (_, i) => verifier.verify(keycloak.sign({ jti: String(i) })))
+  t.equal(describe(await verifier.verify(keycloak.sign())), 'unavailable introspection_busy')
+  verifier.close()
+  await Promise.all(waiting)
 })
 
 t.test('the question is asked as RFC 7662 says, with encoded credentials', async t => {
@@ -31,11 +102,11 @@ t.test('the question is asked as RFC 7662 says, with encoded credentials', async
   t.equal(Buffer.from(asked?.authorization.slice('Basic '.length) ?? '', 'base64').toString(), 'gate+way:p%3A%C3%A4%2B%25')
 })
 
-t.test('an inactive token is invalid, and asked about again the next time', async t => {
+t.test('an inactive token is revoked, and asked about again the next time', async t => {
   const { verifier, keycloak } = await start(t)
   const token = keycloak.sign()
   keycloak.inactive.add(token)
-  t.equal(describe(await verifier.verify(token)), 'invalid_token inactive')
+  t.equal(describe(await verifier.verify(token)), 'revoked inactive')
   keycloak.inactive.delete(token)
   t.equal(describe(await verifier.verify(token)), 'accepted alice')
   t.equal(keycloak.requests.introspection, 2)
@@ -59,9 +130,9 @@ const failures: ReadonlyArray<readonly [string, Behaviour, string]> = [
   ['answers HTML', 'html', 'unavailable introspection_unavailable'],
   ['redirects', 'redirect', 'unavailable introspection_unavailable'],
   ['answers status 500', 'status_500', 'unavailable introspection_unavailable'],
-  ['says "true" in place of true', { body: { active: 'true' } }, 'invalid_token inactive'],
-  ['says 1', { body: { active: 1 } }, 'invalid_token inactive'],
-  ['leaves the answer out', { body: { sub: 'alice' } }, 'invalid_token inactive']
+  ['says "true" in place of true', { body: { active: 'true' } }, 'unavailable introspection_unavailable'],
+  ['says 1', { body: { active: 1 } }, 'unavailable introspection_unavailable'],
+  ['leaves the answer out', { body: { sub: 'alice' } }, 'unavailable introspection_unavailable']
 ]
 for (const [what, behaviour, refusal] of failures) {
   t.test(`a token is not accepted when the introspection endpoint ${what}`, async t => {

@@ -1,11 +1,11 @@
 import type { Config } from '../../config/config.js'
 import { createFetchJson, type FetchJson } from '../../tokens/fetch-json.js'
 import { fetchKeys, type KeyFetchFault } from '../../tokens/fetch-keys.js'
-import { createIntrospector } from '../../tokens/introspect.js'
 import type { IssuerConfig } from '../../tokens/issuer-config.js'
 import { createSender, type SendRequest } from '../../tokens/issuer-route.js'
 import { buildKeySet, type SkippedKeys } from '../../tokens/key-set.js'
 import { checkDiscovery } from './check-discovery.js'
+import { checkIntrospection } from './check-introspection.js'
 import { measureClock } from './measure-clock.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
@@ -62,19 +62,6 @@ async function checkClock (
   if (Math.abs(aheadMs) <= clockToleranceMs + 1000) return [ok(part, `clock: ${seconds} s apart`)]
   const side = aheadMs > 0 ? 'ahead of' : 'behind'
   return [warn(part, `clock: ${seconds} s ${side} this host's, beyond JWT_CLOCK_TOLERANCE_S: ${aheadMs > 0 ? 'fresh tokens are refused' : 'tokens end early here'}`)]
-}
-
-async function checkIntrospection (
-  { introspection }: IssuerConfig, fetchJson: FetchJson, timeoutMs: number, part: string
-): Promise<Verdict[]> {
-  if (introspection === null) return []
-  const introspector = createIntrospector(introspection, fetchJson, timeoutMs)
-  // No token at all: an issuer that knows this client answers that it is not active (RFC 7662 section 2.2).
-  const fault = await introspector.ask('portcullis-check')
-  introspector.close()
-  return [fault === 'introspection_unavailable'
-    ? fail(part, `introspection: ${introspection.endpoint} gave no answer: KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET must be those of a confidential client`)
-    : ok(part, 'introspection: answers')]
 }
 
 /**

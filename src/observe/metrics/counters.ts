@@ -1,3 +1,4 @@
+import type { IntrospectionOutcome } from '../../tokens/introspection-desk.js'
 import { REFUSALS, type RefusalName } from '../../refusals.js'
 
 export type UpgradeOutcome = 'accepted' | 'refused' | 'aborted'
@@ -32,6 +33,7 @@ export interface Counters {
   /** Topics whose history could not be read, each time that it was tried. */
   historyUnreadable: number
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
+  readonly introspections: Record<IntrospectionOutcome, number>
   /** By command of Redis; only commands that the gateway uses, so clients cannot make labels. */
   readonly redisDenied: Map<string, number>
   /** By close code in decimal, or `OTHER_CODE`. */
@@ -54,6 +56,7 @@ export function createCounters (): Counters {
     gaps: 0,
     historyReads: 0,
     historyUnreadable: 0,
+    introspections: { active: 0, inactive: 0, shared: 0, failed: 0, busy: 0 },
     redisDenied: new Map(),
     limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },
     closes: new Map([...codes.map(String), OTHER_CODE].map((code) => [code, 0]))

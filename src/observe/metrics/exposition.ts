@@ -11,6 +11,8 @@ export interface MetricSources {
   /** Null: no Redis is configured, and the metric has no sample. */
   redisUp (): boolean | null
   issuers (): readonly IssuerStatus[]
+  /** Null: no issuer is asked about its tokens. */
+  introspectionLateS (): number | null
   auditDropped (): number
   /** As `/readyz` says. */
   ready (): boolean
@@ -99,6 +101,10 @@ function registerDependencies (registry: Registry, counters: Counters, sources: 
     () => sources.issuers().flatMap(({ name, fetches }): Sample[] => [
       [{ issuer: name, outcome: 'ok' }, fetches.ok], [{ issuer: name, outcome: 'failed' }, fetches.failed]
     ]))
+  registerCounter(registry, 'portcullis_introspections_total', 'Questions to issuers about tokens (RFC 7662) by outcome.', ['outcome'],
+    () => Object.entries(counters.introspections).map(([outcome, count]) => [{ outcome }, count]))
+  registerGauge(registry, 'portcullis_introspection_late_seconds',
+    'By how much the oldest answer about the token of an open connection has outlived JWT_INTROSPECT_S.', sources.introspectionLateS)
   registerCounter(registry, 'portcullis_audit_dropped_total', 'Log lines lost because their destination was slow or away.', [],
     () => [[{}, sources.auditDropped()]])
 }

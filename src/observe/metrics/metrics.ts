@@ -1,5 +1,6 @@
 import { Histogram, Registry } from '#prom-client'
 import type { RefusalName } from '../../refusals.js'
+import type { IntrospectionOutcome } from '../../tokens/introspection-desk.js'
 import {
   countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type UpgradeOutcome
 } from './counters.js'
@@ -32,6 +33,8 @@ export interface Metrics {
   historyRead (): void
   /** The history of one topic could not be read. */
   historyUnreadable (): void
+  /** A question about a token ended. */
+  introspection (outcome: IntrospectionOutcome): void
   /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses. */
   redisDenied (command: string, count: number): void
   /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
@@ -76,6 +79,7 @@ export function createMetrics (): Metrics {
     gap (topics) { counters.gaps += topics },
     historyRead () { counters.historyReads++ },
     historyUnreadable () { counters.historyUnreadable++ },
+    introspection (outcome) { counters.introspections[outcome]++ },
     redisDenied (command, count) { counters.redisDenied.set(command, (counters.redisDenied.get(command) ?? 0) + count) },
     start (sources) { registerMetrics(registry, counters, sources) },
     async render () {

@@ -10,6 +10,7 @@ const QUIET: MetricSources = {
   connections: () => 0,
   redisUp: () => null,
   issuers: () => [],
+  introspectionLateS: () => null,
   auditDropped: () => 0,
   ready: () => true,
   eventLoopLate: () => false
