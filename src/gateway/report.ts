@@ -44,7 +44,8 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs }, presentedFacts(upgrade.origin, upgrade.claims))
     },
     wouldRefuse (upgrade, { name }) {
-      audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs }, presentedFacts(upgrade.origin, upgrade.claims))
+      const refused = { reason: name, dryRun: true, durationMs: upgrade.durationMs }
+      audit.refused(upgradeFacts(upgrade), refused, presentedFacts(upgrade.origin, upgrade.claims))
     },
     aborted (upgrade) { metrics.upgrade('aborted', upgrade.durationMs / 1000) },
     closed (session, code, reason) {

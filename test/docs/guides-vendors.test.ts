@@ -19,7 +19,8 @@ async function judge (issuer: TestIssuer, env: NodeJS.ProcessEnv, tokens: readon
   const { verifier } = await startVerifier(t, issuers.map(each => ({ ...each, jwksUri: issuer.jwksUri })), { settings })
   return tokens.flatMap(({ header = {}, access, user, refused }, at) => {
     const iss = issuers[at]?.issuer
-    const say = (claims: Readonly<Record<string, unknown>>): string => describe(verifier.verifyNow(issuer.sign({ aud: undefined, sub: undefined, iss, ...claims }, { header })))
+    const say = (claims: Readonly<Record<string, unknown>>): string =>
+      describe(verifier.verifyNow(issuer.sign({ aud: undefined, sub: undefined, iss, ...claims }, { header })))
     return [
       ...(say(access) === `accepted ${user}` ? [] : [`access token: ${say(access)}`]),
       ...refused.filter(([, claims, cause]) => say(claims) !== `invalid_token ${cause}`).map(([what, claims]) => `${what}: ${say(claims)}`)

@@ -40,7 +40,8 @@ function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecr
   } as const
   const jwks = { maxAgeMs: 1, cooldownMs: 1, maxStaleMs: 1, timeoutMs: 1 }
   const introspection = { countsMs: 1000, perS: 1 }
-  const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks, introspection, route: DIRECT }
+  const bounds = { clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0 }
+  const settings = { issuers: [issuer], ...bounds, jwks, introspection, route: DIRECT }
   const verifier = createIssuerVerifier(issuer, settings, source)
   return (token) => {
     const format = readTokenFormat(token)
