@@ -72,6 +72,48 @@ export const EVENTS = {
     fields: ['ip', 'reason'],
     optional: ['secret', 'suppressed']
   },
+  'logout.heard': {
+    level: 'info',
+    when: 'an issuer said that `target` logged out (`POST /oidc/backchannel-logout`), and it is done: `outcome` is `kept` on every process, `held` on this one while Redis is away, `repeated` when it was done before',
+    fields: ['issuer', 'ip', 'outcome'],
+    optional: ['target']
+  },
+  'logout.refused': {
+    level: 'warn',
+    when: 'a logout token did nothing: `reason` is the cause; ten lines per address in 10 s, then one with `suppressed`',
+    fields: ['ip', 'reason'],
+    optional: ['issuer', 'detail', 'suppressed']
+  },
+  'logout.waiting': {
+    level: 'warn',
+    when: 'a logout token waits for its issuer\'s keys, is answered 503, and judged as they come, until it is five minutes old; ten lines per address in 10 s',
+    fields: ['ip', 'issuer'],
+    optional: []
+  },
+  'logout.unheard': {
+    level: 'warn',
+    when: 'a start whose settings let no logout of an issuer be heard: `reason` names the setting',
+    fields: ['issuer', 'reason'],
+    optional: []
+  },
+  'signal.heard': {
+    level: 'info',
+    when: 'an issuer told of events (`POST /ssf/events`): `outcome` as in `logout.heard`, of `target`; `detail` says what of it orders nothing here, and why',
+    fields: ['issuer', 'ip', 'outcome'],
+    optional: ['target', 'detail']
+  },
+  'signal.refused': {
+    level: 'warn',
+    when: 'a security event token did nothing: `reason` is the cause; ten lines per address in 10 s, then one with `suppressed`',
+    fields: ['ip', 'reason'],
+    optional: ['issuer', 'detail', 'suppressed']
+  },
+  'signal.waiting': {
+    level: 'warn',
+    when: 'a security event token waits for its issuer\'s keys, as `logout.waiting`',
+    fields: ['ip', 'issuer'],
+    optional: []
+  },
   'limits.degraded': {
     level: 'error',
     when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage; `detail` is the code of a connection that failed, such as ECONNREFUSED, ENOTFOUND or one of TLS',

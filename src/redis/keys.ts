@@ -114,6 +114,11 @@ export function inboundCounts (prefix: string, userId: string): readonly [all: s
   return [all, `${all}:${encodeId(userId)}`]
 }
 
+/** That the orders of one statement of an issuer stand. `name`: a hash of its issuer and id. */
+export function spentStatement (prefix: string, name: string): string {
+  return `${prefix}ws:issuer-word:${name}`
+}
+
 /** The secret of resume tickets, where none is configured. */
 export function resumeSecret (prefix: string): string {
   return `${prefix}ws:resume-key`

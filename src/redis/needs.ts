@@ -1,7 +1,7 @@
 import { KINDS } from '../kinds.js'
 import {
   createControlKeys, createLimitKeys, createNodeKeys, historyPrefix, inboundCounts, inboundStream, nodeChannel,
-  resumeSecret, topicChannelPrefix,
+  resumeSecret, spentStatement, topicChannelPrefix,
   type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
@@ -72,6 +72,7 @@ const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as con
 /** Heads, events, and where the connections of a user are. */
 const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hgetall', 'hlen'] as const
 const ON_SECRET = ['get', 'set'] as const
+const ON_SPENT = ['get', 'set'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
 export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info', 'unsubscribe', 'sunsubscribe'] as const
@@ -118,6 +119,7 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(`${inboundCounts(prefix, '')[0]}${ANY}`, ON_INBOUND_COUNTS),
     key(historyPrefix(prefix) + ANY, ON_HISTORY),
     key(resumeSecret(prefix), ON_SECRET),
+    key(spentStatement(prefix, ANY), ON_SPENT),
     ...channelNeeds(prefix, isCluster)
   ]
 }

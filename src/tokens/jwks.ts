@@ -25,6 +25,11 @@ export interface KeySource {
    * forbids a fetch. Never rejects.
    */
   refresh (): Promise<void> | null
+  /**
+   * The same beside the cooldown, at most once in 5 s: for what an issuer says once and never again. Null: that was done within
+   * those 5 s.
+   */
+  hurry (): Promise<void> | null
   status (): IssuerStatus
   /** Ends the fetch in flight and the background refresh. */
   close (): void
@@ -35,26 +40,39 @@ const JITTER = 0.1
 /** The background refresh comes at this share of `maxAgeMs` at the latest. */
 const REFRESH_AT = 0.9
 
+const HURRIED_EVERY_MS = 5000
+
 /** Makes the key source of one issuer; the first `refresh` starts its background refresh. */
 export function createKeySource (options: KeySourceOptions): KeySource {
   const { issuer, settings, now } = options
   const fetches = { ok: 0, failed: 0 }
   const kept = new KeptKeys(issuer, settings, now)
   let lastEndMs: number | null = null
+  let hurriedAtMs: number | null = null
   let inFlight: { readonly ended: Promise<void>, abort (): void } | null = null
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
-  // A clock that was set back must not stretch the cooldown: a negative age counts as over.
-  function coolingDown (): boolean {
-    if (lastEndMs === null) return false
-    const sinceMs = now() - lastEndMs
-    return sinceMs >= 0 && sinceMs < settings.cooldownMs
+  // A clock that was set back must not stretch a pause: a negative age counts as over.
+  function isWithin (periodMs: number, beganAtMs: number | null): boolean {
+    if (beganAtMs === null) return false
+    const sinceMs = now() - beganAtMs
+    return sinceMs >= 0 && sinceMs < periodMs
   }
 
   function refresh (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    if (closed || coolingDown()) return null
+    return closed || isWithin(settings.cooldownMs, lastEndMs) ? null : begin()
+  }
+
+  function hurry (): Promise<void> | null {
+    if (inFlight !== null) return inFlight.ended
+    if (closed || isWithin(HURRIED_EVERY_MS, hurriedAtMs)) return null
+    hurriedAtMs = now()
+    return begin()
+  }
+
+  function begin (): Promise<void> {
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()
     const ended = fetchKeys(issuer, deadline.signal).then(fetched => {
@@ -101,7 +119,7 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current: () => kept.current(), refresh, status, close }
+  return { current: () => kept.current(), refresh, hurry, status, close }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */

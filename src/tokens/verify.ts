@@ -2,8 +2,9 @@ import { hasExpired } from './claims.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
-import { createKeySource, type KeySource } from './jwks.js'
+import { createKeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
 import { refuseToken } from './token-fault.js'
 import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
@@ -20,7 +21,7 @@ export interface TokenVerifierDeps {
 
 interface Issuer {
   readonly verifier: IssuerVerifier
-  readonly source: KeySource
+  readonly keys: IssuerKeys
   readonly introspector: Introspector | null
 }
 
@@ -32,9 +33,9 @@ type Decision =
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
- * than choose one of the list.
+ * than choose one of the list. `issuerKeys` serve what issuers sign beside access tokens; they end with the verifier.
  */
-export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
+export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier & { readonly issuerKeys: readonly IssuerKeys[] } {
   const now = deps.now ?? Date.now
   const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
@@ -89,19 +90,20 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       return decision.kind === 'verdict' ? decision.verdict : null
     },
     verify: async token => await settle(token, decide(token, true)),
-    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
-    status: () => issuers.map(issuer => issuer.source.status()),
+    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.keys.source.refresh() })) },
+    status: () => issuers.map(issuer => issuer.keys.source.status()),
     forget: known.forget,
     close: () => {
-      for (const { source, introspector } of issuers) {
-        source.close()
+      for (const { keys, introspector } of issuers) {
+        keys.source.close()
         introspector?.close()
       }
-    }
+    },
+    issuerKeys: issuers.map(({ keys }) => keys)
   }
 }
 
-function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boolean): Decision {
+function decideWithoutKey ({ keys: { source } }: Issuer, expired: boolean, mayFetch: boolean): Decision {
   const ended = mayFetch ? source.refresh() : null
   if (ended !== null) return { kind: 'fetch_keys', ended }
   if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
@@ -120,9 +122,10 @@ function createIssuer (
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
   const { introspection } = config
+  const keys = createIssuerKeys(config, source)
   return {
-    verifier: createIssuerVerifier(config, settings, source),
-    source,
+    verifier: createIssuerVerifier(keys, settings),
+    keys,
     introspector: introspection === null ? null : createIntrospector(introspection, settings.jwks.timeoutMs)
   }
 }

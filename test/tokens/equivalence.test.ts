@@ -3,6 +3,7 @@ import { createVerifier, type Algorithm } from 'fast-jwt'
 import { jwtVerify } from 'jose'
 import t from 'tap'
 import { buildKeySet, type KeySet } from '../../src/tokens/key-set.js'
+import { createIssuerKeys } from '../../src/tokens/issuer-keys.js'
 import { createIssuerVerifier } from '../../src/tokens/issuer-verifier.js'
 import type { KeySource } from '../../src/tokens/jwks.js'
 import { ecdsaToDer } from '../../src/tokens/ecdsa-to-der.js'
@@ -32,14 +33,14 @@ interface Subject {
 
 function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecret: string | null): Subject['ours'] {
   const source: KeySource = {
-    current: () => keys, refresh: () => null, close () {}, status: () => { throw new Error('not asked for here') }
+    current: () => keys, refresh: () => null, hurry: () => null, close () {}, status: () => { throw new Error('not asked for here') }
   }
   const issuer = {
     name: 'main', preset: 'oidc', issuer: ISSUER, audience: [AUDIENCE], jwksUri: null, algorithms, hmacSecret, introspection: null
   } as const
   const jwks = { maxAgeMs: 1, cooldownMs: 1, maxStaleMs: 1, timeoutMs: 1 }
   const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks }
-  const verifier = createIssuerVerifier(issuer, settings, source)
+  const verifier = createIssuerVerifier(createIssuerKeys(issuer, source), settings)
   return (token) => {
     const format = readTokenFormat(token)
     if (format === null) return 'format'
