@@ -55,6 +55,13 @@ export interface Hearing {
 const ANSWER_MS = 850
 const KEYS_MS = 450
 
+/** What the work brings, or `late` where it takes longer; it goes on all the same. */
+async function settleWithin<R> (work: Promise<R>, ms: number, late: R, timers: Pick<Timers, 'after'>): Promise<R> {
+  let cancel = (): void => {}
+  const limit = new Promise<R>((resolve) => { cancel = timers.after(ms, () => { resolve(late) }) })
+  return await Promise.race([work, limit]).finally(() => { cancel() })
+}
+
 /** Makes what hears one kind of statements: an issuer says it once, so that what is good counts, whatever is away at that moment. */
 export function createHearing<T> (deps: HearingDeps<T>): Hearing {
   const { judge, interpret, carryOut, charge, report, now = Date.now, timers = SYSTEM_TIMERS } = deps
@@ -67,12 +74,6 @@ export function createHearing<T> (deps: HearingDeps<T>): Hearing {
     now,
     timers
   })
-
-  async function within<R> (work: Promise<R>, ms: number, late: R): Promise<R> {
-    let cancel = (): void => {}
-    const limit = new Promise<R>((resolve) => { cancel = timers.after(ms, () => { resolve(late) }) })
-    return await Promise.race([work, limit]).finally(() => { cancel() })
-  }
 
   async function refuse (address: ClientAddress, issuer: string | null, fault: HearingFault): Promise<Heard> {
     report.refused(address, issuer, fault)
@@ -93,7 +94,7 @@ export function createHearing<T> (deps: HearingDeps<T>): Hearing {
   async function awaitKey (token: string, address: ClientAddress, keys: IssuerKeys): Promise<Heard> {
     const before = fetchesOf(keys)
     const fetching = keys.source.hurry()
-    if (fetching !== null) await within(fetching, KEYS_MS, undefined)
+    if (fetching !== null) await settleWithin(fetching, KEYS_MS, undefined, timers)
     const judged = judge(token, now())
     if (judged.kind !== 'no_key') return await settle(judged, address)
     const fetchesSeen = fetchesOf(keys)
@@ -122,7 +123,7 @@ export function createHearing<T> (deps: HearingDeps<T>): Hearing {
     async hear (token, address) {
       const judged = judge(token, now())
       const work = judged.kind === 'no_key' ? awaitKey(token, address, judged.keys) : settle(judged, address)
-      return await within<Heard>(work, ANSWER_MS, { kind: 'later' })
+      return await settleWithin<Heard>(work, ANSWER_MS, { kind: 'later' }, timers)
     },
     refuse: async (address, fault) => await refuse(address, null, fault),
     get waiting () { return awaited.size },

@@ -1,17 +1,6 @@
+import type { EventTerms } from './event-terms.js'
 import type { FieldName, FieldValue } from './fields.js'
-
-export type Level = 'info' | 'warn' | 'error'
-
-interface Event {
-  /** What a client did wrongly is a warning, what failed on our side an error. */
-  readonly level: Level
-  /** For operators: when the line is written. */
-  readonly when: string
-  /** Fields of each such line, besides those of every line. */
-  readonly fields: readonly FieldName[]
-  /** Fields that stand where there is something to say. */
-  readonly optional: readonly FieldName[]
-}
+import { ISSUER_EVENTS } from './issuer-events.js'
 
 const WHO = ['connection_id', 'user_id', 'issuer', 'insecure'] as const satisfies readonly FieldName[]
 
@@ -72,48 +61,7 @@ export const EVENTS = {
     fields: ['ip', 'reason'],
     optional: ['secret', 'suppressed']
   },
-  'logout.heard': {
-    level: 'info',
-    when: 'an issuer said that `target` logged out (`POST /oidc/backchannel-logout`), and it is done: `outcome` is `kept` on every process, `held` on this one while Redis is away, `repeated` when it was done before',
-    fields: ['issuer', 'ip', 'outcome'],
-    optional: ['target']
-  },
-  'logout.refused': {
-    level: 'warn',
-    when: 'a logout token did nothing: `reason` is the cause; ten lines per address in 10 s, then one with `suppressed`',
-    fields: ['ip', 'reason'],
-    optional: ['issuer', 'detail', 'suppressed']
-  },
-  'logout.waiting': {
-    level: 'warn',
-    when: 'a logout token waits for its issuer\'s keys, is answered 503, and judged as they come, until it is five minutes old; ten lines per address in 10 s',
-    fields: ['ip', 'issuer'],
-    optional: []
-  },
-  'logout.unheard': {
-    level: 'warn',
-    when: 'a start whose settings let no logout of an issuer be heard: `reason` names the setting',
-    fields: ['issuer', 'reason'],
-    optional: []
-  },
-  'signal.heard': {
-    level: 'info',
-    when: 'an issuer told of events (`POST /ssf/events`): `outcome` as in `logout.heard`, of `target`; `detail` says what of it orders nothing here, and why',
-    fields: ['issuer', 'ip', 'outcome'],
-    optional: ['target', 'detail']
-  },
-  'signal.refused': {
-    level: 'warn',
-    when: 'a security event token did nothing: `reason` is the cause; ten lines per address in 10 s, then one with `suppressed`',
-    fields: ['ip', 'reason'],
-    optional: ['issuer', 'detail', 'suppressed']
-  },
-  'signal.waiting': {
-    level: 'warn',
-    when: 'a security event token waits for its issuer\'s keys, as `logout.waiting`',
-    fields: ['ip', 'issuer'],
-    optional: []
-  },
+  ...ISSUER_EVENTS,
   'limits.degraded': {
     level: 'error',
     when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage; `detail` is the code of a connection that failed, such as ECONNREFUSED, ENOTFOUND or one of TLS',
@@ -276,7 +224,7 @@ export const EVENTS = {
   'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
   'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
   fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it; or, with `names`, Redis could not do one thing alone, as a key holds a value that is not ours: the first time, then once a minute', fields: ['where', 'error'], optional: ['stack', 'names', 'count'] }
-} as const satisfies Readonly<Record<string, Event>>
+} as const satisfies Readonly<Record<string, EventTerms>>
 
 export type EventName = keyof typeof EVENTS
 

@@ -3,6 +3,7 @@ import { createDeadline } from './fetch-json.js'
 import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
+import { Cooldown } from './key-cooldown.js'
 import type { KeySet } from './key-set.js'
 import type { IssuerStatus } from './token-verifier.js'
 
@@ -47,28 +48,21 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   const { issuer, settings, now } = options
   const fetches = { ok: 0, failed: 0 }
   const kept = new KeptKeys(issuer, settings, now)
-  let lastEndMs: number | null = null
-  let hurriedAtMs: number | null = null
+  const sinceFetch = new Cooldown(settings.cooldownMs, now)
+  const sinceHurry = new Cooldown(HURRIED_EVERY_MS, now)
   let inFlight: { readonly ended: Promise<void>, abort (): void } | null = null
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
-  // A clock that was set back must not stretch a pause: a negative age counts as over.
-  function isWithin (periodMs: number, beganAtMs: number | null): boolean {
-    if (beganAtMs === null) return false
-    const sinceMs = now() - beganAtMs
-    return sinceMs >= 0 && sinceMs < periodMs
-  }
-
   function refresh (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    return closed || isWithin(settings.cooldownMs, lastEndMs) ? null : begin()
+    return closed || sinceFetch.isOn ? null : begin()
   }
 
   function hurry (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    if (closed || isWithin(HURRIED_EVERY_MS, hurriedAtMs)) return null
-    hurriedAtMs = now()
+    if (closed || sinceHurry.isOn) return null
+    sinceHurry.begin()
     return begin()
   }
 
@@ -85,7 +79,7 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   }
 
   function settle (fetched: FetchedKeys, startedAtMs: number): void {
-    lastEndMs = now()
+    sinceFetch.begin()
     const outcome = fetched.ok ? kept.replace(fetched, startedAtMs) : fetched
     if ('ok' in outcome) {
       fetches.failed++
@@ -106,7 +100,7 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   function status (): IssuerStatus {
     return {
       name: issuer.name,
-      tried: lastEndMs !== null,
+      tried: sinceFetch.hasBegun,
       usable: issuer.hmacSecret !== null || kept.current() !== null,
       ageS: kept.ageS(),
       fetches: { ...fetches }
