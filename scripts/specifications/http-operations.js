@@ -16,7 +16,8 @@ const askNothing = async () => { throw new Error('a document asks nothing') }
 const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban: askNothing, disconnect: askNothing, recheck: askNothing }
 const publishing = { publishKeys: ['any'], publishing: { knowsIds: true, publish: askNothing }, onWrongSecret: () => {} }
 const hearing = { hear: askNothing, refuse: askNothing }
-const MAIN_ROUTES = [...createMainRoutes(publishing), ...createIssuerWordRoutes({ logouts: hearing, signals: hearing, authorization: null })]
+const issuerWord = { logouts: hearing, signals: hearing, authorization: null }
+const MAIN_ROUTES = [...createMainRoutes(publishing), ...createIssuerWordRoutes(issuerWord)]
 const ADMIN_ROUTES = createAdminRoutes({
   ...publishing,
   adminTokens: ['any'],

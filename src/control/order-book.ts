@@ -89,7 +89,8 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
     hold (asked: Revocation): KeptOrder {
       const { revocation, lastsMs } = widened(revocationFrom(asked, now()))
       const givenAtUs = Math.max(now() * 1000, state.heardAtUs() + 1)
-      return { name: nameOfTarget(revocation), givenAtUs, lifted: false, remainingMs: lastsMs, keptUntilMs: 0, member: toMember(revocation) }
+      const [name, member] = [nameOfTarget(revocation), toMember(revocation)]
+      return { name, givenAtUs, lifted: false, remainingMs: lastsMs, keptUntilMs: 0, member }
     },
     /** `standing`: what Redis has in force of the target. Each is taken back as well: one left there would count as given later. */
     async unrevoke (target: RevocationTarget, standing: StandingMembers): Promise<Given> {

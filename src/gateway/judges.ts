@@ -90,5 +90,6 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const tickets = createResumeTickets({ keys: resumeKey.current })
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
   const { strike } = strikes
-  return { nodes, limits, access, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike, breakGlass, identify, report, resumeKey, tickets }
+  const decided = { nodes, limits, access, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
+  return { ...decided, breakGlass, identify, report, resumeKey, tickets }
 }

@@ -7,7 +7,7 @@ import { createAwaitedKeys, fetchesOf, type Waiting } from './awaited-keys.js'
 import type { CarriedOut, CarryOut } from './carry-out.js'
 import type { Said } from './said.js'
 
-/** Why a statement did nothing. `crowded_out`: too many wait for keys; `unheard`: the process ended before its key came; the others before it is judged. */
+/** Why a statement did nothing. `crowded_out`: too many wait for keys; `unheard`: the process ended before its key came. */
 export interface HearingFault {
   readonly fault: StatementFault['fault'] | 'crowded_out' | 'unheard' | 'form' | 'content_type' | 'authorization'
   readonly detail?: string

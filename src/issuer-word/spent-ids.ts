@@ -28,7 +28,8 @@ const MAX_IDS = 100_000
 const TIMEOUT_MS = 150
 
 /** Makes the memory of ids, in Redis for all processes. What issuers sign alone gets in, so nobody else can fill it. */
-export function createSpentIds ({ client, prefix, keptMs, timeoutMs = TIMEOUT_MS, now = () => performance.now() }: SpentIdsOptions): SpentIds {
+export function createSpentIds (options: SpentIdsOptions): SpentIds {
+  const { client, prefix, keptMs, timeoutMs = TIMEOUT_MS, now = () => performance.now() } = options
   const known = createTwoGenerationMap<number>(MAX_IDS, keptMs)
   const nameOf = (issuer: string, id: string): string => createHash('sha256').update(JSON.stringify([issuer, id])).digest('base64url')
   const isKnown = (name: string): boolean => now() - (known.get(name) ?? -Infinity) < keptMs

@@ -10,7 +10,7 @@ export type Subject =
 const ALL_SESSIONS = 'ALL'
 const USER_FORMATS: ReadonlySet<unknown> = new Set(['iss_sub', 'id_token_claims'])
 
-/** The name of a subject's format (RFC 9493 section 3); drafts, and transmitters that keep to them, say `subject_type`, some with a hyphen. */
+/** The name of a subject's format (RFC 9493 section 3); drafts say `subject_type`, and some transmitters write it with a hyphen. */
 function formatOf ({ format, subject_type: type }: Record<string, unknown>): unknown {
   const name = format ?? type
   return typeof name === 'string' ? name.replaceAll('-', '_') : undefined

@@ -32,7 +32,9 @@ export function createIssuerAudit (write: WriteLine, metrics: Pick<Metrics, 'sta
   const samplers: RefusalSampler[] = []
   const sampler = (onSuppressed: (ip: string, count: number) => void): RefusalSampler => {
     const made = createRefusalSampler({
-      writtenPerInterval: WRITTEN_PER_INTERVAL, maxAddresses: MAX_ADDRESSES, onSuppressed: (ip, _reason, count) => { onSuppressed(ip, count) }
+      writtenPerInterval: WRITTEN_PER_INTERVAL,
+      maxAddresses: MAX_ADDRESSES,
+      onSuppressed: (ip, _reason, count) => { onSuppressed(ip, count) }
     })
     samplers.push(made)
     return made
@@ -45,7 +47,8 @@ export function createIssuerAudit (write: WriteLine, metrics: Pick<Metrics, 'sta
     return {
       heard ({ ip }, issuer, { orders, aside }, carriedOut) {
         metrics.statement(kind, carriedOut)
-        const target = orders.length === 0 ? undefined : boundText(redactToken(orders.map(order => `${order.kind}:${order.id}`).join(' ')), MAX_DETAIL)
+        const whom = redactToken(orders.map(order => `${order.kind}:${order.id}`).join(' '))
+        const target = whom === '' ? undefined : boundText(whom, MAX_DETAIL)
         const line = { issuer, ip, outcome: carriedOut, target }
         if (kind === 'logout') write({ ...LINES.logout.heard, ...line })
         else write({ ...LINES.signal.heard, ...line, detail: aside === null ? undefined : boundText(redactToken(aside), MAX_DETAIL) })
@@ -53,7 +56,8 @@ export function createIssuerAudit (write: WriteLine, metrics: Pick<Metrics, 'sta
       refused ({ key, ip }, issuer, { fault, detail }) {
         metrics.statement(kind, 'refused')
         if (!refusals.admit(key, 'invalid_token')) return
-        write({ ...lines.refused, ip, reason: fault, issuer: issuer ?? undefined, detail: detail === undefined ? undefined : boundText(redactToken(detail)) })
+        const shown = detail === undefined ? undefined : boundText(redactToken(detail))
+        write({ ...lines.refused, ip, reason: fault, issuer: issuer ?? undefined, detail: shown })
       },
       kept ({ key, ip }, issuer) {
         metrics.statement(kind, 'waiting')

@@ -19,6 +19,11 @@ export interface TokenVerifierDeps {
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
 }
 
+/** A verifier that holds its issuers' keys itself. */
+export interface IssuersVerifier extends TokenVerifier {
+  readonly issuerKeys: readonly IssuerKeys[]
+}
+
 interface Issuer {
   readonly verifier: IssuerVerifier
   readonly keys: IssuerKeys
@@ -35,7 +40,7 @@ type Decision =
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
  * than choose one of the list. `issuerKeys` serve what issuers sign beside access tokens; they end with the verifier.
  */
-export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier & { readonly issuerKeys: readonly IssuerKeys[] } {
+export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): IssuersVerifier {
   const now = deps.now ?? Date.now
   const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))

@@ -17,11 +17,13 @@ function told (claims: object): string {
   const judged = judge(signer.sign({ ...GOOD, ...claims }, { typ: 'secevent+jwt' }), NOW_S * 1000)
   if (judged.kind !== 'good') return outcomeOf(judged)
   const { orders, aside } = ordersOfEvents(judged.statement, judged.issuer)
-  const words = orders.map(({ kind, id, issuer, issuedBeforeMs }) => `${kind}:${id}${issuedBeforeMs === null ? '' : ` before ${issuedBeforeMs}`}${issuer === 'main' ? '' : ' of another'}`)
+  const words = orders.map(({ kind, id, issuer, issuedBeforeMs }) =>
+    `${kind}:${id}${issuedBeforeMs === null ? '' : ` before ${issuedBeforeMs}`}${issuer === 'main' ? '' : ' of another'}`)
   return [...words, ...(aside === null ? [] : [aside.replace(/ ".*/, '')])].join(' ')
 }
 
-const event = (type: string, members: object = {}, more: object = {}): object => ({ events: { [type]: members }, sub_id: undefined, ...more })
+const event = (type: string, members: object = {}, more: object = {}): object =>
+  ({ events: { [type]: members }, sub_id: undefined, ...more })
 const session = (id: string): object => ({ format: 'opaque', id })
 const OTHER = { format: 'iss_sub', iss: 'https://other.example', sub: 'alice' }
 

@@ -7,8 +7,14 @@ import { generateKey, signToken, type IssuerKey } from '../support/issuer.js'
 export const ISSUER = 'https://issuer.example'
 export const NOW_S = 1_795_000_000
 
+export interface Signer {
+  readonly keys: IssuerKeys
+  readonly key: IssuerKey
+  sign (claims: object, header?: object, key?: IssuerKey): string
+}
+
 /** An issuer whose keys are at hand, with what it signs by. */
-export function createSigner (config: Partial<IssuerConfig> = {}): { readonly keys: IssuerKeys, readonly key: IssuerKey, readonly sign: (claims: object, header?: object, key?: IssuerKey) => string } {
+export function createSigner (config: Partial<IssuerConfig> = {}): Signer {
   const key = generateKey('RS256', 'k1')
   const issuer: IssuerConfig = {
     name: 'main', preset: 'oidc', issuer: ISSUER, audience: ['portcullis'], jwksUri: null, algorithms: ['RS256', 'ES256'], hmacSecret: null, introspection: null, ...config

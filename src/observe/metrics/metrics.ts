@@ -1,8 +1,8 @@
 import { Histogram, Registry } from '#prom-client'
 import type { RefusalName } from '../../refusals.js'
 import {
-  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type StatementKind, type StatementOutcome,
-  type UpgradeOutcome
+  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type StatementKind,
+  type StatementOutcome, type UpgradeOutcome
 } from './counters.js'
 import { registerMetrics, type MetricSources } from './exposition.js'
 import { nodeMetrics } from './node-metrics.js'
