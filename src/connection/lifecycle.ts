@@ -5,8 +5,10 @@ import type { Attempt } from './attempt.js'
 import { checkOrigin } from './check-origin.js'
 import { decide } from './decide.js'
 import { findAddress } from './find-address.js'
+import { createIntake } from './intake.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { isRefusal, readRequest } from './read-request.js'
+import type { RefusedUpgrade } from './report.js'
 import { createSettlement, FAULT } from './settle.js'
 import type { PendingUpgrade } from './transport.js'
 
@@ -20,6 +22,21 @@ export interface Lifecycle {
 const OVERLOADED = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
 const NO_WISH = { refuseByClose: false, protocol: '' }
 
+/** Refuses before there is an attempt: nothing is held yet. */
+function refuseEarly (
+  { answerer, report }: LifecycleDeps, pending: PendingUpgrade, address: ClientAddress, startedMs: number, refusal: Refusal,
+  wish: { refuseByClose: boolean, protocol: string }
+): null {
+  const byClose = answerer.answer(pending, refusal, { ...wish, addressKey: address.key })
+  report.refused({ ...describeEarly(pending, address, startedMs), byClose }, refusal)
+  return null
+}
+
+/** What is written of an upgrade before there is an attempt. */
+function describeEarly ({ head: { path } }: PendingUpgrade, address: ClientAddress, startedMs: number): RefusedUpgrade {
+  return { address, path, userId: null, issuer: null, durationMs: performance.now() - startedMs, byClose: false, insecure: false }
+}
+
 /**
  * Runs each upgrade through its steps in the one order that decides which refusal is answered: the way in, here, up to
  * what the request and the process's memory say; then `decide`; then `settle`, whatever the outcome.
@@ -29,35 +46,24 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   const addresses = createAddressState(deps)
   const settlement = createSettlement(deps, addresses, settings.deadlineMs)
 
-  /** Refuses before there is an attempt: nothing is held yet. */
-  function refuseEarly (
-    pending: PendingUpgrade, address: ClientAddress, startedMs: number, refusal: Refusal, wish: { refuseByClose: boolean, protocol: string }
-  ): null {
-    const byClose = deps.answerer.answer(pending, refusal, { ...wish, addressKey: address.key })
-    const durationMs = performance.now() - startedMs
-    report.refused({ address, path: pending.head.path, userId: null, issuer: null, durationMs, byClose, insecure: false }, refusal)
-    return null
-  }
-
   /** The way in: what needs neither an issuer nor a store. Null: refused. */
-  function enter (pending: PendingUpgrade): Attempt | null {
-    const startedMs = performance.now()
+  function enter (pending: PendingUpgrade, startedMs: number): Attempt | null {
     const { address, refusal, untrustedHeader } = findAddress(pending.head, settings)
     if (untrustedHeader) report.untrustedForwardedFor(address)
     const places = settlement.size + deps.answerer.lingering
     const closed = deps.gate(places) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
-    if (closed !== null) return refuseEarly(pending, address, startedMs, closed, NO_WISH)
+    if (closed !== null) return refuseEarly(deps, pending, address, startedMs, closed, NO_WISH)
     const request = readRequest(pending.head, settings)
-    if (isRefusal(request)) return refuseEarly(pending, address, startedMs, request, NO_WISH)
+    if (isRefusal(request)) return refuseEarly(deps, pending, address, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)
     const foreign = checkOrigin(request.origin, request.host, settings)
     // Always by HTTP: any page can have its visitors send these, and a socket that is accepted to be closed takes a place.
-    if (foreign !== null) return refuseEarly(pending, address, startedMs, foreign, NO_WISH)
+    if (foreign !== null) return refuseEarly(deps, pending, address, startedMs, foreign, NO_WISH)
     const banned = addresses.banned(address)
-    if (banned !== null) return refuseEarly(pending, address, startedMs, banned, request)
+    if (banned !== null) return refuseEarly(deps, pending, address, startedMs, banned, request)
     const ticket = request.resume === null || exempt ? null : deps.judgeTicket(request.resume, address.key)
     const over = exempt || ticket !== null ? null : addresses.overLimit(address)
-    if (over !== null) return refuseEarly(pending, address, startedMs, over, request)
+    if (over !== null) return refuseEarly(deps, pending, address, startedMs, over, request)
     return {
       pending,
       address,
@@ -74,8 +80,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     }
   }
 
-  function onUpgrade (pending: PendingUpgrade): void {
-    const attempt = enter(pending)
+  function begin (pending: PendingUpgrade, startedMs: number): void {
+    const attempt = enter(pending, startedMs)
     if (attempt === null) return
     settlement.begin(attempt)
     const fail = (error: unknown): void => { report.fault(error, 'upgrade'); settlement.settle(attempt, FAULT) }
@@ -86,9 +92,21 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     }
   }
 
+  const addressOf = ({ head }: PendingUpgrade): ClientAddress => findAddress(head, settings).address
+  const intake = createIntake({
+    maxPending: settings.maxPending,
+    underWay: () => settlement.size,
+    begin,
+    refuse (pending, startedMs, refusal) { refuseEarly(deps, pending, addressOf(pending), startedMs, refusal, NO_WISH) },
+    abort (pending, startedMs) { report.aborted(describeEarly(pending, addressOf(pending), startedMs)) }
+  })
+
   return {
-    onUpgrade,
-    refusePending: settlement.refuseAll,
-    get pending () { return settlement.size }
+    onUpgrade: intake.take,
+    refusePending (refusal) {
+      intake.refuseAll(refusal)
+      settlement.refuseAll(refusal)
+    },
+    get pending () { return intake.waiting + settlement.size }
   }
 }

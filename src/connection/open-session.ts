@@ -26,7 +26,7 @@ class SessionEvents implements SocketHandlers {
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
   const encodeWelcome = createWelcomeEncoder(context)
-  return (pending, { identity, address, request, granted, lease, head, startedMs }, durationMs) => {
+  return (pending, { identity, address, exempt, request, granted, lease, head, startedMs }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.
     const time = new Date(context.clocks.epochNow())
@@ -44,7 +44,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       const token = context.keepTokens ? request.token ?? '' : ''
       const eventTypes = eventTypeSet(request.eventTypes)
       const openedAtMs = context.clocks.steadyNow()
-      const session = new Session(connectionId, identity, address, request.path, lease, token, eventTypes, socket, openedAtMs)
+      const session = new Session(connectionId, identity, address, request.path, lease, token, eventTypes, socket, openedAtMs, exempt)
       holdIdentity(context, session, identity)
       session.messagesOut++
       context.registry.add(session)

@@ -29,7 +29,7 @@ export function receive (context: SessionContext, session: Session, data: ArrayB
   if (context.idleMs > 0) session.lastDataAtMs = context.clocks.steadyNow()
   session.messagesIn++
   if (data.byteLength > context.limits.frame_bytes) return endSession(session, TOO_LARGE)
-  if (session.waiting === null && (context.isExempt(session.address) || context.messageLimit.spend(session.address.key))) {
+  if (session.waiting === null && (session.exempt || context.messageLimit.spend(session.address.key))) {
     context.report.messageAllowed()
     if (!isBinary && turnIntoPong(new Uint8Array(data))) return sendText(session, data, context.maxBufferedBytes)
     return understand(context, session, isBinary ? null : new Uint8Array(data))

@@ -44,9 +44,10 @@ function apply (context: SessionContext, session: Session, frame: RefreshFrame, 
     return sendError(session, frame.id, AWAY, context.maxBufferedBytes)
   }
   // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
-  const { userId, issuer } = session.identity
-  if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
+  const before = session.identity
+  if (who.insecure || who.userId !== before.userId || who.issuer !== before.issuer) return endSession(session, OTHER_USER)
   holdIdentity(context, session, who)
+  context.registry.rename(session, before)
   session.identityGeneration++
   session.warnedOfExpiry = false
   if (context.keepTokens) session.token = frame.token

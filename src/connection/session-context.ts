@@ -7,7 +7,6 @@ import type { Identify } from './identify.js'
 import type { Registry } from './registry.js'
 import type { Report } from './report.js'
 import type { Subscriptions } from './subscriptions.js'
-import type { ClientAddress } from '../address/client-address.js'
 
 /** What all open connections of a process share. */
 export interface SessionContext {
@@ -32,5 +31,4 @@ export interface SessionContext {
   readonly identify: Identify
   readonly subscriptions: Subscriptions
   readonly report: Report
-  readonly isExempt: (address: ClientAddress) => boolean
 }

@@ -70,7 +70,9 @@ export class Session {
     public eventTypes: ReadonlySet<string> | null,
     readonly socket: Socket,
     /** On the steady clock. */
-    readonly openedAtMs: number
+    readonly openedAtMs: number,
+    /** Its address is on the allow list: its messages are not limited. */
+    readonly exempt: boolean
   ) {
     this.lastDataAtMs = openedAtMs
   }

@@ -20,6 +20,7 @@ export interface Admitted {
   readonly granted: Granted
   readonly lease: Lease
   readonly head: HeadAnswer | null
+  readonly exempt: boolean
   /** When the upgrade came, before the head was asked for: monotonic, in ms. */
   readonly startedMs: number
 }
@@ -60,12 +61,12 @@ export function createSettlement (deps: SettleDeps, addresses: AddressState, dea
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {
     if (attempt.settled) return giveBack(attempt)
     end(attempt)
-    const { pending, request, address, identity, lease, head, startedMs } = attempt
+    const { pending, request, address, exempt, identity, lease, head, startedMs } = attempt
     const durationMs = performance.now() - attempt.startedMs
     const overtaken = isGranted(outcome) && identity !== null ? overtakenBy(attempt, identity) : null
     if (isGranted(outcome) && overtaken === null && identity !== null && lease !== null) {
       attempt.lease = null
-      if (deps.open(pending, { request, address, identity, granted: outcome, lease, head, startedMs }, durationMs)) return
+      if (deps.open(pending, { request, address, exempt, identity, granted: outcome, lease, head, startedMs }, durationMs)) return
       attempt.lease = lease
       report.aborted(describe(attempt, durationMs, false))
     } else {
@@ -103,7 +104,7 @@ export function createSettlement (deps: SettleDeps, addresses: AddressState, dea
   return {
     begin (attempt) {
       attempt.pending.onAborted = () => { abort(attempt) }
-      attempt.deadline = deadlines.add(attempt)
+      attempt.deadline = deadlines.add(attempt, attempt.startedMs)
     },
     settle,
     refuseAll (refusal) { for (const attempt of deadlines.all()) settle(attempt, refusal) },

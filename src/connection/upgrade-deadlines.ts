@@ -8,8 +8,8 @@ export interface Deadline<T> {
 
 /** Upgrades under way, in the order in which they fall due. One timer for all of them. */
 export interface UpgradeDeadlines<T> {
-  /** Gives what `remove` wants. */
-  add (item: T): Deadline<T>
+  /** Gives what `remove` wants. `sinceMs`: when the upgrade came; monotonic. */
+  add (item: T, sinceMs: number): Deadline<T>
   /** Does nothing when it is not there any more. */
   remove (deadline: Deadline<T>): void
   /** Those under way now; they may be removed meanwhile. */
@@ -18,10 +18,10 @@ export interface UpgradeDeadlines<T> {
 }
 
 /**
- * Calls `onDue` for each item that is still there `deadlineMs` after it was added. `now`: monotonic, in ms.
+ * Calls `onDue` for each item that is still there `deadlineMs` after its upgrade came. `now`: monotonic, in ms.
  *
- * A linked list, as all wait equally long. Not a Map: the tables that it outgrows point on to the next ones, and one that
- * has grown old keeps all that came later, contents and all, from the scavenger.
+ * A linked list, as all may take equally long, and hardly one is added behind a younger one. Not a Map: the tables that it
+ * outgrows point on to the next ones, and one that has grown old keeps all that came later, contents and all, from the scavenger.
  */
 export function createUpgradeDeadlines<T> (
   deadlineMs: number, onDue: (item: T) => void, now: () => number = () => performance.now()
@@ -31,12 +31,21 @@ export function createUpgradeDeadlines<T> (
   let size = 0
   let timer: NodeJS.Timeout | null = null
 
-  function add (item: T): Deadline<T> {
-    const deadline: Deadline<T> = { item, atMs: now() + deadlineMs, before: last, after: null }
-    if (last === null) first = deadline
-    else last.after = deadline
-    last = deadline
+  function add (item: T, sinceMs: number): Deadline<T> {
+    const atMs = sinceMs + deadlineMs
+    let before = last
+    // Where upgrades stand in line the newest may be begun first.
+    while (before !== null && before.atMs > atMs) before = before.before
+    const deadline: Deadline<T> = { item, atMs, before, after: before === null ? first : before.after }
+    if (deadline.after === null) last = deadline
+    else deadline.after.before = deadline
+    if (before === null) first = deadline
+    else before.after = deadline
     size++
+    if (timer !== null && before === null) {
+      clearTimeout(timer)
+      timer = null
+    }
     arm()
     return deadline
   }

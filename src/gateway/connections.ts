@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { isListed, type ClientAddress } from '../address/client-address.js'
+import { isListed } from '../address/client-address.js'
 import { SYSTEM_CLOCKS } from '../clocks.js'
 import { createRefusalAnswerer } from '../connection/answer-refusal.js'
 import { createDeadlineWheel } from '../connection/deadline-wheel.js'
@@ -124,7 +124,7 @@ function composeSubscriptions (
 
 function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscriptions: Subscriptions): SessionContext {
   const { config, node, registry } = ground
-  const { server, limits: { allowList, dryRun } } = config
+  const { server, limits: { dryRun } } = config
   return {
     node,
     limits: toWelcomeLimits(config),
@@ -141,8 +141,7 @@ function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscrip
     messageLimit: judges.limits.messageLimit,
     identify: judges.identify,
     subscriptions,
-    report: judges.report,
-    isExempt: (address: ClientAddress) => allowList !== null && isListed(address, allowList)
+    report: judges.report
   }
 }
 
@@ -154,7 +153,7 @@ function composeLifecycle (
 ): Lifecycle {
   const { config, registry } = ground
   const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, tickets, report } = judges
-  const { dryRun, userConnections, addressWindowMs } = config.limits
+  const { allowList, dryRun, userConnections, addressWindowMs } = config.limits
   const bootId = randomBytes(5).toString('hex')
   let connections = 0
   return createLifecycle({
@@ -162,7 +161,7 @@ function composeLifecycle (
     limiter,
     blockedForMs,
     bannedForMs: (address) => dryRun ? 0 : bannedForMs(address.key),
-    isExempt: context.isExempt,
+    isExempt: (address) => allowList !== null && isListed(address, allowList),
     dryRun,
     judgeTicket: tickets.judge,
     identify: judges.identify,
@@ -182,9 +181,9 @@ function composeLifecycle (
 
 function toControlHandlers ({ access, tokens, endings, bannedForMs }: Judges, rights: Rights, disconnects: Disconnects): ControlHandlers {
   return {
-    onRevoked (matches) {
-      tokens.forget(matches)
-      endings.endRevoked(matches)
+    onRevoked (revoked) {
+      tokens.forget(revoked)
+      endings.endRevoked(revoked)
     },
     onDisconnect (userId) {
       // An upgrade under way must not find the old rights remembered.

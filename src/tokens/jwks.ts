@@ -1,15 +1,17 @@
 import { atMostLongestTimer } from '../longest-timer.js'
-import { createDeadline } from './fetch-json.js'
+import { createDeadline, type FetchJson } from './fetch-json.js'
+import { FetchPause } from './fetch-pause.js'
+import { Haste } from './haste.js'
 import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
-import { Cooldown } from './key-cooldown.js'
 import type { KeySet } from './key-set.js'
 import type { IssuerStatus } from './token-verifier.js'
 
 export interface KeySourceOptions {
   readonly issuer: IssuerConfig
   readonly settings: JwksSettings
+  readonly fetchJson: FetchJson
   /** Wall clock, ms since the epoch. */
   readonly now: () => number
   /** Told of every fetch that ended; must not throw. */
@@ -31,45 +33,43 @@ export interface KeySource {
    * those 5 s.
    */
   hurry (): Promise<void> | null
+  /** How long the cooldown still forbids a fetch, in ms; 0: `refresh` may fetch now. */
+  waitMs (): number
   status (): IssuerStatus
   /** Ends the fetch in flight and the background refresh. */
   close (): void
 }
 
-/** Share of the age, or of the cooldown, over which several processes spread their background fetches. */
+/** Share of the age, or of the pause, over which several processes spread their background fetches. */
 const JITTER = 0.1
 /** The background refresh comes at this share of `maxAgeMs` at the latest. */
 const REFRESH_AT = 0.9
-
-const HURRIED_EVERY_MS = 5000
 
 /** Makes the key source of one issuer; the first `refresh` starts its background refresh. */
 export function createKeySource (options: KeySourceOptions): KeySource {
   const { issuer, settings, now } = options
   const fetches = { ok: 0, failed: 0 }
   const kept = new KeptKeys(issuer, settings, now)
-  const sinceFetch = new Cooldown(settings.cooldownMs, now)
-  const sinceHurry = new Cooldown(HURRIED_EVERY_MS, now)
+  const pause = new FetchPause(settings.cooldownMs, now)
+  const haste = new Haste(now)
   let inFlight: { readonly ended: Promise<void>, abort (): void } | null = null
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
   function refresh (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    return closed || sinceFetch.isOn ? null : begin()
+    return closed || pause.leftMs() > 0 ? null : begin()
   }
 
   function hurry (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    if (closed || sinceHurry.isOn) return null
-    sinceHurry.begin()
-    return begin()
+    return !closed && haste.mayBegin() ? begin() : null
   }
 
   function begin (): Promise<void> {
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()
-    const ended = fetchKeys(issuer, deadline.signal).then(fetched => {
+    const ended = fetchKeys(issuer, options.fetchJson, deadline.signal).then(fetched => {
       deadline.abort()
       inFlight = null
       if (!closed) settle(fetched, startedAtMs)
@@ -79,8 +79,8 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   }
 
   function settle (fetched: FetchedKeys, startedAtMs: number): void {
-    sinceFetch.begin()
     const outcome = fetched.ok ? kept.replace(fetched, startedAtMs) : fetched
+    pause.end(!('ok' in outcome))
     if ('ok' in outcome) {
       fetches.failed++
       options.onFailed(outcome)
@@ -93,14 +93,14 @@ export function createKeySource (options: KeySourceOptions): KeySource {
 
   function schedule (succeeded: boolean): void {
     clearTimeout(timer)
-    timer = setTimeout(() => { if (refresh() === null) schedule(false) }, refreshDelayMs(settings, succeeded))
+    timer = setTimeout(() => { if (refresh() === null) schedule(false) }, refreshDelayMs(settings.maxAgeMs, pause.lengthMs(), succeeded))
     timer.unref()
   }
 
   function status (): IssuerStatus {
     return {
       name: issuer.name,
-      tried: sinceFetch.hasBegun,
+      tried: pause.tried,
       usable: issuer.hmacSecret !== null || kept.current() !== null,
       ageS: kept.ageS(),
       fetches: { ...fetches }
@@ -113,13 +113,13 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current: () => kept.current(), refresh, hurry, status, close }
+  return { current: () => kept.current(), refresh, hurry, waitMs: () => pause.leftMs(), status, close }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */
-function refreshDelayMs ({ maxAgeMs, cooldownMs }: JwksSettings, succeeded: boolean): number {
+function refreshDelayMs (maxAgeMs: number, pauseMs: number, succeeded: boolean): number {
   const spread = JITTER * Math.random()
-  const dueMs = succeeded ? maxAgeMs * (REFRESH_AT - spread) : cooldownMs * (1 + spread)
-  // One more than the cooldown: a timer may come a millisecond early, and would then find the fetch forbidden.
-  return atMostLongestTimer(Math.max(dueMs, cooldownMs + 1))
+  const dueMs = succeeded ? maxAgeMs * (REFRESH_AT - spread) : pauseMs * (1 + spread)
+  // One more than the pause: a timer may come a millisecond early, and would then find the fetch forbidden.
+  return atMostLongestTimer(Math.max(dueMs, pauseMs + 1))
 }

@@ -125,7 +125,11 @@ let sessions = 0
 
 /** An open connection of a user, with the socket that it talks to. */
 export function openTestSession (user: string | Identity = 'alice', more: {
-  readonly ip?: string, readonly eventTypes?: readonly string[], readonly token?: string, readonly openedAtMs?: number
+  readonly ip?: string,
+  readonly eventTypes?: readonly string[],
+  readonly token?: string,
+  readonly openedAtMs?: number,
+  readonly exempt?: boolean
 } = {}): { readonly session: Session, readonly socket: TestSocket } {
   const identity = typeof user === 'string' ? identityOf(user) : user
   const address = parseAddress(more.ip ?? '192.0.2.1') as ClientAddress
@@ -133,7 +137,7 @@ export function openTestSession (user: string | Identity = 'alice', more: {
   const lease: Lease = { owner: identity.userId, connectionId }
   const eventTypes = more.eventTypes === undefined ? null : new Set(more.eventTypes)
   const socket = createTestSocket()
-  const session = new Session(connectionId, identity, address, '/ws', lease, more.token ?? '', eventTypes, socket, more.openedAtMs ?? steadyNow())
+  const session = new Session(connectionId, identity, address, '/ws', lease, more.token ?? '', eventTypes, socket, more.openedAtMs ?? steadyNow(), more.exempt ?? false)
   return { session, socket }
 }
 
@@ -224,7 +228,6 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
     identify: { now: () => { throw new Error('nobody should ask') }, wait: unasked },
     subscriptions: createTestSubscriptions(),
     report: createTestReport(),
-    isExempt: () => false,
     ...more
   }
 }

@@ -6,10 +6,10 @@ t.test('what is still there by its deadline falls due, oldest first, and is off 
   let nowMs = 0
   const due: string[] = []
   const deadlines = createUpgradeDeadlines<string>(5, (item) => { due.push(`${item} of ${deadlines.size + 1}`) }, () => nowMs)
-  deadlines.add('a')
-  deadlines.add('b')
+  deadlines.add('a', 0)
+  deadlines.add('b', 0)
   nowMs = 3
-  deadlines.add('c')
+  deadlines.add('c', 3)
   t.equal(deadlines.size, 3)
   nowMs = 5
   await until('the first two fell due', () => due.length === 2)
@@ -24,7 +24,7 @@ t.test('what was answered in time never falls due, and frees its place at once',
   let nowMs = 0
   const due: string[] = []
   const deadlines = createUpgradeDeadlines<string>(5, (item) => { due.push(item) }, () => nowMs)
-  const [a, b] = ['a', 'b', 'c'].map(item => deadlines.add(item))
+  const [a, b] = ['a', 'b', 'c'].map(item => deadlines.add(item, 0))
   t.ok(a && b)
   for (const deadline of [b, a, b, a]) if (deadline !== undefined) deadlines.remove(deadline)
   t.equal(deadlines.size, 1)
@@ -36,19 +36,35 @@ t.test('what was answered in time never falls due, and frees its place at once',
 t.test('a hundred thousand pass through and leave nothing', async (t) => {
   const deadlines = createUpgradeDeadlines<number>(60_000, () => {})
   for (let item = 0; item < 100_000; item++) {
-    deadlines.remove(deadlines.add(item))
+    deadlines.remove(deadlines.add(item, performance.now()))
   }
   t.equal(deadlines.size, 0)
 })
 
 t.test('any of them may go first, and the rest stays in order', async (t) => {
   const deadlines = createUpgradeDeadlines<number>(60_000, () => {})
-  const added = Array.from({ length: 6 }, (_, item) => deadlines.add(item))
+  const added = Array.from({ length: 6 }, (_, item) => deadlines.add(item, performance.now()))
   for (const [gone, left] of [[2, [0, 1, 3, 4, 5]], [5, [0, 1, 3, 4]], [0, [1, 3, 4]], [3, [1, 4]], [4, [1]], [1, []]] as const) {
     const deadline = added[gone]
     if (deadline !== undefined) deadlines.remove(deadline)
     t.same(deadlines.all(), left)
   }
-  deadlines.add(7)
+  deadlines.add(7, 0)
   t.same(deadlines.all(), [7])
+})
+
+t.test('what came earlier falls due earlier, though it is added later', async (t) => {
+  let nowMs = 100
+  const due: string[] = []
+  const deadlines = createUpgradeDeadlines<string>(50, (item) => { due.push(item) }, () => nowMs)
+  deadlines.add('newest', 100)
+  deadlines.add('oldest', 60)
+  deadlines.add('middle', 80)
+  t.same(deadlines.all(), ['oldest', 'middle', 'newest'])
+  nowMs = 110
+  await until('the oldest fell due', () => due.length > 0)
+  t.same(due, ['oldest'])
+  nowMs = 150
+  await until('all fell due', () => due.length === 3)
+  t.same(due, ['oldest', 'middle', 'newest'])
 })

@@ -21,7 +21,12 @@ export function createSigner (config: Partial<IssuerConfig> = {}): Signer {
   }
   const { keys: set } = buildKeySet([key.jwk], issuer.algorithms, new Map())
   const keys = createIssuerKeys(issuer, {
-    current: () => set, refresh: () => null, hurry: () => null, close () {}, status: () => { throw new Error('not asked for here') }
+    current: () => set,
+    refresh: () => null,
+    hurry: () => null,
+    waitMs: () => 0,
+    close () {},
+    status: () => { throw new Error('not asked for here') }
   })
   const sign = (claims: object, header: object = {}, by = key): string => signToken({ alg: by.alg, kid: by.kid, ...header }, claims, by)
   return { keys, key, sign }
