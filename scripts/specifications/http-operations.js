@@ -65,7 +65,7 @@ function joinAnswers (answers) {
     const before = byStatus.get(status)
     byStatus.set(status, before === undefined
       ? answer
-      : { ...answer, description: `${before.description} ${answer.description}`, examples: { ...before.examples, ...answer.examples } })
+      : { ...answer, schema: before.schema, description: `${before.description} ${answer.description}`, examples: { ...before.examples, ...answer.examples } })
   }
   return byStatus
 }

@@ -55,7 +55,7 @@ export interface Hearing {
 const ANSWER_MS = 850
 const KEYS_MS = 450
 
-/** What the work brings, or `late` where it takes longer; it goes on all the same. */
+/** Waits for the work at most this long, and answers `late` then; the work goes on. */
 async function settleWithin<R> (work: Promise<R>, ms: number, late: R, timers: Pick<Timers, 'after'>): Promise<R> {
   let cancel = (): void => {}
   const limit = new Promise<R>((resolve) => { cancel = timers.after(ms, () => { resolve(late) }) })

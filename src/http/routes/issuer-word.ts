@@ -2,6 +2,7 @@ import Type, { type TObject, type TString } from '#typebox'
 import type { ClientAddress } from '../../address/client-address.js'
 import type { Heard, Hearing, HearingFault } from '../../issuer-word/hearing.js'
 import { REFUSALS } from '../../refusals.js'
+import { RefusalBodySchema } from '../answer-schemas.js'
 import { unavailableAnswer, type Answer } from '../answers.js'
 import { createAuthenticator } from '../auth.js'
 import type { BodyBounds } from '../collect-body.js'
@@ -30,17 +31,17 @@ const LogoutFormSchema = Type.Object({
 
 const EventTokenSchema = Type.String({ title: 'SecurityEventToken', description: 'A signed security event token (RFC 8417).', examples: ['eyJ…'] })
 
-const LogoutRefusalSchema = Type.Object({ error: Type.Literal('invalid_request') }, {
+const LogoutRefusalSchema = Type.Union([Type.Object({ error: Type.Literal('invalid_request') }), RefusalBodySchema], {
   title: 'LogoutRefusal', description: 'Nothing is ended. The log says why (`logout.refused`).', examples: [{ error: 'invalid_request' }]
 })
 
 const SIGNAL_ERRORS = ['invalid_request', 'invalid_key', 'invalid_issuer', 'invalid_audience', 'authentication_failed'] as const
 type SignalError = typeof SIGNAL_ERRORS[number]
 
-const SignalRefusalSchema = Type.Object({
+const SignalRefusalSchema = Type.Union([Type.Object({
   err: Type.Enum([...SIGNAL_ERRORS], { description: 'RFC 8935 section 2.4' }),
   description: Type.String({ description: 'for people; the cause, as in the log (`signal.refused`)' })
-}, { title: 'SignalRefusal', description: 'Nothing is ended.', examples: [{ err: 'invalid_audience', description: 'audience' }] })
+}), RefusalBodySchema], { title: 'SignalRefusal', description: 'Nothing is ended.', examples: [{ err: 'invalid_audience', description: 'audience' }] })
 
 const ERROR_OF: Readonly<Partial<Record<HearingFault['fault'], SignalError>>> = {
   unknown_issuer: 'invalid_issuer',
@@ -76,7 +77,7 @@ const refuseLogout = (): Answer => ({ status: 400, body: { error: 'invalid_reque
 const refuseSignal = (fault: HearingFault['fault']): Answer => ({ status: 400, body: { err: ERROR_OF[fault] ?? 'invalid_request', description: fault } })
 
 const SHARED_ANSWERS = {
-  429: describeRefusal('It is refused, and so many of this address were that it is over its limit. A good one is always heard.', limitedAnswer(41_250)),
+  429: describeRefusal('It is refused, and this address is over its limit of attempts. A good one is always heard.', limitedAnswer(41_250)),
   503: describeRefusal('Redis, or the issuer with its keys, is away. It counts here at once where its key is known, and is kept as soon as that can be.', KEPT)
 } satisfies Readonly<Record<number, AnswerDescription>>
 
