@@ -16,6 +16,8 @@ import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
 export interface TokenVerifierDeps {
   /** Wall clock, ms since the epoch. */
   readonly now?: () => number
+  /** How issuers are asked; default: by the settings' route. */
+  readonly fetchJson?: FetchJson
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
@@ -44,7 +46,7 @@ type Decision =
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): IssuersVerifier {
   const now = deps.now ?? Date.now
-  const fetchJson = createFetchJson(createSender(settings.route))
+  const fetchJson = deps.fetchJson ?? createFetchJson(createSender(settings.route))
   const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createIntake } from '../../src/connection/intake.js'
+import { refuse } from '../../src/refusals.js'
 import type { PendingUpgrade } from '../../src/connection/transport.js'
 import { createTestUpgrade, headOf } from './stand-ins.js'
 
@@ -116,7 +117,7 @@ t.test('after half a second with a line, who has waited too long is refused, and
   }
   const late = lines.slice(refusedBefore)
   t.ok(late.length > 50, `${late.length} were refused`)
-  t.ok(late.every(line => /overloaded upgrade rate after \d+ ms$/.test(line)), late.find(line => !line.includes('upgrade rate')))
+  t.ok(late.every(line => /overloaded upgrade rate after \d+ ms$/.test(line)), late.find(line => !line.includes('upgrade rate')) ?? '')
   t.ok(begun.length >= 20 * PER_TURN, `${begun.length} were begun: refusing takes nobody's place`)
   while (intake.waiting > 0) endTurn(10)
   t.equal(new Set([...begun, ...lines.map(line => line.split(' ')[0])]).size, begun.length + lines.length, 'each has one outcome')
@@ -164,7 +165,7 @@ t.test('who leaves leaves the line at once, wherever it stands', async (t) => {
 t.test('all that wait can be refused at once', async (t) => {
   const { intake, bring, lines, endTurn, begun } = setUp()
   bring(1, 20)
-  intake.refuseAll({ name: 'restarting', retryAfterMs: 1000 })
+  intake.refuseAll(refuse('restarting', { retryAfterMs: 1000 }))
   t.same(lines.map(line => line.split(' ').slice(0, 2).join(' ')), numbers(9, 20).map(n => `${n} restarting`))
   endTurn()
   t.same(begun, numbers(1, PER_TURN))
