@@ -31,7 +31,7 @@ const OTHER_TOKEN_TYPES: ReadonlySet<string> = new Set(['id', 'refresh', 'offlin
 export function findClaimFault (claims: unknown, rules: ClaimRules, nowMs: number): TokenFault | null {
   if (!isObject(claims)) return 'payload'
   if (!isSubject(claims['sub'])) return 'subject'
-  if (!isAccessToken(claims['typ'])) return 'token_type'
+  if (!isAccessToken(claims['typ']) || isStatement(claims['events'])) return 'token_type'
   if (!isForUs(claims, rules)) return 'audience'
   return findTimeFault(claims, rules, nowMs)
 }
@@ -56,6 +56,14 @@ function isAccessToken (type: unknown): boolean {
   return type === undefined || (typeof type === 'string' && !OTHER_TOKEN_TYPES.has(type.toLowerCase()))
 }
 
+/**
+ * Of a logout token or another security event token (RFC 8417 section 2.2): its header may say `JWT` and its audience be ours, so that
+ * these events alone tell it from an access token.
+ */
+function isStatement (events: unknown): boolean {
+  return isObject(events) && Object.keys(events).some(name => name.includes(':'))
+}
+
 function isForUs (claims: Record<string, unknown>, rules: ClaimRules): boolean {
   const { aud, azp } = claims
   // Keycloak leaves `aud` out, or names other clients there, and names the client that asked for the token in `azp`.
@@ -66,7 +74,8 @@ function isForUs (claims: Record<string, unknown>, rules: ClaimRules): boolean {
   return namedByAzp || aud.some(each => rules.audience.has(each))
 }
 
-function isStringArray (value: unknown): value is string[] {
+/** Whether a value is a list of texts. */
+export function isStringArray (value: unknown): value is string[] {
   return Array.isArray(value) && value.every(each => typeof each === 'string')
 }
 
@@ -82,6 +91,6 @@ function findTimeFault (claims: Record<string, unknown>, rules: ClaimRules, nowM
 }
 
 /** A NumericDate: seconds since the epoch, fractions allowed (RFC 7519 section 2). `1e999` in JSON is `Infinity`. */
-function isTime (value: unknown): value is number {
+export function isTime (value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }

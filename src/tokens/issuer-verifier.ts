@@ -2,12 +2,12 @@ import { buildIdentity } from './build-identity.js'
 import { findClaimFault, isAccessClaims, type ClaimRules } from './claims.js'
 import type { Identity } from './identity.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
-import type { KeySource } from './jwks.js'
-import { prepareSecret, type VerificationKey } from './keys.js'
+import { isSignedWith, type IssuerKeys } from './issuer-keys.js'
+import type { VerificationKey } from './keys.js'
 import type { KeySet, PreparedKey } from './key-set.js'
 import type { TokenFault } from './token-fault.js'
 import { decodeSegment, type TokenFormat } from './token-format.js'
-import { readTokenHeader, type TokenHeader } from './token-header.js'
+import { readTokenHeader } from './token-header.js'
 
 /** What one issuer's keys and rules say of a token: a proven identity, a fault, or that its key is not at hand. */
 export type LocalVerdict =
@@ -26,12 +26,10 @@ export interface IssuerVerifier {
 const MAX_REMEMBERED_HEADERS = 256
 const REQUIRED_CLAIMS = ['exp', 'sub', 'iss']
 
-/** Makes the verifier of one issuer, which sees no keys but those of `source` and, if configured, the HS256 secret. */
-export function createIssuerVerifier (
-  config: IssuerConfig, settings: TokenSettings, source: KeySource
-): IssuerVerifier {
+/** Makes the verifier of one issuer, which sees no keys but the issuer's. */
+export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSettings): IssuerVerifier {
+  const { config, source, secret } = issuerKeys
   const severalIssuers = settings.issuers.length > 1
-  const secret = config.hmacSecret === null ? null : prepareSecret(config.hmacSecret)
   const rules: ClaimRules = {
     preset: config.preset,
     audience: new Set(config.audience),
@@ -46,8 +44,8 @@ export function createIssuerVerifier (
     if (remembered !== undefined) return verifyWith(remembered, token, format, nowMs)
     const header = readTokenHeader(segment)
     if (typeof header === 'string') return { kind: 'fault', fault: header }
-    if (!isAllowed(header)) return { kind: 'fault', fault: 'algorithm' }
-    const prepared = findKey(header)
+    if (!issuerKeys.allows(header)) return { kind: 'fault', fault: 'algorithm' }
+    const prepared = issuerKeys.find(header)
     if (prepared === null) return checkWithoutKey(token, format, nowMs)
     const verdict = verifyWith(prepared, token, format, nowMs)
     // Only what a key has signed gets a place: a forger can neither fill the map nor steer it.
@@ -55,26 +53,14 @@ export function createIssuerVerifier (
     return verdict
   }
 
-  function isAllowed ({ algorithm }: TokenHeader): boolean {
-    return algorithm === 'HS256' ? secret !== null : config.algorithms.includes(algorithm)
-  }
-
-  function findKey ({ keyId, algorithm }: TokenHeader): PreparedKey | null {
-    if (algorithm !== 'HS256') return source.current()?.find(keyId, algorithm) ?? null
-    const isSigned = secret?.checks.get(algorithm)
-    return secret === null || isSigned === undefined ? null : { key: secret, isSigned }
-  }
-
-  function verifyWith ({ key, isSigned }: PreparedKey, token: string, { headerEnd, payloadEnd }: TokenFormat, nowMs: number): LocalVerdict {
-    // Of ASCII alone, so a character is a byte.
-    const signed = Buffer.from(token.slice(0, payloadEnd), 'latin1')
-    if (!isSigned(signed, Buffer.from(token.slice(payloadEnd + 1), 'base64url'))) return { kind: 'fault', fault: 'signature' }
-    const claims = decodeSegment(token.slice(headerEnd + 1, payloadEnd))
+  function verifyWith (prepared: PreparedKey, token: string, format: TokenFormat, nowMs: number): LocalVerdict {
+    if (!isSignedWith(prepared, token, format)) return { kind: 'fault', fault: 'signature' }
+    const claims = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))
     if (claims === null) return { kind: 'fault', fault: 'payload' }
     const fault = findIssuerFault(claims, config.issuer) ?? findClaimFault(claims, rules, nowMs)
     if (fault !== null) return { kind: 'fault', fault }
     if (!isAccessClaims(claims)) return { kind: 'fault', fault: 'payload' }
-    return { kind: 'verified', identity: buildIdentity(claims, config.name, severalIssuers), key }
+    return { kind: 'verified', identity: buildIdentity(claims, config.name, severalIssuers), key: prepared.key }
   }
 
   // What is wrong whatever the key may be is said at once: it is worth no fetch, and it is no fault of the issuer's.

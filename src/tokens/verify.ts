@@ -6,9 +6,10 @@ import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
 import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
-import { createKeySource, type KeySource } from './jwks.js'
+import { createKeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
 import { refuseToken } from './token-fault.js'
 import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
@@ -28,9 +29,14 @@ export interface TokenVerifierDeps {
   readonly introspection?: Partial<IntrospectionDeps>
 }
 
+/** A verifier that holds its issuers' keys itself. */
+export interface IssuersVerifier extends TokenVerifier {
+  readonly issuerKeys: readonly IssuerKeys[]
+}
+
 interface Issuer {
   readonly verifier: IssuerVerifier
-  readonly source: KeySource
+  readonly keys: IssuerKeys
 }
 
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
@@ -41,9 +47,9 @@ type Decision =
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
- * than choose one of the list.
+ * than choose one of the list. `issuerKeys` serve what issuers sign beside access tokens; they end with the verifier.
  */
-export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
+export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): IssuersVerifier {
   const now = deps.now ?? Date.now
   const fetchJson = deps.fetchJson ?? createFetchJson(createSender(settings.route))
   const steadyNow = deps.introspection?.now ?? systemSteadyNow
@@ -106,14 +112,15 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       return decision.kind === 'verdict' ? decision.verdict : null
     },
     verify: async token => await settle(token, decide(token, true)),
-    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
-    status: () => issuers.map(issuer => issuer.source.status()),
+    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.keys.source.refresh() })) },
+    status: () => issuers.map(issuer => issuer.keys.source.status()),
     forget: known.forget,
     ...(introspection.desks.size === 0 ? {} : { standing: createStanding(introspection, known, countsMs, steadyNow) }),
     close: () => {
-      for (const { source } of issuers) source.close()
+      for (const { keys } of issuers) keys.source.close()
       introspection.close()
-    }
+    },
+    issuerKeys: issuers.map(({ keys }) => keys)
   }
 }
 
@@ -150,7 +157,7 @@ function createStanding ({ desks }: Introspection, known: VerifiedTokens, counts
   }
 }
 
-function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boolean): Decision {
+function decideWithoutKey ({ keys: { source } }: Issuer, expired: boolean, mayFetch: boolean): Decision {
   const ended = mayFetch ? source.refresh() : null
   if (ended !== null) return { kind: 'fetch_keys', ended }
   if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
@@ -170,8 +177,6 @@ function createIssuer (
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
-  return {
-    verifier: createIssuerVerifier(config, settings, source),
-    source
-  }
+  const keys = createIssuerKeys(config, source)
+  return { verifier: createIssuerVerifier(keys, settings), keys }
 }
