@@ -22,7 +22,7 @@ export async function run (scope, { rounds, progress }) {
     }
   }
   progress('')
-  return Object.keys(commands).map(name => makeRow({ name, unit: 'ms', values: values[name], targetMax: 1000 }))
+  return Object.keys(commands).map(name => makeRow({ name, unit: 'ms', values: values[name], targetMax: 3000 }))
 }
 
 async function timeStart (program, args, issuer, redis) {

@@ -45,6 +45,8 @@ export async function startGateway (scope, { issuer, redis, env = {}, root, work
     LOG_FILE: log,
     LOG_FILE_MAX_MB: '100000',
     ...(redis === null ? {} : { REDIS_URL: redis.url }),
+    // Its time is none of the case's; `cold` turns it on.
+    ...(root === undefined ? { WS_WARM_UP: 'false' } : {}),
     ...env
   })
   const lines = createLogLines(log)

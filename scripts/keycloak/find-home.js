@@ -1,8 +1,10 @@
 // Finds the folder of a Keycloak to run: a copy of KEYCLOAK_HOME, or the distribution, which Maven fetches once into the cache.
+//   node scripts/keycloak/find-home.js    says why none can be run here, with exit code 1; else nothing
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 /** The release that all of this was tried with. */
 export const VERSION = '26.7.3'
@@ -24,7 +26,8 @@ function javaVersion () {
 /** Why no Keycloak can be run here; null: it can. */
 export function findHindrance () {
   if (javaVersion() < LEAST_JAVA) return `it needs Java ${LEAST_JAVA} or newer`
-  if (process.env.KEYCLOAK_HOME) return existsSync(join(process.env.KEYCLOAK_HOME, 'bin', 'kc.sh')) ? null : 'KEYCLOAK_HOME holds no bin/kc.sh'
+  const { KEYCLOAK_HOME: given } = process.env
+  if (given) return existsSync(join(given, 'bin', 'kc.sh')) ? null : 'KEYCLOAK_HOME holds no bin/kc.sh'
   if (existsSync(join(cache, `keycloak-${VERSION}`))) return null
   return spawnSync('mvn', ['--version'], { stdio: 'ignore' }).status === 0 ? null : 'it needs Maven, which fetches Keycloak, or KEYCLOAK_HOME'
 }
@@ -57,4 +60,12 @@ export function findHome (folder, note) {
   const copy = join(folder, 'home')
   cpSync(given, copy, { recursive: true, filter: (source) => source !== join(given, 'data') })
   return copy
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const hindrance = findHindrance()
+  if (hindrance !== null) {
+    console.log(`test:keycloak is not run: ${hindrance}`)
+    process.exitCode = 1
+  }
 }

@@ -1,6 +1,5 @@
 // A Keycloak with the guide's realm, for trying by hand; without Docker. Ends with Ctrl-C, and keeps nothing.
 //   npm run keycloak [-- --port 8080]
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { postForm } from './admin.js'
@@ -44,11 +43,7 @@ if (hindrance !== null) {
   console.error(`keycloak: ${hindrance}`)
   process.exit(1)
 }
-const asked = Promise.race(['SIGINT', 'SIGTERM'].map(async (signal) => await once(process, signal)))
+// Nothing of it is kept, so its end needs no care: the server ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { process.exit() })
 const server = await startServer({ port: Number(port), note: (text) => { console.error(text) } })
-try {
-  console.log(describe(server, await fill(server)))
-  await asked
-} finally {
-  await server.stop()
-}
+console.log(describe(server, await fill(server)))

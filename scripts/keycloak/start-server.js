@@ -16,7 +16,7 @@ const STOP_MS = 15_000
 
 /**
  * Starts the server, at `port` or a free one, and waits until it is ready. Rejects with the end of its log when it ends or
- * takes too long. `stop` ends all of its processes.
+ * takes too long. `stop` ends all of its processes, and so does the end of this one by `process.exit`.
  */
 export async function startServer ({ note = () => {}, port: wanted = null } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-keycloak-'))
@@ -47,16 +47,18 @@ export async function startServer ({ note = () => {}, port: wanted = null } = {}
   child.stderr.pipe(log, { end: false })
   const exited = once(child, 'exit')
   const signal = (name) => { try { process.kill(-child.pid, name) } catch { /* it has ended */ } }
-  const killNow = () => { signal('SIGKILL') }
-  process.once('exit', killNow)
+  const clear = () => {
+    signal('SIGKILL')
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  }
+  process.once('exit', clear)
 
   async function stop () {
     signal('SIGTERM')
     await Promise.race([exited, sleep(STOP_MS, undefined, { ref: false })])
-    killNow()
-    process.removeListener('exit', killNow)
+    process.removeListener('exit', clear)
     log.end()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+    clear()
   }
 
   const url = `http://127.0.0.1:${port}`

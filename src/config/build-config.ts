@@ -34,7 +34,8 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
   pingIntervalMs: values.WS_PING_INTERVAL_S * S,
   idleMs: values.WS_IDLE_S * S,
   drainMs: values.WS_DRAIN_SECONDS * S,
-  resumeKeys: values.WS_RESUME_KEY
+  resumeKeys: values.WS_RESUME_KEY,
+  warmUp: values.WS_WARM_UP
 })
 
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({

@@ -28,6 +28,8 @@ export interface Config {
     readonly drainMs: number
     /** Of resume tickets: the first makes them, each is believed; none: one is kept in Redis. */
     readonly resumeKeys: readonly string[]
+    /** Compile what serves before the process is ready. */
+    readonly warmUp: boolean
   }
   readonly admin: {
     readonly host: string

@@ -67,6 +67,7 @@ export const SETTINGS = {
   WS_PING_INTERVAL_S: whole('WebSocket ping of an open connection', 25, 1, 900),
   WS_IDLE_S: seconds('close after this time without a data frame; 0: never', 0, 0),
   WS_DRAIN_SECONDS: seconds('open connections are closed over this time when the process ends', 30),
+  WS_WARM_UP: defaulted(Type.Boolean({ description: 'spend up to 2 s before `/readyz` says yes on having the code compiled that takes connections: the first thousands then cost no more than later ones' }), true),
   WS_RESUME_KEY: changeable('key of resume tickets, the same on all hosts, at least 32 bytes; two with a comma while it is changed: the first makes tickets, both are believed; unset: made once and kept in Redis; without Redis no tickets'),
   NODE_ID: text('name of this host in logs; random by default', { pattern: '^[A-Za-z0-9._-]{1,64}$' }),
 

@@ -14,19 +14,28 @@ export interface AskLimitsDeps {
 }
 
 const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits' })
-/** The answer to an attempt that neither limit is asked about. */
-const UNLIMITED: Promise<null> = Promise.resolve(null)
+
+/** What of an attempt the limits are asked about; null: not that. */
+export interface LimitsQuestion {
+  /** To be counted against its limit. */
+  readonly address: string | null
+  /** The slot that it wants. */
+  readonly lease: Lease | null
+  readonly resume?: Resume | null
+}
 
 /**
- * Asks the limits; on yes the attempt holds the lease, also when it was settled meanwhile. Never rejects. Not async: every
- * upgrade waits here, and what each such function keeps meanwhile outlives a scavenge. `address`: null: not counted.
+ * Asks the limits; on yes the attempt holds the lease, also when it was settled meanwhile, and the answer is what `onYes` gives.
+ * Rejects only as `onYes` throws. Not async, and `onYes` instead of one more promise: every upgrade waits here, and what is kept meanwhile
+ * outlives a scavenge.
  */
-export function askLimits (
-  deps: AskLimitsDeps, attempt: Attempt, address: string | null, lease: Lease | null, resume: Resume | null = null
-): Promise<Refusal | null> {
-  if (address === null && lease === null) return UNLIMITED
+export function askLimits<Yes> (
+  deps: AskLimitsDeps, attempt: Attempt, { address, lease, resume = null }: LimitsQuestion, onYes: () => Yes
+): Promise<Refusal | Yes> {
+  if (address === null && lease === null) return Promise.resolve(onYes())
   const own = lease === null ? null : askOwn(attempt)
-  return deps.limiter.admit({ address, resume, lease, own }).then(admission => takeAdmission(deps, attempt, lease, admission), () => {
+  const decided = deps.limiter.admit({ address, resume, lease, own })
+  return decided.then(admission => takeAdmission(deps, attempt, lease, admission) ?? onYes(), () => {
     // A store whose answer was lost may have taken it.
     if (lease !== null) deps.limiter.release(lease)
     return LIMITS_AWAY

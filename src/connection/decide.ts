@@ -42,8 +42,8 @@ function decideLimits (
 ): Promise<Granted | Refusal> {
   const full = isGranted(granted) && isIdentity(who) && deps.userIsFull(leaseOwner(who, attempt.address))
   const lease = isGranted(granted) && isIdentity(who) && !full ? newLease(deps, attempt, who) : null
-  return askLimits(deps, attempt, countedAddress(attempt), lease, ticketOf(attempt, who))
-    .then(refusal => refusal ?? (full ? refuseFull(deps) : granted))
+  const question = { address: countedAddress(attempt), lease, resume: ticketOf(attempt, who) }
+  return askLimits(deps, attempt, question, () => full ? refuseFull(deps) : granted)
 }
 
 /**
@@ -53,7 +53,8 @@ function decideLimits (
 async function decideRemotely (deps: DecideDeps, attempt: Attempt): Promise<Granted | Refusal> {
   const early = attempt.ticket === null ? null : await deps.identify.wait(attempt.request.token)
   if (attempt.settled) return TOO_LATE
-  const limited = await askLimits(deps, attempt, countedAddress(attempt), null, early === null ? null : ticketOf(attempt, early))
+  const resume = early === null ? null : ticketOf(attempt, early)
+  const limited = await askLimits(deps, attempt, { address: countedAddress(attempt), lease: null, resume }, () => null)
   if (limited !== null) return limited
   const who = early ?? await deps.identify.wait(attempt.request.token)
   if (!isIdentity(who)) return who
@@ -62,7 +63,8 @@ async function decideRemotely (deps: DecideDeps, attempt: Attempt): Promise<Gran
   if (!isGranted(granted)) return granted
   if (attempt.settled) return TOO_LATE
   if (deps.userIsFull(leaseOwner(who, attempt.address))) return refuseFull(deps)
-  return await askLimits(deps, attempt, null, newLease(deps, attempt, who)) ?? await permitAgain(deps, attempt, who, granted)
+  const full = await askLimits(deps, attempt, { address: null, lease: newLease(deps, attempt, who) }, () => null)
+  return full ?? await permitAgain(deps, attempt, who, granted)
 }
 
 function refuseFull ({ noteUserFull }: DecideDeps): Refusal {

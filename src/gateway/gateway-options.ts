@@ -42,6 +42,11 @@ export interface GatewayExtras {
   readonly routes?: readonly Route[]
   /** Number of this process among `WORKERS`, whose supervisor has the admin port and the log file. Absent: the only process. */
   readonly worker?: number
+  /**
+   * Has the code of this process compiled before it is ready; called once, unless `WS_WARM_UP` is off. Resolves soon after `leaving` is
+   * aborted, and never rejects. A process alone listens meanwhile, and a worker does not: it shares its port with others that are ready.
+   */
+  readonly warmUp?: (config: Config, leaving: AbortSignal) => Promise<void>
   /** Development mode, in which the older binding is at home: else its start is a warning. */
   readonly development?: boolean
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { planDescriptors, readDescriptorLimit, type DescriptorBudget } from '../descriptors/budget.js'
 import { createRegistry, type Registry } from '../connection/registry.js'
+import { loadOwnAdmitScript } from '../limits/redis/scripts.js'
 import { createAudit, type Audit } from '../observe/audit.js'
 import { createOperatorAudit, type OperatorAudit } from '../observe/operator-audit.js'
 import { createEventLoopWatch, type EventLoopWatch } from '../observe/event-loop-delay.js'
@@ -66,7 +67,8 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   const metrics = createMetrics()
   exits.add(metrics.close)
   const redis = openRedis(config, log, exits)
-  const redisFailures = redis === null ? NO_REDIS_FAILURES : composeRedisFailures(config, redis, log, metrics)
+  const readsTopics = options.parts?.bus === undefined
+  const redisFailures = redis === null ? NO_REDIS_FAILURES : composeRedisFailures(config, redis, { log, metrics, readsTopics })
   exits.add(async () => {
     redisFailures.close()
     await redis?.close()
@@ -111,8 +113,16 @@ function openRedis ({ redis }: Config, log: Logger, exits: Exits): RedisConnecti
   })
 }
 
-function composeRedisFailures (config: Config, { commands }: RedisConnection, log: Logger, metrics: Metrics): RedisFailures {
-  const failures = createRedisFailures({ client: commands, needs: needsOf(config), log, metrics })
+interface ReportDeps {
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** See `LimitsDeps`. */
+  readonly readsTopics: boolean
+}
+
+function composeRedisFailures (config: Config, { commands }: RedisConnection, { log, metrics, readsTopics }: ReportDeps): RedisFailures {
+  const admitScript = loadOwnAdmitScript(config.limits, readsTopics ? config.history : null, commands.isCluster)
+  const failures = createRedisFailures({ client: commands, needs: needsOf(config), admitScript, log, metrics })
   watchReplies(commands, failures.note)
   return failures
 }

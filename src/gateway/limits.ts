@@ -1,6 +1,6 @@
 import type { Audit } from '../observe/audit.js'
 import type { Config } from '../config/config.js'
-import { createAddressBlocks, rememberBlocks } from '../limits/address-blocks.js'
+import { createAddressBlocks, rememberBlocks, type OnDecided } from '../limits/address-blocks.js'
 import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
 import { LimitUndecided, type Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory/limiter.js'
@@ -41,21 +41,14 @@ export type KeepRecords = Omit<RecordOptions, 'prefix'>
 
 type CountRefused = (limit: 'ip' | 'user') => void
 
-/** Counts each decision. It wraps all that decides: memory, Redis and remembered blocks. */
-function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: CountRefused): Limiter {
-  return {
-    ...limiter,
-    admit: (request) => limiter.admit(request).then((admission) => {
-      const refusedBy = admission.admitted ? null : admission.limit
-      if (refusedBy === 'address') {
-        countRefused('ip')
-        return admission
-      }
-      if (request.address !== null) metrics.limitDecision('ip', 'allowed')
-      if (refusedBy === 'user') countRefused('user')
-      else if (request.lease !== null) metrics.limitDecision('user', 'allowed')
-      return admission
-    })
+/** Counts each decision: of memory, of Redis, and by remembered blocks. */
+function createDecisionCount (metrics: Metrics, countRefused: CountRefused): OnDecided {
+  return (request, admission) => {
+    const refusedBy = admission.admitted ? null : admission.limit
+    if (refusedBy === 'address') return countRefused('ip')
+    if (request.address !== null) metrics.limitDecision('ip', 'allowed')
+    if (refusedBy === 'user') countRefused('user')
+    else if (request.lease !== null) metrics.limitDecision('user', 'allowed')
   }
 }
 
@@ -63,7 +56,7 @@ function countDecisions (limiter: Limiter, metrics: Metrics, countRefused: Count
  * Lets everybody in after all, so that what is open is counted, and its record kept, from its beginning. An attempt that
  * cannot be decided by itself is let in as well: a dry run refuses nobody.
  */
-function letThrough (limiter: Limiter): Limiter {
+function letThrough (limiter: Limiter, onDecided: OnDecided): Limiter {
   return {
     ...limiter,
     async admit (request) {
@@ -72,7 +65,9 @@ function letThrough (limiter: Limiter): Limiter {
         return null
       })
       if (admission?.admitted !== true && request.lease !== null) await limiter.renew([request.lease])
-      return admission ?? { admitted: true }
+      const decided = admission ?? { admitted: true }
+      onDecided(request, decided)
+      return decided
     }
   }
 }
@@ -169,7 +164,8 @@ export function composeLimits (deps: LimitsDeps): Limits {
   const store = createStore(deps)
   const blocks = createAddressBlocks({ now: monotonic })
   const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
-  const limiter = countDecisions(dryRun ? letThrough(store.limiter) : rememberBlocks(store.limiter, blocks), metrics, countRefused)
+  const count = createDecisionCount(metrics, countRefused)
+  const limiter = dryRun ? letThrough(store.limiter, count) : rememberBlocks(store.limiter, blocks, count)
   let askBack = (_address: string): void => {}
   const messageLimit = createMessageLimit(limiter, {
     now: monotonic, maxWaiting: MAX_WAITING_FRAMES, onWaiting: (address) => { askBack(address) }

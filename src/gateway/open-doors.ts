@@ -73,14 +73,23 @@ async function startJudges ({ ground, judges, doors }: House, leaving: AbortSign
   await unlessLeaving(judges.nodes.start(judges.limits.noteRedisAway), leaving)
 }
 
+/** From here on the process is ready, and its event loop is judged: warming keeps that busy. One that drains by now stays as it is. */
+function run ({ phase, eventLoop }: Ground): void {
+  if (phase.current !== 'starting') return
+  phase.current = 'running'
+  eventLoop.start()
+}
+
 /** Opens the doors one after the other, the clients' last. Rejects where one cannot be opened, and when `leaving` comes before all are. */
 export async function openDoors (house: House, exits: Exits, leaving: AbortSignal): Promise<Ports> {
-  const { ground: { config, options, log, phase, eventLoop, audit, onFault }, judges, doors } = house
+  const { ground: { config, options, log, audit, onFault }, judges, doors } = house
   const { admin, server, serverHandlers, binding } = doors
   await startJudges(house, leaving)
   if (admin !== null) exits.add(() => admin.close().catch((error: unknown) => { onFault(error, 'stop') }))
   const adminPort = await admin?.listen() ?? null
   await untilRevocationsAreKnown(house, leaving)
+  const warm = async (): Promise<void> => { if (config.server.warmUp) await options.warmUp?.(config, leaving) }
+  if (options.worker !== undefined) await warm()
   leaving.throwIfAborted()
   exits.add(server.close)
   const port = await server.listen(serverHandlers)
@@ -88,8 +97,11 @@ export async function openDoors (house: House, exits: Exits, leaving: AbortSigna
   exits.add(watch.stop)
   watch.start()
   warnOfFewDescriptors(house.ground)
-  phase.current = 'running'
-  eventLoop.start()
+  if (options.worker !== undefined || options.warmUp === undefined) run(house.ground)
+  else {
+    const warmed = warm().then(() => { run(house.ground) })
+    exits.add(() => warmed)
+  }
   if (binding.name === 'older' && options.development !== true) writeEvent(log, { event: 'binding.older', binding: binding.release, reason: OLDER_LACKS })
   const insecure = config.insecureUntilMs !== null
   audit.serverStarted({ host: config.server.host, port, adminPort, binding: `${binding.name}: ${binding.reason}`, insecure })

@@ -9,6 +9,7 @@ import type { RedisClient } from '../redis/client.js'
 import { classifyFailure } from '../redis/failure.js'
 import { failedCommand } from '../redis/failed-command.js'
 import { findDenied, type Denied } from '../redis/find-denied.js'
+import type { LuaScript } from '../redis/lua-script.js'
 import { patternOf, PLAIN_COMMANDS, type Need } from '../redis/needs.js'
 
 /** Writes down what Redis refuses to do, apart from being away: that is the limits' affair. */
@@ -27,6 +28,8 @@ export interface RedisFailures {
 export interface RedisFailuresDeps {
   readonly client: RedisClient
   readonly needs: readonly Need[]
+  /** The script by which this process lets in. */
+  readonly admitScript: LuaScript
   readonly log: Logger
   readonly metrics: Pick<Metrics, 'redisDenied' | 'historyUnreadable'>
   /** Monotonic, in ms. */
@@ -145,7 +148,7 @@ class FailureReport implements RedisFailures {
     const denied = found.value ?? []
     // Without EVAL a script runs for as long as Redis knows it: whether it knows that of the limits is tried.
     const isDoubtful = found.isDenied || denied.some(({ command }) => command === 'eval')
-    return { denied, mayDecide: !isDoubtful || !(await unlessDenied(tryAdmit(node))).isDenied }
+    return { denied, mayDecide: !isDoubtful || !(await unlessDenied(tryAdmit(node, this.deps.admitScript))).isDenied }
   }
 
   /** Any denial may be one that keeps everybody out. */

@@ -1,4 +1,4 @@
-import type { Limiter } from './limiter.js'
+import type { Admission, Admit, Limiter } from './limiter.js'
 import { createTwoGenerationMap } from '../collections/two-generation-map.js'
 
 /** Addresses known to be over a limit until a stated time: a further attempt costs neither a Redis call nor crypto. */
@@ -37,20 +37,28 @@ export function createAddressBlocks ({ now, maxAddresses = MAX_ADDRESSES }: Addr
   }
 }
 
+/** Hears what was decided of an attempt. */
+export type OnDecided = (request: Admit, admission: Admission) => void
+
 /**
  * Wraps a limiter: addresses that it refuses are remembered in `blocks`, and their next attempts are refused without a call.
- * An attempt with a ticket is passed on all the same: only the limiter below knows whether the ticket is spent.
+ * An attempt with a ticket is passed on all the same: only the limiter below knows whether the ticket is spent. `onDecided` hears of
+ * all, those without a call included.
  */
-export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks): Limiter {
+export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks, onDecided: OnDecided = () => {}): Limiter {
   return {
     ...limiter,
     admit: (request) => {
       const { address, resume = null } = request
-      if (address === null) return limiter.admit(request)
-      const retryAfterMs = resume === null ? blocks.blockedForMs(address) : 0
-      if (retryAfterMs > 0) return Promise.resolve({ admitted: false, limit: 'address', retryAfterMs })
+      const retryAfterMs = address !== null && resume === null ? blocks.blockedForMs(address) : 0
+      if (retryAfterMs > 0) {
+        const refused: Admission = { admitted: false, limit: 'address', retryAfterMs }
+        onDecided(request, refused)
+        return Promise.resolve(refused)
+      }
       return limiter.admit(request).then((admission) => {
-        if (!admission.admitted && admission.limit === 'address') blocks.block(address, admission.retryAfterMs)
+        if (address !== null && !admission.admitted && admission.limit === 'address') blocks.block(address, admission.retryAfterMs)
+        onDecided(request, admission)
         return admission
       })
     }

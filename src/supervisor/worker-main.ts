@@ -2,12 +2,16 @@ import { createGateway } from '../gateway/create-gateway.js'
 import type { OrderLists, PageRequest } from '../control/control.js'
 import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
 import { refuseDebugger } from '../refuse-debugger.js'
+import { SYSTEM_TIMERS } from '../timers.js'
+import { createWarmUp } from '../warm-up/warm-up.js'
 import { openIpcPeer } from './ipc-peer.js'
 import { publishPacked } from './publish-call.js'
 
 refuseDebugger()
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
-const gateway = createGateway({ settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']) })
+const gateway = createGateway({
+  settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']), warmUp: createWarmUp({ timers: SYSTEM_TIMERS })
+})
 
 const asked = { signal: 0, supervisor: 0 }
 /**

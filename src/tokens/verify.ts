@@ -19,6 +19,8 @@ import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from '.
 export interface TokenVerifierDeps {
   /** Wall clock, ms since the epoch. */
   readonly now?: () => number
+  /** How issuers are asked; default: by the settings' route. */
+  readonly fetchJson?: FetchJson
   /** Told of every fetch of keys that ended, by the issuer's configured name; must not throw. */
   readonly onRefreshed: (issuer: string, refreshed: RefreshedKeys) => void
   readonly onFailed: (issuer: string, failure: KeyFetchFailure) => void
@@ -43,7 +45,7 @@ type Decision =
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
-  const fetchJson = createFetchJson(createSender(settings.route))
+  const fetchJson = deps.fetchJson ?? createFetchJson(createSender(settings.route))
   const steadyNow = deps.introspection?.now ?? systemSteadyNow
   const { countsMs } = settings.introspection
   const introspection = composeIntrospection(settings, fetchJson, deps, steadyNow)

@@ -3,6 +3,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { makeCertificate } from '../support/certificate.js'
+import { startConnectProxy } from '../support/connect-proxy.js'
 import { startGateway, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { present } from './present.js'
@@ -10,7 +11,10 @@ import { present } from './present.js'
 interface HttpsIssuer { readonly issuer: string, readonly gateway: TestGateway }
 
 /** A gateway whose issuer is https, and whose discovery document names what `jwksUriOf` makes of the issuer's own address. */
-async function startBehind (t: Test, keys: TestIssuer, jwksUriOf: (issuer: string) => string): Promise<HttpsIssuer> {
+async function startBehind (
+  t: Test, keys: TestIssuer, jwksUriOf: (issuer: string) => string,
+  route: (certFile: string) => Readonly<Record<string, string>> = certFile => ({ NODE_EXTRA_CA_CERTS: certFile })
+): Promise<HttpsIssuer> {
   const { certFile, keyFile } = await makeCertificate(t)
   const server = createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (req, res) => {
     const document = req.url === '/jwks' ? { keys: keys.keys.map(key => key.jwk) } : { issuer, jwks_uri: jwksUriOf(issuer) }
@@ -22,7 +26,7 @@ async function startBehind (t: Test, keys: TestIssuer, jwksUriOf: (issuer: strin
     await new Promise<void>((resolve) => { server.close(() => { resolve() }) })
   })
   const issuer = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const env = { NODE_EXTRA_CA_CERTS: certFile, JWT_ISSUER: issuer, JWT_AUDIENCE: keys.audience }
+  const env = { ...route(certFile), JWT_ISSUER: issuer, JWT_AUDIENCE: keys.audience }
   return { issuer, gateway: await startGateway(t, env, { ready: false }) }
 }
 
@@ -31,6 +35,14 @@ t.test('an https issuer whose document names keys at https is asked for them', a
   const { issuer, gateway } = await startBehind(t, keys, (own) => `${own}/jwks`)
   await gateway.waitForLog('jwks.refreshed')
   t.equal((await present(t, gateway, keys.sign({ iss: issuer }))).status, 101)
+})
+
+t.test('an https issuer is asked by the proxy of the environment, and believed by the file of authorities', async (t) => {
+  const [keys, proxy] = await Promise.all([startIssuer(t), startConnectProxy(t)])
+  const { issuer, gateway } = await startBehind(t, keys, (own) => `${own}/jwks`, (certFile) => ({ ISSUER_CA_FILE: certFile, https_proxy: proxy.url }))
+  await gateway.waitForLog('jwks.refreshed')
+  t.equal((await present(t, gateway, keys.sign({ iss: issuer }))).status, 101)
+  t.same([...new Set(proxy.asked)], [new URL(issuer).host])
 })
 
 t.test('an https issuer whose document names keys at http is not asked for them, and nobody is let in by them', async (t) => {

@@ -97,6 +97,7 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_HISTORY_EVENTS_USER: undefined,
   WS_HISTORY_S: 300,
   WS_HISTORY_BYTES: 1_048_576,
+  WS_WARM_UP: true,
   WS_PLAIN_USER_PUBLISH: false,
   WS_HISTORY_META_S: 86_400,
   ALLOW_INSECURE_WS: false,

@@ -117,7 +117,7 @@ t.test('after half a second with a line, who has waited too long is refused, and
   }
   const late = lines.slice(refusedBefore)
   t.ok(late.length > 50, `${late.length} were refused`)
-  t.ok(late.every(line => /overloaded upgrade rate after \d+ ms$/.test(line)), late.find(line => !line.includes('upgrade rate')))
+  t.ok(late.every(line => /overloaded upgrade rate after \d+ ms$/.test(line)), late.find(line => !line.includes('upgrade rate')) ?? '')
   t.ok(begun.length >= 20 * PER_TURN, `${begun.length} were begun: refusing takes nobody's place`)
   while (intake.waiting > 0) endTurn(10)
   t.equal(new Set([...begun, ...lines.map(line => line.split(' ')[0])]).size, begun.length + lines.length, 'each has one outcome')

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks'
 import t from 'tap'
 import type { Asked, Authorizer, Visible } from '../../src/access/authorizer.js'
 import { createRefusalAnswerer } from '../../src/connection/answer-refusal.js'
@@ -29,7 +30,7 @@ interface Bench {
   upgrade (query?: string, headers?: Partial<UpgradeHeaders>): TestUpgrade
 }
 
-interface BenchOptions extends Partial<Omit<LifecycleDeps, 'limiter' | 'report'>> {
+interface BenchOptions extends Partial<Omit<LifecycleDeps, 'report'>> {
   readonly admit?: (request: Admit) => Admission | Promise<Admission>
 }
 
@@ -87,6 +88,18 @@ t.test('an accepted upgrade asks the limits once for address and slot, and keeps
   t.match(bench.admits, [{ address: '192.0.2.1', resume: null, lease: { owner: 'alice', connectionId: 'c1' } }])
   t.equal(bench.admits.length, 1)
   t.same(bench.released, [])
+  t.same(bench.opened, ['c1'])
+})
+
+t.test('a known token\'s upgrade waits on two promises of its own: what the limits say, and what follows from it', async (t) => {
+  const answer = Promise.resolve(YES)
+  const bench = setUp({ limiter: { ...createTestLimiter(), admit: () => answer } })
+  let made = 0
+  const hook = createHook({ init: (_id, type) => { if (type === 'PROMISE') made++ } }).enable()
+  bench.upgrade()
+  hook.disable()
+  t.equal(made, 2)
+  await until('it is decided', () => bench.lifecycle.pending === 0)
   t.same(bench.opened, ['c1'])
 })
 

@@ -30,7 +30,7 @@ async function startUnread (
   const child = spawn('sh', ['-c', `ulimit -f ${fileBlocks}; exec "$@"`, 'sh', process.execPath, 'dist/main.js'], {
     stdio: ['ignore', stdout, 'ignore'],
     env: {
-      PATH: process.env['PATH'] ?? '', ...trust(issuer), HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort), WS_DRAIN_SECONDS: '1', ...env
+      PATH: process.env['PATH'] ?? '', WS_WARM_UP: 'false', ...trust(issuer), HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort), WS_DRAIN_SECONDS: '1', ...env
     }
   })
   const exited = once(child, 'exit')

@@ -2,6 +2,7 @@ import t from 'tap'
 import { createRedisFailures } from '../../src/gateway/redis-failures.js'
 import type { LimitSettings } from '../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
+import { loadOwnAdmitScript } from '../../src/limits/redis/scripts.js'
 import { createLog } from '../../src/observe/log/log.js'
 import { connectRedis } from '../../src/redis/connect.js'
 import { createLimitKeys } from '../../src/redis/keys.js'
@@ -24,13 +25,19 @@ async function start (t: Lifetime, window: WindowKind) {
   const connection = connectRedis({ url: redis.url.replace('//', '//gate:pass@'), commandTimeoutMs: HANG_MS })
   await connection.waitUntilUp(HANG_MS)
   const needs = redisNeeds({ prefix: '', limitPrefix: '', isCluster: false, addressWindow: window, messageWindow: window })
-  const log = createLog({ level: 'silent', node: 'n', destination: { write () {} } })
-  const failures = createRedisFailures({ client: connection.commands, needs, log, metrics: { redisDenied () {}, historyUnreadable () {} } })
-  watchReplies(connection.commands, failures.note)
   const [windowMs, limit] = [60_000, LIMITS[window]]
   const settings: LimitSettings = {
     addressConnections: limit, addressWindowMs: windowMs, userConnections: 5, leaseMs: 60_000, messages: limit, messageWindowMs: windowMs
   }
+  const log = createLog({ level: 'silent', node: 'n', destination: { write () {} } })
+  const failures = createRedisFailures({
+    client: connection.commands,
+    needs,
+    admitScript: loadOwnAdmitScript(settings, null, false),
+    log,
+    metrics: { redisDenied () {}, historyUnreadable () {} }
+  })
+  watchReplies(connection.commands, failures.note)
   const records = { prefix: '', node: 'n', mayRestore: () => true }
   const limiter = createRedisLimiter(connection.commands, settings, { prefix: '', callTimeoutMs: HANG_MS, records, onFailure: failures.note })
   t.teardown(async () => {

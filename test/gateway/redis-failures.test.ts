@@ -1,11 +1,13 @@
 import t, { type Test } from 'tap'
 import { createRedisFailures, type RedisFailures } from '../../src/gateway/redis-failures.js'
+import { loadOwnAdmitScript } from '../../src/limits/redis/scripts.js'
 import { createLog } from '../../src/observe/log/log.js'
 import { connectRedis } from '../../src/redis/connect.js'
 import { redisNeeds } from '../../src/redis/needs.js'
 import { ScriptItemError } from '../../src/redis/script-item-error.js'
 import { watchReplies } from '../../src/redis/watch-replies.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
+import { SETTINGS } from '../limits/limiter-conformance.js'
 import { HANG_MS, until } from '../support/until.js'
 
 type Line = Readonly<Record<string, unknown>>
@@ -33,6 +35,7 @@ async function start (t: Test, redis: TestRedis, ...rules: string[]): Promise<Su
   const failures = createRedisFailures({
     client: connection.commands,
     needs,
+    admitScript: loadOwnAdmitScript(SETTINGS, null, false),
     log: createLog({ level: 'info', node: 'n', destination: { write: (text) => { lines.push(JSON.parse(text) as Line) } } }),
     metrics: { historyUnreadable () {}, redisDenied: (command, count) => { counted.set(command, (counted.get(command) ?? 0) + count) } },
     now: () => atMs

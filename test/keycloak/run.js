@@ -11,6 +11,7 @@ const files = process.argv.length > 2 ? process.argv.slice(2) : ['test/keycloak'
 async function runTests (env) {
   // Keycloak has the other half of two cores.
   const child = spawn(process.execPath, ['scripts/tests/main.js', '--jobs', '2', '--times', ...files], { stdio: 'inherit', env: { ...process.env, ...env } })
+  process.once('exit', () => { child.kill() })
   const [code] = await once(child, 'exit')
   process.exitCode = code ?? 1
 }
@@ -18,7 +19,7 @@ async function runTests (env) {
 async function run () {
   if (process.env.KEYCLOAK_TEST_URL) return await runTests({})
   const hindrance = findHindrance()
-  if (hindrance !== null) return console.log(`test:keycloak was not run: ${hindrance}`)
+  if (hindrance !== null) return console.log(`test:keycloak is not run: ${hindrance}`)
   const startedMs = performance.now()
   const server = await startServer({ note: (text) => { console.log(text) } })
   console.log(`Keycloak was ready after ${Math.round((performance.now() - startedMs) / 1000)} s`)

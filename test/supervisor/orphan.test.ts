@@ -10,7 +10,7 @@ const WORKER = fileURLToPath(new URL('dist/supervisor/worker-main.js', PROJECT))
 
 t.test('a worker whose supervisor has gone before it was loaded does not serve without one', async (t) => {
   const issuer = await startIssuer(t)
-  const env = { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', NODE_ID: 'orphan', PORTCULLIS_WORKER: '1', ...trust(issuer) }
+  const env = { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', WS_WARM_UP: 'false', NODE_ID: 'orphan', PORTCULLIS_WORKER: '1', ...trust(issuer) }
   const worker = fork(WORKER, { env, execArgv: [], stdio: ['ignore', 'pipe', 'ignore', 'ipc'] })
   t.teardown(() => { worker.kill('SIGKILL') })
   const serves = new Promise((resolve) => {

@@ -28,6 +28,9 @@ export interface TestGateway {
   readonly exited: Promise<number | null>
 }
 
+/** What a test waits for is no warm code, and hundreds are started. An earlier build does not know the setting, and says so. */
+const COLD = { WS_WARM_UP: 'false' }
+
 /** A machine that runs three test files at once may take long to start one process more. */
 const START_MS = 120_000
 
@@ -65,7 +68,7 @@ async function stop (child: ChildProcess, exited: Promise<unknown>): Promise<voi
  */
 export async function startGateway (t: Lifetime, env: Readonly<Record<string, string>>, { program = 'dist/main.js', ready = true, first = 'server.started', openFiles = 0 } = {}): Promise<TestGateway> {
   const adminPort = env['ADMIN_PORT'] === undefined ? await findFreePort() : Number(env['ADMIN_PORT'])
-  const settings = { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(adminPort), WS_DRAIN_SECONDS: '1', ...env }
+  const settings = { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: String(adminPort), WS_DRAIN_SECONDS: '1', ...(program.startsWith('dist/') && COLD), ...env }
   const node = [process.execPath, program]
   const [command = '', ...args] = openFiles === 0 ? node : ['prlimit', `--nofile=${openFiles}`, ...node]
   const child = spawn(command, args, { env: settings, stdio: ['ignore', 'pipe', 'pipe'] })

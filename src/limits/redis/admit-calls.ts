@@ -7,11 +7,10 @@ import { classifyFailure, isAway } from '../../redis/failure.js'
 import { historyKey, type LimitKeys } from '../../redis/keys.js'
 import { joinIds } from './lease-calls.js'
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type LimitSettings, type Resume } from '../limiter.js'
-import { RECORDS_KEPT_MS } from './record-calls.js'
 import { readBatch } from '../../redis/lua-reply.js'
 import type { LuaScript, RunScript } from '../../redis/lua-script.js'
 import { ScriptItemError } from '../../redis/script-item-error.js'
-import { loadAdmitScript } from './scripts.js'
+import { loadAdmitScript, RECORDS_KEPT_MS } from './scripts.js'
 
 /** An attempt that waits for its answer. */
 export interface PendingAdmit {

@@ -1,7 +1,7 @@
 import type { Lease } from '../limiter.js'
 import { readIntegers } from '../../redis/lua-reply.js'
 import type { RunScript } from '../../redis/lua-script.js'
-import { loadScript } from './scripts.js'
+import { loadScript, RECORDS_KEPT_MS } from './scripts.js'
 import { split } from '../../collections/split.js'
 
 /** The records of one process's open connections, in Redis. */
@@ -16,9 +16,6 @@ export interface RecordCalls {
   keepLost (leases: readonly Lease[]): Promise<void>
   forget (leases: readonly Lease[]): Promise<void>
 }
-
-/** A node's records stay in Redis for a day after the last one came: other processes have that long to find them. */
-export const RECORDS_KEPT_MS = 86_400_000
 
 /**
  * Makes the calls for the records under `key`. `mayRestore` is asked when some are missing: another process may have taken

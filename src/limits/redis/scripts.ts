@@ -12,12 +12,14 @@ export type ScriptName =
 export type AdmitSettings = Pick<LimitSettings, 'addressConnections' | 'addressWindowMs' | 'userConnections' | 'leaseMs'>
 
 export interface AdmitParts {
-  /** How long records stay after the last one came, in ms; 0: none are kept. */
+  /** How long records stay after the last one came, in ms; 0: none are kept by this script. */
   readonly recordsKeptMs: number
   /** How much is remembered of users' own topics, which are read beside the limits; null: none are. */
   readonly history: HistorySettings | null
 }
 
+/** A node's records stay in Redis for a day after the last one came: other processes have that long to find them. */
+export const RECORDS_KEPT_MS = 86_400_000
 const FOLDER = new URL('./lua/', import.meta.url)
 
 /** Reads one of the limits' scripts; that of attempts has its settings in its text, so for it there is `loadAdmitScript`. */
@@ -36,6 +38,11 @@ export function loadAdmitScript (settings: AdmitSettings, { recordsKeptMs, histo
   return fillPlace(readLuaScript(FOLDER, 'admit', parts), history === null ? limits : limits + formatSettings(history))
 }
 
+/** The script of a process that keeps records; on a cluster these and topics have calls of their own. `history`: as above. */
+export function loadOwnAdmitScript (settings: AdmitSettings, history: HistorySettings | null, isCluster: boolean): LuaScript {
+  return loadAdmitScript(settings, isCluster ? { recordsKeptMs: 0, history: null } : { recordsKeptMs: RECORDS_KEPT_MS, history })
+}
+
 /** As numbers, and as the text in which commands take them: Lua would write each anew for each command. */
 function formatLimits (settings: AdmitSettings, widthMs: number, keptMs: number): string {
   const { addressConnections, addressWindowMs, userConnections, leaseMs } = settings
@@ -43,7 +50,6 @@ function formatLimits (settings: AdmitSettings, widthMs: number, keptMs: number)
   const wrong = numbers.find(number => !Number.isSafeInteger(number))
   if (wrong !== undefined) throw new RangeError(`the script of attempts takes whole numbers, not ${wrong}`)
   return `local LIMIT, WINDOW, WIDTH, SLOTS, LEASE, KEEP = ${numbers.join(', ')}
-local OLDEST, BEFORE_OLDEST = '${-addressConnections}', '${-addressConnections - 1}'
-local WINDOW_TEXT, LEASE_TEXT, KEEP_TEXT = '${addressWindowMs}', '${leaseMs}', '${keptMs}'
+local OLDEST, WINDOW_TEXT, LEASE_TEXT, KEEP_TEXT = '${-addressConnections}', '${addressWindowMs}', '${leaseMs}', '${keptMs}'
 `
 }

@@ -37,20 +37,18 @@ local now_text, ends_at = string.format('%.0f', now), string.format('%.0f', now 
 -- include where topics: own-topic.lua
 
 local function take_slot (key, id)
-  if redis.call('ZCARD', key) >= SLOTS then
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now_text)
-    if redis.call('ZCARD', key) >= SLOTS and not redis.call('ZSCORE', key, id) then
-      -- A lease that ends later than one taken now: the clock was set back. It gets one lease from now, and does not stay until the
-      -- old time returns.
-      for _, late in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. ends_at, '+inf', 'LIMIT', 0, 100)) do
-        redis.call('ZADD', key, ends_at, late)
-      end
-      return -1
-    end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now_text)
+  if redis.call('ZCARD', key) < SLOTS or redis.call('ZSCORE', key, id) then
+    redis.call('ZADD', key, ends_at, id)
+    redis.call('PEXPIRE', key, LEASE_TEXT)
+    return 0
   end
-  redis.call('ZADD', key, ends_at, id)
-  redis.call('PEXPIRE', key, LEASE_TEXT)
-  return 0
+  -- A lease that ends later than one taken now: the clock was set back. It gets one lease from now, and does not stay until the
+  -- old time returns.
+  for _, late in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. ends_at, '+inf', 'LIMIT', 0, 100)) do
+    redis.call('ZADD', key, ends_at, late)
+  end
+  return -1
 end
 
 -- Each part may be absent. A ticket that was spent already spares nothing.
