@@ -69,7 +69,7 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     }
     const format = readTokenFormat(token)
     if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
-    const issuer = onlyIssuer ?? chooseIssuer(token, format)
+    const issuer = onlyIssuer ?? chooseIssuer(byIssuer, token, format)
     if (issuer === undefined) return { kind: 'verdict', verdict: refuseToken('unknown_issuer') }
     const local = issuer.verifier.check(token, format, nowMs)
     if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
@@ -85,11 +85,6 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     if (!hasExpired(verdict.identity.expiresAtMs, settings.clockToleranceMs, nowMs)) return verdict
     known.drop(token)
     return refuseToken('expired')
-  }
-
-  function chooseIssuer (token: string, format: TokenFormat): Issuer | undefined {
-    const claimed = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))?.['iss']
-    return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
   }
 
   async function settle (token: string, decision: Decision): Promise<TokenVerdict> {
@@ -122,6 +117,11 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     },
     issuerKeys: issuers.map(({ keys }) => keys)
   }
+}
+
+function chooseIssuer (byIssuer: ReadonlyMap<string, Issuer>, token: string, format: TokenFormat): Issuer | undefined {
+  const claimed = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))?.['iss']
+  return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
 }
 
 /** A verified token is accepted, unless its issuer is to be asked first. */
