@@ -3,6 +3,7 @@ import { denialsOf } from '../../dist/http/secrets.js'
 import { describeRefusal } from '../../dist/http/describe-answer.js'
 import { overloadedAnswer, refusalAnswer, tooLargeAnswer, tooSlowAnswer } from '../../dist/http/answers.js'
 import { createAdminRoutes, createMainRoutes } from '../../dist/http/routes/mounted-routes.js'
+import { createIssuerWordRoutes } from '../../dist/http/routes/issuer-word.js'
 import { rewritePath } from '../../dist/http/target.js'
 
 const HEADERS = {
@@ -14,7 +15,9 @@ const SECURITY = { admin: 'admin_token', publish: 'publish_key' }
 const askNothing = async () => { throw new Error('a document asks nothing') }
 const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban: askNothing, disconnect: askNothing, recheck: askNothing }
 const publishing = { publishKeys: ['any'], publishing: { knowsIds: true, publish: askNothing }, onWrongSecret: () => {} }
-const MAIN_ROUTES = createMainRoutes({ ...publishing, orders: order })
+const hearing = { hear: askNothing, refuse: askNothing }
+const issuerWord = { logouts: hearing, signals: hearing, authorization: null }
+const MAIN_ROUTES = [...createMainRoutes({ ...publishing, orders: order }), ...createIssuerWordRoutes(issuerWord)]
 const ADMIN_ROUTES = createAdminRoutes({
   ...publishing,
   adminTokens: ['any'],
@@ -62,7 +65,7 @@ function joinAnswers (answers) {
     const before = byStatus.get(status)
     byStatus.set(status, before === undefined
       ? answer
-      : { ...answer, description: `${before.description} ${answer.description}`, examples: { ...before.examples, ...answer.examples } })
+      : { ...answer, schema: before.schema, description: `${before.description} ${answer.description}`, examples: { ...before.examples, ...answer.examples } })
   }
   return byStatus
 }
@@ -105,7 +108,7 @@ function toOperation (route, servers, refer) {
     servers: [...(isOnMain ? servers.main : []), ...(isOnAdmin ? [servers.admin] : [])],
     security: route.secret === null ? [] : [{ [SECURITY[route.secret.kind]]: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body.bounds === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: refer(route.body.schema) } } } }),
+    ...(route.body.bounds === null ? {} : { requestBody: { required: true, content: { [route.body.contentType ?? 'application/json']: { schema: refer(route.body.schema) } } } }),
     responses: Object.fromEntries([...answers].map(([status, answer]) => [status, toResponse(answer, refer)]))
   }
 }

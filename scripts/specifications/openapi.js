@@ -71,7 +71,7 @@ export function buildOpenApi (version) {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
     },
     servers: MAIN_SERVERS,
-    tags: ['connections', 'back ends', 'operators', 'health'].map(name => ({ name })),
+    tags: ['connections', 'back ends', 'issuers', 'operators', 'health'].map(name => ({ name })),
     paths: { ...Object.fromEntries([...PATHS.keys()].map(path => [path, { get: upgrade(path) }])), ...httpPaths },
     components: {
       schemas,

@@ -75,6 +75,19 @@ const toTokens = ({ values, issuers, route }: SoundParts): Config['tokens'] => (
   route
 })
 
+const ANY_CLIENT = '*'
+
+const toIssuerWord = (values: SettingValues): Config['issuerWord'] => {
+  const named = new Set(values.OIDC_LOGOUT_AUDIENCES)
+  const anyClient = named.delete(ANY_CLIENT)
+  return {
+    logout: values.OIDC_BACKCHANNEL_LOGOUT
+      ? { audiences: named.size === 0 && !anyClient ? null : named, anyClient }
+      : null,
+    signals: values.SSF_AUDIENCE === undefined ? null : { audience: values.SSF_AUDIENCE, authorization: values.SSF_AUTHORIZATION ?? null }
+  }
+}
+
 const toLimits = ({ values, allowList }: SoundParts): Config['limits'] => ({
   addressConnections: values.WS_IP_CONNECTIONS,
   addressWindowMs: values.WS_IP_WINDOW_S * S,
@@ -137,6 +150,7 @@ export function buildConfig (parts: SoundParts): Config {
     admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT, tokens: values.ADMIN_TOKEN, publishKeys: values.PUBLISH_KEY },
     upgrade: toUpgrade(parts),
     tokens: toTokens(parts),
+    issuerWord: toIssuerWord(values),
     limits: toLimits(parts),
     redis: toRedis(values),
     access: toAccess(parts),

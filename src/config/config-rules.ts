@@ -113,6 +113,7 @@ export function checkRules (parts: ReadParts, report: ReportMistake): void {
   if (issuers.length === 0 && !values.ALLOW_INSECURE_WS) {
     report('JWT_ISSUER', 'no issuer is configured: set JWT_ISSUER and JWT_AUDIENCE, KEYCLOAK_URL, SUPABASE_URL or ISSUERS')
   }
+  if (values.SSF_AUTHORIZATION !== undefined && values.SSF_AUDIENCE === undefined) report('SSF_AUDIENCE', 'is needed with SSF_AUTHORIZATION')
   checkOrigins(values, report)
   checkWorkers(values, workers, report)
   checkRedisSettings(values, report)

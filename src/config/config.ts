@@ -40,6 +40,7 @@ export interface Config {
   }
   readonly upgrade: UpgradeSettings
   readonly tokens: TokenSettings
+  readonly issuerWord: IssuerWordSettings
   readonly limits: LimitSettings & {
     readonly subscribesPerS: number
     readonly banAfter: number
@@ -57,6 +58,14 @@ export interface Config {
   /** Break-glass: connections without a token are let in until then. */
   readonly insecureUntilMs: number | null
   readonly log: { readonly level: LogLevel, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }
+}
+
+/** What issuers may tell beside tokens. */
+export interface IssuerWordSettings {
+  /** Null: no logout is heard. `audiences`: null: the issuer's own. */
+  readonly logout: { readonly audiences: ReadonlySet<string> | null, readonly anyClient: boolean } | null
+  /** Null: no signal is heard. `authorization`: what the header must be; null: anything. */
+  readonly signals: { readonly audience: string, readonly authorization: string | null } | null
 }
 
 /** Where Redis is, and what precedes every name there. */

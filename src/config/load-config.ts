@@ -14,7 +14,7 @@ import { SETTINGS, type SettingValues } from './settings.js'
 
 /** Settings whose names start like ours but are none of ours: likely misspelt. For a warning: platforms have variables of their own. */
 export function unknownSettings (env: NodeJS.ProcessEnv): string[] {
-  return Object.keys(env).filter(name => /^(WS|JWT|JWKS|KEYCLOAK|SUPABASE)_/.test(name) && !Object.hasOwn(SETTINGS, name))
+  return Object.keys(env).filter(name => /^(WS|JWT|JWKS|KEYCLOAK|SUPABASE|OIDC|SSF)_/.test(name) && !Object.hasOwn(SETTINGS, name))
 }
 
 /**

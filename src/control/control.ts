@@ -77,6 +77,8 @@ export interface Control extends OrderLists {
   /** How long this address is banned, in ms; 0: not at all. Synchronous, for every upgrade. */
   bannedForMs (address: string): number
   revoke (revocation: Revocation): Promise<void>
+  /** Does it in this process at once, where it cannot be kept now: it is written, and told to the others, as soon as Redis takes it. */
+  hold (revocation: Revocation): void
   unrevoke (target: RevocationTarget): Promise<void>
   /** Bans an address in the form of the limits' keys, from now on. A ban replaces an earlier one. */
   ban (address: string, durationMs: number): Promise<void>

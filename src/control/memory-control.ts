@@ -65,6 +65,7 @@ export function createMemoryControl ({ maxTokenLifetimeMs, issuers, now = Date.n
     isRevoked: state.isRevoked,
     bannedForMs: state.bannedForMs,
     async revoke (asked) { await learn(book.revoke(asked)) },
+    hold (asked) { state.learn('revocations', [book.hold(asked)]) },
     async unrevoke (target) {
       // Nothing stands that the ledger does not know.
       await learn(book.unrevoke(target, new Map()))

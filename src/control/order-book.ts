@@ -85,6 +85,13 @@ export function createOrderBook ({ state, stores, issuers, maxTokenLifetimeMs, n
       ])
       return { ledger: 'revocations', kept, message: { type: 'revoke', revocation, duration_ms: lastsMs } }
     },
+    /** An order that nobody keeps yet: a later one than any that this process knows, so that the next reading writes it. */
+    hold (asked: Revocation): KeptOrder {
+      const { revocation, lastsMs } = widened(revocationFrom(asked, now()))
+      const givenAtUs = Math.max(now() * 1000, state.heardAtUs() + 1)
+      const [name, member] = [nameOfTarget(revocation), toMember(revocation)]
+      return { name, givenAtUs, lifted: false, remainingMs: lastsMs, keptUntilMs: 0, member }
+    },
     /** `standing`: what Redis has in force of the target. Each is taken back as well: one left there would count as given later. */
     async unrevoke (target: RevocationTarget, standing: StandingMembers): Promise<Given> {
       const meant = target.issuer === null ? [null, ...issuers, ...state.lookup.issuersOf(target)] : [target.issuer]

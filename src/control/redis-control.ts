@@ -144,14 +144,16 @@ class RedisControl implements Control {
   }
 
   readonly isRevoked = (identity: Identity): boolean => this.state.isRevoked(identity)
-
   readonly bannedForMs = (address: string): number => this.state.bannedForMs(address)
 
   readonly listBans = async (page: PageRequest): Promise<Page<ListedBan> | null> => await this.lists.listBans(page)
-
   readonly listRevocations = async (page: PageRequest): Promise<Page<ListedRevocation> | null> => await this.lists.listRevocations(page)
-
   readonly revoke = async (asked: Revocation): Promise<void> => { await this.give(async () => await this.book.revoke(asked)) }
+
+  readonly hold = (asked: Revocation): void => {
+    this.state.learn('revocations', [this.book.hold(asked)])
+    this.reader.readSoon()
+  }
 
   readonly unrevoke = async (target: RevocationTarget): Promise<void> => {
     const standing = await findStanding(this.stores.revocations, this.state.terms.revocations, target)

@@ -8,6 +8,7 @@ import { composeConnections, type Connections } from './connections.js'
 import type { Exits } from './exits.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
+import { composeIssuerWord } from './issuer-word.js'
 import { listLocalConnections } from './list-connections.js'
 import { composePlainRequests } from './plain-requests.js'
 import { composeProcessOperations, type ProcessOperations } from './process-operations.js'
@@ -58,13 +59,14 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
   const plainRequests = composePlainRequests({
     settings: config.upgrade, isWebSocketPath: path => PATHS.has(path), audit, metrics, report: judges.report
   })
+  const issuerWord = composeIssuerWord(ground, judges, exits)
   const operations = composeProcessOperations({ ground, judges, fanout, connections, server, binding: binding.release })
   return {
     binding,
     server,
     serverHandlers: {
       paths: [...PATHS.keys()],
-      routes: [...fanout.routes, ...(options.routes ?? [])],
+      routes: [...fanout.routes, ...issuerWord, ...(options.routes ?? [])],
       findClient: plainRequests.findClient,
       onUpgrade: connections.lifecycle.onUpgrade,
       onOther: plainRequests.refuseOther,

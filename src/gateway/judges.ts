@@ -1,7 +1,9 @@
+import type { ClientAddress } from '../address/client-address.js'
 import { createIdentify, type Identify } from '../connection/identify.js'
 import type { Report } from '../connection/report.js'
 import { createResumeTickets, type ResumeTickets } from '../connection/resume-ticket.js'
 import type { Control } from '../control/control.js'
+import type { IssuerKeys } from '../tokens/issuer-keys.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
 import { composeAccess, type Access } from './access.js'
 import { watchAccessSafety, type AccessSafety } from './access-safety.js'
@@ -27,10 +29,13 @@ export interface Judges {
   readonly access: Access
   readonly accessSafety: AccessSafety
   readonly tokens: TokenVerifier
+  readonly issuerKeys: readonly IssuerKeys[]
   readonly control: Control
   readonly endings: Endings
   /** How long an address is banned, everywhere or by this process alone while Redis is away; 0: not at all. */
   readonly bannedForMs: (addressKey: string) => number
+  /** Takes down that an address broke its limit. */
+  readonly strike: (address: ClientAddress) => void
   readonly breakGlass: BreakGlass
   readonly identify: Identify
   readonly report: Report
@@ -65,7 +70,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   addExit(async () => { await access.authorizer.close() })
   const accessSafety = watchAccessSafety(access.authorizer, log)
   exits.add(accessSafety.close)
-  const tokens = parts.tokens ?? composeTokens(config, audit, composeIntrospection(ground, exits))
+  const { tokens, issuerKeys } = composeTokens(config, audit, parts.tokens ?? null, () => composeIntrospection(ground, exits))
   exits.add(() => { tokens.close() })
   const control = composeControl({ config, redis, log, redisFailures }, exits)
   addExit(control.close)
@@ -85,5 +90,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   exits.add(resumeKey.close)
   const tickets = createResumeTickets({ keys: resumeKey.current })
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
-  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
+  const { strike } = strikes
+  const decided = { nodes, limits, access, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
+  return { ...decided, breakGlass, identify, report, resumeKey, tickets }
 }

@@ -15,6 +15,8 @@ import type { OnFault } from './report.js'
 export interface StrikesPart {
   /** The same report, which also takes down each broken limit of an address. */
   watch (report: Report): Report
+  /** Takes down that this address broke its limit, beside what the report tells. */
+  strike (address: ClientAddress): void
   /** How long an address is banned by this process alone, while Redis is away, in ms. */
   bannedForMs (addressKey: string): number
   close (): void
@@ -30,7 +32,7 @@ export interface StrikesDeps {
   readonly endings: Pick<Endings, 'endBanned'>
 }
 
-const NONE: StrikesPart = { watch: report => report, bannedForMs: () => 0, close: () => {} }
+const NONE: StrikesPart = { watch: report => report, strike () {}, bannedForMs: () => 0, close: () => {} }
 
 /** Puts together how broken limits become bans; nothing with `WS_BAN_AFTER=0`, and in a dry run. */
 export function composeStrikes ({ config, redis, redisFailures, audit, onFault, control, endings }: StrikesDeps): StrikesPart {
@@ -71,6 +73,7 @@ export function composeStrikes ({ config, redis, redisFailures, audit, onFault, 
         strike(session.address)
       }
     }),
+    strike,
     bannedForMs: orders.bannedForMs,
     close () {
       strikes.close()

@@ -15,7 +15,7 @@ export function createRoute<Params, Query, Body> (options: RouteOptions<Params, 
     ...description,
     params: params.schema,
     query: query.schema,
-    body: { bounds: body.bounds, schema: body.shape.schema },
+    body: { bounds: body.bounds, schema: body.shape.schema, ...(body.contentType === undefined ? {} : { contentType: body.contentType }) },
     serve: async (request) => await serveRoute(options, request)
   }
 }

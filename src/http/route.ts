@@ -38,6 +38,8 @@ export interface RouteBody<Body> {
   readonly bounds: BodyBounds | null
   /** Reads the body, which is UTF-8; default: as JSON. */
   readonly parse?: (bytes: Buffer) => ParsedBody
+  /** What it is, for the document; default `application/json`. The handler looks at what the request says. */
+  readonly contentType?: string
   readonly shape: Shape<Body>
 }
 
@@ -61,7 +63,7 @@ export interface RouteDescription {
   /** Null: anyone may ask. */
   readonly secret: Secret | null
   /** Its place in the document. */
-  readonly tag: 'health' | 'operators' | 'back ends' | 'development'
+  readonly tag: 'health' | 'operators' | 'back ends' | 'issuers' | 'development'
   readonly summary: string
   readonly description?: string
   /** By status: those that are this route's own. What secret, shapes and bounds answer is the same for all routes. */
@@ -81,7 +83,7 @@ export interface RouteOptions<Params, Query, Body> extends RouteDescription {
 export interface Route extends RouteDescription {
   readonly params: TSchema
   readonly query: TSchema
-  readonly body: { readonly bounds: BodyBounds | null, readonly schema: TSchema }
+  readonly body: { readonly bounds: BodyBounds | null, readonly schema: TSchema, readonly contentType?: string }
   /** Answers a request that came to this method and path. Rejects when the handler did. */
   serve (request: IncomingRequest): Promise<Answer>
 }

@@ -1,17 +1,6 @@
+import type { EventTerms } from './event-terms.js'
 import type { FieldName, FieldValue } from './fields.js'
-
-export type Level = 'info' | 'warn' | 'error'
-
-interface Event {
-  /** What a client did wrongly is a warning, what failed on our side an error. */
-  readonly level: Level
-  /** For operators: when the line is written. */
-  readonly when: string
-  /** Fields of each such line, besides those of every line. */
-  readonly fields: readonly FieldName[]
-  /** Fields that stand where there is something to say. */
-  readonly optional: readonly FieldName[]
-}
+import { ISSUER_EVENTS } from './issuer-events.js'
 
 const PRESENTED = ['origin', 'client', 'actor'] as const satisfies readonly FieldName[]
 const WHO = ['connection_id', 'user_id', 'issuer', 'insecure'] as const satisfies readonly FieldName[]
@@ -73,6 +62,7 @@ export const EVENTS = {
     fields: ['ip', 'reason'],
     optional: ['secret', 'suppressed']
   },
+  ...ISSUER_EVENTS,
   'limits.degraded': {
     level: 'error',
     when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage; `detail` is the code of a connection that failed, such as ECONNREFUSED, ENOTFOUND or one of TLS',
@@ -237,7 +227,7 @@ export const EVENTS = {
   'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
   'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
   fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it; or, with `names`, Redis could not do one thing alone, as a key holds a value that is not ours: the first time, then once a minute', fields: ['where', 'error'], optional: ['stack', 'names', 'count'] }
-} as const satisfies Readonly<Record<string, Event>>
+} as const satisfies Readonly<Record<string, EventTerms>>
 
 export type EventName = keyof typeof EVENTS
 

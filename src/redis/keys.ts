@@ -119,6 +119,11 @@ export function introspectionKey (prefix: string, tokenHash: string): string {
   return `${prefix}ws:introspect:${tokenHash}`
 }
 
+/** That the orders of one statement of an issuer stand. `name`: a hash of its issuer and id. */
+export function spentStatement (prefix: string, name: string): string {
+  return `${prefix}ws:issuer-word:${name}`
+}
+
 /** The secret of resume tickets, where none is configured. */
 export function resumeSecret (prefix: string): string {
   return `${prefix}ws:resume-key`

@@ -1,7 +1,7 @@
 import { KINDS } from '../kinds.js'
 import {
   createControlKeys, createLimitKeys, createNodeKeys, historyPrefix, inboundCounts, inboundStream, introspectionKey, nodeChannel,
-  resumeSecret, topicChannelPrefix,
+  resumeSecret, spentStatement, topicChannelPrefix,
   type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
 } from './keys.js'
 
@@ -75,6 +75,7 @@ const ON_INBOUND_COUNTS = ['lindex', 'ltrim', 'lset', 'rpush', 'pexpire'] as con
 const ON_HISTORY = ['get', 'set', 'pexpire', 'del', 'hget', 'hset', 'hdel', 'hgetall', 'hlen'] as const
 const ON_SECRET = ['get', 'set'] as const
 const ON_INTROSPECTION = ['hmget', 'hset', 'hdel', 'pexpire'] as const
+const ON_SPENT = ['get', 'set'] as const
 
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
 export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info', 'unsubscribe', 'sunsubscribe'] as const
@@ -122,6 +123,7 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(historyPrefix(prefix) + ANY, ON_HISTORY),
     key(resumeSecret(prefix), ON_SECRET),
     ...(introspects ? [key(introspectionKey(prefix, ANY), ON_INTROSPECTION)] : []),
+    key(spentStatement(prefix, ANY), ON_SPENT),
     ...channelNeeds(prefix, isCluster)
   ]
 }

@@ -29,6 +29,7 @@ function isAskedForByUs ({ aud, azp }: Readonly<Record<string, unknown>>, audien
   return isStringArray(aud) && aud.every(each => each === OF_ITS_OWN)
 }
 
-function isStringArray (value: unknown): value is string[] {
+/** Whether a value is a list of texts. */
+export function isStringArray (value: unknown): value is string[] {
   return Array.isArray(value) && value.every(each => typeof each === 'string')
 }

@@ -5,8 +5,8 @@ import { hasExpired } from './claim-times.js'
 import { findClaimFault, isAccessClaims } from './claims.js'
 import type { Identity } from './identity.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
-import type { KeySource } from './jwks.js'
-import { isAllowedAlgorithm, prepareSecret, type VerificationKey } from './keys.js'
+import { isSignedWith, type IssuerKeys } from './issuer-keys.js'
+import type { VerificationKey } from './keys.js'
 import type { KeySet, PreparedKey } from './key-set.js'
 import type { FoundFault } from './token-fault.js'
 import { decodeSegment, type TokenFormat } from './token-format.js'
@@ -32,12 +32,10 @@ const MAX_REMEMBERED_HEADERS = 256
 
 const fail = (fault: FoundFault['fault'], shown: string | null = null): LocalVerdict => ({ kind: 'fault', fault, shown })
 
-/** Makes the verifier of one issuer, which sees no keys but those of `source` and, if configured, the HS256 secret. */
-export function createIssuerVerifier (
-  config: IssuerConfig, settings: TokenSettings, source: KeySource
-): IssuerVerifier {
+/** Makes the verifier of one issuer, which sees no keys but the issuer's. */
+export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSettings): IssuerVerifier {
+  const { config, source, secret } = issuerKeys
   const severalIssuers = settings.issuers.length > 1
-  const secret = config.hmacSecret === null ? null : prepareSecret(config.hmacSecret)
   const rules = toClaimRules(config, settings)
   const isAccepted = rules.reading.type === 'at+jwt' ? isRfc9068Type : undefined
 
@@ -48,8 +46,8 @@ export function createIssuerVerifier (
     if (remembered !== undefined) return verifyWith(remembered, token, format, nowMs)
     const header = readTokenHeader(segment, isAccepted)
     if (typeof header === 'string') return fail(header)
-    if (!isAllowed(header)) return fail('algorithm')
-    const prepared = findKey(header)
+    if (!issuerKeys.allows(header)) return fail('algorithm')
+    const prepared = issuerKeys.find(header)
     if (prepared === null) return checkWithoutKey(header, token, format, nowMs)
     const verdict = verifyWith(prepared, token, format, nowMs)
     // Only what a key has signed gets a place: a forger can neither fill the map nor steer it.
@@ -57,25 +55,13 @@ export function createIssuerVerifier (
     return verdict
   }
 
-  function isAllowed ({ algorithm }: TokenHeader): boolean {
-    return algorithm === 'HS256' ? secret !== null : isAllowedAlgorithm(algorithm, config.algorithms)
-  }
-
-  function findKey ({ keyId, algorithm }: TokenHeader): PreparedKey | null {
-    if (algorithm !== 'HS256') return source.current()?.find(keyId, algorithm) ?? null
-    const isSigned = secret?.checks.get(algorithm)
-    return secret === null || isSigned === undefined ? null : { key: secret, isSigned }
-  }
-
-  function verifyWith ({ key, isSigned }: PreparedKey, token: string, { headerEnd, payloadEnd }: TokenFormat, nowMs: number): LocalVerdict {
-    // Of ASCII alone, so a character is a byte.
-    const signed = Buffer.from(token.slice(0, payloadEnd), 'latin1')
-    if (!isSigned(signed, Buffer.from(token.slice(payloadEnd + 1), 'base64url'))) return fail('signature')
-    const claims = decodeSegment(token.slice(headerEnd + 1, payloadEnd))
+  function verifyWith (prepared: PreparedKey, token: string, format: TokenFormat, nowMs: number): LocalVerdict {
+    if (!isSignedWith(prepared, token, format)) return fail('signature')
+    const claims = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))
     const found = findClaimFault(claims, rules, nowMs)
     if (found !== null) return { kind: 'fault', ...found }
     if (!isAccessClaims(claims)) return fail('payload')
-    return { kind: 'verified', identity: buildIdentity(claims, config.name, severalIssuers, rules.reading), key }
+    return { kind: 'verified', identity: buildIdentity(claims, config.name, severalIssuers, rules.reading), key: prepared.key }
   }
 
   // What is wrong whatever the key may be is said at once: it is worth no fetch, and it is no fault of the issuer's.

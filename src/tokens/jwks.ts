@@ -1,6 +1,7 @@
 import { atMostLongestTimer } from '../longest-timer.js'
 import { createDeadline, type FetchJson } from './fetch-json.js'
 import { FetchPause } from './fetch-pause.js'
+import { Haste } from './haste.js'
 import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
@@ -27,6 +28,11 @@ export interface KeySource {
    * forbids a fetch. Never rejects.
    */
   refresh (): Promise<void> | null
+  /**
+   * The same beside the cooldown, at most once in 5 s: for what an issuer says once and never again. Null: that was done within
+   * those 5 s.
+   */
+  hurry (): Promise<void> | null
   /** How long the cooldown still forbids a fetch, in ms; 0: `refresh` may fetch now. */
   waitMs (): number
   /** Whether the keys at hand were asked for at `sinceMs` or later: what is not among them was not published then. */
@@ -47,13 +53,22 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   const fetches = { ok: 0, failed: 0 }
   const kept = new KeptKeys(issuer, settings, now)
   const pause = new FetchPause(settings.cooldownMs, now)
+  const haste = new Haste(now)
   let inFlight: { readonly ended: Promise<void>, abort (): void } | null = null
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
   function refresh (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    if (closed || pause.leftMs() > 0) return null
+    return closed || pause.leftMs() > 0 ? null : begin()
+  }
+
+  function hurry (): Promise<void> | null {
+    if (inFlight !== null) return inFlight.ended
+    return !closed && haste.mayBegin() ? begin() : null
+  }
+
+  function begin (): Promise<void> {
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()
     const ended = fetchKeys(issuer, options.fetchJson, deadline.signal).then(fetched => {
@@ -100,7 +115,8 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current: () => kept.current(), refresh, waitMs: () => pause.leftMs(), isFrom: sinceMs => kept.isFrom(sinceMs), status, close }
+  const isFrom = (sinceMs: number): boolean => kept.isFrom(sinceMs)
+  return { current: () => kept.current(), refresh, hurry, waitMs: () => pause.leftMs(), isFrom, status, close }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */

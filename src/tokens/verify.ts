@@ -6,9 +6,10 @@ import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
 import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
-import { createKeySource, type KeySource } from './jwks.js'
+import { createKeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
 import { findOpaqueKey, nameMistake } from './name-mistake.js'
 import { refuseToken, type FoundFault } from './token-fault.js'
@@ -29,9 +30,14 @@ export interface TokenVerifierDeps {
   readonly introspection?: Partial<IntrospectionDeps>
 }
 
+/** A verifier that holds its issuers' keys itself. */
+export interface IssuersVerifier extends TokenVerifier {
+  readonly issuerKeys: readonly IssuerKeys[]
+}
+
 interface Issuer {
   readonly verifier: IssuerVerifier
-  readonly source: KeySource
+  readonly keys: IssuerKeys
 }
 
 /** A token, what is known beside it, and since when it is asked about (ms since the epoch). */
@@ -51,9 +57,9 @@ const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict',
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
- * than choose one of the list.
+ * than choose one of the list. `issuerKeys` serve what issuers sign beside access tokens; they end with the verifier.
  */
-export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
+export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): IssuersVerifier {
   const now = deps.now ?? Date.now
   const fetchJson = deps.fetchJson ?? createFetchJson(createSender(settings.route))
   const steadyNow = deps.introspection?.now ?? systemSteadyNow
@@ -111,14 +117,15 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       const question = asking(token, proof)
       return await settle(question, decide(question, true))
     },
-    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
-    status: () => issuers.map(issuer => issuer.source.status()),
+    start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.keys.source.refresh() })) },
+    status: () => issuers.map(issuer => issuer.keys.source.status()),
     forget: known.forget,
     ...(introspection.desks.size === 0 ? {} : { standing: createStanding(introspection, known, countsMs, steadyNow) }),
     close: () => {
-      for (const { source } of issuers) source.close()
+      for (const { keys } of issuers) keys.source.close()
       introspection.close()
-    }
+    },
+    issuerKeys: issuers.map(({ keys }) => keys)
   }
 }
 
@@ -175,7 +182,7 @@ function issuerNamedBy (token: string, { headerEnd, payloadEnd }: TokenFormat): 
 }
 
 function decideWithoutKey (
-  { source }: Issuer, { keyId, expired }: LocalVerdict & { readonly kind: 'no_key' }, { askedAtMs }: Question, mayFetch: boolean
+  { keys: { source } }: Issuer, { keyId, expired }: LocalVerdict & { readonly kind: 'no_key' }, { askedAtMs }: Question, mayFetch: boolean
 ): Decision {
   const ended = mayFetch ? source.refresh() : null
   if (ended !== null) return { kind: 'fetch_keys', ended }
@@ -203,8 +210,6 @@ function createIssuer (
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
   })
-  return {
-    verifier: createIssuerVerifier(config, settings, source),
-    source
-  }
+  const keys = createIssuerKeys(config, source)
+  return { verifier: createIssuerVerifier(keys, settings), keys }
 }

@@ -4,6 +4,7 @@ import { jwtVerify } from 'jose'
 import { DIRECT } from '../../src/tokens/issuer-route.js'
 import t from 'tap'
 import { buildKeySet, type KeySet } from '../../src/tokens/key-set.js'
+import { createIssuerKeys } from '../../src/tokens/issuer-keys.js'
 import { createIssuerVerifier } from '../../src/tokens/issuer-verifier.js'
 import type { KeySource } from '../../src/tokens/jwks.js'
 import { ecdsaToDer } from '../../src/tokens/ecdsa-to-der.js'
@@ -33,7 +34,13 @@ interface Subject {
 
 function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecret: string | null): Subject['ours'] {
   const source: KeySource = {
-    current: () => keys, refresh: () => null, waitMs: () => 0, isFrom: () => true, close () {}, status: () => { throw new Error('not asked for here') }
+    current: () => keys,
+    refresh: () => null,
+    hurry: () => null,
+    waitMs: () => 0,
+    isFrom: () => true,
+    close () {},
+    status: () => { throw new Error('not asked for here') }
   }
   const issuer = {
     name: 'main', preset: 'oidc', issuer: ISSUER, audience: [AUDIENCE], jwksUri: null, algorithms, hmacSecret, introspection: null
@@ -42,7 +49,7 @@ function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecr
   const introspection = { countsMs: 1000, perS: 1 }
   const bounds = { clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0 }
   const settings = { issuers: [issuer], ...bounds, jwks, introspection, route: DIRECT }
-  const verifier = createIssuerVerifier(issuer, settings, source)
+  const verifier = createIssuerVerifier(createIssuerKeys(issuer, source), settings)
   return (token) => {
     const format = readTokenFormat(token)
     if (format === null) return 'format'

@@ -62,7 +62,7 @@ function fillCache (count: number, size = count) {
   const known = createVerifiedTokens(size)
   for (let n = 0; n < count; n++) {
     const identity = identityOf(`u${n}`, {}, { tokenId: `j${n}`, sessionId: `s${n >> 1}` })
-    known.remember(`t${n}`, { verdict: { ok: true, identity }, key, verifier: trusting })
+    known.remember(`t${n}`, { verdict: { ok: true, identity }, key, verifier: trusting, askedAtMs: null })
   }
   return known
 }
@@ -91,7 +91,7 @@ t.test('what left the cache is not found by its names any more, and what was rem
   t.same(visited, Array.from({ length: 10 }, (_, n) => `u${90 + n}`))
   visited.length = 0
   const identity = identityOf('u99', {}, { tokenId: 'new', sessionId: 's49' })
-  known.remember('t99', { verdict: { ok: true, identity }, key, verifier: trusting })
+  known.remember('t99', { verdict: { ok: true, identity }, key, verifier: trusting, askedAtMs: null })
   visitAll([{ kind: 'jti', id: 'j99' }, { kind: 'jti', id: 'new' }, { kind: 'sid', id: 's49' }])
   t.same(visited, ['u99', 'u98', 'u99'])
   known.drop('t98')

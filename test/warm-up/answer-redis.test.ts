@@ -21,7 +21,7 @@ const BOOT = 'b0c1d2e3f4'
 
 async function askLimits (limiter: Limiter): Promise<unknown> {
   const lease = (n: number) => ({ owner: `u${n}`, connectionId: `${BOOT}-${n}`, record: '{"a":1}' })
-  const own = (n: number) => ({ topic: `user:u${n}`, since: null })
+  const own = (n: number) => ({ topic: `user:u${n}`, since: null, touch: true })
   const address = '192.0.2.1'
   const first = await Promise.all([
     limiter.admit({ address, lease: null }),

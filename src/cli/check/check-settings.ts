@@ -1,4 +1,5 @@
 import { ConfigError } from '../../config/config-error.js'
+import { withoutAudience } from '../../config/logout-audiences.js'
 import { loadConfig, unknownSettings } from '../../config/load-config.js'
 import type { Config } from '../../config/config.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
@@ -25,7 +26,8 @@ function warnings (config: Config): Verdict[] {
     ...roomTooSmall(config),
     [config.limits.onRedisDown === 'open' && config.redis !== null, 'WS_LIMITS_ON_REDIS_DOWN=open: without Redis nothing is limited']
   ]
-  return risky.filter(([holds]) => holds).map(([, reason]) => warn('settings', reason))
+  const unheard = withoutAudience(config).map(({ reason }) => reason)
+  return [...risky.filter(([holds]) => holds).map(([, reason]) => reason), ...unheard].map(reason => warn('settings', reason))
 }
 
 /** Reads the settings as a start does, and names each fault, each unknown name, and what is allowed but risky. */

@@ -1,5 +1,6 @@
 import { pino, type Logger } from 'pino'
-import { EVENTS, type AnyLine, type EventName, type Level } from '../events.js'
+import type { Level } from '../event-terms.js'
+import { EVENTS, type AnyLine, type EventName } from '../events.js'
 
 export interface LogOptions {
   readonly level: Level | 'debug' | 'trace' | 'fatal' | 'silent'

@@ -8,6 +8,10 @@ export type CountedLimit = 'ip' | 'user' | 'message'
 export type RecoveryOutcome = 'recovered' | 'lost'
 export type LimitDecision = 'allowed' | 'refused' | 'would_refuse'
 
+/** What issuers tell beside tokens, and what becomes of it. */
+export type StatementKind = 'logout' | 'signal'
+export type StatementOutcome = 'kept' | 'held' | 'repeated' | 'refused' | 'waiting'
+
 /** What a close with a code that is not ours counts as, so that clients cannot make labels. */
 export const OTHER_CODE = 'other'
 
@@ -34,6 +38,7 @@ export interface Counters {
   historyUnreadable: number
   readonly limits: Record<CountedLimit, Record<LimitDecision, number>>
   readonly introspections: Record<IntrospectionOutcome, number>
+  readonly statements: Record<StatementKind, Record<StatementOutcome, number>>
   /** By command of Redis; only commands that the gateway uses, so clients cannot make labels. */
   readonly redisDenied: Map<string, number>
   /** By close code in decimal, or `OTHER_CODE`. */
@@ -57,10 +62,15 @@ export function createCounters (): Counters {
     historyReads: 0,
     historyUnreadable: 0,
     introspections: { active: 0, inactive: 0, shared: 0, failed: 0, busy: 0 },
+    statements: { logout: createOutcomes(), signal: createOutcomes() },
     redisDenied: new Map(),
     limits: { ip: createDecisions(), user: createDecisions(), message: createDecisions() },
     closes: new Map([...codes.map(String), OTHER_CODE].map((code) => [code, 0]))
   }
+}
+
+function createOutcomes (): Record<StatementOutcome, number> {
+  return { kept: 0, held: 0, repeated: 0, refused: 0, waiting: 0 }
 }
 
 function createDecisions (): Record<LimitDecision, number> {

@@ -64,6 +64,9 @@ function registerTraffic (registry: Registry, counters: Counters): void {
   registerCounter(registry, 'portcullis_history_reads_total', 'Calls for events that came before.', [], () => [[{}, counters.historyReads]])
   registerCounter(registry, 'portcullis_history_unreadable_total', 'Topics whose history could not be read, each time that it was tried.', [],
     () => [[{}, counters.historyUnreadable]])
+  registerCounter(registry, 'portcullis_issuer_statements_total', 'What issuers told beside tokens, logouts and signals, by what became of it.', ['kind', 'outcome'],
+    () => Object.entries(counters.statements).flatMap(([kind, outcomes]) =>
+      Object.entries(outcomes).map(([outcome, count]): Sample => [{ kind, outcome }, count])))
   registerCounter(registry, 'portcullis_limit_decisions_total', 'Decisions of the rate limits.', ['limit', 'decision'],
     () => Object.entries(counters.limits).flatMap(([limit, decisions]) =>
       Object.entries(decisions).map(([decision, count]): Sample => [{ limit, decision }, count])))

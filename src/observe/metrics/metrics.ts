@@ -2,7 +2,8 @@ import { Histogram, Registry } from '#prom-client'
 import type { RefusalName } from '../../refusals.js'
 import type { IntrospectionOutcome } from '../../tokens/introspection-desk.js'
 import {
-  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type UpgradeOutcome
+  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type StatementKind,
+  type StatementOutcome, type UpgradeOutcome
 } from './counters.js'
 import { registerMetrics, type MetricSources } from './exposition.js'
 import { nodeMetrics } from './node-metrics.js'
@@ -35,6 +36,8 @@ export interface Metrics {
   historyUnreadable (): void
   /** A question about a token ended. */
   introspection (outcome: IntrospectionOutcome): void
+  /** An issuer told something: what became of it. One that waits for a key counts again as it is judged. */
+  statement (kind: StatementKind, outcome: StatementOutcome): void
   /** The user of Redis had no right to a command, `count` times; 0 shows the label. `command`: one that the gateway uses. */
   redisDenied (command: string, count: number): void
   /** Names what is asked at each scrape. Once; until then nothing but Node's own metrics and the upgrades' times is shown. */
@@ -80,6 +83,7 @@ export function createMetrics (): Metrics {
     historyRead () { counters.historyReads++ },
     historyUnreadable () { counters.historyUnreadable++ },
     introspection (outcome) { counters.introspections[outcome]++ },
+    statement (kind, outcome) { counters.statements[kind][outcome]++ },
     redisDenied (command, count) { counters.redisDenied.set(command, (counters.redisDenied.get(command) ?? 0) + count) },
     start (sources) { registerMetrics(registry, counters, sources) },
     async render () {
