@@ -51,11 +51,17 @@ export interface Refusal {
   readonly message: string
   /** How long until another attempt can succeed, in ms. */
   readonly retryAfterMs?: number
-  /** Why, for the operator's log only: bounded, from our own vocabulary. */
+  /** Why, for the operator's log only, bounded: a word of our own vocabulary, and after a colon what shows it. */
   readonly detail?: string
 }
 
 /** Makes a refusal; `message` and `detail` default to the table's. */
 export function refuse (name: RefusalName, more: Omit<Partial<Refusal>, 'name'> = {}): Refusal {
   return { name, message: REFUSALS[name].message, ...more }
+}
+
+/** The word at the beginning of a refusal's detail; `''` when it has none. */
+export function causeOf ({ detail = '' }: Refusal): string {
+  const end = detail.indexOf(':')
+  return end === -1 ? detail : detail.slice(0, end)
 }

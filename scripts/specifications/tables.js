@@ -6,6 +6,7 @@ import { EVENTS } from '../../dist/observe/events.js'
 import { COMMON_FIELDS, FIELDS } from '../../dist/observe/fields.js'
 import { AWAY } from '../../dist/redis/describe-failure.js'
 import { REFUSALS } from '../../dist/refusals.js'
+import { TOKEN_CAUSES } from '../../dist/tokens/token-causes.js'
 import { CLIENT_FRAMES } from '../../dist/wire/frames.js'
 import { SERVER_FRAMES } from '../../dist/wire/server-frames.js'
 import { AUTHENTICATION, CLOSE_CODES, RATE_LIMITS } from './words.js'
@@ -99,6 +100,7 @@ export const SECTIONS = {
   'CAUSES.md': {
     'redis-causes': table(['word', 'what it means: what to look at'], wordRows(AWAY)),
     'key-causes': table(['word', 'the address …'], wordRows(KEY_FAULTS)),
+    'token-causes': table(['word', 'what is wrong with the token: what to look at'], wordRows(TOKEN_CAUSES)),
     'database-causes': databaseCauses()
   },
   'PROTOCOL.md': {

@@ -6,10 +6,11 @@ import type { SentinelTarget } from '../redis/open-client.js'
 import { readAddress } from '../redis/read-url.js'
 import type { IssuerRoute } from '../tokens/issuer-route.js'
 import { hasRedis } from './check-redis-settings.js'
-import type { ReadParts } from './config-rules.js'
+import { OWN_HOST, type ReadParts } from './config-rules.js'
 import type { SettingValues } from './settings.js'
 
 const S = 1000
+const DAY_S = 86_400
 
 /** Everything that was read from the settings and found sound. */
 export interface SoundParts extends ReadParts {
@@ -44,7 +45,8 @@ const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] =>
   maxFilterIds: values.WS_MAX_FILTER_IDS,
   carriers: new Set(values.WS_TOKEN_CARRIERS as TokenCarrier[]),
   anyOrigin: values.WS_ALLOWED_ORIGINS.includes('*'),
-  origins: new Set(values.WS_ALLOWED_ORIGINS),
+  origins: new Set(values.WS_ALLOWED_ORIGINS.filter(origin => origin !== OWN_HOST)),
+  ownHost: values.WS_ALLOWED_ORIGINS.length === 0 || values.WS_ALLOWED_ORIGINS.includes(OWN_HOST),
   trustedProxies,
   proxyProtocol: values.PROXY_PROTOCOL === 'v2'
 })
@@ -52,7 +54,16 @@ const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] =>
 const toTokens = ({ values, issuers, route }: SoundParts): Config['tokens'] => ({
   issuers,
   clockToleranceMs: values.JWT_CLOCK_TOLERANCE_S * S,
-  maxLifetimeMs: values.JWT_MAX_LIFETIME_S * S,
+  maxLifetimeMs: (values.JWT_MAX_LIFETIME_S ?? DAY_S) * S,
+  reading: {
+    scope: values.JWT_SCOPE_CLAIM,
+    audience: values.JWT_AUDIENCE_CLAIM,
+    user: values.JWT_USER_CLAIM,
+    session: values.JWT_SESSION_CLAIM,
+    type: values.JWT_TYP
+  },
+  assurance: values.JWT_ACR,
+  maxAuthAgeMs: values.JWT_MAX_AUTH_AGE_S === undefined ? null : values.JWT_MAX_AUTH_AGE_S * S,
   cacheSize: values.JWT_CACHE_SIZE,
   jwks: {
     maxAgeMs: values.JWKS_MAX_AGE_S * S,

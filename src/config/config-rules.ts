@@ -11,6 +11,8 @@ export const MAX_WORKERS = 256
 const CLAIMS = andList(KINDS.map(({ claim }) => claim))
 /** Says that no table is public: an empty value says nothing. */
 const NO_TABLE = 'none'
+/** In WS_ALLOWED_ORIGINS: the host that was asked. */
+export const OWN_HOST = 'self'
 const CARRIERS: readonly string[] = ['query', 'header', 'protocol']
 
 function checkOrigins (values: SettingValues, report: ReportMistake): void {
@@ -21,11 +23,23 @@ function checkOrigins (values: SettingValues, report: ReportMistake): void {
     return
   }
   for (const origin of origins) {
-    // A pattern would parse as a host name, and no browser would ever match it.
-    if (origin.includes('*') || !URL.canParse(origin) || new URL(origin).origin !== origin) {
-      report('WS_ALLOWED_ORIGINS', `${JSON.stringify(origin.slice(0, 80))} is no origin; write scheme://host[:port] in lower case, without a path`)
+    if (origin !== OWN_HOST && !isOrigin(origin)) {
+      report('WS_ALLOWED_ORIGINS', `${JSON.stringify(origin.slice(0, 80))} is no origin; write scheme://host[:port] in lower case, without a path, or \`${OWN_HOST}\``)
     }
   }
+}
+
+/** Schemes that no origin has: pages of http open these sockets, and every file of a device would be one origin. */
+const NO_ORIGINS: readonly string[] = ['ws', 'wss', 'ftp', 'file']
+/** Apps have schemes of their own, whose origins no standard writes out: they send scheme and host as they are. */
+const APP_ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/[a-z0-9](?:[a-z0-9._-]{0,252}[a-z0-9])?(?::[1-9][0-9]{0,4})?$/
+
+function isOrigin (text: string): boolean {
+  // A pattern would parse as a host name, and no browser would ever match it.
+  if (text.includes('*') || !URL.canParse(text)) return false
+  if (/^https?:/.test(text)) return new URL(text).origin === text
+  const scheme = APP_ORIGIN.exec(text)?.[1]
+  return scheme !== undefined && !NO_ORIGINS.includes(scheme)
 }
 
 function checkWorkers (values: SettingValues, workers: number, report: ReportMistake): void {

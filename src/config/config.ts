@@ -77,7 +77,10 @@ export interface UpgradeSettings {
   readonly maxFilterIds: number
   readonly carriers: ReadonlySet<TokenCarrier>
   readonly anyOrigin: boolean
+  /** Exact, those of apps included. */
   readonly origins: ReadonlySet<string>
+  /** The host that was asked may be the origin as well. */
+  readonly ownHost: boolean
   readonly trustedProxies: BlockList | null
   readonly proxyProtocol: boolean
   /** In development mode: `Host` must name loopback on every request, on both ports. */

@@ -1,5 +1,5 @@
 import type { IssuerConfig } from '../tokens/issuer-config.js'
-import { checkUrl } from './read-issuers.js'
+import { checkUrl } from './check-issuer-settings.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
 

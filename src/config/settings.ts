@@ -13,6 +13,8 @@ const MAX_INBOUND_BYTES = 1_099_511_627_776
 const defaulted = <S extends TSchema, D>(schema: S, initial: D): S & { readonly default: D } => ({ ...schema, default: initial })
 
 const text = (description: string, more: object = {}) => Type.String({ description, maxLength: 4096, ...more })
+/** The name of a claim, which may be a URI. */
+const claimName = (description: string) => text(description, { pattern: '^[^\\s,]{1,256}$', wanted: 'the name of one claim' })
 const secret = (description: string, minLength = 0) => Type.String({ description, minLength, maxLength: 4096, secret: true })
 /** A secret of our own, which has two values while it is changed. */
 const changeable = (description: string) =>
@@ -55,7 +57,7 @@ export const SETTINGS = {
   ADMIN_PORT: whole('admin port; 0 turns it off', 9002, 0, 65535),
   ADMIN_TOKEN: changeable('bearer secret of the admin endpoints, at least 32 bytes; two with a comma while it is changed; unset: they are 404'),
   PUBLISH_KEY: changeable('secret of `POST /v1/publish`, at least 32 bytes; two with a comma while it is changed; unset: it is 404'),
-  WS_ALLOWED_ORIGINS: list('exact origins that may connect; empty: only the same host; `*`: any'),
+  WS_ALLOWED_ORIGINS: list('exact origins that may connect, those of apps such as `capacitor://localhost` included; `self`: the host that was asked; empty: only that; `*`: any'),
   WS_TOKEN_CARRIERS: list('where a token may stand', ['query', 'header', 'protocol']),
   TRUSTED_PROXIES: list('CIDR list of proxies whose `X-Forwarded-For` is believed'),
   PROXY_PROTOCOL: choice('`v2`: believe the PROXY protocol header of trusted proxies', 'off', ['off', 'v2']),
@@ -73,10 +75,17 @@ export const SETTINGS = {
 
   JWT_ISSUER: text('the exact `iss` of accepted tokens'),
   JWT_AUDIENCE: text('the `aud` that a token must have'),
+  JWT_AUDIENCE_CLAIM: defaulted(claimName('claim that holds the audience of JWT_ISSUER and of ISSUERS, such as `client_id` for Cognito; presets have their own'), 'aud'),
+  JWT_SCOPE_CLAIM: list('claims that hold the scopes, as text with spaces or as an array: the first that is there', ['scope', 'scp']),
+  JWT_USER_CLAIM: defaulted(claimName('claim that names the user; tokens are revoked by `sub` all the same'), 'sub'),
+  JWT_SESSION_CLAIM: list('claims that name the session, by which tokens are revoked: the first that is there', ['sid', 'session_id']),
+  JWT_TYP: choice('`at+jwt`: only access tokens of RFC 9068, by their header and their claims', 'any', ['any', 'at+jwt']),
+  JWT_ACR: list('accepted values of `acr`; unset: all, and tokens without it'),
+  JWT_MAX_AUTH_AGE_S: Type.Integer({ description: 'longest time since the user signed in (`auth_time`), at an upgrade and a refresh; unset: however long it is', minimum: 1, maximum: YEAR_S }),
   JWT_JWKS_URI: text('where the keys are, of JWT_ISSUER or, without it, of the one preset; unset: OIDC discovery, or as the preset has it'),
   JWT_ALGORITHMS: list('accepted signature algorithms', ['RS256', 'ES256', 'EdDSA']),
   JWT_CLOCK_TOLERANCE_S: whole('accepted clock difference', 5, 0, 300),
-  JWT_MAX_LIFETIME_S: seconds('a token that lives longer from `iat` to `exp` is invalid', 86_400),
+  JWT_MAX_LIFETIME_S: Type.Integer({ description: 'a token that lives longer from `iat` to `exp` is invalid; unset: 86400, with the Supabase preset 604800', minimum: 1, maximum: YEAR_S }),
   JWT_CACHE_SIZE: whole('verified tokens remembered, per process', 20_000, 0, 10_000_000),
   JWT_INTROSPECTION_URI: text('where the issuer is asked whether a token is still active (RFC 7662): the one of JWT_ISSUER, else the only one'),
   JWT_INTROSPECTION_CLIENT_ID: text('client id for that'),
@@ -86,7 +95,7 @@ export const SETTINGS = {
   KEYCLOAK_URL: text('Keycloak base URL, as the gateway reaches it: keys and introspection are there'),
   KEYCLOAK_ISSUER_URL: text('its base URL as tokens name it (`KC_HOSTNAME`); unset: as KEYCLOAK_URL'),
   KEYCLOAK_REALM: text('Keycloak realm', { pattern: '^[^/?#\\s\\ud800-\\udfff](?:[^/?#\\t\\n\\r\\ud800-\\udfff]{0,253}[^/?#\\s\\ud800-\\udfff])?$' }),
-  KEYCLOAK_CLIENT_ID: text('must be in `aud` or be `azp`'),
+  KEYCLOAK_CLIENT_ID: text('must be in `aud`; or be `azp`, where `aud` is absent or nothing but `account`'),
   KEYCLOAK_CLIENT_SECRET: secret('client secret for introspection'),
   KEYCLOAK_INTROSPECT: flag('introspect tokens (RFC 7662), at upgrades and for as long as connections are open'),
   SUPABASE_URL: text('Supabase project URL, as the gateway reaches it'),
@@ -94,7 +103,7 @@ export const SETTINGS = {
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
   SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose, or \`none\`; unset: what the first look shows`),
-  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?}]`', { maxLength: 65_536 }),
+  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?, scope_claim?, audience_claim?, user_claim?, session_claim?, typ?, max_lifetime_s?}]`', { maxLength: 65_536 }),
   OIDC_BACKCHANNEL_LOGOUT: defaulted(Type.Boolean({ description: '`POST /oidc/backchannel-logout` hears issuers\' logout tokens; `false`: it is 404' }), true),
   OIDC_LOGOUT_AUDIENCES: list('clients whose logouts count, as `aud` of the logout token names them; unset: the audience or client id; `*`: any client of the issuer, for tokens with `sid`'),
   SSF_AUDIENCE: text('the `aud` of security event tokens for `POST /ssf/events`; unset: it is 404'),

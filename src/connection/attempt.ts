@@ -27,8 +27,11 @@ export interface Attempt {
   rightsGeneration: number
 }
 
+const NO_CLAIMS = {}
+
 /** What is written of one that did not become a connection. */
 export function describe ({ address, request, identity }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
   const { userId, issuer, insecure } = identity ?? { userId: null, issuer: null, insecure: false }
-  return { address, path: request.path, userId, issuer, durationMs, byClose, insecure }
+  const { path, origin } = request
+  return { address, path, userId, issuer, durationMs, byClose, insecure, origin, claims: identity?.claims ?? NO_CLAIMS }
 }

@@ -26,8 +26,9 @@ export const isIdentity = (value: Identity | Refusal): value is Identity => 'cla
 export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps): Identify {
   const judge = (verdict: TokenVerdict): Identity | Refusal => {
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
-    // Keys that are away make a token as good as none; one that its issuer could not be asked about is a token all the same.
-    const keysAway = verdict.refusal === 'unavailable' && !verdict.detail.startsWith('introspection_')
+    // Keys that are away make a token as good as none; one that its issuer could not be asked about, or whose key it may have
+    // made since, is a token all the same.
+    const keysAway = verdict.refusal === 'unavailable' && verdict.detail !== 'unknown_key' && !verdict.detail.startsWith('introspection_')
     const { refusal, ok: _, ...more } = verdict
     return (keysAway ? anonymous() : null) ?? refuse(refusal, more)
   }

@@ -48,7 +48,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       holdIdentity(context, session, identity, request.token ?? '')
       session.messagesOut++
       context.registry.add(session)
-      context.report.accepted(session, durationMs)
+      context.report.accepted(session, durationMs, request.origin)
       context.subscriptions.open(session, granted, asksForSomething(request), own, head === null ? null : { head, askedAtMs: startedMs })
       onDue(context, session, session.openedAtMs)
       return new SessionEvents(context, session)

@@ -60,6 +60,9 @@ function readOffer (header: string): Offer | Refusal {
   return { protocol, tokens: bearers.map(entry => entry.slice('bearer.'.length)).filter(token => token !== '') }
 }
 
+/** A token that is bound to a key comes under `DPoP` (RFC 9449 section 7.1), and is then refused as what it is. */
+const TOKEN_SCHEMES: readonly string[] = ['bearer', 'dpop']
+
 /**
  * `Authorization` lines may have been joined by commas; other schemes (a proxy's own) and their parameters are not ours to
  * judge. No bearer token has a comma (RFC 6750 section 2.1): part of one must not pass for the whole.
@@ -70,7 +73,7 @@ function readBearer (header: string): string[] | Refusal {
   for (const part of header.split(',').map(part => part.trim()).filter(part => part !== '')) {
     const scheme = /^([^\s=]+) +[^\s=]/.exec(part)?.[1]
     if (scheme === undefined && isBearer) return bad('Authorization: a comma inside the bearer token')
-    if (scheme !== undefined) isBearer = scheme.toLowerCase() === 'bearer'
+    if (scheme !== undefined) isBearer = TOKEN_SCHEMES.includes(scheme.toLowerCase())
     const token = isBearer ? /^\S+ +(\S+)$/.exec(part)?.[1] : undefined
     if (token !== undefined) tokens.push(token)
   }
@@ -103,7 +106,7 @@ function readFilter (name: QueryName, query: Query, settings: UpgradeSettings): 
 export function readRequest (head: UpgradeHead, settings: UpgradeSettings): UpgradeRequest | Refusal {
   const { headers, path } = head
   // The native layer bounds a head only when it comes in several reads.
-  if (head.bytes > MAX_HEAD_BYTES) return bad(`the request head is over ${MAX_HEAD_BYTES} bytes; longer filters go by a subscribe frame`)
+  if (head.bytes > MAX_HEAD_BYTES) return bad(`the request head is over ${MAX_HEAD_BYTES} bytes: longer filters go by a subscribe frame, a token has room for 12000 characters`)
   const handshake = checkHandshake(headers)
   if (handshake !== null) return handshake
   const query = parseQuery(head.query)

@@ -1,4 +1,4 @@
-import { refuse, type Refusal } from '../refusals.js'
+import { causeOf, refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
 import type { RefreshFrame } from '../wire/frames.js'
 import { sendError } from './answer-frame.js'
@@ -8,13 +8,14 @@ import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 import type { SessionContext } from './session-context.js'
 
-const AWAY = refuse('unavailable', { retryAfterMs: 1000 })
+const AWAY_MS = 1000
 const OTHER_USER = refuse('invalid_token', { message: 'the new token is another user\'s', detail: 'refresh: other user or issuer' })
 
 /**
  * Replaces the token of an open connection: same user, same issuer. A bad token ends the connection as it would have
- * refused the upgrade; an issuer that is away leaves the old token in force. Tokens are checked side by side and take effect
- * in the order in which they came: the one that was sent last is in force, however long each check took.
+ * refused the upgrade; an issuer that is away, or whose key was not fetched yet, leaves the old token in force. Tokens are
+ * checked side by side and take effect in the order in which they came: the one that was sent last is in force, however
+ * long each check took.
  */
 export function refresh (context: SessionContext, session: Session, frame: RefreshFrame): void {
   const now = context.identify.now(frame.token)
@@ -40,8 +41,11 @@ async function applyInTurn (
 function apply (context: SessionContext, session: Session, frame: RefreshFrame, who: Identity | Refusal): void {
   if (session.ending !== null) return
   if (!isIdentity(who)) {
-    if (who.name !== 'unavailable') return endSession(session, who)
-    return sendError(session, frame.id, AWAY, context.maxBufferedBytes)
+    const isForLater = who.name === 'unavailable'
+    // A token that is too long was never read: it says nothing against the one in force.
+    if (!isForLater && causeOf(who) !== 'too_long') return endSession(session, who)
+    const told = isForLater ? { retryAfterMs: AWAY_MS, ...who } : who
+    return sendError(session, frame.id, told, context.maxBufferedBytes)
   }
   // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
   const before = session.identity

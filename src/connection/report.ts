@@ -11,13 +11,17 @@ export interface RefusedUpgrade {
   readonly durationMs: number
   /** As `anonymous`, by break-glass. */
   readonly insecure: boolean
+  /** Of the request; `''`: none. */
+  readonly origin?: string
+  /** Of its token, once it is known to be good. */
+  readonly claims?: Readonly<Record<string, unknown>>
   /** Told by closing an accepted socket instead of by an HTTP status. */
   readonly byClose: boolean
 }
 
 /** The port by which the life of a connection is written down: log and metrics. */
 export interface Report {
-  accepted (session: Session, durationMs: number): void
+  accepted (session: Session, durationMs: number, origin: string): void
   refused (upgrade: RefusedUpgrade, refusal: Refusal): void
   /** Dry run: a limit said no, and the attempt goes on. */
   wouldRefuse (upgrade: RefusedUpgrade, refusal: Refusal): void

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
 import { createNodeHost, type NodeHost } from '../http/node-host.js'
 import { createAdminRoutes } from '../http/routes/mounted-routes.js'
+import { longestLifetimeMs } from '../tokens/claim-rules.js'
 import type { Operations } from './operations.js'
 import type { OnFault } from './report.js'
 
@@ -30,7 +31,7 @@ export function composeAdmin ({ config: { admin, tokens, upgrade }, operations, 
     onAction: operatorAudit.adminAction,
     onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) },
     issuers: tokens.issuers.map(({ name }) => name),
-    maxTokenLifetimeMs: tokens.maxLifetimeMs
+    maxTokenLifetimeMs: longestLifetimeMs(tokens)
   })
   return {
     async listen () {

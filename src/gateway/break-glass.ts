@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { ANONYMOUS } from '../tokens/claims.js'
+import { ANONYMOUS } from '../tokens/claim-subject.js'
 import type { Identity } from '../tokens/identity.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -29,6 +29,7 @@ export function createBreakGlass (untilMs: number | null, log: Logger): BreakGla
     tokenId: null,
     sessionId: null,
     scopes: new Set(),
+    confirmation: null,
     insecure: true
   }
   let timer: NodeJS.Timeout | undefined

@@ -6,6 +6,7 @@ import { createRedisControl } from '../control/redis-control.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { createMinuteLines } from '../observe/minute-lines.js'
 import { describeFailure } from '../redis/describe-failure.js'
+import { longestLifetimeMs } from '../tokens/claim-rules.js'
 import { writeEvent } from '../observe/log/log.js'
 import type { Exits } from './exits.js'
 import type { RedisFailures } from './redis-failures.js'
@@ -19,7 +20,7 @@ export interface ControlDeps {
 
 /** Puts together what operators order: in Redis for all processes, in memory for one without Redis. */
 export function composeControl ({ config, redis, log, redisFailures }: ControlDeps, exits: Pick<Exits, 'add'>): Control {
-  const { maxLifetimeMs: maxTokenLifetimeMs } = config.tokens
+  const maxTokenLifetimeMs = longestLifetimeMs(config.tokens)
   const issuers = config.tokens.issuers.map(({ name }) => name)
   if (redis === null) return createMemoryControl({ maxTokenLifetimeMs, issuers })
   const untold = createMinuteLines(() => performance.now())

@@ -2,7 +2,7 @@ import { endSession } from '../connection/send-end-close.js'
 import type { Registry } from '../connection/registry.js'
 import type { Session } from '../connection/session.js'
 import { refuse, type Refusal } from '../refusals.js'
-import { ANONYMOUS } from '../tokens/claims.js'
+import { ANONYMOUS } from '../tokens/claim-subject.js'
 import type { RevokedTokens } from '../tokens/token-name.js'
 
 /** Ends the connections of this process that an order names. */

@@ -1,9 +1,10 @@
 import { steadyNow } from '../clocks.js'
 import type { Audit } from '../observe/audit.js'
-import type { ConnectionFacts } from '../observe/facts.js'
+import type { ConnectionFacts, PresentedFacts } from '../observe/facts.js'
 import type { Report, RefusedUpgrade } from '../connection/report.js'
 import type { Session } from '../connection/session.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
+import { readParties } from '../tokens/parties.js'
 
 /** A place of the code where something threw, and a bounded word about what. */
 export type OnFault = (error: unknown, where: string) => void
@@ -17,6 +18,10 @@ function upgradeFacts ({ userId, issuer, address, path, insecure }: RefusedUpgra
   return { connectionId: null, userId, address, issuer: insecure ? null : issuer, path, insecure }
 }
 
+function presentedFacts (origin = '', claims: Readonly<Record<string, unknown>> = {}): PresentedFacts {
+  return { origin: origin === '' ? null : origin, ...readParties(claims) }
+}
+
 /** Counts what a connection sent and got since it was last counted: at each scrape and at its end, not per message. */
 export function countMessages (metrics: Metrics, session: Session): void {
   metrics.message('in', session.messagesIn - session.countedIn)
@@ -28,18 +33,19 @@ export function countMessages (metrics: Metrics, session: Session): void {
 /** Writes each step of a connection's life to the log and the metrics. */
 export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, dryRun: boolean): Report {
   return {
-    accepted (session, durationMs) {
+    accepted (session, durationMs, origin) {
       metrics.upgrade('accepted', durationMs / 1000)
-      audit.accepted(sessionFacts(session), durationMs)
+      audit.accepted(sessionFacts(session), durationMs, presentedFacts(origin, session.identity.claims))
     },
     refused (upgrade, { name, detail }) {
       const { byClose, durationMs } = upgrade
       metrics.upgrade('refused', durationMs / 1000)
-      metrics.refused(name)
-      audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs })
+      metrics.refused(name, detail === 'unknown_key')
+      audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs }, presentedFacts(upgrade.origin, upgrade.claims))
     },
     wouldRefuse (upgrade, { name }) {
-      audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs })
+      const refused = { reason: name, dryRun: true, durationMs: upgrade.durationMs }
+      audit.refused(upgradeFacts(upgrade), refused, presentedFacts(upgrade.origin, upgrade.claims))
     },
     aborted (upgrade) { metrics.upgrade('aborted', upgrade.durationMs / 1000) },
     closed (session, code, reason) {

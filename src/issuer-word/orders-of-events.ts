@@ -1,5 +1,5 @@
 import type { Revocation } from '../control/control.js'
-import { isTime } from '../tokens/claims.js'
+import { isTime } from '../tokens/claim-times.js'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import type { SecurityEvents } from '../tokens/security-event.js'
 import { isObject } from '../tokens/token-format.js'

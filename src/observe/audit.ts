@@ -1,6 +1,6 @@
 import { formatAccepted, formatClosed } from './connection-lines.js'
 import { createEventSamplers } from './event-samplers.js'
-import type { ClosedFacts, ConnectionFacts, RefusedFacts, ServerFacts } from './facts.js'
+import type { ClosedFacts, ConnectionFacts, PresentedFacts, RefusedFacts, ServerFacts } from './facts.js'
 import { accessDeniedLine, messageLimitedLine, refusedLine, toTenths } from './lines.js'
 import { boundText } from './log/log-text.js'
 import { createLineWriter, type LineWriterOptions } from './log/log.js'
@@ -10,8 +10,8 @@ import { createLineWriter, type LineWriterOptions } from './log/log.js'
  * address are sampled while it attacks; nothing else ever is.
  */
 export interface Audit {
-  accepted (connection: ConnectionFacts, durationMs: number): void
-  refused (connection: ConnectionFacts, refused: RefusedFacts): void
+  accepted (connection: ConnectionFacts, durationMs: number, presented?: PresentedFacts): void
+  refused (connection: ConnectionFacts, refused: RefusedFacts, presented?: PresentedFacts): void
   closed (connection: ConnectionFacts, closed: ClosedFacts): void
   /** `dryRun`: decided, but let through. */
   messageLimited (connection: ConnectionFacts, dryRun: boolean): void
@@ -58,9 +58,9 @@ export function createAudit (options: AuditOptions): Audit {
   let degradedAtMs: number | null = null
 
   return {
-    accepted (connection, durationMs) { writeMembers('connection.accepted', formatAccepted(connection, durationMs)) },
-    refused (connection, facts) {
-      if (samplers.refused.admit(connection.address.key, facts.reason)) write(refusedLine(connection, facts))
+    accepted (connection, durationMs, presented) { writeMembers('connection.accepted', formatAccepted(connection, durationMs, presented)) },
+    refused (connection, facts, presented) {
+      if (samplers.refused.admit(connection.address.key, facts.reason)) write(refusedLine(connection, facts, presented))
     },
     closed (connection, closed) { writeMembers('connection.closed', formatClosed(connection, closed)) },
     messageLimited (connection, dryRun) {

@@ -1,14 +1,20 @@
 import { quote } from '../wire/quote.js'
-import type { ClosedFacts, ConnectionFacts } from './facts.js'
+import { NOTHING_PRESENTED, type ClosedFacts, type ConnectionFacts, type PresentedFacts } from './facts.js'
 import { boundText, redactPath } from './log/log-text.js'
-import { boundUserId, toTenths } from './lines.js'
+import { boundShown, boundUserId, toTenths } from './lines.js'
 
 // Every connection writes these two lines, so they are text from the beginning: an object and its `JSON.stringify` cost three
 // times as much. Both are the members of a line, from `"event"` to the closing brace; a test holds them to what `JSON.stringify` writes.
 
 /** The line of a connection that was let in. */
-export function formatAccepted (connection: ConnectionFacts, durationMs: number): string {
-  return `"event":"connection.accepted"${formatConnection(connection)},"duration_ms":${formatNumber(toTenths(durationMs))}}`
+export function formatAccepted (connection: ConnectionFacts, durationMs: number, presented: PresentedFacts = NOTHING_PRESENTED): string {
+  const { origin, client, actor } = presented
+  return `"event":"connection.accepted"${formatConnection(connection)},"duration_ms":${formatNumber(toTenths(durationMs))}` +
+    `${formatShown('origin', origin)}${formatShown('client', client)}${formatShown('actor', actor)}}`
+}
+
+function formatShown (field: 'origin' | 'client' | 'actor', text: string | null): string {
+  return text === null ? '' : `,"${field}":${quote(boundShown(text))}`
 }
 
 /** The line of an accepted connection's end. */

@@ -2,6 +2,7 @@ import type { EventTerms } from './event-terms.js'
 import type { FieldName, FieldValue } from './fields.js'
 import { ISSUER_EVENTS } from './issuer-events.js'
 
+const PRESENTED = ['origin', 'client', 'actor'] as const satisfies readonly FieldName[]
 const WHO = ['connection_id', 'user_id', 'issuer', 'insecure'] as const satisfies readonly FieldName[]
 
 /**
@@ -11,12 +12,12 @@ const WHO = ['connection_id', 'user_id', 'issuer', 'insecure'] as const satisfie
  * `suppressed` are the events that happened.
  */
 export const EVENTS = {
-  'connection.accepted': { level: 'info', when: 'a connection is open', fields: ['ip', 'path', 'duration_ms'], optional: WHO },
+  'connection.accepted': { level: 'info', when: 'a connection is open', fields: ['ip', 'path', 'duration_ms'], optional: [...WHO, ...PRESENTED] },
   'connection.refused': {
     level: 'warn',
     when: 'a request was refused; or, with `suppressed`, the summary of those held back',
     fields: ['ip', 'reason'],
-    optional: [...WHO, 'path', 'detail', 'status', 'code', 'dry_run', 'duration_ms', 'suppressed']
+    optional: [...WHO, 'path', 'detail', 'status', 'code', 'dry_run', 'duration_ms', ...PRESENTED, 'suppressed']
   },
   'connection.closed': {
     level: 'info',

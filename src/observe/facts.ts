@@ -13,6 +13,17 @@ export interface ConnectionFacts {
   readonly insecure: boolean
 }
 
+/** What an attempt showed of the page or app and of the client and actor behind it. Null: nothing. */
+export interface PresentedFacts {
+  readonly origin: string | null
+  /** The OAuth client that asked for the token. */
+  readonly client: string | null
+  /** Who acts for the user. */
+  readonly actor: string | null
+}
+
+export const NOTHING_PRESENTED: PresentedFacts = { origin: null, client: null, actor: null }
+
 /** How an attempt was refused. */
 export interface RefusedFacts {
   readonly reason: RefusalName

@@ -1,17 +1,20 @@
 import { REFUSALS } from '../refusals.js'
 import type { Line } from './events.js'
-import type { ConnectionFacts, RefusedFacts } from './facts.js'
+import { NOTHING_PRESENTED, type ConnectionFacts, type PresentedFacts, type RefusedFacts } from './facts.js'
 import { boundText, redactPath, redactToken } from './log/log-text.js'
 
 const MAX_TOPICS = 10
 /** A user id is `<issuer>:<sub>`, and a `sub` may have 256 characters. */
 const MAX_USER_ID = 512
+const MAX_SHOWN = 128
 
 // Each line is one object literal: spreading shared fields costs more than writing the line does. A field that is
 // undefined is left out by the log.
 
 /** The line of an attempt that was refused. */
-export function refusedLine (connection: ConnectionFacts, refused: RefusedFacts): Line<'connection.refused'> {
+export function refusedLine (
+  connection: ConnectionFacts, refused: RefusedFacts, presented: PresentedFacts = NOTHING_PRESENTED
+): Line<'connection.refused'> {
   const kind = REFUSALS[refused.reason]
   return {
     event: 'connection.refused',
@@ -26,7 +29,10 @@ export function refusedLine (connection: ConnectionFacts, refused: RefusedFacts)
     status: refused.byClose === true ? undefined : kind.status ?? undefined,
     code: refused.byClose === true ? kind.closeCode ?? undefined : undefined,
     dry_run: onlyTrue(refused.dryRun),
-    duration_ms: toTenths(refused.durationMs)
+    duration_ms: toTenths(refused.durationMs),
+    origin: shownField(presented.origin),
+    client: shownField(presented.client),
+    actor: shownField(presented.actor)
   }
 }
 
@@ -68,6 +74,15 @@ function userIdField (connection: ConnectionFacts): string | undefined {
 /** A user id as a line shows it. */
 export function boundUserId (userId: string): string {
   return boundText(userId, MAX_USER_ID)
+}
+
+/** Text of a client's own, or of its token, as a line shows it: bounded, and nothing that could be a token. */
+export function boundShown (text: string): string {
+  return boundText(redactToken(text), MAX_SHOWN)
+}
+
+function shownField (text: string | null): string | undefined {
+  return text === null ? undefined : boundShown(text)
 }
 
 function onlyTrue (flag: boolean | undefined): true | undefined {

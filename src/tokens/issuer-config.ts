@@ -1,3 +1,4 @@
+import type { ClaimReading } from './claim-reading.js'
 import type { IssuerRoute } from './issuer-route.js'
 
 /** One configured issuer: tokens are accepted only from these, and each issuer's keys verify only its own tokens. */
@@ -7,7 +8,7 @@ export interface IssuerConfig {
   readonly preset: 'oidc' | 'keycloak' | 'supabase'
   /** The exact `iss`. */
   readonly issuer: string
-  /** One of these must be in `aud` (for Keycloak: or be `azp`). Never empty. */
+  /** One of these must be in `aud`, or in the claim that stands for it. Never empty. */
   readonly audience: readonly string[]
   /** Where it is asked, where that is not `issuer` itself: an inner address, or the preset's own. */
   readonly reachedAt?: string
@@ -21,6 +22,10 @@ export interface IssuerConfig {
   readonly introspection: IntrospectionSettings | null
   /** Where several issuers are configured: its users have agents and tasks. */
   readonly rights?: true
+  /** Where its tokens say what, as far as that differs from `TokenSettings.reading`. */
+  readonly reading?: Partial<ClaimReading>
+  /** Longest accepted time from `iat` to `exp` of its tokens, in ms; absent: that of all. */
+  readonly maxLifetimeMs?: number
 }
 
 /** Where an issuer is asked whether its tokens are active (RFC 7662), and as which client. */
@@ -35,6 +40,12 @@ export interface TokenSettings {
   readonly clockToleranceMs: number
   /** Longest accepted time from `iat` to `exp`. */
   readonly maxLifetimeMs: number
+  /** In which claims tokens say what; absent: the defaults. */
+  readonly reading?: ClaimReading
+  /** Accepted values of `acr`; absent or empty: any. */
+  readonly assurance?: readonly string[]
+  /** Longest accepted time since `auth_time`, in ms; absent or null: any. */
+  readonly maxAuthAgeMs?: number | null
   /** Verified tokens remembered at most. */
   readonly cacheSize: number
   readonly jwks: JwksSettings

@@ -1,6 +1,6 @@
 import type { IssuerConfig } from './issuer-config.js'
 import type { KeySource } from './jwks.js'
-import { prepareSecret, type VerificationKey } from './keys.js'
+import { isAllowedAlgorithm, prepareSecret, type VerificationKey } from './keys.js'
 import type { PreparedKey } from './key-set.js'
 import type { TokenFormat } from './token-format.js'
 import type { TokenHeader } from './token-header.js'
@@ -24,7 +24,7 @@ export function createIssuerKeys (config: IssuerConfig, source: KeySource): Issu
     config,
     source,
     secret,
-    allows: ({ algorithm }) => algorithm === 'HS256' ? secret !== null : config.algorithms.includes(algorithm),
+    allows: ({ algorithm }) => algorithm === 'HS256' ? secret !== null : isAllowedAlgorithm(algorithm, config.algorithms),
     find ({ keyId, algorithm }) {
       if (algorithm !== 'HS256') return source.current()?.find(keyId, algorithm) ?? null
       const isSigned = secret?.checks.get(algorithm)

@@ -35,6 +35,8 @@ export interface KeySource {
   hurry (): Promise<void> | null
   /** How long the cooldown still forbids a fetch, in ms; 0: `refresh` may fetch now. */
   waitMs (): number
+  /** Whether the keys at hand were asked for at `sinceMs` or later: what is not among them was not published then. */
+  isFrom (sinceMs: number): boolean
   status (): IssuerStatus
   /** Ends the fetch in flight and the background refresh. */
   close (): void
@@ -113,7 +115,15 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current: () => kept.current(), refresh, hurry, waitMs: () => pause.leftMs(), status, close }
+  return {
+    current: () => kept.current(),
+    refresh,
+    hurry,
+    waitMs: () => pause.leftMs(),
+    isFrom: sinceMs => kept.isFrom(sinceMs),
+    status,
+    close
+  }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */

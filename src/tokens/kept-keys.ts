@@ -29,6 +29,11 @@ export class KeptKeys {
     return this.keys === null ? null : Math.max(0, this.now() - this.loadedAtMs) / 1000
   }
 
+  /** Whether they were asked for at `sinceMs` or later. */
+  isFrom (sinceMs: number): boolean {
+    return this.keys !== null && this.loadedAtMs >= sinceMs
+  }
+
   /** Takes what a fetch that was started at `startedAtMs` found; keeps the old set when the new one could verify nothing. */
   replace ({ published, address }: PublishedKeys, startedAtMs: number): RefreshedKeys | KeyFetchFailure {
     const before = this.keys?.byFingerprint ?? new Map<string, never>()

@@ -1,5 +1,6 @@
 import { importKey, type SkippedKey, type VerificationKey } from './keys.js'
 import type { SignatureCheck } from './signatures.js'
+import { isObject } from './token-format.js'
 
 /** A key and the algorithm of one token header. */
 export interface PreparedKey {
@@ -13,6 +14,8 @@ export interface KeySet {
   /** The key for a `kid` and algorithm (RFC 7515 section 4.1.4); without a `kid`, the only key for that algorithm. */
   find (keyId: string | null, algorithm: string): PreparedKey | null
   has (key: VerificationKey): boolean
+  /** Whether the issuer published a key of this `kid`, one that we can use or not. */
+  knows (keyId: string): boolean
   /** The keys by fingerprint, for the set that comes next. */
   readonly byFingerprint: ReadonlyMap<string, VerificationKey>
   /** Raw header segments of tokens that verified, and what verified them: ends with the set. */
@@ -28,6 +31,7 @@ export function buildKeySet (
 ): { readonly keys: KeySet, readonly skipped: SkippedKeys } {
   const skipped: Partial<Record<SkippedKey | 'ambiguous', number>> = {}
   const byFingerprint = new Map<string, VerificationKey>()
+  const keyIds = new Set(published.map(jwk => isObject(jwk) ? jwk['kid'] : undefined))
   for (const jwk of published) {
     const key = importKey(jwk, algorithms, previous)
     if (typeof key === 'string') skipped[key] = (skipped[key] ?? 0) + 1
@@ -36,7 +40,7 @@ export function buildKeySet (
   const ambiguous = findAmbiguous(byFingerprint.values())
   for (const key of ambiguous) byFingerprint.delete(key.fingerprint)
   if (ambiguous.size > 0) skipped.ambiguous = ambiguous.size
-  return { keys: createKeySet(byFingerprint), skipped }
+  return { keys: createKeySet(byFingerprint, keyIds), skipped }
 }
 
 // Two keys under one kid: nobody can say which is meant, and trying each would multiply the price of a forged token.
@@ -54,7 +58,7 @@ function findAmbiguous (keys: Iterable<VerificationKey>): ReadonlySet<Verificati
   return ambiguous
 }
 
-function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>): KeySet {
+function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>, keyIds: ReadonlySet<unknown>): KeySet {
   const byAlgorithm = new Map<string, Array<{ keyId: string | null, prepared: PreparedKey }>>()
   for (const key of byFingerprint.values()) {
     for (const [algorithm, isSigned] of key.checks) {
@@ -71,6 +75,7 @@ function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>): Key
       return wanted.length === 1 && wanted[0] !== undefined ? wanted[0].prepared : null
     },
     has: key => byFingerprint.get(key.fingerprint) === key,
+    knows: keyId => keyIds.has(keyId),
     byFingerprint,
     byHeader: new Map()
   }

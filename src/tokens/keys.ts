@@ -16,8 +16,10 @@ export interface VerificationKey {
 export type SkippedKey = 'malformed' | 'not_public' | 'not_for_signatures' | 'unsupported' | 'weak'
 
 const RSA_ALGORITHMS: readonly string[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
-const CURVE_ALGORITHMS: ReadonlyMap<unknown, string> = new Map([
-  ['P-256', 'ES256'], ['P-384', 'ES384'], ['P-521', 'ES512'], ['Ed25519', 'EdDSA']
+/** RFC 9864 names the curve that `EdDSA` leaves open; with a key of that curve both names mean the same. */
+const ED25519_ALGORITHMS: readonly string[] = ['EdDSA', 'Ed25519']
+const CURVE_ALGORITHMS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['P-256', ['ES256']], ['P-384', ['ES384']], ['P-521', ['ES512']], ['Ed25519', ED25519_ALGORITHMS]
 ])
 const SECRET_MEMBERS = ['k', 'd', 'p', 'q', 'dp', 'dq', 'qi', 'oth']
 const MIN_MODULUS_BITS = 2048
@@ -68,8 +70,15 @@ function isForSignatures (jwk: Record<string, unknown>): boolean {
 
 function algorithmsOf (jwk: Record<string, unknown>, allowed: readonly string[]): readonly string[] {
   const { kty, crv, alg } = jwk
-  const fitting = kty === 'RSA' ? RSA_ALGORITHMS : [CURVE_ALGORITHMS.get(crv)]
-  return allowed.filter(each => fitting.includes(each) && (alg === undefined || alg === each))
+  const fitting = kty === 'RSA' ? RSA_ALGORITHMS : CURVE_ALGORITHMS.get(crv) ?? []
+  const isAlias = typeof alg === 'string' && ED25519_ALGORITHMS.includes(alg)
+  const isItsOwn = (each: string): boolean => alg === undefined || alg === each || (isAlias && ED25519_ALGORITHMS.includes(each))
+  return fitting.filter(each => isAllowedAlgorithm(each, allowed) && isItsOwn(each))
+}
+
+/** Whether an algorithm is among those that an issuer may use; `EdDSA` there stands for its newer name `Ed25519` too. */
+export function isAllowedAlgorithm (algorithm: string, allowed: readonly string[]): boolean {
+  return allowed.includes(algorithm) || (algorithm === 'Ed25519' && allowed.includes('EdDSA'))
 }
 
 /** Only the members that make up the public key are handed over; a curve of another key type is an error here. */

@@ -19,7 +19,7 @@ export function createSignatureCheck (algorithm: string, key: KeyObject): Signat
     case 'PS': return checkWith(digest, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST })
     case 'ES': return checkEcdsa(digest, key)
   }
-  if (algorithm === 'EdDSA') return checkWith(null, key)
+  if (algorithm === 'EdDSA' || algorithm === 'Ed25519') return checkWith(null, key)
   throw new Error(`unknown algorithm ${algorithm}`)
 }
 

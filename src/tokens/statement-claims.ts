@@ -1,4 +1,5 @@
-import { isStringArray, isTime } from './claims.js'
+import { isStringArray } from './claim-audience.js'
+import { isTime } from './claim-times.js'
 import type { StatementFault } from './statement.js'
 
 /** Longest id of a statement or a session, in UTF-16 units: it becomes part of a key or a message in Redis. */

@@ -1,5 +1,5 @@
-/** Longest token looked at, in characters. */
-export const MAX_TOKEN_LENGTH = 8192
+/** Longest token looked at, in characters: the whole head of a request has 16 KB. */
+export const MAX_TOKEN_LENGTH = 12_000
 
 /** Where the two dots of a well-formed token stand. */
 export interface TokenFormat {

@@ -1,6 +1,6 @@
 import { steadyNow as systemSteadyNow } from '../clocks.js'
 import { SYSTEM_TIMERS } from '../timers.js'
-import { hasExpired } from './claims.js'
+import { isProven } from './confirmation.js'
 import { createFetchJson, type FetchJson } from './fetch-json.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospection, findStandingFault, newerThan, type Introspection, type IntrospectionDeps } from './introspection.js'
@@ -8,13 +8,14 @@ import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 import { createSender } from './issuer-route.js'
-import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
+import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
 import { createKeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
-import { refuseToken } from './token-fault.js'
-import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
+import { findOpaqueKey, nameMistake } from './name-mistake.js'
+import { refuseToken, type FoundFault } from './token-fault.js'
+import { decodeSegment, MAX_TOKEN_LENGTH, readTokenFormat, type TokenFormat } from './token-format.js'
 import type { TokenStanding } from './token-standing.js'
-import type { TokenVerdict, TokenVerifier } from './token-verifier.js'
+import type { TokenProof, TokenRefusal, TokenVerdict, TokenVerifier } from './token-verifier.js'
 import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
@@ -39,11 +40,20 @@ interface Issuer {
   readonly keys: IssuerKeys
 }
 
+/** A token, what is known beside it, and since when it is asked about (ms since the epoch). */
+interface Question extends TokenProof {
+  readonly token: string
+  readonly askedAtMs: number
+}
+
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
 type Decision =
   { readonly kind: 'verdict', readonly verdict: TokenVerdict } |
   { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
   { readonly kind: 'introspect', readonly desk: IntrospectionDesk, readonly verified: VerifiedToken }
+
+const UNPROVEN = refuseToken('sender_constrained')
+const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict', verdict: refuseToken(fault, shown) })
 
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
@@ -56,24 +66,26 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   const { countsMs } = settings.introspection
   const introspection = composeIntrospection(settings, fetchJson, deps, steadyNow)
   const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
-  const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
+  const byIssuer = new Map<unknown, Issuer>(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
 
-  function decide (token: string, mayFetch: boolean): Decision {
+  function decide (question: Question, mayFetch: boolean): Decision {
+    const { token, jkt } = question
     const nowMs = now()
     const remembered = known.find(token)
     if (remembered !== undefined) {
-      const verdict = recheck(token, remembered, nowMs)
+      const verdict = recheck(known, question, remembered, nowMs)
       return verdict.ok ? decideVerified(introspection, remembered) : { kind: 'verdict', verdict }
     }
-    const format = readTokenFormat(token)
-    if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
-    const issuer = onlyIssuer ?? chooseIssuer(byIssuer, token, format)
-    if (issuer === undefined) return { kind: 'verdict', verdict: refuseToken('unknown_issuer') }
+    const format = readFormat(token)
+    if ('fault' in format) return refuseAs(format)
+    const issuer = onlyIssuer ?? byIssuer.get(issuerNamedBy(token, format))
+    if (issuer === undefined) return refuseAs(nameMistake(token, format, { fault: 'unknown_issuer', shown: null }))
     const local = issuer.verifier.check(token, format, nowMs)
-    if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
-    if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
+    if (local.kind === 'fault') return refuseAs(nameMistake(token, format, local))
+    if (local.kind === 'no_key') return decideWithoutKey(issuer, local, question, mayFetch)
+    if (!isProven(local.identity.confirmation, jkt)) return { kind: 'verdict', verdict: UNPROVEN }
     const verdict = { ok: true, identity: local.identity } as const
     const verified = { verdict, key: local.key, verifier: issuer.verifier, askedAtMs: null }
     const decision = decideVerified(introspection, verified)
@@ -81,32 +93,30 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     return decision
   }
 
-  function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
-    if (!hasExpired(verdict.identity.expiresAtMs, settings.clockToleranceMs, nowMs)) return verdict
-    known.drop(token)
-    return refuseToken('expired')
-  }
-
-  async function settle (token: string, decision: Decision): Promise<TokenVerdict> {
+  async function settle (question: Question, decision: Decision): Promise<TokenVerdict> {
     if (decision.kind === 'verdict') return decision.verdict
     if (decision.kind === 'fetch_keys') {
       await decision.ended
-      return await settle(token, decide(token, false))
+      return await settle(question, decide(question, false))
     }
-    const answer = await decision.desk.ask(token, 'arriving', countsMs)
-    noteAnswer(known, token, decision.verified, answer)
+    const answer = await decision.desk.ask(question.token, 'arriving', countsMs)
+    noteAnswer(known, question.token, decision.verified, answer)
     const fault = findStandingFault(answer)
     if (fault !== null) return refuseToken(fault)
     // The answer may have taken seconds, in which the token can have ended.
-    return recheck(token, decision.verified, now())
+    return recheck(known, question, decision.verified, now())
   }
 
+  const asking = (token: string, proof?: TokenProof): Question => ({ token, ...proof, askedAtMs: now() })
   return {
-    verifyNow: token => {
-      const decision = decide(token, true)
+    verifyNow: (token, proof) => {
+      const decision = decide(asking(token, proof), true)
       return decision.kind === 'verdict' ? decision.verdict : null
     },
-    verify: async token => await settle(token, decide(token, true)),
+    verify: async (token, proof) => {
+      const question = asking(token, proof)
+      return await settle(question, decide(question, true))
+    },
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.keys.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.keys.source.status()),
     forget: known.forget,
@@ -119,9 +129,12 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   }
 }
 
-function chooseIssuer (byIssuer: ReadonlyMap<string, Issuer>, token: string, format: TokenFormat): Issuer | undefined {
-  const claimed = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))?.['iss']
-  return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
+/** What is remembered holds for the token; a key that it is bound to is proven each time anew. */
+function recheck (known: VerifiedTokens, { token, jkt }: Question, { verdict, verifier }: VerifiedToken, nowMs: number): TokenVerdict {
+  const found = verifier.recheck(verdict.identity, nowMs)
+  if (found === null) return isProven(verdict.identity.confirmation, jkt) ? verdict : UNPROVEN
+  known.drop(token)
+  return refuseToken(found.fault, found.shown)
 }
 
 /** A verified token is accepted, unless its issuer is to be asked first. */
@@ -157,13 +170,33 @@ function createStanding ({ desks }: Introspection, known: VerifiedTokens, counts
   }
 }
 
-function decideWithoutKey ({ keys: { source } }: Issuer, expired: boolean, mayFetch: boolean): Decision {
+function readFormat (token: string): TokenFormat | FoundFault {
+  const { length } = token
+  if (length > MAX_TOKEN_LENGTH) return { fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` }
+  return readTokenFormat(token) ?? findOpaqueKey(token) ?? { fault: 'format', shown: null }
+}
+
+/** What the token says, unverified. */
+function issuerNamedBy (token: string, { headerEnd, payloadEnd }: TokenFormat): unknown {
+  return decodeSegment(token.slice(headerEnd + 1, payloadEnd))?.['iss']
+}
+
+function decideWithoutKey (
+  { keys: { source } }: Issuer, { keyId, expired }: LocalVerdict & { readonly kind: 'no_key' }, { askedAtMs }: Question, mayFetch: boolean
+): Decision {
   const ended = mayFetch ? source.refresh() : null
   if (ended !== null) return { kind: 'fetch_keys', ended }
-  if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
+  const keys = source.current()
   // Ended or forged, no key could make it good.
-  if (expired) return { kind: 'verdict', verdict: refuseToken('expired_unproven') }
-  return { kind: 'verdict', verdict: { ...refuseToken('keys_unavailable'), retryAfterMs: source.waitMs() } }
+  if (keys === null && expired) return { kind: 'verdict', verdict: refuseToken('expired_unproven') }
+  if (keys === null) return { kind: 'verdict', verdict: { ...refuseToken('keys_unavailable'), retryAfterMs: source.waitMs() } }
+  const isFinal = keyId === null || keys.knows(keyId) || expired || source.isFrom(askedAtMs)
+  return { kind: 'verdict', verdict: isFinal ? refuseToken('unknown_key') : notFetchedYet(source.waitMs()) }
+}
+
+/** The issuer may have made a key since it was asked, as at a rotation: its first tokens are as good as those that come after. */
+function notFetchedYet (waitMs: number): TokenRefusal {
+  return { ok: false, refusal: 'unavailable', detail: 'unknown_key', retryAfterMs: waitMs }
 }
 
 function createIssuer (

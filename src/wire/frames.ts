@@ -53,7 +53,7 @@ export const SendFrameSchema = Type.Object({
 export const RefreshFrameSchema = Type.Object({
   type: Type.Literal('refresh'),
   id: FrameId,
-  token: Type.String({ minLength: 1, maxLength: 16_384, description: 'a new token of the same user and issuer' })
+  token: Type.String({ minLength: 1, description: 'a new token of the same user and issuer, of at most 12000 characters' })
 }, {
   ...Strict,
   description: 'Replace the token before it ends. A bad one, or another user\'s, ends the connection with 4401.',

@@ -24,13 +24,13 @@ export async function present (t: Test, gateway: TestGateway, token: string, { f
   return { status: answer.status, error: (JSON.parse(answer.body) as { error: string }).error }
 }
 
-/** The same, for a token that must be refused: with the reason that the log gives the operator. */
+/** The same, for a token that must be refused: with the cause that the log gives the operator. */
 export async function presentRefused (t: Test, gateway: TestGateway, token: string, query = ''): Promise<string> {
   const from = freshAddress()
   const { status, error } = await present(t, gateway, token, { from, query })
   if (status === 101 || status === null) return status === null ? 'no answer' : 'accepted'
   const line = await gateway.waitForLog('connection.refused', ({ ip }) => ip === from)
-  return `${status} ${error} ${String(line['detail'])}`
+  return `${status} ${error} ${String(line['detail']).split(':', 1)[0]}`
 }
 
 /** The value of one sample of the metrics, named with its labels; 0 when it is not there. */

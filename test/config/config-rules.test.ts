@@ -68,13 +68,25 @@ t.test('what would not be safe, or is only half there, does not start', async (t
 t.test('an origin in the list is exact: scheme, host and port as browsers write them', async (t) => {
   const wrong = [
     'app.example', 'https://app.example/', 'https://App.example', 'https://app.example:443', 'https://*.example', 'null', 'https://a.example/x', 'file://', '//a.example',
-    'https://user@a.example'
+    'https://user@a.example', 'ws://a.example', 'wss://a.example', 'capacitor://', 'capacitor://localhost/', 'Capacitor://localhost', 'capacitor://LOCALHOST',
+    'capacitor:localhost', 'capacitor://localhost:0', 'capacitor://a b', 'capacitor://user@localhost', 'capacitor://localhost?x', 'SELF', 'file:///', 'data:text/html,x'
   ]
   for (const origin of wrong) t.match(expectMistakes(t, { ...GENERIC, WS_ALLOWED_ORIGINS: origin }), [{ setting: 'WS_ALLOWED_ORIGINS' }], origin)
-  for (const origin of ['https://app.example', 'http://localhost:3000', 'https://xn--bcher-kva.example', 'http://[::1]:8080']) {
+  for (const origin of ['https://app.example', 'http://localhost:3000', 'https://xn--bcher-kva.example', 'http://[::1]:8080', 'capacitor://localhost', 'ionic://localhost', 'tauri://localhost', 'app://com.example.my-app', 'chrome-extension://abcdefghijklmnop', 'capacitor://localhost:8100', 'https://app.example.']) {
     t.ok(loadConfig({ ...GENERIC, WS_ALLOWED_ORIGINS: origin }, NOW_MS).upgrade.origins.has(origin), origin)
   }
   t.equal(loadConfig({ ...GENERIC, WS_ALLOWED_ORIGINS: '*' }, NOW_MS).upgrade.anyOrigin, true)
+})
+
+t.test('the own host is allowed where nothing else is, and beside a list where that says so', async (t) => {
+  const read = (text: string): readonly [boolean, readonly string[]] => {
+    const { ownHost, origins } = loadConfig({ ...GENERIC, WS_ALLOWED_ORIGINS: text }, NOW_MS).upgrade
+    return [ownHost, [...origins]]
+  }
+  t.same(read(''), [true, []])
+  t.same(read('self'), [true, []])
+  t.same(read('https://app.example'), [false, ['https://app.example']])
+  t.same(read('https://app.example,self,capacitor://localhost'), [true, ['https://app.example', 'capacitor://localhost']])
 })
 
 t.test('the safe neighbours of those combinations start', async (t) => {

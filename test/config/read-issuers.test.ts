@@ -1,5 +1,6 @@
 import t from 'tap'
 import { loadConfig } from '../../src/config/load-config.js'
+import { DEFAULT_READING } from '../../src/tokens/claim-reading.js'
 import type { IssuerConfig } from '../../src/tokens/issuer-config.js'
 import { LEAST, NOW_MS, expectMistakes } from './expect-mistakes.js'
 
@@ -90,9 +91,10 @@ t.test('the Supabase preset knows the project\'s addresses; HS256 only by its se
     hmacSecret: null,
     introspection: null
   }
-  t.same(issuersOf(SUPABASE), [supabase])
+  t.same(issuersOf(SUPABASE), [{ ...supabase, maxLifetimeMs: 604_800_000 }], 'tokens live up to a week there')
+  t.same(issuersOf({ ...SUPABASE, JWT_MAX_LIFETIME_S: '3600' }), [supabase], 'a life that is given holds for it as well')
   const secret = 'legacy-secret-of-more-than-32-characters'
-  t.same(issuersOf({ ...SUPABASE, SUPABASE_JWT_SECRET: secret }), [{ ...supabase, hmacSecret: secret }])
+  t.same(issuersOf({ ...SUPABASE, SUPABASE_JWT_SECRET: secret }), [{ ...supabase, hmacSecret: secret, maxLifetimeMs: 604_800_000 }])
   t.match(expectMistakes(t, { ...LEAST, SUPABASE_JWT_SECRET: secret }), [{ setting: 'SUPABASE_URL' }])
   const access = loadConfig({ ...SUPABASE, SUPABASE_ANON_KEY: 'anon', WS_AUTHORIZER: 'supabase' }, NOW_MS).access
   t.same(access.supabase, { url: 'https://project.supabase.co', anonKey: 'anon', publicTables: [] })
@@ -113,6 +115,48 @@ t.test('presets and further issuers stand beside each other, each with its own n
   t.same(issuers.map(issuer => issuer.name), ['oidc', 'keycloak', 'supabase', 'google', 'internal'])
   t.match(issuers[3], { preset: 'oidc', audience: ['a', 'b'], jwksUri: null, algorithms: DEFAULT_ALGORITHMS })
   t.match(issuers[4], { issuer: 'urn:internal', audience: ['x'], jwksUri: 'https://internal.example/keys', algorithms: ['ES256'] })
+})
+
+t.test('a further issuer says where its tokens say what', async (t) => {
+  const entry = {
+    name: 'cognito',
+    issuer: 'https://cognito-idp.eu-west-1.amazonaws.com/pool',
+    audience: 'client-1',
+    scope_claim: ['scope', 'cognito:groups'],
+    audience_claim: 'client_id',
+    user_claim: 'username',
+    session_claim: 'origin_jti',
+    typ: 'at+jwt',
+    max_lifetime_s: 7200
+  }
+  t.match(issuersOf({ ISSUERS: JSON.stringify([entry]) }), [{
+    reading: { scope: ['scope', 'cognito:groups'], audience: 'client_id', user: 'username', session: ['origin_jti'], type: 'at+jwt' },
+    maxLifetimeMs: 7_200_000
+  }])
+  t.equal(issuersOf({ ISSUERS: JSON.stringify([{ ...google }]) })[0]?.reading, undefined)
+})
+
+t.test('what all issuers are told about claims, sign-in and life is read in one place', async (t) => {
+  const read = (env: NodeJS.ProcessEnv): unknown => {
+    const { reading, assurance, maxAuthAgeMs, maxLifetimeMs } = loadConfig({ ...LEAST, ...env }, NOW_MS).tokens
+    return { reading, assurance, maxAuthAgeMs, maxLifetimeMs }
+  }
+  t.same(read({}), { reading: DEFAULT_READING, assurance: [], maxAuthAgeMs: null, maxLifetimeMs: 86_400_000 })
+  const told = { JWT_SCOPE_CLAIM: 'permissions', JWT_AUDIENCE_CLAIM: 'client_id', JWT_USER_CLAIM: 'https://example.com/user', JWT_SESSION_CLAIM: 'a,b', JWT_TYP: 'at+jwt' }
+  t.same(read({ ...told, JWT_ACR: 'gold,aal2', JWT_MAX_AUTH_AGE_S: '60', JWT_MAX_LIFETIME_S: '1' }), {
+    reading: { scope: ['permissions'], audience: 'client_id', user: 'https://example.com/user', session: ['a', 'b'], type: 'at+jwt' },
+    assurance: ['gold', 'aal2'],
+    maxAuthAgeMs: 60_000,
+    maxLifetimeMs: 1000
+  })
+  t.match(expectMistakes(t, { ...LEAST, JWT_USER_CLAIM: 'a,b' }), [{ setting: 'JWT_USER_CLAIM', reason: /one claim/ }])
+})
+
+t.test('an issuer\'s name may be http where its keys are fetched by https', async (t) => {
+  const adfs = { name: 'adfs', issuer: 'http://adfs.example/adfs/services/trust', audience: 'api', jwks_uri: 'https://adfs.example/adfs/discovery/keys' }
+  t.equal(issuersOf({ ISSUERS: JSON.stringify([adfs]) })[0]?.issuer, adfs.issuer)
+  t.match(expectMistakes(t, { ISSUERS: JSON.stringify([{ ...adfs, jwks_uri: 'http://adfs.example/keys' }]) }), [{ setting: 'ISSUERS', reason: /loopback/ }])
+  t.match(expectMistakes(t, { ISSUERS: JSON.stringify([{ ...adfs, jwks_uri: undefined }]) }), [{ setting: 'ISSUERS', reason: /loopback/ }])
 })
 
 const google = { name: 'google', issuer: 'https://accounts.google.com', audience: 'a' }

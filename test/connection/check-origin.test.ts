@@ -23,6 +23,16 @@ t.test('with a list only its exact origins pass, the own host no longer', async 
   for (const origin of others) t.match(checkOrigin(origin, HOST, settings), { name: 'forbidden' }, origin)
 })
 
+t.test('the own host beside a list, and apps by the origins that they send, which are as exact', async (t) => {
+  const settings = upgradeSettings({ origins: new Set(['https://app.example', 'capacitor://localhost', 'tauri://localhost']), ownHost: true })
+  t.same(await offenders(['', 'https://app.example', `https://${HOST}`, `http://${HOST}`, 'capacitor://localhost', 'tauri://localhost'], origin => checkOrigin(origin, HOST, settings) === null), [])
+  const others = [
+    'self', 'null', 'capacitor://localhost:8080', 'capacitor://localhost.', 'capacitor://localhost.evil.example', 'ionic://localhost', 'Capacitor://localhost',
+    'capacitor://LOCALHOST', 'http://localhost', 'file://', `https://${HOST}.`, 'https://gateway.example', 'https://gateway.example.:9001', `https://x.${HOST}`, `wss://${HOST}`
+  ]
+  t.same(await offenders(others, origin => checkOrigin(origin, HOST, settings) !== null), [])
+})
+
 t.test('`*` lets any page in', async (t) => {
   t.same(await offenders(['https://any.example', 'null'], origin => checkOrigin(origin, HOST, upgradeSettings({ anyOrigin: true })) === null), [])
 })

@@ -63,6 +63,11 @@ t.test('break-glass covers no token and an issuer that is away, never a token pr
   t.same(identifyWith({ ok: true, identity: ALICE }, open).now('t'), ALICE, 'a good token stays who it is')
 })
 
+t.test('break-glass does not stand in for a key that is only not fetched yet, and the time that is left is kept', async (t) => {
+  const verdict = { ok: false, refusal: 'unavailable', detail: 'unknown_key', retryAfterMs: 7000 } as const
+  t.match(identifyWith(verdict, { anonymous: true }).now('t'), { name: 'unavailable', detail: 'unknown_key', retryAfterMs: 7000 })
+})
+
 t.test('an identity is told from a refusal', async (t) => {
   t.ok(isIdentity(ALICE))
   t.notOk(isIdentity({ name: 'revoked', message: 'x' }))

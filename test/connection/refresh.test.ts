@@ -75,6 +75,18 @@ t.test('an issuer that is away leaves the old token in force', async (t) => {
   t.match(socket.frames(), [{ type: 'error', id: 'r', error: 'unavailable', retry_after_ms: 1000 }])
 })
 
+t.test('a key that was not fetched yet leaves the old token in force, and so does a token that is too long', async (t) => {
+  const answers = [refuse('unavailable', { detail: 'unknown_key', retryAfterMs: 12_345 }), refuse('invalid_token', { detail: 'too_long: 12001 characters, at most 12000' })]
+  const told = [{ error: 'unavailable', retry_after_ms: 12_345 }, { error: 'invalid_token' }]
+  for (const [i, answer] of answers.entries()) {
+    const { session, socket } = openTestSession()
+    refresh(createTestContext({ identify: knows(answer) }), session, FRAME)
+    t.equal(socket.ended, null)
+    t.match(socket.frames(), [{ type: 'error', id: 'r', ...told[i] }])
+    t.notMatch(socket.frames(), [{ detail: String }])
+  }
+})
+
 t.test('a connection that closed while its token was looked at takes nothing any more', async (t) => {
   const asked: string[] = []
   const wheel = createTestWheel()

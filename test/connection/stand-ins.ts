@@ -23,6 +23,7 @@ export function upgradeSettings (more: Partial<UpgradeSettings> = {}, proxies: r
     carriers: new Set(['query', 'header', 'protocol']),
     anyOrigin: false,
     origins: new Set(),
+    ownHost: (more.origins?.size ?? 0) === 0,
     trustedProxies: proxies.length === 0 ? null : readNetworks(proxies, (entry) => { throw new Error(entry) }),
     proxyProtocol: false,
     ...more

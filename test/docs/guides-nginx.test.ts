@@ -14,7 +14,7 @@ import {
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
 import { rollThrough } from './rolling-restart.js'
 
-const LONGEST_TOKEN = 8192
+const LONGEST_TOKEN = 12_000
 const TEMP_PATHS = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
 
 interface TestNginx extends ThroughProxy {

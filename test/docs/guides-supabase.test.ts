@@ -126,7 +126,7 @@ t.test('the guide\'s SQL and settings', async (t) => {
       const key = signHmacToken({ alg: 'HS256', typ: 'JWT' }, { iss: 'supabase', ref: 'abcdefghijklmnop', role, iat, exp }, SECRET)
       t.equal(await statusOf(t, gateway, '/ws', key), 401, `the key ${role} is no user`)
     }
-    await gateway.waitForLog('connection.refused', line => line['detail'] === 'claim_missing')
+    await gateway.waitForLog('connection.refused', line => line['detail'] === 'api_key: service_role')
     await connect(t, gateway, '/ws', { from: freshAddress(), headers: { authorization: `Bearer ${issuer.sign(claimsOf(legacyBase, ALICE))}` } })
   })
 

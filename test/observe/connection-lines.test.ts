@@ -89,3 +89,11 @@ t.test('the two lines of a connection are byte for byte what JSON.stringify make
   }
   t.same(offenders, [])
 })
+
+t.test('the accepted line ends with origin, client and actor, where there are such: bounded, escaped, and never a token', async (t) => {
+  const line = (origin: string | null, client: string | null, actor: string | null): Record<string, unknown> =>
+    JSON.parse(`{${formatAccepted(connection(), 1, { origin, client, actor })}`) as Record<string, unknown>
+  t.match(line('https://app.example', 'web', 'service'), { origin: 'https://app.example', client: 'web', actor: 'service' })
+  t.notMatch(Object.keys(line(null, null, null)).join(), /origin|client|actor/)
+  t.match(line('"\n', 'x'.repeat(200), 'a eyJhbGciOiJub25lIn0'), { origin: '"\n', client: `${'x'.repeat(128)}…`, actor: '…' })
+})

@@ -38,6 +38,7 @@ function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecr
     refresh: () => null,
     hurry: () => null,
     waitMs: () => 0,
+    isFrom: () => true,
     close () {},
     status: () => { throw new Error('not asked for here') }
   }
@@ -46,7 +47,8 @@ function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecr
   } as const
   const jwks = { maxAgeMs: 1, cooldownMs: 1, maxStaleMs: 1, timeoutMs: 1 }
   const introspection = { countsMs: 1000, perS: 1 }
-  const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks, introspection, route: DIRECT }
+  const bounds = { clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0 }
+  const settings = { issuers: [issuer], ...bounds, jwks, introspection, route: DIRECT }
   const verifier = createIssuerVerifier(createIssuerKeys(issuer, source), settings)
   return (token) => {
     const format = readTokenFormat(token)

@@ -37,7 +37,7 @@ for (const [what, behaviour, fault, detail] of lies) {
     issuer.behave('jwks', behaviour)
     clock.advance(30_000)
     const unknown = issuer.sign({}, { key: generateKey('ES256', 'new') })
-    t.equal(describe(await verifier.verify(unknown)), 'invalid_token unknown_key')
+    t.equal(describe(await verifier.verify(unknown)), 'unavailable unknown_key')
     t.same(failed, [fault])
     t.equal(refreshed.length, 1)
     t.equal(issuer.requests.jwks, 2)

@@ -70,8 +70,13 @@ export async function startVerifier (
   return { verifier, clock, refreshed, failed, failures }
 }
 
-/** A verdict in one line: `accepted <user id>`, `<refusal> <detail>`, or `pending`. */
+/** A verdict in one line: `accepted <user id>`, `<refusal> <cause>`, or `pending`. */
 export function describe (verdict: TokenVerdict | null): string {
+  return describeWhole(verdict).split(':', verdict?.ok === true ? undefined : 1).join(':')
+}
+
+/** The same with all that the log says. */
+export function describeWhole (verdict: TokenVerdict | null): string {
   if (verdict === null) return 'pending'
   return verdict.ok ? `accepted ${verdict.identity.userId}` : `${verdict.refusal} ${verdict.detail}`
 }

@@ -25,6 +25,7 @@ export function createSigner (config: Partial<IssuerConfig> = {}): Signer {
     refresh: () => null,
     hurry: () => null,
     waitMs: () => 0,
+    isFrom: () => true,
     close () {},
     status: () => { throw new Error('not asked for here') }
   })

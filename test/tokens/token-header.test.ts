@@ -36,17 +36,17 @@ const refused: ReadonlyArray<readonly [string, string, string]> = [
   ['b64 false', signed({ b64: false, crit: ['b64'] }), 'critical_header'],
   ['b64 without crit', signed({ b64: false }), 'critical_header'],
   ['an empty kid', signed({ kid: '' }), 'key_id'],
-  ['a kid of 10 KB', signed({ kid: 'k'.repeat(10_240) }), 'format'],
+  ['a kid of 10 KB', signed({ kid: 'k'.repeat(10_240) }), 'too_long'],
   ['a kid of 257 characters', signed({ kid: 'k'.repeat(257) }), 'key_id'],
   ['a numeric kid', signed({ kid: 1 }), 'key_id'],
   ['a null kid', signed({ kid: null }), 'key_id'],
   ['a kid in an array', signed({ kid: [key.kid] }), 'key_id'],
-  ['a kid that climbs directories', signed({ kid: '../../dev/null' }), 'unknown_key'],
-  ['a kid with quotes', signed({ kid: '\'"; --' }), 'unknown_key'],
-  ['a kid with NUL', signed({ kid: `${key.kid}\0` }), 'unknown_key'],
-  ['a kid with CRLF', signed({ kid: `${key.kid}\r\n` }), 'unknown_key'],
-  ['kid __proto__', signed({ kid: '__proto__' }), 'unknown_key'],
-  ['kid constructor', signed({ kid: 'constructor' }), 'unknown_key'],
+  ['a kid that climbs directories', signed({ kid: '../../dev/null' }), 'unavailable unknown_key'],
+  ['a kid with quotes', signed({ kid: '\'"; --' }), 'unavailable unknown_key'],
+  ['a kid with NUL', signed({ kid: `${key.kid}\0` }), 'key_id'],
+  ['a kid with CRLF', signed({ kid: `${key.kid}\r\n` }), 'key_id'],
+  ['kid __proto__', signed({ kid: '__proto__' }), 'unavailable unknown_key'],
+  ['kid constructor', signed({ kid: 'constructor' }), 'unavailable unknown_key'],
   ['typ of another kind of token', signed({ typ: 'logout+jwt' }), 'header_type'],
   ['typ dpop+jwt', signed({ typ: 'dpop+jwt' }), 'header_type'],
   ['typ JWE', signed({ typ: 'JWE' }), 'header_type'],
@@ -59,7 +59,7 @@ const refused: ReadonlyArray<readonly [string, string, string]> = [
 ]
 for (const [what, token, fault] of refused) {
   t.test(`${what} is refused`, async t => {
-    t.equal(describe(await verifier.verify(token)), `invalid_token ${fault}`)
+    t.equal(describe(await verifier.verify(token)), fault.includes(' ') ? fault : `invalid_token ${fault}`)
   })
 }
 

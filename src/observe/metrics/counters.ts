@@ -26,6 +26,8 @@ export interface Counters {
   /** How often the main port was closed as descriptors were short. */
   descriptorShortages: number
   readonly refusals: Record<RefusalName, number>
+  /** More refusals `unavailable`: of tokens whose key was not fetched yet. */
+  awaitedKeys: number
   readonly messages: Record<MessageDirection, number>
   readonly recoveries: Record<RecoveryOutcome, number>
   /** Topics of connections of which a gap was told. */
@@ -53,6 +55,7 @@ export function createCounters (): Counters {
     lostUpgrades: 0,
     descriptorShortages: 0,
     refusals,
+    awaitedKeys: 0,
     messages: { in: 0, out: 0 },
     recoveries: { recovered: 0, lost: 0 },
     gaps: 0,

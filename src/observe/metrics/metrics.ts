@@ -19,7 +19,8 @@ export interface Metrics {
   upgradeLost (): void
   /** The main port was closed, as descriptors were short. */
   descriptorsShort (): void
-  refused (reason: RefusalName): void
+  /** `isKeyAwaited`: for a key that was not fetched yet, which is no outage. */
+  refused (reason: RefusalName, isKeyAwaited?: boolean): void
   /** Codes that we do not know count together as `other`. */
   closed (code: number): void
   /** `count` more messages: 1 or more. */
@@ -70,7 +71,10 @@ export function createMetrics (): Metrics {
     },
     upgradeLost () { counters.lostUpgrades++ },
     descriptorsShort () { counters.descriptorShortages++ },
-    refused (reason) { counters.refusals[reason]++ },
+    refused (reason, isKeyAwaited = false) {
+      if (isKeyAwaited) counters.awaitedKeys++
+      else counters.refusals[reason]++
+    },
     closed (code) { countClose(counters, code) },
     message (direction, count) { counters.messages[direction] += count },
     limitDecision (limit, decision) { counters.limits[limit][decision]++ },
