@@ -12,7 +12,7 @@ const DESCRIPTIONS = {
   event_types: ['a comma list of the names of events to get; without it, all', ids, 'status'],
   refuse: ['`close`: tell a refusal by accepting and closing at once, since browsers cannot read an HTTP status', { type: 'string', enum: ['close'] }, 'close'],
   since: ['the position up to which you have had the events of your own topic, `user:<user_id>`: `welcome` says in `recovered` whether what came after follows', { type: 'string' }, undefined],
-  resume: ['the ticket of a `closing` frame, good for one return', { type: 'string' }, undefined]
+  resume: ['the pass of a `closing` frame, good for one return', { type: 'string' }, undefined]
 }
 
 /** Query parameters of a WebSocket path besides `token`. */

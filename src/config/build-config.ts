@@ -120,6 +120,7 @@ export function buildConfig (parts: SoundParts): Config {
     server: toServer(parts),
     admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT, tokens: values.ADMIN_TOKEN, publishKeys: values.PUBLISH_KEY },
     upgrade: toUpgrade(parts),
+    tickets: { publicUrl: values.PUBLIC_URL?.replace(/\/+$/, '') ?? null, anyAddress: values.WS_TICKET_ADDRESS === 'any' },
     tokens: toTokens(parts),
     limits: toLimits(parts),
     redis: toRedis(values),

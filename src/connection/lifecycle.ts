@@ -61,8 +61,10 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     if (foreign !== null) return refuseEarly(deps, pending, address, startedMs, foreign, NO_WISH)
     const banned = addresses.banned(address)
     if (banned !== null) return refuseEarly(deps, pending, address, startedMs, banned, request)
-    const ticket = request.resume === null || exempt ? null : deps.judgeTicket(request.resume, address.key)
-    const over = exempt || ticket !== null ? null : addresses.overLimit(address)
+    const pass = request.resume === null || exempt ? null : deps.judgePass(request.resume, address.key)
+    const ticket = request.ticket === null ? null : deps.judgeTicket(request.ticket, address.key)
+    const spared = exempt || pass !== null || (ticket !== null && !isRefusal(ticket))
+    const over = spared ? null : addresses.overLimit(address)
     if (over !== null) return refuseEarly(deps, pending, address, startedMs, over, request)
     return {
       pending,
@@ -70,7 +72,10 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
       request,
       startedMs,
       exempt,
+      pass,
       ticket,
+      redeemed: false,
+      proof: undefined,
       settled: false,
       deadline: null,
       identity: null,

@@ -29,6 +29,7 @@ export function createBreakGlass (untilMs: number | null, log: Logger): BreakGla
     tokenId: null,
     sessionId: null,
     scopes: new Set(),
+    confirmation: null,
     insecure: true
   }
   let timer: NodeJS.Timeout | undefined

@@ -55,7 +55,7 @@ const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights
 
 /** Puts the connections of one process together. */
 export function composeConnections (deps: ConnectionsDeps): Connections {
-  const { ground: { config, phase, registry, onFault }, judges: { access, limits, tickets }, fanout: { logs }, delivery } = deps
+  const { ground: { config, phase, registry, onFault }, judges: { access, limits, passes }, fanout: { logs }, delivery } = deps
   const { drainMs, maxBufferedBytes } = config.server
   const disconnects = createDisconnects(config.upgrade.deadlineMs)
   const rights = createRights({
@@ -92,7 +92,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
     },
     async drain (isUrgent) {
       const openForMs = stopsListening(config) ? LAST_HEADS_MS : 0
-      await drainSessions({ registry, latecomers, limiter: limits.limiter, tickets, maxBufferedBytes }, { drainMs, openForMs }, isUrgent)
+      await drainSessions({ registry, latecomers, limiter: limits.limiter, passes, maxBufferedBytes }, { drainMs, openForMs }, isUrgent)
     },
     stop () {
       stopSilentPositions()
@@ -152,7 +152,7 @@ function composeLifecycle (
   { ground, judges }: ConnectionsDeps, context: SessionContext, rights: Rights, disconnects: Disconnects
 ): Lifecycle {
   const { config, registry } = ground
-  const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, tickets, report } = judges
+  const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, passes, report } = judges
   const { allowList, dryRun, userConnections, addressWindowMs } = config.limits
   const bootId = randomBytes(5).toString('hex')
   let connections = 0
@@ -163,7 +163,7 @@ function composeLifecycle (
     bannedForMs: (address) => dryRun ? 0 : bannedForMs(address.key),
     isExempt: (address) => allowList !== null && isListed(address, allowList),
     dryRun,
-    judgeTicket: tickets.judge,
+    judgePass: passes.judge,
     identify: judges.identify,
     authorizer: access.authorizer,
     rightsGeneration: rights.generationOf,

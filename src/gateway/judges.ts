@@ -1,6 +1,6 @@
 import { createIdentify, type Identify } from '../connection/identify.js'
 import type { Report } from '../connection/report.js'
-import { createResumeTickets, type ResumeTickets } from '../connection/resume-ticket.js'
+import { createResumePasses, type ResumePasses } from '../connection/resume-pass.js'
 import type { Control } from '../control/control.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
 import { composeAccess, type Access } from './access.js'
@@ -34,7 +34,7 @@ export interface Judges {
   readonly identify: Identify
   readonly report: Report
   readonly resumeKey: ResumeKey
-  readonly tickets: ResumeTickets
+  readonly passes: ResumePasses
 }
 
 /** Puts the judges together, on the ground alone. */
@@ -82,7 +82,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
     onUnreadable: () => { writeEvent(log, { event: 'resume_key.unreadable' }) }
   })
   exits.add(resumeKey.close)
-  const tickets = createResumeTickets({ keys: resumeKey.current })
+  const passes = createResumePasses({ keys: resumeKey.current })
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
-  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, tickets }
+  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, passes }
 }

@@ -39,7 +39,7 @@ export function createAddressBlocks ({ now, maxAddresses = MAX_ADDRESSES }: Addr
 
 /**
  * Wraps a limiter: addresses that it refuses are remembered in `blocks`, and their next attempts are refused without a call.
- * An attempt with a ticket is passed on all the same: only the limiter below knows whether the ticket is spent.
+ * An attempt with a pass is passed on all the same: only the limiter below knows whether the pass is spent.
  */
 export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks): Limiter {
   return {

@@ -1,4 +1,5 @@
 import type { AccessClaims } from './claims.js'
+import { readConfirmation } from './confirmation.js'
 import type { Identity } from './identity.js'
 
 /**
@@ -16,6 +17,7 @@ export function buildIdentity (claims: AccessClaims, issuerName: string, several
     tokenId: textOrNull(claims['jti']),
     sessionId: textOrNull(claims['sid']),
     scopes: readScopes(claims['scope']),
+    confirmation: readConfirmation(claims),
     insecure: false
   }
 }

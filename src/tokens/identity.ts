@@ -1,3 +1,5 @@
+import type { Confirmation } from './confirmation.js'
+
 /** Who a verified token says the client is. Immutable; shared by every connection that presents the same token. */
 export interface Identity {
   /** `sub`, or `<issuer name>:<sub>` when several issuers are configured. */
@@ -14,6 +16,8 @@ export interface Identity {
   readonly tokenId: string | null
   readonly sessionId: string | null
   readonly scopes: ReadonlySet<string>
+  /** The key that the token is bound to; null: it is a bearer token. */
+  readonly confirmation: Confirmation | null
   /** True only for break-glass `anonymous` connections. */
   readonly insecure: boolean
 }

@@ -4,7 +4,7 @@ import type { TokenRefusal } from './token-verifier.js'
 export type TokenFault =
   | 'format' | 'header' | 'header_type' | 'critical_header' | 'algorithm' | 'key_id' | 'unknown_key' | 'signature'
   | 'unknown_issuer' | 'payload' | 'claim_missing' | 'subject' | 'expiry' | 'not_before' | 'issued_at' | 'lifetime'
-  | 'audience' | 'token_type' | 'expired' | 'expired_unproven' | 'inactive' | 'keys_unavailable' | 'introspection_unavailable'
+  | 'audience' | 'token_type' | 'expired' | 'expired_unproven' | 'sender_constrained' | 'inactive' | 'keys_unavailable' | 'introspection_unavailable'
 
 const UNAVAILABLE: ReadonlySet<TokenFault> = new Set(['keys_unavailable', 'introspection_unavailable'])
 

@@ -20,12 +20,18 @@ export interface IssuerStatus {
   readonly fetches: { readonly ok: number, readonly failed: number }
 }
 
+/** What is known of a token besides its text. */
+export interface TokenProof {
+  /** Thumbprint (RFC 7638) of the key whose proof came with the token: one that is bound to this key counts, else none that is bound. */
+  readonly jkt?: string
+}
+
 /** The port by which a connection learns who a token belongs to. */
 export interface TokenVerifier {
   /** Decides with what this process has at hand; null when keys must be fetched (or the token introspected) first. Never throws. */
-  verifyNow (token: string): TokenVerdict | null
+  verifyNow (token: string, proof?: TokenProof): TokenVerdict | null
   /** Decides, waiting for keys where needed; resolves `unavailable` when they cannot be had. Never rejects. */
-  verify (token: string): Promise<TokenVerdict>
+  verify (token: string, proof?: TokenProof): Promise<TokenVerdict>
   /** Fetches every issuer's keys once; resolves when all were tried. Starts the background refresh. */
   start (): Promise<void>
   status (): readonly IssuerStatus[]

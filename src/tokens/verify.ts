@@ -1,4 +1,5 @@
 import { hasExpired } from './claims.js'
+import { isProven } from './confirmation.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
@@ -7,7 +8,7 @@ import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
 import { refuseToken } from './token-fault.js'
 import { decodeSegment, readTokenFormat, type TokenFormat } from './token-format.js'
-import type { TokenVerdict, TokenVerifier } from './token-verifier.js'
+import type { TokenProof, TokenVerdict, TokenVerifier } from './token-verifier.js'
 import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
@@ -23,6 +24,11 @@ interface Issuer {
   readonly source: KeySource
   readonly introspector: Introspector | null
 }
+
+/** A token, and what is known beside it. */
+interface Question extends TokenProof { readonly token: string }
+
+const UNPROVEN = refuseToken('sender_constrained')
 
 /** What is to be done about a token: nothing more, or first one request to its issuer. */
 type Decision =
@@ -41,10 +47,11 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
 
-  function decide (token: string, mayFetch: boolean): Decision {
+  function decide (question: Question, mayFetch: boolean): Decision {
+    const { token, jkt } = question
     const nowMs = now()
     const remembered = known.find(token)
-    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(token, remembered, nowMs) }
+    if (remembered !== undefined) return { kind: 'verdict', verdict: recheck(question, remembered, nowMs) }
     const format = readTokenFormat(token)
     if (format === null) return { kind: 'verdict', verdict: refuseToken('format') }
     const issuer = onlyIssuer ?? chooseIssuer(token, format)
@@ -52,6 +59,7 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     const local = issuer.verifier.check(token, format, nowMs)
     if (local.kind === 'fault') return { kind: 'verdict', verdict: refuseToken(local.fault) }
     if (local.kind === 'no_key') return decideWithoutKey(issuer, local.expired, mayFetch)
+    if (!isProven(local.identity.confirmation, jkt)) return { kind: 'verdict', verdict: UNPROVEN }
     const verdict = { ok: true, identity: local.identity } as const
     const verified = { verdict, key: local.key, verifier: issuer.verifier }
     if (issuer.introspector !== null) return { kind: 'introspect', introspector: issuer.introspector, verified }
@@ -59,8 +67,10 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     return { kind: 'verdict', verdict }
   }
 
-  function recheck (token: string, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
-    if (!hasExpired(verdict.identity.expiresAtMs, settings.clockToleranceMs, nowMs)) return verdict
+  /** What is remembered holds for the token; a key that it is bound to is proven each time anew. */
+  function recheck ({ token, jkt }: Question, { verdict }: VerifiedToken, nowMs: number): TokenVerdict {
+    const { expiresAtMs, confirmation } = verdict.identity
+    if (!hasExpired(expiresAtMs, settings.clockToleranceMs, nowMs)) return isProven(confirmation, jkt) ? verdict : UNPROVEN
     known.drop(token)
     return refuseToken('expired')
   }
@@ -70,25 +80,29 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     return typeof claimed === 'string' ? byIssuer.get(claimed) : undefined
   }
 
-  async function settle (token: string, decision: Decision): Promise<TokenVerdict> {
+  async function settle (question: Question, decision: Decision): Promise<TokenVerdict> {
+    const { token } = question
     if (decision.kind === 'verdict') return decision.verdict
     if (decision.kind === 'fetch_keys') {
       await decision.ended
-      return await settle(token, decide(token, false))
+      return await settle(question, decide(question, false))
     }
     const fault = await decision.introspector.ask(token)
     if (fault !== null) return refuseToken(fault)
     known.remember(token, decision.verified)
     // The answer may have taken seconds, in which the token can have ended.
-    return recheck(token, decision.verified, now())
+    return recheck(question, decision.verified, now())
   }
 
   return {
-    verifyNow: token => {
-      const decision = decide(token, true)
+    verifyNow: (token, proof) => {
+      const decision = decide({ token, ...proof }, true)
       return decision.kind === 'verdict' ? decision.verdict : null
     },
-    verify: async token => await settle(token, decide(token, true)),
+    verify: async (token, proof) => {
+      const question = { token, ...proof }
+      return await settle(question, decide(question, true))
+    },
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.source.status()),
     forget: known.forget,

@@ -12,6 +12,7 @@ export function identityOf (subject: string, claims: Record<string, unknown> = {
     tokenId: null,
     sessionId: null,
     scopes: new Set(),
+    confirmation: null,
     insecure: false,
     ...more
   }

@@ -12,6 +12,7 @@ export function identity (more: Partial<Identity> = {}): Identity {
     tokenId: 'token-1',
     sessionId: 'session-1',
     scopes: new Set(),
+    confirmation: null,
     insecure: false,
     ...more
   }

@@ -4,7 +4,7 @@ import { finalEnding, ownEnding, type Ending } from './close-policy.js'
 import type { EventTypes } from './event-types.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
 import { openConnection, type Connection } from './connection.js'
-import { createKeptTicket, type KeptTicket } from './kept-ticket.js'
+import { createKeptPass, type KeptPass } from './kept-pass.js'
 import { PresentedToken } from './presented-token.js'
 import type { Recovery } from './recovery.js'
 import type { Requests } from './requests.js'
@@ -49,7 +49,7 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
 class Loop implements ConnectionLoop {
   private readonly over = new AbortController()
   private readonly token = new PresentedToken()
-  private readonly ticket: KeptTicket
+  private readonly pass: KeptPass
   private readonly clock: RetryClock
   private readonly unwatch: () => void
   private connection: Connection | null = null
@@ -59,7 +59,7 @@ class Loop implements ConnectionLoop {
   private cancel: (() => void) | undefined
 
   constructor (private readonly options: ConnectionLoopOptions) {
-    this.ticket = createKeptTicket(options.settings.clock.now)
+    this.pass = createKeptPass(options.settings.clock.now)
     this.clock = new RetryClock(options.settings)
     this.unwatch = watchOnline(() => { this.onOnline() })
   }
@@ -101,7 +101,7 @@ class Loop implements ConnectionLoop {
     this.connection = openConnection({
       settings,
       token: next,
-      ticket: this.ticket.present(),
+      pass: this.pass.present(),
       since: this.options.recovery.open(next),
       eventTypes: eventTypes.inAddress(),
       onFrame: (frame) => { this.receive(frame) },
@@ -112,7 +112,7 @@ class Loop implements ConnectionLoop {
   private receive (frame: ServerFrame): void {
     if (frame.type === 'welcome' && this.session === null && this.connection !== null) this.session = this.greet(this.connection, frame)
     if (frame.type === 'closing') {
-      this.ticket.keep(frame.resume)
+      this.pass.keep(frame.resume)
       this.clock.told(frame.reconnect_after_ms)
     }
     this.session?.receive(frame)
@@ -124,7 +124,7 @@ class Loop implements ConnectionLoop {
 
   /** Null: the client has ended, as it asks for more than this gateway takes. */
   private greet (connection: Connection, welcome: WelcomeFrame): Session | null {
-    this.ticket.drop()
+    this.pass.drop()
     this.clock.opened()
     this.token.accepted()
     if (!this.options.eventTypes.greeted(welcome.limits.filter_ids)) {
@@ -149,7 +149,7 @@ class Loop implements ConnectionLoop {
     this.session?.stop()
     this.session = this.connection = null
     this.options.recovery.closed()
-    this.ticket.noteEnd(because)
+    this.pass.noteEnd(because)
     if (because.reconnect === 'with a new token' && this.token.refuse()) return this.end(because)
     if (because.reconnect === 'no') return this.end(because)
     this.clock.ended()

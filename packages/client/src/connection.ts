@@ -6,8 +6,8 @@ export interface ConnectionOptions {
   readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs' | 'clock'>
   readonly token: string
   readonly eventTypes: Ids
-  /** Resume ticket of the connection before; null: none. */
-  readonly ticket: string | null
+  /** Resume pass of the connection before; null: none. */
+  readonly pass: string | null
   /** From where the user's own topic goes on; null: from now. */
   readonly since: string | null
   readonly onFrame: (frame: ServerFrame) => void
@@ -28,11 +28,11 @@ export interface Connection {
 const BAD_REQUEST = /server response: 400\b/
 
 /** The address of one attempt. `refuse=close`: a browser cannot read the status of a refused upgrade, but it can read a close. */
-function addressOf ({ settings, token, eventTypes, ticket, since }: ConnectionOptions): string {
+function addressOf ({ settings, token, eventTypes, pass, since }: ConnectionOptions): string {
   const url = new URL(settings.url)
   url.searchParams.set('refuse', 'close')
   if (eventTypes !== '*') url.searchParams.set('event_types', eventTypes.join(','))
-  if (ticket !== null) url.searchParams.set('resume', ticket)
+  if (pass !== null) url.searchParams.set('resume', pass)
   if (since !== null) url.searchParams.set('since', since)
   if (settings.carrier === 'query') url.searchParams.set('token', token)
   return url.href

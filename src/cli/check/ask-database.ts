@@ -34,6 +34,7 @@ function makeUpUser (subject: string, { access, tokens }: Config): Identity {
     tokenId: null,
     sessionId: null,
     scopes: new Set(),
+    confirmation: null,
     insecure: false
   }
 }

@@ -190,8 +190,8 @@ function describe (
   address: string | null, resume: Resume | null, lease: Lease | null, { withRecord = false, withTopic = false } = {}
 ): string {
   if (lease === null) return resume === null ? 'a' : 'A'
-  const [alone, both, bothWithTicket] = withTopic ? ['v', 'c', 'C'] : ['u', 'b', 'B']
-  const kind = address === null ? alone : resume === null ? both : bothWithTicket
+  const [alone, both, bothWithPass] = withTopic ? ['v', 'c', 'C'] : ['u', 'b', 'B']
+  const kind = address === null ? alone : resume === null ? both : bothWithPass
   const { connectionId, record = '' } = lease
   return withRecord && record !== '' ? `${kind}${connectionId} ${record}` : kind + connectionId
 }

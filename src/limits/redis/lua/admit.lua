@@ -6,7 +6,7 @@
 --       of each release, the user's sorted set
 --       of each attempt, those that it asks for:
 --         address  a list of the last `limit` times in ms (limit up to 1000), else a hash of sub-windows
---         ticket   exists once this ticket of this address is spent, until it would expire
+--         pass   exists once this pass of this address is spent, until it would expire
 --         user     a sorted set of connection ids, scored by the time at which their leases end
 --         topic    where the user's own topic is numbered (see history/lua)
 -- ARGV  [1] limit per address and window
@@ -16,9 +16,9 @@
 --       [5] a lease, ms
 --       [6] how long records stay after the last one came, ms; 0: no records are kept
 --       [7] the connection ids that are released, a space between two
---       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
+--       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a pass
 --       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
---       with a ticket, next, for how many ms it stays spent
+--       with a pass, next, for how many ms it stays spent
 --       `v`, `c`, `C` are `u`, `b`, `B` with the user's own topic: next, epoch, offset and listener as read-heads.lua takes them
 -- Returns one answer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots; a text that
 -- begins with `=`: admitted, and what answers read-heads.lua; any other text: what went wrong with this attempt alone. After them {the place of a key, what went wrong with it, ...} of releases and records.
@@ -81,9 +81,9 @@ local function take_slot (key, id)
 end
 
 local enter = width == 0 and enter_exact or enter_counted
--- Each part may be absent. A ticket that was spent already spares nothing.
-local function decide (address, ticket, ticket_ms, user, id)
-  local is_spared = ticket and redis.call('SET', ticket, 1, 'NX', 'PX', ticket_ms)
+-- Each part may be absent. A pass that was spent already spares nothing.
+local function decide (address, pass, pass_ms, user, id)
+  local is_spared = pass and redis.call('SET', pass, 1, 'NX', 'PX', pass_ms)
   local wait = address and not is_spared and enter(address) or 0
   if wait > 0 or not user then return wait end
   return take_slot(user, id)
@@ -107,14 +107,14 @@ local verdicts, records = {}, {}
 while argument_at < #ARGV do
   local asked = next_argument()
   local kind, id, record_at = string.match(asked, '^(.)([^ ]*) ?()')
-  local has_ticket = kind == 'A' or kind == 'B' or kind == 'C'
+  local has_pass = kind == 'A' or kind == 'B' or kind == 'C'
   local address = kind ~= 'u' and kind ~= 'v' and next_key()
-  local ticket, ticket_ms = has_ticket and next_key(), has_ticket and next_argument()
+  local pass, pass_ms = has_pass and next_key(), has_pass and next_argument()
   local user = kind ~= 'a' and kind ~= 'A' and next_key()
   local has_topic = kind == 'v' or kind == 'c' or kind == 'C'
   local topic, epoch, offset = has_topic and next_key(), has_topic and next_argument(), has_topic and next_argument()
   local listener = has_topic and next_argument()
-  local verdict = try(decide, address, ticket, ticket_ms, user, id)
+  local verdict = try(decide, address, pass, pass_ms, user, id)
   if verdict == 0 and user and record_at <= #asked then
     records[#records + 1] = id
     records[#records + 1] = string.sub(asked, record_at)
