@@ -140,6 +140,7 @@ function toSessionContext ({ ground, judges, fanout }: ConnectionsDeps, subscrip
     limiter: judges.limits.limiter,
     messageLimit: judges.limits.messageLimit,
     identify: judges.identify,
+    judgeTicket: judges.tickets.judge,
     subscriptions,
     report: judges.report
   }
@@ -152,7 +153,7 @@ function composeLifecycle (
   { ground, judges }: ConnectionsDeps, context: SessionContext, rights: Rights, disconnects: Disconnects
 ): Lifecycle {
   const { config, registry } = ground
-  const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, passes, report } = judges
+  const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, passes, tickets, report } = judges
   const { allowList, dryRun, userConnections, addressWindowMs } = config.limits
   const bootId = randomBytes(5).toString('hex')
   let connections = 0
@@ -164,6 +165,7 @@ function composeLifecycle (
     isExempt: (address) => allowList !== null && isListed(address, allowList),
     dryRun,
     judgePass: passes.judge,
+    judgeTicket: tickets.judge,
     identify: judges.identify,
     authorizer: access.authorizer,
     rightsGeneration: rights.generationOf,

@@ -16,6 +16,7 @@ import { createReport } from './report.js'
 import { createResumeKey, type ResumeKey } from './resume-key.js'
 import { composeStrikes } from './strikes.js'
 import { createAccessWarnings, tellAccessFaults } from './tell-access-faults.js'
+import { composeTickets, type TicketsPart } from './tickets.js'
 import { composeTokens } from './tokens.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -35,6 +36,7 @@ export interface Judges {
   readonly report: Report
   readonly resumeKey: ResumeKey
   readonly passes: ResumePasses
+  readonly tickets: TicketsPart
 }
 
 /** Puts the judges together, on the ground alone. */
@@ -83,6 +85,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   })
   exits.add(resumeKey.close)
   const passes = createResumePasses({ keys: resumeKey.current })
+  const tickets = composeTickets(ground, resumeKey)
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
-  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, passes }
+  return { nodes, limits, access, accessSafety, tokens, control, endings, bannedForMs, breakGlass, identify, report, resumeKey, passes, tickets }
 }

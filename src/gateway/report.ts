@@ -38,6 +38,11 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       metrics.refused(name)
       audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs })
     },
+    ticketRefused (request, { name, detail }) {
+      metrics.ticket('refused')
+      metrics.refused(name)
+      audit.refused(upgradeFacts(request), { reason: name, detail, durationMs: request.durationMs })
+    },
     wouldRefuse (upgrade, { name }) {
       audit.refused(upgradeFacts(upgrade), { reason: name, dryRun: true, durationMs: upgrade.durationMs })
     },

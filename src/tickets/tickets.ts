@@ -4,8 +4,8 @@ import { sealToken, unsealToken, type TicketedToken } from './seal-token.js'
 import type { TicketStore } from './ticket-store.js'
 import { nameOfTicket, TICKET_LIFE_MS, type TicketTexts } from './ticket-text.js'
 
-/** What became of tickets: given, or not, to who asked for one; taken, or not, from who came with one. */
-export type TicketOutcome = 'issued' | 'refused' | 'redeemed' | 'rejected'
+/** What became of a ticket: given to who asked for it; taken, or not, from who came with it. */
+export type TicketOutcome = 'issued' | 'redeemed' | 'rejected'
 
 /** A ticket that may open a connection: made by one of our processes, for this address, and not known to be used. */
 export interface GenuineTicket {

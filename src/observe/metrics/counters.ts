@@ -5,6 +5,8 @@ export type MessageDirection = 'in' | 'out'
 export type CountedLimit = 'ip' | 'user' | 'message'
 /** What became of a position that a client named: all that came after it was given, or it was not there any more. */
 export type RecoveryOutcome = 'recovered' | 'lost'
+/** What became of tickets: given, or not, to who asked for one; taken, or not, from who came with one. */
+export type TicketOutcome = 'issued' | 'refused' | 'redeemed' | 'rejected'
 export type LimitDecision = 'allowed' | 'refused' | 'would_refuse'
 
 /** What a close with a code that is not ours counts as, so that clients cannot make labels. */
@@ -23,6 +25,7 @@ export interface Counters {
   readonly refusals: Record<RefusalName, number>
   readonly messages: Record<MessageDirection, number>
   readonly recoveries: Record<RecoveryOutcome, number>
+  readonly tickets: Record<TicketOutcome, number>
   /** Topics of connections of which a gap was told. */
   gaps: number
   /** Calls for events that came before. */
@@ -48,6 +51,7 @@ export function createCounters (): Counters {
     refusals,
     messages: { in: 0, out: 0 },
     recoveries: { recovered: 0, lost: 0 },
+    tickets: { issued: 0, refused: 0, redeemed: 0, rejected: 0 },
     gaps: 0,
     historyReads: 0,
     historyUnreadable: 0,

@@ -1,7 +1,7 @@
 import { Histogram, Registry } from '#prom-client'
 import type { RefusalName } from '../../refusals.js'
 import {
-  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type UpgradeOutcome
+  countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type TicketOutcome, type UpgradeOutcome
 } from './counters.js'
 import { registerMetrics, type MetricSources } from './exposition.js'
 import { nodeMetrics } from './node-metrics.js'
@@ -25,6 +25,8 @@ export interface Metrics {
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
   /** A client named a position in a topic. */
   recovery (outcome: RecoveryOutcome): void
+  /** Somebody asked for a ticket, or came with one. */
+  ticket (outcome: TicketOutcome): void
   /** A connection was told that events of `topics` topics may be missing: 1 or more. */
   gap (topics: number): void
   /** Events that came before were read from the store, in one call. */
@@ -69,6 +71,7 @@ export function createMetrics (): Metrics {
     message (direction, count) { counters.messages[direction] += count },
     limitDecision (limit, decision) { counters.limits[limit][decision]++ },
     recovery (outcome) { counters.recoveries[outcome]++ },
+    ticket (outcome) { counters.tickets[outcome]++ },
     gap (topics) { counters.gaps += topics },
     historyRead () { counters.historyReads++ },
     historyUnreadable () { counters.historyUnreadable++ },
