@@ -45,6 +45,7 @@ function setUp ({ admit = () => YES, ...more }: BenchOptions = {}): Bench {
     bannedForMs: () => 0,
     isExempt: () => false,
     judgePass: () => null,
+    judgeTicket: () => refuse('invalid_token', { detail: 'ticket_format' }),
     rightsGeneration: () => 0,
     isRevoked: () => false,
     wasDisconnected: () => false,

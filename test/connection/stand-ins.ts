@@ -155,6 +155,7 @@ export function createTestReport (): TestReport {
     faults,
     accepted: (session) => { lines.push(`accepted ${session.connectionId}`) },
     refused: (_upgrade, refusal) => { lines.push(`refused ${refusal.name}`) },
+    ticketRefused: (_request, refusal) => { lines.push(`ticket refused ${refusal.name}`) },
     wouldRefuse: (_upgrade, refusal) => { lines.push(`would refuse ${refusal.name}`) },
     aborted: () => { lines.push('aborted') },
     closed: (session, code, reason) => { lines.push(`closed ${session.connectionId} ${code} ${reason}`) },
@@ -226,6 +227,7 @@ export function createTestContext (more: Partial<SessionContext> = {}): SessionC
     limiter: createTestLimiter(),
     messageLimit: { spend: () => true, request: async () => ({ granted: true }), giveBack: () => {}, close: () => {}, size: 0 },
     identify: { now: () => { throw new Error('nobody should ask') }, wait: unasked },
+    judgeTicket: () => { throw new Error('nobody should come with a ticket') },
     subscriptions: createTestSubscriptions(),
     report: createTestReport(),
     ...more

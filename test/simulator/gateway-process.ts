@@ -162,7 +162,7 @@ export class GatewayProcess {
       path: '/ws',
       origin: '',
       host: '',
-      token: null,
+      token: null, ticket: null,
       protocol: '',
       refuseByClose: true,
       resume: null,
