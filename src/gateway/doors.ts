@@ -12,7 +12,7 @@ import { listLocalConnections } from './list-connections.js'
 import { composePlainRequests } from './plain-requests.js'
 import { composeProcessOperations, type ProcessOperations } from './process-operations.js'
 import { toServerSettings } from './server-settings.js'
-import { composeTicketRoutes } from './tickets.js'
+import { composeTicketRoutes } from './ticket-routes.js'
 import { createTlsReload } from './tls-reload.js'
 import { writeEvent } from '../observe/log/log.js'
 

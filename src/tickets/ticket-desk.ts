@@ -59,37 +59,38 @@ const LIMITS_AWAY = refuse('unavailable', { retryAfterMs: 1000, detail: 'limits'
 const NO_ISSUER = refuse('unavailable', { retryAfterMs: 1000, detail: 'keys_unavailable' })
 const NOT_BOUND = refuse('invalid_token', { detail: 'sender_constrained: the token is bound to no key' })
 
+function describe ({ request: { address }, startedMs, identity }: Asking): RefusedUpgrade {
+  const [userId, issuer] = [identity?.userId ?? null, identity?.issuer ?? null]
+  return { address, path: TICKETS_PATH, userId, issuer, durationMs: performance.now() - startedMs, byClose: false, insecure: false }
+}
+
+/** A request for a ticket is an attempt of its address: the upgrade that comes with the ticket is not counted again. */
+async function enter (deps: TicketDeskDeps, asking: Asking, pending: number): Promise<Refusal | null> {
+  const { addresses, report } = deps
+  const { address } = asking.request
+  const closed = deps.gate(pending) ?? (pending > deps.maxPending ? OVERLOADED : null) ?? addresses.banned(address)
+  if (closed !== null) return closed
+  if (deps.isExempt(address)) return null
+  const over = addresses.overLimit(address)
+  if (over !== null) return over
+  const admission = await deps.limiter.admit({ address: address.key, lease: null }).catch(() => null)
+  if (admission === null) return LIMITS_AWAY
+  if (admission.admitted) return null
+  const refusal = refuse('ip_rate_limited', { retryAfterMs: admission.retryAfterMs })
+  if (!deps.dryRun) return refusal
+  report.wouldRefuse(describe(asking), refusal)
+  return null
+}
+
 /** Makes the desk. What costs nothing comes first: no key and no store is asked for an address that is over its limit. */
 export function createTicketDesk (deps: TicketDeskDeps): TicketDesk {
-  const { report, tickets, limiter, addresses } = deps
+  const { report, tickets } = deps
   let pending = 0
-
-  function describe ({ request: { address }, startedMs, identity }: Asking): RefusedUpgrade {
-    const [userId, issuer] = [identity?.userId ?? null, identity?.issuer ?? null]
-    return { address, path: TICKETS_PATH, userId, issuer, durationMs: performance.now() - startedMs, byClose: false, insecure: false }
-  }
-
-  /** A request for a ticket is an attempt of its address: the upgrade that comes with the ticket is not counted again. */
-  async function enter (asking: Asking): Promise<Refusal | null> {
-    const { address } = asking.request
-    const closed = deps.gate(pending) ?? (pending > deps.maxPending ? OVERLOADED : null) ?? addresses.banned(address)
-    if (closed !== null) return closed
-    if (deps.isExempt(address)) return null
-    const over = addresses.overLimit(address)
-    if (over !== null) return over
-    const admission = await limiter.admit({ address: address.key, lease: null }).catch(() => null)
-    if (admission === null) return LIMITS_AWAY
-    if (admission.admitted) return null
-    const refusal = refuse('ip_rate_limited', { retryAfterMs: admission.retryAfterMs })
-    if (!deps.dryRun) return refusal
-    report.wouldRefuse(describe(asking), refusal)
-    return null
-  }
 
   async function serve (asking: Asking): Promise<string | Refusal> {
     const presented = readAuthorization(asking.request.headers.get('authorization'))
     if ('name' in presented && presented.name === 'bad_request') return presented
-    const refused = await enter(asking)
+    const refused = await enter(deps, asking, pending)
     if (refused !== null) return refused
     if ('name' in presented) return presented
     return presented.scheme === 'dpop' ? await serveProven(asking, presented) : await give(asking, presented.token, undefined)

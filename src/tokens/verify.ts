@@ -106,13 +106,13 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.source.status()),
     forget: known.forget,
-    close: () => {
-      for (const { source, introspector } of issuers) {
-        source.close()
-        introspector?.close()
-      }
-    }
+    close: () => { issuers.forEach(closeIssuer) }
   }
+}
+
+function closeIssuer ({ source, introspector }: Issuer): void {
+  source.close()
+  introspector?.close()
 }
 
 function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boolean): Decision {

@@ -21,6 +21,7 @@ t.test('a plain request is read with nothing but its path and host', async (t) =
     origin: '',
     host: 'gateway.example',
     token: null,
+    ticket: null,
     protocol: '',
     agents: null,
     tasks: null,
