@@ -106,10 +106,12 @@ t.test('a connection knows ports, not what is behind them', async (t) => {
 })
 
 t.test('kinds stand in their table: no other file names one', async (t) => {
+  /** Names of others. */
+  const FOREIGN = ['queueMicrotask', 'EnvHttpProxyAgent']
   const NAMED = /\b[A-Za-z_]*(?:agent|task)s?(?:_ids)?\b|pg(?:Agents|Tasks)\b/gi
   const offenders = SOURCES.filter(({ file }) => file !== 'kinds.ts').flatMap(({ file, text }) => {
     const code = text.replace(/\/\*[^]*?\*\/|\/\/.*/g, '')
-    return [...code.matchAll(NAMED)].map(([name]) => name).filter(name => name !== 'queueMicrotask').map(name => `${file}: ${name}`)
+    return [...code.matchAll(NAMED)].map(([name]) => name).filter(name => !FOREIGN.includes(name)).map(name => `${file}: ${name}`)
   })
   t.same(offenders, [])
 })

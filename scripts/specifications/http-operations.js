@@ -14,7 +14,7 @@ const SECURITY = { admin: 'admin_token', publish: 'publish_key' }
 const askNothing = async () => { throw new Error('a document asks nothing') }
 const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban: askNothing, disconnect: askNothing, recheck: askNothing }
 const publishing = { publishKeys: ['any'], publishing: { knowsIds: true, publish: askNothing }, onWrongSecret: () => {} }
-const MAIN_ROUTES = createMainRoutes(publishing)
+const MAIN_ROUTES = createMainRoutes({ ...publishing, orders: order })
 const ADMIN_ROUTES = createAdminRoutes({
   ...publishing,
   adminTokens: ['any'],
@@ -67,6 +67,7 @@ function joinAnswers (answers) {
   return byStatus
 }
 
+const mapEntries = (object, change) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(name, value)]))
 const mapValues = (object, change) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value)]))
 
 function toResponse ({ description, schema, contentType = 'application/json', examples, headers = [] }, refer) {
@@ -109,6 +110,36 @@ function toOperation (route, servers, refer) {
   }
 }
 
+/** The same path on both ports, with a secret of its own on each: the document has one place for it. */
+function joinOperations (main, admin) {
+  return {
+    ...main,
+    summary: `${main.summary} (main port); ${admin.summary.toLowerCase()} (admin port)`,
+    description: `On the main port with the body: ${main.description ?? ''} On the admin port with the parameters, and no body is read.`,
+    security: [...main.security, ...admin.security],
+    parameters: [...main.parameters ?? [], ...admin.parameters ?? []],
+    requestBody: { ...main.requestBody, required: false },
+    responses: { ...main.responses, ...mapEntries(admin.responses, (status, response) => joinResponses(main.responses[status], response)) }
+  }
+}
+
+/** One status of two ports: what both always have, and the examples of both. */
+function joinResponses (main, admin) {
+  if (main === undefined) return admin
+  const headers = Object.entries(admin.headers ?? {}).filter(([name]) => name in (main.headers ?? {}))
+  return {
+    description: [...new Set([main.description, admin.description])].join(' '),
+    ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers) }),
+    ...(main.content === undefined
+      ? {}
+      : {
+          content: mapEntries(main.content, (type, content) => ({
+            ...content, examples: { ...admin.content?.[type]?.examples, ...content.examples }
+          }))
+        })
+  }
+}
+
 /** The paths of all routes; `schemas` is filled with those that have a title, which are referred to by it. */
 export function buildHttpPaths (servers, schemas) {
   // Of a choice, and of a list, the parts with a title are referred to as well.
@@ -123,7 +154,10 @@ export function buildHttpPaths (servers, schemas) {
   const paths = {}
   for (const route of [...MAIN_ROUTES, ...ADMIN_ROUTES.filter(route => !isMounted(MAIN_ROUTES, route))]) {
     const path = rewritePath(route.path, name => `{${name}}`)
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: toOperation(route, servers, refer) }
+    const operation = toOperation(route, servers, refer)
+    const onAdmin = ADMIN_ROUTES.find(other => keyOf(other) === keyOf(route) && other.secret?.kind !== route.secret?.kind)
+    const joined = onAdmin === undefined ? operation : joinOperations(operation, toOperation(onAdmin, servers, refer))
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: joined }
   }
   return paths
 }

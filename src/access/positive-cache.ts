@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { createGenerations } from '../collections/generations.js'
 import type { Kind } from '../kinds.js'
+import { fingerprintClaims } from '../tokens/claims-fingerprint.js'
 import type { Identity } from '../tokens/identity.js'
 
 /** The longest that a positive answer is believed, in ms, whatever the settings say. */
@@ -49,16 +49,10 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
   const until = new LRUCache<string, number>({ max: maxEntries })
   const lifeMs = Math.min(lifetimeMs, MAX_CACHE_MS)
   const generations = createGenerations()
-  const prefixes = new WeakMap<Identity, string>()
 
   /** What was asked about an earlier generation is under keys that nobody looks up any more. */
   function keyOf (identity: Identity, claim: Kind['claim'], id: string, generation = generations.of(identity.userId)): string {
-    let prefix = prefixes.get(identity)
-    if (prefix === undefined) {
-      prefix = fingerprint(identity)
-      prefixes.set(identity, prefix)
-    }
-    return `${prefix}:${generation}:${claim}:${id}`
+    return `${fingerprintClaims(identity)}:${generation}:${claim}:${id}`
   }
 
   return {
@@ -77,16 +71,4 @@ export function createPositiveCache ({ maxEntries, lifetimeMs, clocks }: Positiv
     },
     forget: generations.bump
   }
-}
-
-/** Policies may read any claim (organization, role, assurance): two claims sets with one `sub` are two users here. */
-function fingerprint (identity: Identity): string {
-  const text = JSON.stringify([identity.issuer, identity.userId, identity.claims], sortMembers)
-  return createHash('sha256').update(text).digest('base64')
-}
-
-function sortMembers (_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  // From entries, so that a member named __proto__ stays a member.
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
 }

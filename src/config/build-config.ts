@@ -4,6 +4,7 @@ import { KINDS, mapKinds } from '../kinds.js'
 import type { Config, TokenCarrier } from './config.js'
 import type { SentinelTarget } from '../redis/open-client.js'
 import { readAddress } from '../redis/read-url.js'
+import type { IssuerRoute } from '../tokens/issuer-route.js'
 import { hasRedis } from './check-redis-settings.js'
 import type { ReadParts } from './config-rules.js'
 import type { SettingValues } from './settings.js'
@@ -15,6 +16,7 @@ export interface SoundParts extends ReadParts {
   readonly trustedProxies: BlockList | null
   readonly allowList: BlockList | null
   readonly insecureUntilMs: number | null
+  readonly route: IssuerRoute
 }
 
 const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
@@ -46,7 +48,7 @@ const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] =>
   proxyProtocol: values.PROXY_PROTOCOL === 'v2'
 })
 
-const toTokens = ({ values, issuers }: SoundParts): Config['tokens'] => ({
+const toTokens = ({ values, issuers, route }: SoundParts): Config['tokens'] => ({
   issuers,
   clockToleranceMs: values.JWT_CLOCK_TOLERANCE_S * S,
   maxLifetimeMs: values.JWT_MAX_LIFETIME_S * S,
@@ -56,7 +58,8 @@ const toTokens = ({ values, issuers }: SoundParts): Config['tokens'] => ({
     cooldownMs: values.JWKS_COOLDOWN_S * S,
     maxStaleMs: values.JWKS_MAX_STALE_S * S,
     timeoutMs: values.JWKS_TIMEOUT_MS
-  }
+  },
+  route
 })
 
 const toLimits = ({ values, allowList }: SoundParts): Config['limits'] => ({

@@ -5,6 +5,7 @@ import { ConfigError } from './config-error.js'
 import type { Config } from './config.js'
 import { checkRules, MAX_WORKERS } from './config-rules.js'
 import { readInsecureUntil } from './insecure-until.js'
+import { readRoute } from './read-route.js'
 import { readNetworks } from './networks.js'
 import { readIssuers } from './read-issuers.js'
 import { readSettings, type ReportMistake } from './read-settings.js'
@@ -26,7 +27,7 @@ export function loadConfig (env: NodeJS.ProcessEnv, nowMs = Date.now()): Config 
   // The rules across settings read values of the right type, so a bad one counts as unset for them, and is named once.
   const sound = wrong.size === 0
     ? values
-    : readSettings(Object.fromEntries(Object.entries(env).filter(([name]) => !wrong.has(name)))).values
+    : readSettings(Object.fromEntries(Object.entries(env).filter(([name]) => !wrong.has(name.toUpperCase())))).values
   const config = assemble(sound, nowMs, (setting, reason) => { if (!wrong.has(setting)) mistakes.push({ setting, reason }) })
   if (mistakes.length > 0) throw new ConfigError(mistakes)
   return config
@@ -42,6 +43,6 @@ function assemble (values: SettingValues, nowMs: number, report: ReportMistake):
     ? null
     : readNetworks(values[setting], (entry, reason) => { report(setting, `${JSON.stringify(entry.slice(0, 60))} ${reason}`) })
   return buildConfig({
-    values, issuers, accessIssuers, workers, insecureUntilMs, trustedProxies: networksOf('TRUSTED_PROXIES'), allowList: networksOf('WS_IP_ALLOW_LIST')
+    values, issuers, route: readRoute(values, report), accessIssuers, workers, insecureUntilMs, trustedProxies: networksOf('TRUSTED_PROXIES'), allowList: networksOf('WS_IP_ALLOW_LIST')
   })
 }

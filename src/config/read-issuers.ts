@@ -1,6 +1,7 @@
 import Type from '#typebox'
 import { Compile } from '#typebox/compile'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
+import { keycloakAddresses, presetJwksUri, supabaseAddresses, type IssuerAddresses } from './issuer-addresses.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingName, SettingValues } from './settings.js'
 
@@ -15,7 +16,8 @@ const FurtherIssuers = Compile(Type.Array(Type.Object({
   rights: Type.Optional(Type.Boolean())
 }, { additionalProperties: false }), { maxItems: 100 }))
 
-const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
+/** Says where it is asked only where that is not what its tokens name. */
+const toNames = ({ issuer, reachedAt }: IssuerAddresses) => issuer === reachedAt ? { issuer } : { issuer, reachedAt }
 
 function checkAlgorithms (setting: SettingName, algorithms: readonly string[], report: ReportMistake): void {
   for (const algorithm of algorithms) {
@@ -38,7 +40,10 @@ function readGeneric (values: SettingValues, report: ReportMistake): IssuerConfi
   const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_JWKS_URI: jwksUri } = values
   checkAlgorithms('JWT_ALGORITHMS', values.JWT_ALGORITHMS, report)
   if (issuer === undefined) {
-    if (audience !== undefined || jwksUri !== undefined) report('JWT_ISSUER', 'is needed with JWT_AUDIENCE or JWT_JWKS_URI')
+    const isOfPreset = audience === undefined && presetJwksUri(values) !== undefined
+    if (!isOfPreset && (audience !== undefined || jwksUri !== undefined)) {
+      report('JWT_ISSUER', 'is needed with JWT_AUDIENCE or JWT_JWKS_URI, but for JWT_JWKS_URI beside one preset')
+    }
     return []
   }
   if (audience === undefined) report('JWT_AUDIENCE', 'is needed with JWT_ISSUER: a token for another service must not open this one')
@@ -52,18 +57,19 @@ function readKeycloak (values: SettingValues, report: ReportMistake): IssuerConf
   const given = [['KEYCLOAK_URL', url], ['KEYCLOAK_REALM', realm], ['KEYCLOAK_CLIENT_ID', clientId]] as const
   if (given.every(([, value]) => value === undefined)) {
     if (values.KEYCLOAK_INTROSPECT) report('KEYCLOAK_URL', 'is needed with KEYCLOAK_INTROSPECT=true')
+    if (values.KEYCLOAK_ISSUER_URL !== undefined) report('KEYCLOAK_URL', 'is needed with KEYCLOAK_ISSUER_URL: keys are fetched there')
     return []
   }
   for (const [setting, value] of given) if (value === undefined) report(setting, 'is needed for the Keycloak preset')
   if (values.KEYCLOAK_INTROSPECT && clientSecret === undefined) report('KEYCLOAK_CLIENT_SECRET', 'is needed with KEYCLOAK_INTROSPECT=true')
-  const issuer = `${withoutSlash(url ?? '')}/realms/${encodeURIComponent(realm ?? '')}`
-  const connect = `${issuer}/protocol/openid-connect`
+  const addresses = keycloakAddresses(values, report)
+  const connect = `${addresses.reachedAt}/protocol/openid-connect`
   return [{
     name: 'keycloak',
     preset: 'keycloak',
-    issuer,
+    ...toNames(addresses),
     audience: [clientId ?? ''],
-    jwksUri: `${connect}/certs`,
+    jwksUri: presetJwksUri(values) ?? `${connect}/certs`,
     algorithms: values.JWT_ALGORITHMS,
     hmacSecret: null,
     introspection: values.KEYCLOAK_INTROSPECT ? { endpoint: `${connect}/token/introspect`, clientId: clientId ?? '', clientSecret: clientSecret ?? '' } : null
@@ -73,15 +79,16 @@ function readKeycloak (values: SettingValues, report: ReportMistake): IssuerConf
 function readSupabase (values: SettingValues, report: ReportMistake): IssuerConfig[] {
   if (values.SUPABASE_URL === undefined) {
     if (values.SUPABASE_JWT_SECRET !== undefined) report('SUPABASE_URL', 'is needed with SUPABASE_JWT_SECRET')
+    if (values.SUPABASE_ISSUER !== undefined) report('SUPABASE_URL', 'is needed with SUPABASE_ISSUER: keys are fetched there')
     return []
   }
-  const issuer = `${withoutSlash(values.SUPABASE_URL)}/auth/v1`
+  const addresses = supabaseAddresses(values, report)
   return [{
     name: 'supabase',
     preset: 'supabase',
-    issuer,
+    ...toNames(addresses),
     audience: ['authenticated'],
-    jwksUri: `${issuer}/.well-known/jwks.json`,
+    jwksUri: presetJwksUri(values) ?? `${addresses.reachedAt}/.well-known/jwks.json`,
     algorithms: values.JWT_ALGORITHMS,
     hmacSecret: values.SUPABASE_JWT_SECRET ?? null,
     introspection: null
@@ -120,9 +127,10 @@ export function readIssuers (values: SettingValues, report: ReportMistake): Issu
   const issuers: IssuerConfig[] = []
   for (const [setting, read] of sources) {
     for (const issuer of read(values, report)) {
-      // An `iss` that is no URL is fine (RFC 7519 section 4.1.1) while the keys' address is given.
-      if (issuer.jwksUri === null || issuer.preset !== 'oidc' || /^https?:/.test(issuer.issuer)) checkUrl(setting, issuer.issuer, values.JWKS_ALLOW_HTTP, report)
-      if (issuer.jwksUri !== null && issuer.preset === 'oidc') checkUrl(setting === 'ISSUERS' ? setting : 'JWT_JWKS_URI', issuer.jwksUri, values.JWKS_ALLOW_HTTP, report)
+      // While the keys' address is given an `iss` is but a name: no URL (RFC 7519 section 4.1.1), or one of http.
+      if (issuer.jwksUri === null || issuer.preset !== 'oidc') checkUrl(setting, issuer.reachedAt ?? issuer.issuer, values.JWKS_ALLOW_HTTP, report)
+      const isKeysAddressTold = issuer.preset === 'oidc' || issuer.jwksUri === values.JWT_JWKS_URI
+      if (issuer.jwksUri !== null && isKeysAddressTold) checkUrl(setting === 'ISSUERS' ? setting : 'JWT_JWKS_URI', issuer.jwksUri, values.JWKS_ALLOW_HTTP, report)
       if (issuers.some(other => other.name === issuer.name)) report(setting, `the issuer name ${issuer.name} is used twice`)
       if (issuers.some(other => other.issuer === issuer.issuer)) report(setting, 'the same issuer is configured twice')
       issuers.push(issuer)

@@ -13,6 +13,8 @@ interface Schema {
   readonly type?: string
   readonly default?: unknown
   readonly secret?: boolean
+  /** Its name in lower case counts first. */
+  readonly lowerCase?: boolean
   readonly enum?: readonly string[]
   readonly minimum?: number
   readonly maximum?: number
@@ -52,6 +54,12 @@ function expectation (schema: Schema): string {
   return `must be text of at most ${schema.maxLength ?? 4096} characters`
 }
 
+/** An empty text is none. */
+function readText (env: NodeJS.ProcessEnv, name: SettingName, schema: Schema): string {
+  const lower = schema.lowerCase === true ? env[name.toLowerCase()]?.trim() ?? '' : ''
+  return lower === '' ? env[name]?.trim() ?? '' : lower
+}
+
 /** Secrets are never echoed, not even wrong ones. */
 function shown (schema: Schema, text: string): string {
   return schema.secret === true ? '' : `, not ${JSON.stringify(text.slice(0, 80))}`
@@ -66,7 +74,7 @@ export function readSettings (env: NodeJS.ProcessEnv): { values: SettingValues, 
   const names = Object.keys(SETTINGS) as SettingName[]
   for (const name of names) {
     const schema: Schema = SETTINGS[name]
-    const text = env[name]?.trim() ?? ''
+    const text = readText(env, name, schema)
     if (text !== '') values[name] = readValue(schema, text)
     else if (schema.default !== undefined) values[name] = schema.default
   }
@@ -74,7 +82,7 @@ export function readSettings (env: NodeJS.ProcessEnv): { values: SettingValues, 
   const wrong = validator.Check(values) ? [] : names.filter(name => name in values && !Compile(SETTINGS[name]).Check(values[name]))
   const errors = wrong.map((setting): SettingError => {
     const schema: Schema = SETTINGS[setting]
-    return { setting, reason: expectation(schema) + shown(schema, env[setting] ?? '') }
+    return { setting, reason: expectation(schema) + shown(schema, readText(env, setting, schema)) }
   })
   return { values: values as unknown as SettingValues, errors }
 }

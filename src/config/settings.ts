@@ -17,6 +17,10 @@ const secret = (description: string, minLength = 0) => Type.String({ description
 /** A secret of our own, which has two values while it is changed. */
 const changeable = (description: string) =>
   defaulted(Type.Array(Type.String({ minLength: 32, maxLength: 2048 }), { description, maxItems: 2, secret: true }), [] as string[])
+/** A variable that other programs read as well: its name in lower case, as most write it, counts first. */
+const lowerCase = <S extends TSchema>(schema: S): S & { readonly lowerCase: true } => ({ ...schema, lowerCase: true })
+/** A proxy's address may hold a password. */
+const variable = (description: string) => lowerCase(text(`${description}; \`http://host:port\``, { secret: true }))
 const whole = (description: string, initial: number, minimum: number, maximum: number) =>
   defaulted(Type.Integer({ description, minimum, maximum }), initial)
 const seconds = (description: string, initial: number, minimum = 1) => whole(description, initial, minimum, YEAR_S)
@@ -70,26 +74,32 @@ export const SETTINGS = {
 
   JWT_ISSUER: text('the exact `iss` of accepted tokens'),
   JWT_AUDIENCE: text('the `aud` that a token must have'),
-  JWT_JWKS_URI: text('where the keys are; unset: OIDC discovery'),
+  JWT_JWKS_URI: text('where the keys are, of JWT_ISSUER or, without it, of the one preset; unset: OIDC discovery, or as the preset has it'),
   JWT_ALGORITHMS: list('accepted signature algorithms', ['RS256', 'ES256', 'EdDSA']),
   JWT_CLOCK_TOLERANCE_S: whole('accepted clock difference', 5, 0, 300),
   JWT_MAX_LIFETIME_S: seconds('a token that lives longer from `iat` to `exp` is invalid', 86_400),
   JWT_CACHE_SIZE: whole('verified tokens remembered, per process', 20_000, 0, 10_000_000),
-  KEYCLOAK_URL: text('Keycloak base URL'),
-  KEYCLOAK_REALM: text('Keycloak realm', { pattern: '^[^/?#\\s\\ud800-\\udfff]{1,255}$' }),
+  KEYCLOAK_URL: text('Keycloak base URL, as the gateway reaches it: keys and introspection are there'),
+  KEYCLOAK_ISSUER_URL: text('its base URL as tokens name it (`KC_HOSTNAME`); unset: as KEYCLOAK_URL'),
+  KEYCLOAK_REALM: text('Keycloak realm', { pattern: '^[^/?#\\s\\ud800-\\udfff](?:[^/?#\\t\\n\\r\\ud800-\\udfff]{0,253}[^/?#\\s\\ud800-\\udfff])?$' }),
   KEYCLOAK_CLIENT_ID: text('must be in `aud` or be `azp`'),
   KEYCLOAK_CLIENT_SECRET: secret('client secret for introspection'),
   KEYCLOAK_INTROSPECT: flag('introspect each accepted token once (RFC 7662)'),
-  SUPABASE_URL: text('Supabase project URL'),
+  SUPABASE_URL: text('Supabase project URL, as the gateway reaches it'),
+  SUPABASE_ISSUER: text('the exact `iss` of its tokens; unset: `<SUPABASE_URL>/auth/v1`'),
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
   SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose, or \`none\`; unset: what the first look shows`),
   ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?}]`', { maxLength: 65_536 }),
   JWKS_ALLOW_HTTP: flag('allow http issuers that are not on loopback'),
   JWKS_MAX_AGE_S: seconds('keys older than this are refreshed', 600),
-  JWKS_COOLDOWN_S: seconds('least time between two fetches', 30),
+  JWKS_COOLDOWN_S: seconds('least time between two fetches; before the first key it grows to this from a second', 30),
   JWKS_MAX_STALE_S: seconds('how long known keys go on past their age while the issuer is away', 3600),
   JWKS_TIMEOUT_MS: whole('time for one fetch of the keys', 5000, 10, 120_000),
+  ISSUER_CA_FILE: text('PEM file of authorities that issuers\' certificates may be of, beside the usual ones'),
+  HTTPS_PROXY: variable('proxy by which https issuers are asked for keys, discovery and introspection'),
+  HTTP_PROXY: variable('the same for http issuers, and for https ones without HTTPS_PROXY'),
+  NO_PROXY: lowerCase(text('hosts of issuers that are asked directly: names with all below them, `host:port`, or `*`')),
 
   WS_IP_CONNECTIONS: limit('connection attempts per address and window', 10),
   WS_IP_WINDOW_S: seconds('that window', 60),

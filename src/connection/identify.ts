@@ -28,8 +28,8 @@ export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps):
     if (verdict.ok) return isRevoked(verdict.identity) ? REVOKED : verdict.identity
     // Keys that are away make a token as good as none; one that its issuer could not be asked about is a token all the same.
     const keysAway = verdict.refusal === 'unavailable' && verdict.detail !== 'introspection_unavailable'
-    if (keysAway) return anonymous() ?? refuse('unavailable', { detail: verdict.detail })
-    return refuse(verdict.refusal, { detail: verdict.detail })
+    const { refusal, ok: _, ...more } = verdict
+    return (keysAway ? anonymous() : null) ?? refuse(refusal, more)
   }
   return {
     now (token, proof) {

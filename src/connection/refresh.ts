@@ -66,9 +66,10 @@ function apply (context: SessionContext, session: Session, id: string | undefine
   }
   const { who, shown } = verdict
   // `insecure`: break-glass turned an unreachable issuer into `anonymous`, who is nobody to refresh to.
-  const { userId, issuer } = session.identity
-  if (who.insecure || who.userId !== userId || who.issuer !== issuer) return endSession(session, OTHER_USER)
+  const before = session.identity
+  if (who.insecure || who.userId !== before.userId || who.issuer !== before.issuer) return endSession(session, OTHER_USER)
   holdIdentity(context, session, who)
+  context.registry.rename(session, before)
   session.identityGeneration++
   session.warnedOfExpiry = false
   if (context.keepTokens) session.token = shown.token

@@ -1,3 +1,4 @@
+import { fingerprintClaims } from '../tokens/claims-fingerprint.js'
 import type { Session } from './session.js'
 
 /** Connections with the same claims: they have the same rights and are checked as one. */
@@ -16,8 +17,6 @@ export interface RightsGroup {
   slow: boolean
 }
 
-const groupKey = ({ identity }: Session): string => `${identity.issuer} ${identity.userId} ${JSON.stringify(identity.claims)}`
-
 /** The open connections by their claims. */
 export class RightsGroups {
   private readonly byKey = new Map<string, RightsGroup>()
@@ -28,7 +27,7 @@ export class RightsGroups {
   constructor (private readonly periodMs: number, private readonly now: () => number, private readonly random: () => number) {}
 
   add (session: Session): RightsGroup {
-    const key = groupKey(session)
+    const key = fingerprintClaims(session.identity)
     const group = this.byKey.get(key) ?? this.create(key, session.identity.userId)
     this.keep(group)
     group.sessions.add(session)

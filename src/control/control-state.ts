@@ -2,13 +2,23 @@ import { BAN_TERMS } from './ban-terms.js'
 import { MAX_BANS, type ControlHandlers } from './control.js'
 import { createDoneOrders } from './done-orders.js'
 import { createLedger, type Ledger, type OrderRecord } from './ledger.js'
-import type { PassingOrder } from './messages.js'
+import { parseKeptRevocation, type PassingOrder } from './messages.js'
 import type { KeptOrder, LedgerName, LedgerTerms } from './order-record.js'
 import { createRevocationLookup } from './revocation-lookup.js'
 import { createRevocationTerms } from './revocation-terms.js'
+import type { TokenName } from '../tokens/token-name.js'
 
 /** Before the start there is nobody to tell. */
 const NOBODY: ControlHandlers = { onRevoked () {}, onDisconnect () {}, onBanned () {}, onRecheck () {} }
+
+/** More names than this are not read one by one, in one turn of the event loop: all connections are looked at once. */
+const MAX_NAMES = 1000
+
+/** What these records of revocations name; null: too many. */
+function namesIn (revocations: Ledger, records: readonly string[]): TokenName[] | null {
+  if (records.length > MAX_NAMES) return null
+  return records.map(name => parseKeptRevocation(revocations.get(name)?.member ?? '')).filter(named => named !== null)
+}
 
 export type ControlState = ReturnType<typeof createControlState>
 
@@ -48,10 +58,10 @@ export function createControlState ({ revocationMs, now }: ControlStateOptions) 
     return news
   }
 
-  /** Ends the connections that new orders mean: once for many orders, as each time all connections are looked at. */
+  /** Ends the connections that new orders mean: once for many orders, as for very many all connections are looked at. */
   function tell (name: LedgerName, news: readonly string[]): void {
     if (news.length === 0) return
-    if (name === 'revocations') handlers.onRevoked(lookup.isRevoked)
+    if (name === 'revocations') handlers.onRevoked({ names: namesIn(ledgers.revocations, news), matches: lookup.isRevoked })
     else handlers.onBanned(new Set(news))
   }
 

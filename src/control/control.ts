@@ -1,9 +1,8 @@
 import type { Identity } from '../tokens/identity.js'
+import type { RevokedTokens, TokenName } from '../tokens/token-name.js'
 
 /** Tokens that are not accepted any more: one token, one session, or those of one user. */
-export interface Revocation {
-  readonly kind: 'jti' | 'sid' | 'sub'
-  readonly id: string
+export interface Revocation extends TokenName {
   /** Configured name of the issuer; null: whatever the issuer. */
   readonly issuer: string | null
   /** Only tokens issued before, in ms since the epoch (a token without `iat` counts as such). Null: all; for a `sub`, all until now. */
@@ -52,8 +51,8 @@ export interface OrderLists {
 
 /** What this process does when something was ordered, here or on another process. Calls may repeat; they must not throw. */
 export interface ControlHandlers {
-  /** Tokens were revoked: every connection that `matches` ends, cached verdicts are forgotten. */
-  onRevoked (matches: (identity: Identity) => boolean): void
+  /** Tokens were revoked: their connections end, cached verdicts are forgotten. */
+  onRevoked (revoked: RevokedTokens): void
   /** This user's connections end. */
   onDisconnect (userId: string): void
   /** The connections of these addresses end. */

@@ -1,4 +1,5 @@
 import { Compile } from '#typebox/compile'
+import type { Control } from '../control/control.js'
 import { createRollCall, type Part, type Question } from '../control/roll-call.js'
 import { createDropReporter } from '../bus/drop-reporter.js'
 import type { Inbound, InboundMessage } from '../bus/inbound.js'
@@ -37,6 +38,7 @@ export interface Fanout {
 
 export interface FanoutDeps extends TopicsDeps {
   readonly onFault: OnFault
+  readonly orders: Pick<Control, 'recheck'>
   readonly operatorAudit: OperatorAudit
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
@@ -107,7 +109,10 @@ export function composeFanout (deps: FanoutDeps): Fanout {
     askBack (address) { rollCall?.askBack(address) },
     start () { rollCall?.start() },
     routes: createMainRoutes({
-      publishKeys: config.admin.publishKeys, publishing, onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
+      publishKeys: config.admin.publishKeys,
+      publishing,
+      orders: deps.orders,
+      onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
     }),
     async close () {
       inbound.close()

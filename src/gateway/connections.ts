@@ -183,9 +183,9 @@ function composeLifecycle (
 
 function toControlHandlers ({ access, tokens, endings, bannedForMs }: Judges, rights: Rights, disconnects: Disconnects): ControlHandlers {
   return {
-    onRevoked (matches) {
-      tokens.forget(matches)
-      endings.endRevoked(matches)
+    onRevoked (revoked) {
+      tokens.forget(revoked)
+      endings.endRevoked(revoked)
     },
     onDisconnect (userId) {
       // An upgrade under way must not find the old rights remembered.

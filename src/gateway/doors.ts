@@ -46,6 +46,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     onFault,
     redisFailures,
     operatorAudit,
+    orders: judges.control,
     onRead: metrics.historyRead,
     onInbound: options.onInbound ?? null,
     listLocal: question => listLocalConnections(registry, node, question),

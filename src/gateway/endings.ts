@@ -3,11 +3,11 @@ import type { Registry } from '../connection/registry.js'
 import type { Session } from '../connection/session.js'
 import { refuse, type Refusal } from '../refusals.js'
 import { ANONYMOUS } from '../tokens/claims.js'
-import type { Identity } from '../tokens/identity.js'
+import type { RevokedTokens } from '../tokens/token-name.js'
 
 /** Ends the connections of this process that an order names. */
 export interface Endings {
-  endRevoked (matches: (identity: Identity) => boolean): void
+  endRevoked (revoked: RevokedTokens): void
   endUser (userId: string): void
   /** `forMs`: how long an address stays banned, for the client to wait. */
   endBanned (addressKeys: ReadonlySet<string>, forMs: (addressKey: string) => number): void
@@ -16,20 +16,29 @@ export interface Endings {
 const REVOKED = refuse('revoked')
 const DISCONNECTED = refuse('disconnected')
 
-/** Makes the endings over all open connections. */
+/**
+ * Makes the endings over all open connections. An order visits those that it names alone; one that names more than are open visits each
+ * of them once.
+ */
 export function createEndings (registry: Registry): Endings {
   function endWhere (sessions: Iterable<Session>, matches: (session: Session) => boolean, refusalOf: (session: Session) => Refusal): void {
     for (const session of [...sessions]) if (matches(session)) endSession(session, refusalOf(session))
   }
   return {
-    endRevoked (matches) { endWhere(registry.all(), session => matches(session.identity), () => REVOKED) },
+    endRevoked ({ names, matches }) {
+      const few = names !== null && names.length <= registry.size ? names : null
+      const named = few?.map(registry.ofToken) ?? [registry.all()]
+      for (const sessions of named) endWhere(sessions, session => matches(session.identity), () => REVOKED)
+    },
     endUser (userId) {
-      // Connections without a token count for their address, all others for their user: one order must not visit everybody.
-      const sessions = userId === ANONYMOUS ? registry.all() : registry.ofOwner(userId)
+      // Connections without a token count for their address, all others for their user.
+      const sessions = userId === ANONYMOUS ? registry.ofToken({ kind: 'sub', id: userId }) : registry.ofOwner(userId)
       endWhere(sessions, session => session.identity.userId === userId, () => DISCONNECTED)
     },
     endBanned (addressKeys, forMs) {
-      endWhere(registry.all(), ({ address }) => addressKeys.has(address.key), ({ address }) => refuse('banned', { retryAfterMs: forMs(address.key) }))
+      const named = addressKeys.size <= registry.size ? [...addressKeys].map(registry.ofAddress) : [registry.all()]
+      const refusalOf = ({ address }: Session): Refusal => refuse('banned', { retryAfterMs: forMs(address.key) })
+      for (const sessions of named) endWhere(sessions, ({ address }) => addressKeys.has(address.key), refusalOf)
     }
   }
 }

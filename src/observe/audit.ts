@@ -1,6 +1,7 @@
+import { formatAccepted, formatClosed } from './connection-lines.js'
 import { createEventSamplers } from './event-samplers.js'
 import type { ClosedFacts, ConnectionFacts, RefusedFacts, ServerFacts } from './facts.js'
-import { acceptedLine, accessDeniedLine, closedLine, messageLimitedLine, refusedLine, toTenths } from './lines.js'
+import { accessDeniedLine, messageLimitedLine, refusedLine, toTenths } from './lines.js'
 import { boundText } from './log/log-text.js'
 import { createLineWriter, type LineWriterOptions } from './log/log.js'
 
@@ -50,18 +51,18 @@ const MAX_WARNED_ADDRESSES = 100
 /** Makes the audit: lines of the process's log, written where the log writes. */
 export function createAudit (options: AuditOptions): Audit {
   const { now = () => performance.now(), sampleIntervalMs = SAMPLE_INTERVAL_MS } = options
-  const write = createLineWriter(options)
+  const { write, writeMembers } = createLineWriter(options)
   const samplers = createEventSamplers(write)
   const timer = setInterval(samplers.sweep, sampleIntervalMs).unref()
   const warnedAddresses = new Set<string>()
   let degradedAtMs: number | null = null
 
   return {
-    accepted (connection, durationMs) { write(acceptedLine(connection, durationMs)) },
+    accepted (connection, durationMs) { writeMembers('connection.accepted', formatAccepted(connection, durationMs)) },
     refused (connection, facts) {
       if (samplers.refused.admit(connection.address.key, facts.reason)) write(refusedLine(connection, facts))
     },
-    closed (connection, closed) { write(closedLine(connection, closed)) },
+    closed (connection, closed) { writeMembers('connection.closed', formatClosed(connection, closed)) },
     messageLimited (connection, dryRun) {
       if (samplers.limited.admit(connection.address.key, 'too_many_requests')) write(messageLimitedLine(connection, dryRun))
     },

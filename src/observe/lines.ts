@@ -1,6 +1,6 @@
 import { REFUSALS } from '../refusals.js'
 import type { Line } from './events.js'
-import type { ClosedFacts, ConnectionFacts, RefusedFacts } from './facts.js'
+import type { ConnectionFacts, RefusedFacts } from './facts.js'
 import { boundText, redactPath, redactToken } from './log/log-text.js'
 
 const MAX_TOPICS = 10
@@ -9,20 +9,6 @@ const MAX_USER_ID = 512
 
 // Each line is one object literal: spreading shared fields costs more than writing the line does. A field that is
 // undefined is left out by the log.
-
-/** The line of a connection that was let in. */
-export function acceptedLine (connection: ConnectionFacts, durationMs: number): Line<'connection.accepted'> {
-  return {
-    event: 'connection.accepted',
-    connection_id: connection.connectionId ?? undefined,
-    user_id: userIdField(connection),
-    ip: connection.address.ip,
-    issuer: connection.issuer ?? undefined,
-    path: redactPath(connection.path),
-    insecure: onlyTrue(connection.insecure),
-    duration_ms: toTenths(durationMs)
-  }
-}
 
 /** The line of an attempt that was refused. */
 export function refusedLine (connection: ConnectionFacts, refused: RefusedFacts): Line<'connection.refused'> {
@@ -41,25 +27,6 @@ export function refusedLine (connection: ConnectionFacts, refused: RefusedFacts)
     code: refused.byClose === true ? kind.closeCode ?? undefined : undefined,
     dry_run: onlyTrue(refused.dryRun),
     duration_ms: toTenths(refused.durationMs)
-  }
-}
-
-/** The line of an accepted connection's end. */
-export function closedLine (connection: ConnectionFacts, closed: ClosedFacts): Line<'connection.closed'> {
-  return {
-    event: 'connection.closed',
-    connection_id: connection.connectionId ?? undefined,
-    user_id: userIdField(connection),
-    ip: connection.address.ip,
-    issuer: connection.issuer ?? undefined,
-    path: redactPath(connection.path),
-    insecure: onlyTrue(connection.insecure),
-    reason: boundText(closed.reason),
-    code: closed.code ?? undefined,
-    duration_ms: closed.durationMs === null ? undefined : toTenths(closed.durationMs),
-    messages_in: closed.messagesIn ?? undefined,
-    messages_out: closed.messagesOut ?? undefined,
-    lost_node: closed.lostNode === undefined ? undefined : boundText(closed.lostNode)
   }
 }
 
@@ -95,7 +62,12 @@ export function accessDeniedLine (connection: ConnectionFacts, topics: readonly 
 }
 
 function userIdField (connection: ConnectionFacts): string | undefined {
-  return connection.userId === null ? undefined : boundText(connection.userId, MAX_USER_ID)
+  return connection.userId === null ? undefined : boundUserId(connection.userId)
+}
+
+/** A user id as a line shows it. */
+export function boundUserId (userId: string): string {
+  return boundText(userId, MAX_USER_ID)
 }
 
 function onlyTrue (flag: boolean | undefined): true | undefined {

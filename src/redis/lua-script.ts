@@ -32,14 +32,17 @@ type CallArguments = readonly [keys: readonly string[], args: ReadonlyArray<stri
 /** Runs a script; rejects when Redis answers with an error, is away, or does not answer in time. */
 export type RunScript = (script: LuaScript, ...[keys, args]: CallArguments) => Promise<unknown>
 
+const INCLUDE = /^ *-- include(?: where (\w+))?: (.+)$/gm
+
 /**
- * Reads the script `<folder><name>.lua`, putting the files named by its `-- include:` lines in their place. Throws when one
- * cannot be read.
+ * Reads the script `<folder><name>.lua`, putting the files named by its `-- include:` lines in their place, as far as `parts` has what
+ * they are for; an included file may include others of its folder's, in the same form. Throws when one cannot be read.
  */
-export function readLuaScript (folder: URL, name: string): LuaScript {
+export function readLuaScript (folder: URL, name: string, parts: ReadonlySet<string> = new Set()): LuaScript {
   const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
-  const text = read(`${name}.lua`).replace(/^-- include: (.+)$/gm, (_line, file: string) => read(`include/${file}`))
-  return createLuaScript(name, text)
+  const fill = (text: string): string => text.replace(INCLUDE, (_line, part: string | undefined, file: string) =>
+    part === undefined || parts.has(part) ? fill(read(`include/${file}`)) : '')
+  return createLuaScript(name, fill(read(`${name}.lua`)))
 }
 
 /** A script of this text. */

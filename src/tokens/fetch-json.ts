@@ -1,9 +1,11 @@
 import { findErrorCode } from '../error-code.js'
+import { findNetworkFault, type NetworkFault } from '../network-fault.js'
+import type { SendRequest } from './issuer-route.js'
 import { readText } from './read-text.js'
 import { parseJsonObject } from './token-format.js'
 
 /** Why no document came back. */
-export type FetchFault = 'timeout' | 'network' | 'redirect' | 'status' | 'too_large' | 'not_json'
+export type FetchFault = NetworkFault | 'proxy_refused' | 'timeout' | 'network' | 'redirect' | 'status' | 'too_large' | 'not_json'
 
 /** A fetch that brought nothing. */
 export interface FetchFailure<Fault extends string> {
@@ -26,21 +28,41 @@ export interface FetchOptions {
 }
 
 /** Gets one JSON object over HTTP. Never rejects; what went wrong is a word and a code, never the peer's own text. */
-export async function fetchJson (url: string, options: FetchOptions): Promise<FetchedJson> {
-  try {
-    const response = await fetch(url, {
-      method: options.form === undefined ? 'GET' : 'POST',
-      // A kept connection may be closed by the peer at the moment of its next use: that would pass for an outage.
-      headers: { accept: 'application/json', connection: 'close', ...options.headers },
-      body: options.form ?? null,
-      // Followed, a redirect would let the server that answers choose the next address that we ask.
-      redirect: 'manual',
-      signal: options.signal
-    })
-    return await readDocument(response, options.maxBytes)
-  } catch (error) {
-    return options.signal.aborted ? fail('timeout') : fail('network', findErrorCode(error))
+export type FetchJson = (url: string, options: FetchOptions) => Promise<FetchedJson>
+
+/** Makes the client that asks issuers; `send` is the way to them. */
+export function createFetchJson (send: SendRequest): FetchJson {
+  return async (url, options) => {
+    try {
+      const response = await send(url, {
+        method: options.form === undefined ? 'GET' : 'POST',
+        // A kept connection may be closed by the peer at the moment of its next use: that would pass for an outage.
+        headers: { accept: 'application/json', connection: 'close', ...options.headers },
+        body: options.form ?? null,
+        // Followed, a redirect would let the server that answers choose the next address that we ask.
+        redirect: 'manual',
+        signal: options.signal
+      })
+      return await readDocument(response, options.maxBytes)
+    } catch (error) {
+      return options.signal.aborted ? fail('timeout') : describeFailure(error)
+    }
   }
+}
+
+/** What the HTTP client says when a proxy does not open the way (RFC 9110 section 9.3.6); the number is the proxy's. */
+const REFUSED_BY_PROXY = /^Proxy response \((\d{3})\)/
+
+/** The status with which a proxy refused; undefined: no proxy did. */
+function findProxyStatus (error: unknown): string | undefined {
+  return error instanceof Error ? REFUSED_BY_PROXY.exec(error.message)?.[1] ?? findProxyStatus(error.cause) : undefined
+}
+
+function describeFailure (error: unknown): FetchFailure<FetchFault> {
+  const proxyStatus = findProxyStatus(error)
+  if (proxyStatus !== undefined) return fail('proxy_refused', proxyStatus)
+  const code = findErrorCode(error)
+  return fail(findNetworkFault(error, code) ?? 'network', code)
 }
 
 function fail (fault: FetchFault, detail: string | null = null): FetchFailure<FetchFault> {

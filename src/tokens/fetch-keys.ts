@@ -1,4 +1,4 @@
-import { fetchJson, type FetchFailure, type FetchFault } from './fetch-json.js'
+import type { FetchFailure, FetchFault, FetchJson } from './fetch-json.js'
 
 /** Why an issuer's keys did not come. */
 export type KeyFetchFault = FetchFault |
@@ -19,7 +19,8 @@ export interface PublishedKeys {
 
 export type FetchedKeys = PublishedKeys | KeyFetchFailure
 
-const MAX_DOCUMENT_BYTES = 256 * 1024
+/** Longest discovery document or key set, decompressed. */
+export const MAX_DOCUMENT_BYTES = 256 * 1024
 const MAX_KEYS = 100
 
 /**
@@ -27,11 +28,11 @@ const MAX_KEYS = 100
  * each time: an issuer that moves its keys is followed by the next fetch, and no remembered address can go stale.
  */
 export async function fetchKeys (
-  source: { readonly issuer: string, readonly jwksUri: string | null }, signal: AbortSignal
+  source: { readonly issuer: string, readonly jwksUri: string | null }, fetchJson: FetchJson, signal: AbortSignal
 ): Promise<FetchedKeys> {
   let uri = source.jwksUri
   if (uri === null) {
-    const found = await discoverJwksUri(source.issuer, signal)
+    const found = await discoverJwksUri(source.issuer, fetchJson, signal)
     if (!found.ok) return found
     uri = found.uri
   }
@@ -52,9 +53,12 @@ function withoutQuery (uri: string): string {
 
 type Discovered = { readonly ok: true, readonly uri: string } | KeyFetchFailure
 
-/** OpenID Connect Discovery 1.0 section 4: the document must name exactly the issuer that was asked. */
-async function discoverJwksUri (issuer: string, signal: AbortSignal): Promise<Discovered> {
-  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+/** Where the discovery document of an issuer stands that is reached at `base` (OpenID Connect Discovery 1.0 section 4). */
+export const discoveryAddress = (base: string): string => `${base.replace(/\/$/, '')}/.well-known/openid-configuration`
+
+/** OpenID Connect Discovery 1.0 section 4.3: the document must name exactly the issuer that was asked. */
+async function discoverJwksUri (issuer: string, fetchJson: FetchJson, signal: AbortSignal): Promise<Discovered> {
+  const address = discoveryAddress(issuer)
   const fetched = await fetchJson(address, { signal, maxBytes: MAX_DOCUMENT_BYTES })
   const fail = (fault: KeyFetchFault, detail: string | null): KeyFetchFailure => ({ ok: false, fault, detail, address })
   if (!fetched.ok) return { ...fetched, address }

@@ -1,4 +1,4 @@
-import { createDeadline, fetchJson } from './fetch-json.js'
+import { createDeadline, type FetchJson } from './fetch-json.js'
 import type { IssuerConfig } from './issuer-config.js'
 import type { TokenFault } from './token-fault.js'
 
@@ -16,7 +16,7 @@ const MAX_ANSWER_BYTES = 64 * 1024
  * (RFC 6749 section 2.3.1). One question in flight per token.
  */
 export function createIntrospector (
-  settings: NonNullable<IssuerConfig['introspection']>, timeoutMs: number
+  settings: NonNullable<IssuerConfig['introspection']>, fetchJson: FetchJson, timeoutMs: number
 ): Introspector {
   const credentials = `${encodeForm(settings.clientId)}:${encodeForm(settings.clientSecret)}`
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`

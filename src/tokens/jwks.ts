@@ -1,5 +1,6 @@
 import { atMostLongestTimer } from '../longest-timer.js'
-import { createDeadline } from './fetch-json.js'
+import { createDeadline, type FetchJson } from './fetch-json.js'
+import { FetchPause } from './fetch-pause.js'
 import { fetchKeys, type FetchedKeys, type KeyFetchFailure } from './fetch-keys.js'
 import type { IssuerConfig, JwksSettings } from './issuer-config.js'
 import { KeptKeys, type RefreshedKeys } from './kept-keys.js'
@@ -9,6 +10,7 @@ import type { IssuerStatus } from './token-verifier.js'
 export interface KeySourceOptions {
   readonly issuer: IssuerConfig
   readonly settings: JwksSettings
+  readonly fetchJson: FetchJson
   /** Wall clock, ms since the epoch. */
   readonly now: () => number
   /** Told of every fetch that ended; must not throw. */
@@ -25,12 +27,14 @@ export interface KeySource {
    * forbids a fetch. Never rejects.
    */
   refresh (): Promise<void> | null
+  /** How long the cooldown still forbids a fetch, in ms; 0: `refresh` may fetch now. */
+  waitMs (): number
   status (): IssuerStatus
   /** Ends the fetch in flight and the background refresh. */
   close (): void
 }
 
-/** Share of the age, or of the cooldown, over which several processes spread their background fetches. */
+/** Share of the age, or of the pause, over which several processes spread their background fetches. */
 const JITTER = 0.1
 /** The background refresh comes at this share of `maxAgeMs` at the latest. */
 const REFRESH_AT = 0.9
@@ -40,24 +44,17 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   const { issuer, settings, now } = options
   const fetches = { ok: 0, failed: 0 }
   const kept = new KeptKeys(issuer, settings, now)
-  let lastEndMs: number | null = null
+  const pause = new FetchPause(settings.cooldownMs, now)
   let inFlight: { readonly ended: Promise<void>, abort (): void } | null = null
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
-  // A clock that was set back must not stretch the cooldown: a negative age counts as over.
-  function coolingDown (): boolean {
-    if (lastEndMs === null) return false
-    const sinceMs = now() - lastEndMs
-    return sinceMs >= 0 && sinceMs < settings.cooldownMs
-  }
-
   function refresh (): Promise<void> | null {
     if (inFlight !== null) return inFlight.ended
-    if (closed || coolingDown()) return null
+    if (closed || pause.leftMs() > 0) return null
     const deadline = createDeadline(settings.timeoutMs)
     const startedAtMs = now()
-    const ended = fetchKeys(issuer, deadline.signal).then(fetched => {
+    const ended = fetchKeys(issuer, options.fetchJson, deadline.signal).then(fetched => {
       deadline.abort()
       inFlight = null
       if (!closed) settle(fetched, startedAtMs)
@@ -67,8 +64,8 @@ export function createKeySource (options: KeySourceOptions): KeySource {
   }
 
   function settle (fetched: FetchedKeys, startedAtMs: number): void {
-    lastEndMs = now()
     const outcome = fetched.ok ? kept.replace(fetched, startedAtMs) : fetched
+    pause.end(!('ok' in outcome))
     if ('ok' in outcome) {
       fetches.failed++
       options.onFailed(outcome)
@@ -81,14 +78,14 @@ export function createKeySource (options: KeySourceOptions): KeySource {
 
   function schedule (succeeded: boolean): void {
     clearTimeout(timer)
-    timer = setTimeout(() => { if (refresh() === null) schedule(false) }, refreshDelayMs(settings, succeeded))
+    timer = setTimeout(() => { if (refresh() === null) schedule(false) }, refreshDelayMs(settings.maxAgeMs, pause.lengthMs(), succeeded))
     timer.unref()
   }
 
   function status (): IssuerStatus {
     return {
       name: issuer.name,
-      tried: lastEndMs !== null,
+      tried: pause.tried,
       usable: issuer.hmacSecret !== null || kept.current() !== null,
       ageS: kept.ageS(),
       fetches: { ...fetches }
@@ -101,13 +98,13 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  return { current: () => kept.current(), refresh, status, close }
+  return { current: () => kept.current(), refresh, waitMs: () => pause.leftMs(), status, close }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */
-function refreshDelayMs ({ maxAgeMs, cooldownMs }: JwksSettings, succeeded: boolean): number {
+function refreshDelayMs (maxAgeMs: number, pauseMs: number, succeeded: boolean): number {
   const spread = JITTER * Math.random()
-  const dueMs = succeeded ? maxAgeMs * (REFRESH_AT - spread) : cooldownMs * (1 + spread)
-  // One more than the cooldown: a timer may come a millisecond early, and would then find the fetch forbidden.
-  return atMostLongestTimer(Math.max(dueMs, cooldownMs + 1))
+  const dueMs = succeeded ? maxAgeMs * (REFRESH_AT - spread) : pauseMs * (1 + spread)
+  // One more than the pause: a timer may come a millisecond early, and would then find the fetch forbidden.
+  return atMostLongestTimer(Math.max(dueMs, pauseMs + 1))
 }

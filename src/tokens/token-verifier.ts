@@ -1,10 +1,13 @@
 import type { Identity } from './identity.js'
+import type { RevokedTokens } from './token-name.js'
 
 /** Why a token was not accepted. `detail` is from a fixed vocabulary, for the log. */
 export interface TokenRefusal {
   readonly ok: false
   readonly refusal: 'invalid_token' | 'expired_token' | 'unavailable'
   readonly detail: string
+  /** How long until another attempt can succeed, in ms; absent: that is not known. */
+  readonly retryAfterMs?: number
 }
 export type TokenVerdict = { readonly ok: true, readonly identity: Identity } | TokenRefusal
 
@@ -35,7 +38,7 @@ export interface TokenVerifier {
   /** Fetches every issuer's keys once; resolves when all were tried. Starts the background refresh. */
   start (): Promise<void>
   status (): readonly IssuerStatus[]
-  /** Forgets every cached verdict for which the predicate holds (revocation). */
-  forget (matches: (identity: Identity) => boolean): void
+  /** Forgets every cached verdict on tokens that were revoked. */
+  forget (revoked: RevokedTokens): void
   close (): void
 }

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import type { Identity } from './identity.js'
 import type { IssuerVerifier } from './issuer-verifier.js'
 import type { VerificationKey } from './keys.js'
+import { NamedTokens } from './named-tokens.js'
+import type { RevokedTokens } from './token-name.js'
 import type { TokenVerdict } from './token-verifier.js'
 
 /** A token that was accepted, and what it rests on. */
@@ -17,7 +18,8 @@ export interface VerifiedTokens {
   find (token: string): VerifiedToken | undefined
   remember (token: string, verified: VerifiedToken): void
   drop (token: string): void
-  forget (matches: (identity: Identity) => boolean): void
+  /** Drops tokens that were revoked: an order for one visits those of its name alone. */
+  forget (revoked: RevokedTokens): void
 }
 
 /** A token is cut out of a request, and as it stands would keep the whole of it, which the client may have made 16 KB long. */
@@ -27,7 +29,11 @@ function copyOf (token: string): string {
 
 /** Makes the cache; the least recently used of more than `size` entries goes first. A size of 0 keeps nothing. */
 export function createVerifiedTokens (size: number): VerifiedTokens {
-  const entries = new LRUCache<string, VerifiedToken>({ max: Math.max(1, size) })
+  const named = new NamedTokens()
+  const entries = new LRUCache<string, VerifiedToken>({
+    max: Math.max(1, size),
+    dispose: ({ verdict }, token) => { named.remove(token, verdict.identity) }
+  })
 
   function find (token: string): VerifiedToken | undefined {
     const entry = entries.get(token)
@@ -36,16 +42,27 @@ export function createVerifiedTokens (size: number): VerifiedTokens {
     return undefined
   }
 
-  function forget (matches: (identity: Identity) => boolean): void {
-    for (const [token, entry] of entries.entries()) {
-      if (matches(entry.verdict.identity)) entries.delete(token)
+  function remember (token: string, verified: VerifiedToken): void {
+    if (size === 0) return
+    const text = copyOf(token)
+    entries.set(text, verified)
+    named.add(text, verified.verdict.identity)
+  }
+
+  function dropWhere (tokens: Iterable<string>, matches: RevokedTokens['matches']): void {
+    for (const token of tokens) {
+      const entry = entries.peek(token)
+      if (entry !== undefined && matches(entry.verdict.identity)) entries.delete(token)
     }
   }
 
   return {
     find,
-    remember: (token, verified) => { if (size > 0) entries.set(copyOf(token), verified) },
+    remember,
     drop: token => { entries.delete(token) },
-    forget
+    forget ({ names, matches }) {
+      if (names === null || names.length > entries.size) return dropWhere(entries.keys(), matches)
+      for (const name of names) dropWhere(named.tokensOf(name), matches)
+    }
   }
 }

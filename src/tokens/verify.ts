@@ -1,8 +1,10 @@
 import { hasExpired } from './claims.js'
 import { isProven } from './confirmation.js'
+import { createFetchJson, type FetchJson } from './fetch-json.js'
 import type { KeyFetchFailure } from './fetch-keys.js'
 import { createIntrospector, type Introspector } from './introspect.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
+import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier } from './issuer-verifier.js'
 import { createKeySource, type KeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
@@ -42,7 +44,8 @@ type Decision =
  */
 export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifierDeps): TokenVerifier {
   const now = deps.now ?? Date.now
-  const issuers = settings.issuers.map(config => createIssuer(config, settings, now, deps))
+  const fetchJson = createFetchJson(createSender(settings.route))
+  const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
   const byIssuer = new Map(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const known = createVerifiedTokens(settings.cacheSize)
@@ -120,15 +123,17 @@ function decideWithoutKey ({ source }: Issuer, expired: boolean, mayFetch: boole
   if (ended !== null) return { kind: 'fetch_keys', ended }
   if (source.current() !== null) return { kind: 'verdict', verdict: refuseToken('unknown_key') }
   // Ended or forged, no key could make it good.
-  return { kind: 'verdict', verdict: refuseToken(expired ? 'expired_unproven' : 'keys_unavailable') }
+  if (expired) return { kind: 'verdict', verdict: refuseToken('expired_unproven') }
+  return { kind: 'verdict', verdict: { ...refuseToken('keys_unavailable'), retryAfterMs: source.waitMs() } }
 }
 
 function createIssuer (
-  config: IssuerConfig, settings: TokenSettings, now: () => number, deps: TokenVerifierDeps
+  config: IssuerConfig, settings: TokenSettings, fetchJson: FetchJson, now: () => number, deps: TokenVerifierDeps
 ): Issuer {
   const source = createKeySource({
     issuer: config,
     settings: settings.jwks,
+    fetchJson,
     now,
     onRefreshed: refreshed => { deps.onRefreshed(config.name, refreshed) },
     onFailed: failure => { deps.onFailed(config.name, failure) }
@@ -137,6 +142,6 @@ function createIssuer (
   return {
     verifier: createIssuerVerifier(config, settings, source),
     source,
-    introspector: introspection === null ? null : createIntrospector(introspection, settings.jwks.timeoutMs)
+    introspector: introspection === null ? null : createIntrospector(introspection, fetchJson, settings.jwks.timeoutMs)
   }
 }

@@ -85,7 +85,7 @@ t.test('keys at hand go on while the issuer is away up to the stated limit, with
   const gateway = await startGateway(t, { ...trust(issuer), JWKS_MAX_AGE_S: '1', JWKS_COOLDOWN_S: '1', JWKS_MAX_STALE_S: '2', WS_USER_CONNECTIONS: '1000' })
   const token = issuer.sign()
   issuer.behave('jwks', 'drop')
-  await gateway.waitForLog('jwks.failed', line => line['reason'] === 'network')
+  await gateway.waitForLog('jwks.failed', line => line['reason'] === 'connection_lost')
   t.equal((await present(t, gateway, token)).status, 101, 'the keys are over their age, and still good')
   await until('the keys are too old', async () => (await present(t, gateway, token)).status === 503)
   t.ok(await readMetric(gateway, 'portcullis_jwks_age_seconds{issuer="oidc"}') >= 3)

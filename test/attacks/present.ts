@@ -25,9 +25,9 @@ export async function present (t: Test, gateway: TestGateway, token: string, { f
 }
 
 /** The same, for a token that must be refused: with the reason that the log gives the operator. */
-export async function presentRefused (t: Test, gateway: TestGateway, token: string): Promise<string> {
+export async function presentRefused (t: Test, gateway: TestGateway, token: string, query = ''): Promise<string> {
   const from = freshAddress()
-  const { status, error } = await present(t, gateway, token, { from })
+  const { status, error } = await present(t, gateway, token, { from, query })
   if (status === 101 || status === null) return status === null ? 'no answer' : 'accepted'
   const line = await gateway.waitForLog('connection.refused', ({ ip }) => ip === from)
   return `${status} ${error} ${String(line['detail'])}`

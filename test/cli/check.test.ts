@@ -34,7 +34,7 @@ t.test('settings that start, an issuer with keys: all is well, and nothing else 
   const lines = await runCli(['check'], { ...FREE_PORTS, ...trust(issuer), ...FEW })
   t.equal(lines.code, 0)
   t.match(lines.stdout, /^(ok {4}|warn {2})platform {5}Node v.*\nok {4}settings {5}a start accepts them\nok {4}issuer oidc {2}keys: /)
-  t.match(lines.stdout, OLDER ? /\n\n7 ok, 1 to look at, 0 failed\n$/ : /\n\n8 ok, 0 to look at, 0 failed\n$/)
+  t.match(lines.stdout, OLDER ? /\n\n8 ok, 1 to look at, 0 failed\n$/ : /\n\n9 ok, 0 to look at, 0 failed\n$/)
 })
 
 t.test('a limit on open files that is lower than the settings need is something to look at, with both numbers', async (t) => {
@@ -87,7 +87,27 @@ t.test('an issuer is broken in each way', async (t) => {
   issuer.behave('all', 'html')
   t.match(await keysOf({ ...settings, JWT_JWKS_URI: issuer.jwksUri }), { verdict: 'fail', reason: 'sent no JSON object' })
   await issuer.close()
-  t.match(await keysOf(settings), { verdict: 'fail', reason: 'cannot be reached' })
+  t.match(await keysOf(settings), { verdict: 'fail', reason: 'refuses the connection: nobody listens at its port, or at the port of the proxy (ECONNREFUSED)' })
+})
+
+t.test('what an issuer calls itself is compared with what its tokens must name', async (t) => {
+  const issuer = await startIssuer(t, { preset: 'keycloak' })
+  const outer = 'https://id.example/realms/demo'
+  const settings = { KEYCLOAK_URL: issuer.url, KEYCLOAK_REALM: 'demo', KEYCLOAK_CLIENT_ID: 'portcullis' }
+  const named = async (env: Readonly<Record<string, string>>) => (await runCheck(env)).find('issuer keycloak', 'issuer')
+  t.match(await named(settings), { verdict: 'ok', reason: `its discovery document names "${issuer.issuer}", as tokens must` })
+  t.match(await named({ ...settings, KEYCLOAK_ISSUER_URL: 'https://id.example' }), {
+    verdict: 'warn', reason: `asked at "${issuer.issuer}" it names itself so, and tokens must name "${outer}" (KEYCLOAK_ISSUER_URL)`
+  })
+  issuer.behave('discovery', { body: { issuer: outer } })
+  t.match(await named(settings), {
+    verdict: 'fail', reason: `its discovery document names "${outer}", and tokens must name "${issuer.issuer}" here: all would be refused (unknown_issuer); set KEYCLOAK_ISSUER_URL to what it names`
+  })
+  t.match(await named({ ...settings, KEYCLOAK_ISSUER_URL: outer }), { verdict: 'ok' })
+  issuer.behave('discovery', { body: { issuer: 'https://elsewhere.example\u001b[2J' } })
+  t.match(await named({ ...settings, KEYCLOAK_ISSUER_URL: outer }), { verdict: 'fail', reason: '"https://elsewhere.example\\u001b[2J"' })
+  issuer.behave('discovery', 'html')
+  t.equal(await named(settings), undefined, 'an issuer that publishes none is not judged')
 })
 
 t.test('a clock that differs from the issuer\'s is told, with what comes of it', async (t) => {

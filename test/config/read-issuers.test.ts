@@ -29,7 +29,44 @@ t.test('the Keycloak preset knows the realm\'s addresses', async (t) => {
     hmacSecret: null,
     introspection: null
   }])
-  t.match(expectMistakes(t, KEYCLOAK), [{ setting: 'KEYCLOAK_REALM' }], KEYCLOAK_REALM)
+  t.match(issuersOf(KEYCLOAK), [{ issuer: 'https://kc.example/realms/my%20realm', jwksUri: /^https:\/\/kc\.example\/realms\/my%20realm\/protocol/ }], KEYCLOAK_REALM)
+  for (const realm of ['a/b', 'a?b', 'a#b', 'a\tb', 'a\ud800']) t.match(expectMistakes(t, { ...rest, KEYCLOAK_REALM: realm }), [{ setting: 'KEYCLOAK_REALM' }], realm)
+})
+
+t.test('tokens may name Keycloak by an outer address, while keys and introspection are asked for at an inner one', async (t) => {
+  const inner = {
+    KEYCLOAK_URL: 'http://keycloak:8080/',
+    KEYCLOAK_REALM: 'demo',
+    KEYCLOAK_CLIENT_ID: 'gateway',
+    JWKS_ALLOW_HTTP: 'true',
+    KEYCLOAK_INTROSPECT: 'true',
+    KEYCLOAK_CLIENT_SECRET: 's3cret'
+  }
+  const connect = 'http://keycloak:8080/realms/demo/protocol/openid-connect'
+  for (const outer of ['https://id.example/auth', 'https://id.example/auth/', 'https://id.example/auth/realms/demo']) {
+    t.match(issuersOf({ ...inner, KEYCLOAK_ISSUER_URL: outer }), [{
+      issuer: 'https://id.example/auth/realms/demo',
+      reachedAt: 'http://keycloak:8080/realms/demo',
+      jwksUri: `${connect}/certs`,
+      introspection: { endpoint: `${connect}/token/introspect` }
+    }], outer)
+  }
+  t.notOk('reachedAt' in (issuersOf({ ...inner, KEYCLOAK_ISSUER_URL: 'http://keycloak:8080' })[0] ?? {}), 'the same address is one')
+})
+
+t.test('tokens may name a Supabase project by another issuer, exactly as told', async (t) => {
+  t.match(issuersOf({ ...SUPABASE, SUPABASE_ISSUER: 'https://api.example/' }), [{
+    issuer: 'https://api.example/', reachedAt: 'https://project.supabase.co/auth/v1', jwksUri: 'https://project.supabase.co/auth/v1/.well-known/jwks.json'
+  }])
+})
+
+t.test('the keys of the one preset may stand elsewhere; an issuer of its own takes the address for itself', async (t) => {
+  const keycloak = { ...KEYCLOAK, KEYCLOAK_REALM: 'demo' }
+  const JWT_JWKS_URI = 'https://mirror.example/keys'
+  t.match(issuersOf({ ...keycloak, JWT_JWKS_URI }), [{ issuer: 'https://kc.example/realms/demo', jwksUri: JWT_JWKS_URI }])
+  t.match(issuersOf({ ...SUPABASE, JWT_JWKS_URI }), [{ jwksUri: JWT_JWKS_URI }])
+  t.same(issuersOf({ ...LEAST, ...keycloak, JWT_JWKS_URI, WS_ACCESS_ISSUER: 'oidc' }).map(({ jwksUri }) => jwksUri),
+    [JWT_JWKS_URI, 'https://kc.example/realms/demo/protocol/openid-connect/certs'])
 })
 
 t.test('Keycloak introspection is opt-in and needs the client\'s secret', async (t) => {
@@ -87,6 +124,14 @@ const WRONG: ReadonlyArray<readonly [string, NodeJS.ProcessEnv, string, RegExp]>
   ['http that only looks like loopback', { ...LEAST, JWT_ISSUER: 'http://127.0.0.1.evil.example' }, 'JWT_ISSUER', /loopback only/],
   ['keys over http', { ...LEAST, JWT_JWKS_URI: 'http://id.example/keys' }, 'JWT_JWKS_URI', /loopback only/],
   ['an http Keycloak', { ...KEYCLOAK, KEYCLOAK_REALM: 'r', KEYCLOAK_URL: 'http://kc.example' }, 'KEYCLOAK_URL', /loopback only/],
+  ['an issuer in place of Keycloak\'s URL', { ...KEYCLOAK, KEYCLOAK_URL: 'https://kc.example/auth/realms/demo/' }, 'KEYCLOAK_URL', /without its realm: "https:\/\/kc\.example\/auth", and the realm in KEYCLOAK_REALM/],
+  ['an outer address without the inner one', { ...LEAST, KEYCLOAK_ISSUER_URL: 'https://id.example' }, 'KEYCLOAK_URL', /is needed with KEYCLOAK_ISSUER_URL/],
+  ['an outer address that ends in another realm', { ...KEYCLOAK, KEYCLOAK_ISSUER_URL: 'https://id.example/realms/other' }, 'KEYCLOAK_ISSUER_URL', /another realm .* \/realms\/my%20realm/],
+  ['an outer address that is none', { ...KEYCLOAK, KEYCLOAK_ISSUER_URL: 'id.example' }, 'KEYCLOAK_ISSUER_URL', /http or https URL/],
+  ['an inner Keycloak over http beyond loopback', { ...KEYCLOAK, KEYCLOAK_URL: 'http://keycloak:8080', KEYCLOAK_ISSUER_URL: 'https://id.example' }, 'KEYCLOAK_URL', /loopback only/],
+  ['an outer Supabase without the inner one', { ...LEAST, SUPABASE_ISSUER: 'https://id.example' }, 'SUPABASE_URL', /is needed with SUPABASE_ISSUER/],
+  ['keys of two presets', { ...KEYCLOAK, ...SUPABASE, JWT_JWKS_URI: 'https://id.example/keys' }, 'JWT_ISSUER', /beside one preset/],
+  ['keys of a preset over http', { ...SUPABASE, JWT_JWKS_URI: 'http://id.example/keys' }, 'JWT_JWKS_URI', /loopback only/],
   ['an http Supabase', { SUPABASE_URL: 'http://p.supabase.co' }, 'SUPABASE_URL', /loopback only/],
   ['keys in a file', { ...LEAST, JWT_JWKS_URI: 'file:///etc/keys' }, 'JWT_JWKS_URI', /http or https/],
   ['an issuer without an address for its keys', { ...LEAST, JWT_ISSUER: 'urn:id' }, 'JWT_ISSUER', /http or https/],
@@ -114,4 +159,5 @@ t.test('http is for loopback, or for those who say so', async (t) => {
     t.equal(issuersOf({ ...LEAST, JWT_ISSUER: issuer })[0]?.issuer, issuer)
   }
   t.equal(issuersOf({ ...LEAST, JWT_ISSUER: 'http://id.internal', JWKS_ALLOW_HTTP: 'true' })[0]?.issuer, 'http://id.internal')
+  t.equal(issuersOf({ ...LEAST, JWT_ISSUER: 'http://id.internal', JWT_JWKS_URI: 'https://id.internal/keys' })[0]?.issuer, 'http://id.internal', 'a name alone')
 })

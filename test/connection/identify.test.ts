@@ -28,6 +28,12 @@ t.test('a good token is its user, a bad one the refusal with its reason for the 
   }
 })
 
+t.test('when keys may be there again is passed on', async (t) => {
+  t.same(identifyWith({ ok: false, refusal: 'unavailable', detail: 'keys_unavailable', retryAfterMs: 4000 }).now('t'), {
+    name: 'unavailable', message: 'a dependency did not answer in time', detail: 'keys_unavailable', retryAfterMs: 4000
+  })
+})
+
 t.test('no token is missing_token, without asking anybody', async (t) => {
   const identify = identifyWith({ ok: true, identity: ALICE })
   t.match(identify.now(null), { name: 'missing_token' })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createIntake } from '../../src/connection/intake.js'
+import { refuse } from '../../src/refusals.js'
 import type { PendingUpgrade } from '../../src/connection/transport.js'
 import { createTestUpgrade, headOf } from './stand-ins.js'
 
@@ -164,7 +165,7 @@ t.test('who leaves leaves the line at once, wherever it stands', async (t) => {
 t.test('all that wait can be refused at once', async (t) => {
   const { intake, bring, lines, endTurn, begun } = setUp()
   bring(1, 20)
-  intake.refuseAll({ name: 'restarting', retryAfterMs: 1000 })
+  intake.refuseAll(refuse('restarting', { retryAfterMs: 1000 }))
   t.same(lines.map(line => line.split(' ').slice(0, 2).join(' ')), numbers(9, 20).map(n => `${n} restarting`))
   endTurn()
   t.same(begun, numbers(1, PER_TURN))

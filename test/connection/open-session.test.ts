@@ -31,7 +31,8 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
     granted: { agents: [], tasks: [] },
     lease: { owner: 'alice', connectionId: 'c-1' },
     head: null,
-    startedMs: 0
+    startedMs: 0,
+    exempt: false
   }
 }
 

@@ -30,6 +30,16 @@ t.test('a new token of the same user takes over: end, warning, rights', async (t
   t.equal(session.token, '', 'the token itself is kept only where it is needed')
 })
 
+t.test('an order finds the connection by the new token, and not by the old one', async (t) => {
+  const who = identityOf('alice', {}, { tokenId: 'new', sessionId: 'later' })
+  const context = createTestContext({ identify: knows(who) })
+  const { session } = openTestSession(identityOf('alice', {}, { tokenId: 'old', sessionId: 'sooner' }))
+  context.registry.add(session)
+  refresh(context, session, FRAME)
+  const names = [{ kind: 'jti', id: 'new' }, { kind: 'sid', id: 'later' }, { kind: 'jti', id: 'old' }, { kind: 'sid', id: 'sooner' }] as const
+  t.same(names.map(name => [...context.registry.ofToken(name)].length), [1, 1, 0, 0])
+})
+
 t.test('the token is kept where the authorizer presents it', async (t) => {
   const context = createTestContext({ identify: knows(identityOf('alice')), keepTokens: true })
   const { session } = openTestSession('alice', { token: 'old' })

@@ -17,7 +17,7 @@ export function createRecorder (): { handlers: ControlHandlers, told: string[] }
   return {
     told,
     handlers: {
-      onRevoked: (matches) => { told.push(`revoked alice ${String(matches(identity()))}`) },
+      onRevoked: ({ matches }) => { told.push(`revoked alice ${String(matches(identity()))}`) },
       onDisconnect: (userId) => { told.push(`disconnect ${userId}`) },
       onBanned: (addresses) => { for (const address of addresses) told.push(`ban ${address}`) },
       onRecheck: (userId) => { told.push(`recheck ${String(userId)}`) }

@@ -2,6 +2,7 @@ import t from 'tap'
 import { MAX_ORDERS } from '../../src/control/control.js'
 import { createControlState } from '../../src/control/control-state.js'
 import type { KeptOrder } from '../../src/control/order-record.js'
+import type { RevokedTokens } from '../../src/tokens/token-name.js'
 import { nameOfTarget, toMember } from '../../src/control/revocation-terms.js'
 import { createRecorder } from './control-conformance.js'
 import { identity } from './identities.js'
@@ -42,6 +43,21 @@ t.test('who is to be told is told once for many, and only of what says more than
   state.stop()
   state.learn('bans', [ban('z')])
   t.equal(told.length, 2)
+})
+
+t.test('revocations are told by their names, for nobody else to be visited; very many by none, in one walk', async (t) => {
+  const told: Array<RevokedTokens['names']> = []
+  const state = createControlState({ revocationMs: 1000, now: () => 0 })
+  state.start({ ...createRecorder().handlers, onRevoked: ({ names }) => { told.push(names) } })
+  const many = (kind: 'sid' | 'sub', count: number): KeptOrder[] => Array.from({ length: count }, (_, n) => {
+    const meant = { ...TOKEN, kind, id: `${kind}${n}` }
+    return { ...ban(nameOfTarget(meant)), member: toMember(meant) }
+  })
+  state.learn('revocations', [revocation(null)])
+  state.learn('revocations', many('sub', 1000))
+  state.learn('revocations', many('sid', 1001))
+  t.same(told.map(names => names?.length ?? null), [1, 1000, null])
+  t.match(told[0]?.[0], { kind: 'jti', id: 'token-1' })
 })
 
 t.test('an order with a name is done once, one without each time; and the names do not pile up', async (t) => {

@@ -1,3 +1,4 @@
+import { DIRECT } from '../../src/tokens/issuer-route.js'
 import t from 'tap'
 import { createDevIssuer } from '../../src/dev/dev-issuer.js'
 import { createTokenVerifier } from '../../src/tokens/verify.js'
@@ -15,6 +16,7 @@ t.test('its tokens pass the gateway\'s own verifier by the keys it publishes, an
     clockToleranceMs: 0,
     maxLifetimeMs: 86_400_000,
     cacheSize: 10,
+    route: DIRECT,
     jwks: { maxAgeMs: 60_000, cooldownMs: 1000, maxStaleMs: 60_000, timeoutMs: 5000 }
   }, { onRefreshed: () => {}, onFailed: () => {} })
   t.teardown(() => { tokens.close() })

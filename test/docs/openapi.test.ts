@@ -114,7 +114,7 @@ t.test('the document is valid by the official schema of OpenAPI 3.1', async (t) 
 t.test('every route of both ports stands in the document, and no other', async (t) => {
   const nothing = async (): Promise<never> => await Promise.reject(new Error('nothing is asked here'))
   const publishing = { publishKeys: [PUBLISH_KEY], publishing: { knowsIds: true, publish: nothing }, onWrongSecret () {} }
-  const main = createMainRoutes(publishing)
+  const main = createMainRoutes({ ...publishing, orders: { recheck: nothing } })
   const admin = createAdminRoutes({
     ...publishing,
     adminTokens: [ADMIN_TOKEN],
@@ -158,8 +158,9 @@ t.test('what the document says of HTTP, a real gateway does', async (t) => {
   await t.test('every operation, with the values of the document, succeeds as documented', async (t) => {
     await connect(t, gateway, `/ws?token=${issuer.sign()}`, { from: freshAddress() })
     for (const operation of HTTP_OPERATIONS.toSorted((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'))) {
-      const success = Object.keys(objectAt(operation.described, 'responses')).find(status => status.startsWith('2'))
-      await expectAnswer(t, operation, await ask(gateway, operation), Number(success))
+      const response = await ask(gateway, operation)
+      t.ok(response.ok, `${operation.method} ${operation.path}: ${response.status}`)
+      await expectAnswer(t, operation, response, response.status)
     }
   })
 
@@ -205,6 +206,19 @@ t.test('what the document says of HTTP, a real gateway does', async (t) => {
     for (const body of ['', '{', '{}', new Uint8Array([0x22, 0xff, 0x22])]) await expectAnswer(t, operation, await publish(PUBLISH_KEY, body), 400)
     await expectAnswer(t, operation, await publish(PUBLISH_KEY, 'x'.repeat(1_048_577)), 413)
     await expectAnswer(t, operation, await publish('wrong', '{}'), 401)
+  })
+
+  await t.test('rights are rechecked on the main port with the key of publishers, for those who are named', async (t) => {
+    const operation = named('POST', '/v1/recheck')
+    const validate = validatorOf(schemaOf(objectAt(operation.described, 'requestBody', 'content')))
+    const users = (count: number): Json[] => Array.from({ length: count }, (_, n) => ({ user_id: `u${n}` }))
+    const bodies: readonly Json[] = [{ user_id: 'alice' }, users(1), users(100), users(101), [], {}, null, 'alice', ['alice'], { user_id: '' }, { user_id: null },
+      { user_id: 'u'.repeat(2048) }, { user_id: 'u'.repeat(2049) }, { user_id: 'a', more: 1 }, [{ user_id: 'a' }, {}]]
+    const recheck = async (body: Json, headers: Record<string, string> = { 'X-Publish-Key': PUBLISH_KEY }): Promise<Response> =>
+      await fetch(`http://127.0.0.1:${gateway.port}/v1/recheck`, { method: 'POST', headers, body: JSON.stringify(body) })
+    for (const body of bodies) await expectAnswer(t, operation, await recheck(body), validate(body) ? 202 : 400)
+    const wrong: ReadonlyArray<Record<string, string>> = [{}, { 'X-Publish-Key': 'wrong' }, { Authorization: `Bearer ${ADMIN_TOKEN}` }]
+    for (const headers of wrong) await expectAnswer(t, operation, await recheck({ user_id: 'alice' }, headers), 401)
   })
 
   await t.test('a wrong secret, then too many of them', async (t) => {

@@ -12,7 +12,7 @@ t.test('of two issuers one is away at the start', async (t) => {
   const gateway = await startGateway(t, { ISSUERS: JSON.stringify(issuers.map(one => ({ ...one, rights: true }))), JWKS_COOLDOWN_S: '1' })
 
   await t.test('it is ready with the one that answered, and names the other', async (t) => {
-    t.match(await gateway.waitForLog('jwks.failed'), { level: 'error', issuer: 'away', reason: 'network' })
+    t.match(await gateway.waitForLog('jwks.failed'), { level: 'error', issuer: 'away', reason: 'connection_lost' })
     await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
     await openOne(t, gateway, here.sign())
     t.ok(Number(await readMetric(gateway, 'portcullis_jwks_fetches_total{issuer="away",outcome="failed"}')) > 0)
@@ -34,6 +34,22 @@ t.test('of two issuers one is away at the start', async (t) => {
     await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'away')
     await openOne(t, gateway, away.sign())
   })
+})
+
+t.test('an issuer that is not there at the start is asked again soon, and its users are told when', async (t) => {
+  const issuer = await startIssuer(t)
+  issuer.behave('all', 'drop')
+  const gateway = await startGateway(t, trust(issuer), { ready: false })
+  const refusal = async () => {
+    const { headers, body } = await connectRefused(t, gateway, `/ws?token=${issuer.sign()}`, { from: freshAddress() })
+    t.equal(Number(headers['retry-after']), body['retry_after_s'])
+    return body
+  }
+  await until('it failed three times', () => countLines(gateway, 'jwks.failed') >= 3)
+  t.match(await refusal(), { error: 'unavailable', retry_after_s: 4 }, 'after pauses of one and two seconds')
+  issuer.behave('all', 'normal')
+  await gateway.waitForLog('jwks.refreshed')
+  await openOne(t, gateway, issuer.sign())
 })
 
 t.test('an issuer goes away for longer than its keys may be old', async (t) => {

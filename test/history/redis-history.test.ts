@@ -93,6 +93,32 @@ t.test('a user\'s events also go to the processes that have her connections, and
   t.equal((await read()).filter(([channel]) => channel.startsWith('ws:topic:node:')).length, 4)
 })
 
+t.test('a process notes itself anew once its note has served a third of its time, or is of a clock that was set back', async (t) => {
+  await redis.client.flushall()
+  const own = createRedisHistory({ client, prefix: '', settings: SETTINGS, process: 'n1', timeoutMs: HANG_MS })
+  const [head, at] = ['ws:history:{ws:topic:user:alice}', 'ws:history:{ws:topic:user:alice}:at']
+  const SHORT_MS = 50_000
+  /** Reads the head where the note is this much older, and gives back how much later its time is over, and which keys were prolonged. */
+  const readAged = async (byMs: number): Promise<[laterMs: number, prolonged: readonly boolean[]]> => {
+    const until = Number(await redis.client.hget(at, 'n1')) - byMs
+    await redis.client.hset(at, 'n1', until)
+    for (const key of [head, at]) await redis.client.pexpire(key, SHORT_MS)
+    await readOne(own, 'user:alice')
+    const prolonged = await Promise.all([head, at].map(async key => await redis.client.pttl(key) > SHORT_MS))
+    return [Number(await redis.client.hget(at, 'n1')) - until, prolonged]
+  }
+  await readOne(own, 'user:alice')
+  t.same(await offenders([head, at], async key => await redis.client.pttl(key) > SHORT_MS), [])
+  t.same(await readAged(0), [0, [false, false]], 'it is left as it is')
+  t.same(await readAged(0), [0, [false, false]])
+  const [laterMs, prolonged] = await readAged(SETTINGS.metaMs)
+  t.ok(laterMs >= SETTINGS.metaMs)
+  t.same(prolonged, [true, true])
+  const [backMs, prolongedBack] = await readAged(-1_000_000)
+  t.ok(backMs < -900_000)
+  t.same(prolongedBack, [true, true])
+})
+
 t.test('a full Redis refuses an event, and nothing is half done', async (t) => {
   await redis.client.flushall()
   const read = await hearAll(t, redis)

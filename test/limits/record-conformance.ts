@@ -46,6 +46,20 @@ export function testRecords (t: Test, { client, look }: RecordSubject): void {
     await expectRecords(t, kept, recordsOf('b'))
   })
 
+  t.test('records have their time to live, however they came and went', async (t) => {
+    const { limiter, kept, key } = start(t)
+    const ids = ['a', 'b', 'c', 'd']
+    for (const [n, id] of ids.entries()) {
+      await limiter.admit({ address: null, lease: lease(id, id) })
+      await expectRecords(t, kept, recordsOf(id))
+      t.ok(await look.pttl(key) > 0, id)
+      // The second goes with the next admission, and is the only one; the third was lost before.
+      limiter.release(lease(id, id))
+      if (n === 0) await limiter.vacate([])
+      if (n === 2) await look.flushall()
+    }
+  })
+
   t.test('who is refused leaves no record, nor does a lease without one', async (t) => {
     const { limiter, kept } = start(t)
     for (const id of ['a', 'b']) await limiter.admit({ address: null, lease: lease(id) })

@@ -176,7 +176,9 @@ export class GatewayProcess {
     void this.store.readHeads([{ topic, since: since === null ? null : parsePosition(since), touch: true }]).then(([answer]) => {
       const head = answer?.status === 'fulfilled' ? answer.value : null
       if (this.host.isDead) return
-      this.open(this.pend(wire), { request, address: ADDRESS, identity, granted: NOTHING_VISIBLE, lease, head, startedMs }, 0)
+      this.open(this.pend(wire), {
+        request, address: ADDRESS, exempt: false, identity, granted: NOTHING_VISIBLE, lease, head, startedMs
+      }, 0)
     })
   }
 

@@ -1,6 +1,7 @@
 import { createSecretKey, randomUUID, type KeyObject } from 'node:crypto'
 import { createVerifier, type Algorithm } from 'fast-jwt'
 import { jwtVerify } from 'jose'
+import { DIRECT } from '../../src/tokens/issuer-route.js'
 import t from 'tap'
 import { buildKeySet, type KeySet } from '../../src/tokens/key-set.js'
 import { createIssuerVerifier } from '../../src/tokens/issuer-verifier.js'
@@ -32,13 +33,13 @@ interface Subject {
 
 function judgeOurs (algorithms: readonly string[], keys: KeySet | null, hmacSecret: string | null): Subject['ours'] {
   const source: KeySource = {
-    current: () => keys, refresh: () => null, close () {}, status: () => { throw new Error('not asked for here') }
+    current: () => keys, refresh: () => null, waitMs: () => 0, close () {}, status: () => { throw new Error('not asked for here') }
   }
   const issuer = {
     name: 'main', preset: 'oidc', issuer: ISSUER, audience: [AUDIENCE], jwksUri: null, algorithms, hmacSecret, introspection: null
   } as const
   const jwks = { maxAgeMs: 1, cooldownMs: 1, maxStaleMs: 1, timeoutMs: 1 }
-  const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks }
+  const settings = { issuers: [issuer], clockToleranceMs: 5000, maxLifetimeMs: 86_400_000, cacheSize: 0, jwks, route: DIRECT }
   const verifier = createIssuerVerifier(issuer, settings, source)
   return (token) => {
     const format = readTokenFormat(token)

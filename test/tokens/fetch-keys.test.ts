@@ -21,7 +21,7 @@ const lies: ReadonlyArray<readonly [what: string, behaviour: Behaviour, fault: s
   ['HTML with status 200', 'html', 'not_json', null],
   ['a redirect to a good key set', 'redirect', 'redirect', '302'],
   ['status 500 with a good key set', 'status_500', 'status', '500'],
-  ['a connection that drops', 'drop', 'network', 'UND_ERR_SOCKET'],
+  ['a connection that drops', 'drop', 'connection_lost', 'UND_ERR_SOCKET'],
   ['an empty key set', { body: { keys: [] } }, 'no_usable_key', '0 published'],
   ['a key set with nothing to use', { body: { keys: [{ kty: 'oct', k: 'AA' }, 1] } }, 'no_usable_key', '2 published: 1 not_public, 1 malformed'],
   ['a list in place of an object', { body: [good.jwk] }, 'not_json', null],
@@ -65,9 +65,9 @@ t.test('a fetch that reaches nobody says what the system or TLS calls it, and wh
   // A machine that reaches no name server says so.
   const said = failures.map(({ fault, detail, address }) => `${address} ${fault} ${detail === 'EAI_AGAIN' ? 'ENOTFOUND' : detail}`).toSorted()
   t.same(said, [
-    `${addresses[0]} network ECONNREFUSED`,
-    `${addresses[1]} network ENOTFOUND`,
-    `${addresses[2]} network DEPTH_ZERO_SELF_SIGNED_CERT`,
+    `${addresses[0]} connection_refused ECONNREFUSED`,
+    `${addresses[1]} name_not_found ENOTFOUND`,
+    `${addresses[2]} tls DEPTH_ZERO_SELF_SIGNED_CERT`,
     `${issuer.url}/no-such-page status 404`
   ].toSorted())
 })

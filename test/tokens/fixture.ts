@@ -1,4 +1,5 @@
 import type { KeyFetchFailure, KeyFetchFault } from '../../src/tokens/fetch-keys.js'
+import { DIRECT } from '../../src/tokens/issuer-route.js'
 import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
 import type { RefreshedKeys } from '../../src/tokens/kept-keys.js'
 import type { TokenVerdict, TokenVerifier } from '../../src/tokens/token-verifier.js'
@@ -50,6 +51,7 @@ export async function startVerifier (
     clockToleranceMs: 5000,
     maxLifetimeMs: 86_400_000,
     cacheSize: 1000,
+    route: DIRECT,
     ...overrides.settings,
     jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 60_000, ...overrides.jwks }
   }, {

@@ -28,20 +28,41 @@ t.test('10,000 tokens with unknown kids at once cost one fetch, and none during 
   t.equal(describe(verifier.verifyNow(issuer.sign())), 'accepted alice')
 })
 
-t.test('with no keys ever loaded 10,000 tokens cost one fetch per cooldown', async t => {
+t.test('with no keys ever loaded 10,000 tokens cost one fetch, whose pause doubles from a second to the cooldown', async t => {
   const issuer = await startIssuer(t, fast)
   issuer.behave('jwks', 'status_500')
   const { verifier, clock } = await startVerifier(t, [issuer.config()])
+  clock.freeze()
   const token = issuer.sign()
-  t.equal(describe(verifier.verifyNow(token)), 'unavailable keys_unavailable')
-  clock.advance(30_000)
-  const verdicts = await Promise.all(Array.from({ length: 10_000 }, () => verifier.verify(token)))
-  t.same([...new Set(verdicts.map(describe))], ['unavailable keys_unavailable'])
-  t.equal(issuer.requests.jwks, 2)
+  const waits: unknown[] = []
+  for (let asked = 1; asked <= 7; asked++) {
+    t.equal(issuer.requests.jwks, asked)
+    const verdicts = await Promise.all(Array.from({ length: 10_000 }, () => verifier.verify(token)))
+    t.same([...new Set(verdicts.map(describe))], ['unavailable keys_unavailable'])
+    const [verdict] = verdicts
+    const waitMs = verdict?.ok === false ? verdict.retryAfterMs ?? 0 : 0
+    waits.push(Math.ceil(waitMs / 1000))
+    clock.advance(waitMs - 1)
+    t.equal(describe(verifier.verifyNow(token)), 'unavailable keys_unavailable', 'a millisecond is left')
+    clock.advance(1)
+    await verifier.verify(token)
+  }
+  t.same(waits, [1, 2, 4, 8, 16, 30, 30])
   issuer.behave('jwks', 'normal')
   clock.advance(30_000)
   t.equal(verifier.verifyNow(token), null)
   t.equal(describe(await verifier.verify(token)), 'accepted alice')
+})
+
+t.test('once there were keys, a failure is followed by the whole cooldown', async t => {
+  const issuer = await startIssuer(t, fast)
+  const { verifier, clock } = await startVerifier(t, [issuer.config()])
+  issuer.behave('jwks', 'drop')
+  clock.advance(30_000)
+  await verifier.verify(issuer.sign({}, { key: stranger }))
+  clock.advance(29_000)
+  await verifier.verify(issuer.sign({}, { key: stranger }))
+  t.equal(issuer.requests.jwks, 2)
 })
 
 t.test('a token that no key could make good is invalid also while the keys are away', async t => {
@@ -124,7 +145,7 @@ t.test('keys go on while the issuer is away up to the stale bound, and then noth
   t.match(verifier.status(), [{ usable: false, tried: true }])
   t.equal(describe(await verifier.verify(remembered)), 'unavailable keys_unavailable')
   t.equal(describe(verifier.verifyNow(fresh)), 'unavailable keys_unavailable')
-  t.same(failed, ['network'])
+  t.same(failed, ['connection_lost'])
   issuer.behave('all', 'normal')
   clock.advance(30_000)
   t.equal(describe(await verifier.verify(remembered)), 'accepted alice')

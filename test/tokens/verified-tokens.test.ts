@@ -1,4 +1,10 @@
 import t from 'tap'
+import type { Identity } from '../../src/tokens/identity.js'
+import type { IssuerVerifier } from '../../src/tokens/issuer-verifier.js'
+import type { VerificationKey } from '../../src/tokens/keys.js'
+import type { TokenName } from '../../src/tokens/token-name.js'
+import { createVerifiedTokens } from '../../src/tokens/verified-tokens.js'
+import { identityOf } from '../access/identity-of.js'
 import { startIssuer } from '../support/issuer.js'
 import { offenders } from '../support/offenders.js'
 import { describe, startVerifier } from './fixture.js'
@@ -43,9 +49,56 @@ t.test('forget drops exactly those that match', async t => {
   const { verifier } = await startVerifier(t, [issuer.config()])
   const tokens = Array.from({ length: 300 }, (_, index) => issuer.sign({ sub: `user-${index}` }))
   const before = tokens.map(token => verifier.verifyNow(token))
-  verifier.forget(identity => Number(identity.userId.slice('user-'.length)) % 3 !== 0)
+  verifier.forget({ names: null, matches: identity => Number(identity.userId.slice('user-'.length)) % 3 !== 0 })
   const kept = tokens.map((token, index) => verifier.verifyNow(token) === before[index])
   t.same(kept, tokens.map((_, index) => index % 3 === 0))
+})
+
+const trusting = { trusts: () => true } as unknown as IssuerVerifier
+const key = {} as unknown as VerificationKey
+
+/** A cache of `count` tokens: token `t<n>` of user `u<n>`, two of them in each session `s<n / 2>`. */
+function fillCache (count: number, size = count) {
+  const known = createVerifiedTokens(size)
+  for (let n = 0; n < count; n++) {
+    const identity = identityOf(`u${n}`, {}, { tokenId: `j${n}`, sessionId: `s${n >> 1}` })
+    known.remember(`t${n}`, { verdict: { ok: true, identity }, key, verifier: trusting })
+  }
+  return known
+}
+
+t.test('an order visits the tokens that it names alone, however many are known', async t => {
+  const known = fillCache(10_000)
+  const visited: string[] = []
+  const forget = (name: TokenName): void => { known.forget({ names: [name], matches: ({ userId }: Identity) => visited.push(userId) > 0 }) }
+  forget({ kind: 'jti', id: 'j7' })
+  forget({ kind: 'sid', id: 's10' })
+  forget({ kind: 'sub', id: 'u9000' })
+  forget({ kind: 'sub', id: 'j1' })
+  t.same(visited, ['u7', 'u20', 'u21', 'u9000'])
+  t.same(['t7', 't20', 't21', 't9000', 't8', 't22'].map(token => known.find(token) === undefined), [true, true, true, true, false, false])
+  known.forget({ names: Array.from({ length: 20_000 }, (_, n) => ({ kind: 'jti', id: `j${n}` })), matches: ({ userId }) => visited.push(userId) < 0 })
+  t.equal(visited.length, 4 + 9_996, 'a list longer than the cache visits each token once')
+})
+
+t.test('what left the cache is not found by its names any more, and what was remembered twice is found once', async t => {
+  const known = fillCache(100, 10)
+  const visited: string[] = []
+  const visitAll = (names: readonly TokenName[]): void => {
+    for (const name of names) known.forget({ names: [name], matches: ({ userId }) => visited.push(userId) < 0 })
+  }
+  visitAll(Array.from({ length: 50 }, (_, n) => ({ kind: 'sid', id: `s${n}` })))
+  t.same(visited, Array.from({ length: 10 }, (_, n) => `u${90 + n}`))
+  visited.length = 0
+  const identity = identityOf('u99', {}, { tokenId: 'new', sessionId: 's49' })
+  known.remember('t99', { verdict: { ok: true, identity }, key, verifier: trusting })
+  visitAll([{ kind: 'jti', id: 'j99' }, { kind: 'jti', id: 'new' }, { kind: 'sid', id: 's49' }])
+  t.same(visited, ['u99', 'u98', 'u99'])
+  known.drop('t98')
+  known.drop('t99')
+  visited.length = 0
+  visitAll([{ kind: 'sid', id: 's49' }, { kind: 'sub', id: 'u98' }])
+  t.same(visited, [])
 })
 
 t.test('refused tokens push no accepted one out', async t => {

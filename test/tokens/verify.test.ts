@@ -149,7 +149,7 @@ t.test('one issuer away leaves the others as they are', async t => {
   const { verifier, failed } = await startVerifier(t, [up.config(), away.config()])
   t.equal(describe(verifier.verifyNow(up.sign())), 'accepted up:alice')
   t.equal(describe(verifier.verifyNow(away.sign())), 'unavailable keys_unavailable')
-  t.same(failed, ['network'])
+  t.same(failed, ['connection_lost'])
   t.match(verifier.status(), [{ name: 'up', usable: true }, { name: 'away', tried: true, usable: false }])
 })
 

@@ -1,17 +1,26 @@
 import type { Config } from '../../config/config.js'
+import { createFetchJson, type FetchJson } from '../../tokens/fetch-json.js'
 import { fetchKeys, type KeyFetchFault } from '../../tokens/fetch-keys.js'
 import { createIntrospector } from '../../tokens/introspect.js'
 import type { IssuerConfig } from '../../tokens/issuer-config.js'
+import { createSender, type SendRequest } from '../../tokens/issuer-route.js'
 import { buildKeySet, type SkippedKeys } from '../../tokens/key-set.js'
+import { checkDiscovery } from './check-discovery.js'
 import { measureClock } from './measure-clock.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
 
 /** Each fault in words for an operator, after the address that was asked. */
 export const KEY_FAULTS: Readonly<Record<KeyFetchFault, string>> = {
   timeout: 'did not answer within JWKS_TIMEOUT_MS',
-  network: 'cannot be reached: name, port, TLS certificate or firewall',
+  name_not_found: 'has a host whose name cannot be looked up: the name, and the resolver of this host',
+  connection_refused: 'refuses the connection: nobody listens at its port, or at the port of the proxy',
+  unreachable: 'cannot be reached: routes and firewalls',
+  tls: 'fails in TLS: its certificate has ended, is for another name or of an authority that is not known (ISSUER_CA_FILE), or it speaks no TLS',
+  connection_lost: 'lost the connection before its answer came',
+  proxy_refused: 'is not asked by the proxy, which answered with the status beside this: its rules and password, HTTPS_PROXY, NO_PROXY',
+  network: 'cannot be reached: the code beside this says why',
   redirect: 'answered with a redirect, which is not followed: name the address it leads to',
-  status: 'answered with another status than 200: is the address right?',
+  status: 'answered with another status than 200, which is beside this: is the address right?',
   too_large: 'sent more than a key document may be',
   not_json: 'sent no JSON object: is the address right?',
   bad_document: 'sent a document without what belongs in it',
@@ -31,8 +40,8 @@ function describeKeys (published: readonly unknown[], issuer: IssuerConfig): Key
   return { count: keys.size, text: names.join(', '), skipped }
 }
 
-async function checkKeys (issuer: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
-  const fetched = await fetchKeys(issuer, AbortSignal.timeout(timeoutMs))
+async function checkKeys (issuer: IssuerConfig, fetchJson: FetchJson, timeoutMs: number, part: string): Promise<Verdict[]> {
+  const fetched = await fetchKeys(issuer, fetchJson, AbortSignal.timeout(timeoutMs))
   if (!fetched.ok) return [fail(part, `keys: ${fetched.address} ${KEY_FAULTS[fetched.fault]}${fetched.detail === null ? '' : ` (${fetched.detail})`}`)]
   const { count, text, skipped } = describeKeys(fetched.published, issuer)
   const unused = Object.entries(skipped).map(([reason, number]) => `${number} ${reason.replaceAll('_', ' ')}`).join(', ')
@@ -43,8 +52,10 @@ async function checkKeys (issuer: IssuerConfig, timeoutMs: number, part: string)
   return [fail(part, `keys: none that may sign ${issuer.algorithms.join(', ')}${aside}`)]
 }
 
-async function checkClock (issuer: IssuerConfig, { jwks, clockToleranceMs }: Config['tokens'], part: string): Promise<Verdict[]> {
-  const aheadMs = await measureClock(issuer, jwks.timeoutMs)
+async function checkClock (
+  issuer: IssuerConfig, send: SendRequest, { jwks, clockToleranceMs }: Config['tokens'], part: string
+): Promise<Verdict[]> {
+  const aheadMs = await measureClock(issuer, send, jwks.timeoutMs)
   if (aheadMs === null) return []
   const seconds = Math.round(Math.abs(aheadMs) / 1000)
   // The header has whole seconds.
@@ -53,9 +64,11 @@ async function checkClock (issuer: IssuerConfig, { jwks, clockToleranceMs }: Con
   return [warn(part, `clock: ${seconds} s ${side} this host's, beyond JWT_CLOCK_TOLERANCE_S: ${aheadMs > 0 ? 'fresh tokens are refused' : 'tokens end early here'}`)]
 }
 
-async function checkIntrospection ({ introspection }: IssuerConfig, timeoutMs: number, part: string): Promise<Verdict[]> {
+async function checkIntrospection (
+  { introspection }: IssuerConfig, fetchJson: FetchJson, timeoutMs: number, part: string
+): Promise<Verdict[]> {
   if (introspection === null) return []
-  const introspector = createIntrospector(introspection, timeoutMs)
+  const introspector = createIntrospector(introspection, fetchJson, timeoutMs)
   // No token at all: an issuer that knows this client answers that it is not active (RFC 7662 section 2.2).
   const fault = await introspector.ask('portcullis-check')
   introspector.close()
@@ -64,11 +77,20 @@ async function checkIntrospection ({ introspection }: IssuerConfig, timeoutMs: n
     : ok(part, 'introspection: answers')]
 }
 
-/** Fetches one issuer's keys as the gateway would, compares clocks, and tries introspection where it is on. */
+/**
+ * Fetches one issuer's keys as the gateway would, compares what it calls itself, compares clocks, and tries introspection where it
+ * is on.
+ */
 export async function checkIssuer (issuer: IssuerConfig, tokens: Config['tokens']): Promise<Verdict[]> {
   const part = `issuer ${issuer.name}`
   const { timeoutMs } = tokens.jwks
-  const keys = await checkKeys(issuer, timeoutMs, part)
-  const rest = await Promise.all([checkClock(issuer, tokens, part), checkIntrospection(issuer, timeoutMs, part)])
+  const send = createSender(tokens.route)
+  const fetchJson = createFetchJson(send)
+  const keys = await checkKeys(issuer, fetchJson, timeoutMs, part)
+  const rest = await Promise.all([
+    checkDiscovery(issuer, fetchJson, timeoutMs, part),
+    checkClock(issuer, send, tokens, part),
+    checkIntrospection(issuer, fetchJson, timeoutMs, part)
+  ])
   return [...keys, ...rest.flat()]
 }

@@ -12,6 +12,8 @@
 --
 -- settings
 -- include: ../../../limits/redis/lua/include/clock.lua
+-- include: lives.lua
+-- include: replication-id.lua
 -- include: topic.lua
 -- include: head.lua
 -- include: announce.lua

@@ -8,9 +8,12 @@
 -- settings
 -- include: ../../../limits/redis/lua/include/clock.lua
 -- include: ../../../limits/redis/lua/include/items.lua
+-- include: lives.lua
+-- include: replication-id.lua
 -- include: topic.lua
 -- include: head.lua
--- include: announce.lua
+-- include: note-process.lua
+-- include: known-head.lua
 -- include: visible.lua
 -- include: answer-head.lua
 
@@ -18,9 +21,13 @@ if #KEYS == 0 or #ARGV ~= 3 * #KEYS then return redis.error_reply('ERR wanted ar
 
 -- Changes nothing, and is refused where writes are: what a replica knows may be old.
 redis.call('DEL', KEYS[1] .. ':')
+local function answer_head (listener, key, ...)
+  local is_user = string.find(key, 'ws:topic:user:[^:]+}$')
+  return read_known_head(listener, key, is_user, ...) or read_head(listener, key, is_user, ...)
+end
 local answers = {}
 for i, key in ipairs(KEYS) do
   local at = 3 * i
-  answers[i] = try(read_head, key, ARGV[at - 2], tonumber(ARGV[at - 1]), ARGV[at] ~= '' and ARGV[at] or nil)
+  answers[i] = try(answer_head, ARGV[at] ~= '' and ARGV[at] or nil, key, ARGV[at - 2], tonumber(ARGV[at - 1]))
 end
 return answers

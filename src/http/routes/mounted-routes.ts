@@ -8,16 +8,21 @@ import { createMetricsRoutes, type MetricsRoutesDeps } from './metrics.js'
 import { createOrderListRoutes, type OrderListRoutesDeps } from './order-lists.js'
 import type { OnAdminAction } from './orders.js'
 import { createPublishRoutes, type PublishRoutesDeps } from './publish.js'
+import { createRecheckUsersRoute } from './recheck-users.js'
 import { createRecheckRoutes } from './recheck.js'
 import { createRevocationRoutes, type RevocationRoutesDeps } from './revocations.js'
 
-export interface MainRoutesDeps extends Pick<PublishRoutesDeps, 'publishing'> {
+interface BackEndRoutesDeps extends Pick<PublishRoutesDeps, 'publishing'> {
   /** The values of `PUBLISH_KEY`; none: unset. */
   readonly publishKeys: readonly string[]
   readonly onWrongSecret: OnWrongSecret
 }
 
-export interface AdminRoutesDeps extends MainRoutesDeps, HealthRoutesDeps, MetricsRoutesDeps,
+export interface MainRoutesDeps extends BackEndRoutesDeps {
+  readonly orders: Pick<Control, 'recheck'>
+}
+
+export interface AdminRoutesDeps extends BackEndRoutesDeps, HealthRoutesDeps, MetricsRoutesDeps,
   Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<OrderListRoutesDeps, 'lists'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'> {
   /** The values of `ADMIN_TOKEN`; none: unset. */
   readonly adminTokens: readonly string[]
@@ -29,8 +34,10 @@ export interface AdminRoutesDeps extends MainRoutesDeps, HealthRoutesDeps, Metri
  * Every route of the main port but those of dev mode. One whose secret is unset is left out, so that its path is answered,
  * counted and logged there as any other that does not exist.
  */
-export function createMainRoutes ({ publishKeys, publishing, onWrongSecret }: MainRoutesDeps): Route[] {
-  return publishKeys.length === 0 ? [] : createPublishRoutes({ publishing, secret: createSecret('publish', publishKeys, onWrongSecret) })
+export function createMainRoutes ({ publishKeys, publishing, orders, onWrongSecret }: MainRoutesDeps): Route[] {
+  if (publishKeys.length === 0) return []
+  const secret = createSecret('publish', publishKeys, onWrongSecret)
+  return [...createPublishRoutes({ publishing, secret }), createRecheckUsersRoute({ orders, secret })]
 }
 
 /** Every route of the admin port. */

@@ -12,7 +12,6 @@ import { readBatch } from '../../redis/lua-reply.js'
 import type { LuaScript, RunScript } from '../../redis/lua-script.js'
 import { ScriptItemError } from '../../redis/script-item-error.js'
 import { loadAdmitScript } from './scripts.js'
-import { subWindowMs } from '../sub-window.js'
 
 /** An attempt that waits for its answer. */
 export interface PendingAdmit {
@@ -54,6 +53,8 @@ export interface AdmitCallOptions {
 }
 
 const NO_HISTORY: HistorySettings = { events: new Map(), keepMs: 1, maxBytes: 1, metaMs: 1 }
+/** To the scripts: a process that needs no note of its own. */
+const SOMEBODY = 1
 const ADMITTED: Admission = { admitted: true }
 /** Topics are left out for this time once this user of Redis had no right to them, in ms. */
 const DENIED_MS = 25_000
@@ -62,12 +63,11 @@ const NO_SLOT: Admission = { admitted: false, limit: 'user', retryAfterMs: USER_
 /** Decides all in one call of `admit.lua`, for a single Redis. */
 export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall {
   const { run, keys, settings, recordsKey, history, undo, onFailure } = options
-  const script = loadAdmitScript(history?.settings ?? null)
-  const fixed = fixedArguments(settings, recordsKey === null ? 0 : RECORDS_KEPT_MS)
+  const script = loadAdmitScript(settings, { recordsKeptMs: recordsKey === null ? 0 : RECORDS_KEPT_MS, history: history?.settings ?? null })
   let deniedUntilMs = -Infinity
 
   async function ask (released: readonly Lease[], attempts: readonly PendingAdmit[], topics: TopicReading | null): Promise<Batch> {
-    const { keyList, args } = toCall({ keys, recordsKey, fixed, topics }, released, attempts)
+    const { keyList, args } = toCall({ keys, recordsKey, topics }, released, attempts)
     return readBatch(await run(script, keyList, args), script.name, attempts.length, keyList)
   }
 
@@ -115,11 +115,10 @@ export function createJointAdmitCall (options: AdmitCallOptions): JointAdmitCall
 export function createSeparateAdmitCalls (
   { run, keys, settings, history, undo, keepRecord }: Omit<AdmitCallOptions, 'recordsKey' | 'onFailure'> & { readonly keepRecord: (lease: Lease) => void }
 ): SeparateAdmitCalls {
-  const script = loadAdmitScript(null)
+  const script = loadAdmitScript(settings, { recordsKeptMs: 0, history: null })
   const heads = loadHistoryScript('read-heads', history?.settings ?? NO_HISTORY)
-  const fixed = fixedArguments(settings, 0)
   const decidePart = async (keyList: readonly string[], args: ReadonlyArray<string | number>): Promise<Admission> => {
-    const { answers: [verdict = ''] } = readBatch(await run(script, keyList, [...fixed, '', ...args]), script.name, 1, keyList)
+    const { answers: [verdict = ''] } = readBatch(await run(script, keyList, ['', '', ...args]), script.name, 1, keyList)
     if (typeof verdict === 'string') throw new ScriptItemError(script.name, verdict, keyList)
     return readVerdict(verdict)
   }
@@ -127,7 +126,7 @@ export function createSeparateAdmitCalls (
   const readOwn = async (own: HeadQuestion): Promise<HeadAnswer | null> => {
     if (history === null) return null
     const key = historyKeyOf(history.prefix, own.topic)
-    const reply = await run(heads, [key], [own.since?.epoch ?? '', own.since?.offset ?? 0, history.process ?? 1]).catch(() => null)
+    const reply = await run(heads, [key], [own.since?.epoch ?? '', own.since?.offset ?? 0, history.process ?? SOMEBODY]).catch(() => null)
     return Array.isArray(reply) ? readHeadAnswer(reply[0]) : null
   }
   const decideAddress = async (address: string, resume: Resume | null): Promise<Admission> => {
@@ -155,42 +154,40 @@ export function createSeparateAdmitCalls (
 type Batch = ReturnType<typeof readBatch>
 
 interface CallParts extends Pick<AdmitCallOptions, 'keys' | 'recordsKey'> {
-  readonly fixed: ReadonlyArray<string | number>
   readonly topics: TopicReading | null
 }
 
 /** What `admit.lua` is called with; without `topics` no user's own topic is read. */
 function toCall (
-  { keys, recordsKey, fixed, topics }: CallParts, released: readonly Lease[], attempts: readonly PendingAdmit[]
+  { keys, recordsKey, topics }: CallParts, released: readonly Lease[], attempts: readonly PendingAdmit[]
 ): { readonly keyList: readonly string[], readonly args: ReadonlyArray<string | number> } {
   const keyList = recordsKey === null ? [] : [recordsKey]
-  const args = [...fixed, joinIds(released)]
+  const args: Array<string | number> = [joinIds(released), topics === null ? '' : topics.process ?? SOMEBODY]
   for (const { owner } of released) keyList.push(keys.user(owner))
   for (const { request: { address, resume = null, lease, own = null } } of attempts) {
     const topic = lease === null ? null : own
-    args.push(describe(address, resume, lease, { withRecord: recordsKey !== null, withTopic: topics !== null && topic !== null }))
+    args.push(describe(address, resume, lease, { withRecord: recordsKey !== null, topic: topics === null ? null : topic }))
     if (address !== null) pushAddress(keyList, args, keys, address, resume)
     if (lease !== null) keyList.push(keys.user(lease.owner))
     if (topic === null || topics === null) continue
     keyList.push(historyKeyOf(topics.prefix, topic.topic))
-    args.push(topic.since?.epoch ?? '', topic.since?.offset ?? 0, topics.process ?? 1)
+    if (topic.since !== null) args.push(topic.since.epoch, topic.since.offset)
   }
   return { keyList, args }
 }
 
-function fixedArguments (settings: LimitSettings, recordsKeptMs: number): Array<string | number> {
-  const { addressConnections, addressWindowMs, userConnections, leaseMs } = settings
-  const widthMs = subWindowMs(addressConnections, addressWindowMs, 0)
-  return [addressConnections, addressWindowMs, widthMs, userConnections, leaseMs, recordsKeptMs]
-}
-
 const historyKeyOf = (prefix: string, topic: string): string => historyKey(prefix, channelsOf(topic, prefix)[0] ?? '')
 
+interface Beside {
+  readonly withRecord: boolean
+  readonly topic: HeadQuestion | null
+}
+
 function describe (
-  address: string | null, resume: Resume | null, lease: Lease | null, { withRecord = false, withTopic = false } = {}
+  address: string | null, resume: Resume | null, lease: Lease | null, { withRecord, topic }: Beside = { withRecord: false, topic: null }
 ): string {
   if (lease === null) return resume === null ? 'a' : 'A'
-  const [alone, both, bothWithPass] = withTopic ? ['v', 'c', 'C'] : ['u', 'b', 'B']
+  const [alone, both, bothWithPass] = topic === null ? ['u', 'b', 'B'] : topic.since === null ? ['v', 'c', 'C'] : ['w', 'd', 'D']
   const kind = address === null ? alone : resume === null ? both : bothWithPass
   const { connectionId, record = '' } = lease
   return withRecord && record !== '' ? `${kind}${connectionId} ${record}` : kind + connectionId

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
-import type { WriteChunk } from './line-queue.js'
+import type { WriteChunk } from './chunk-queue.js'
 
 /** A log file that this process alone writes and rotates. */
 export interface LogFile {

@@ -1,51 +1,55 @@
+import { ChunkQueue, type WriteChunk } from './chunk-queue.js'
 import { LineBuffer } from './line-buffer.js'
 import { encodeLines } from './log-text.js'
 
-/** Hands one chunk of whole lines, in UTF-8, to the operating system. Resolves when it was taken, rejects when it is lost. */
-export type WriteChunk = (chunk: Buffer) => Promise<void>
-
-/** Takes log lines at once and writes them in batches, in order, one write at a time. */
+/** Takes log lines at once and writes them in batches, in order, to every sink. */
 export interface LineQueue {
   /** Queues one line, which ends in a newline. Never blocks, never throws; a line for which there is no room is counted and forgotten. */
   write (line: string): void
   /** Resolves when everything queued before the call was written or lost, or after `timeoutMs`. Never rejects. */
   flush (timeoutMs: number): Promise<void>
-  /** Lines lost so far: no room, or a failed write. */
+  /** Lines lost so far, to whichever of the sinks: no room, or a failed write. */
   dropped (): number
 }
 
 export interface LineQueueOptions {
-  readonly writeChunk: WriteChunk
-  /** Most characters queued and in flight together. */
+  /** Each is written by itself: one that hangs or fails loses lines to itself alone. */
+  readonly sinks: readonly WriteChunk[]
+  /** Most characters queued and in flight together, for each sink. */
   readonly maxQueuedChars: number
   /** A chunk is closed once it is this long, so that a file is rotated near its limit. Default 64 Ki. */
   readonly chunkChars?: number
   /**
-   * Least time between the beginnings of two writes while lines come fast, in ms, unless a chunk is full or a flush waits: a
+   * Least time between two chunks while lines come fast, in ms, unless a chunk is full or a flush waits: a
    * write, with its trip through libuv's pool, costs as much as ten lines. Default 5. Few lines are written at once, as a process
    * that is killed takes with it what it has not written.
    */
   readonly gatherMs?: number
 }
 
-/** A write of fewer lines than this makes the next one wait for nothing. */
+/** Where fewer lines than this went together, the next ones wait for nothing. */
 const MANY_LINES = 8
 
-/** Makes a queue whose memory is bounded whatever the sink does. */
-export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_536, gatherMs = 5 }: LineQueueOptions): LineQueue {
+/** Makes a queue whose memory is bounded whatever the sinks do. Lines are encoded once for all of them. */
+export function createLineQueue ({ sinks, maxQueuedChars, chunkChars = 65_536, gatherMs = 5 }: LineQueueOptions): LineQueue {
   const buffer = new LineBuffer(chunkChars)
-  let queuedChars = 0
-  let dropped = 0
+  const queues = sinks.map((writeChunk) => new ChunkQueue(writeChunk, maxQueuedChars, chunkChars))
   let pumping: Promise<void> | null = null
   let flushes = 0
-  let writtenAtMs = -Infinity
-  let writtenLines = 0
+  let handedAtMs = -Infinity
+  let handedLines = 0
   let endGathering = (): void => {}
+
+  /** Whether some sink has room: what only another one has no room for is lost to that one, a chunk at a time. */
+  function hasRoom (chars: number): boolean {
+    for (const { queuedChars } of queues) if (queuedChars + buffer.chars + chars <= maxQueuedChars) return true
+    return false
+  }
 
   /** Waits until enough has come for a write, or long enough. */
   async function gather (): Promise<void> {
-    const restMs = writtenAtMs + gatherMs - performance.now()
-    if (restMs <= 0 || writtenLines < MANY_LINES || buffer.hasFullChunk || flushes > 0) return
+    const restMs = handedAtMs + gatherMs - performance.now()
+    if (restMs <= 0 || handedLines < MANY_LINES || buffer.hasFullChunk || flushes > 0) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, restMs)
       endGathering = () => {
@@ -55,43 +59,43 @@ export function createLineQueue ({ writeChunk, maxQueuedChars, chunkChars = 65_5
     })
   }
 
+  function handOver (): void {
+    handedAtMs = performance.now()
+    handedLines = 0
+    for (let chunk = buffer.take(); chunk !== undefined; chunk = buffer.take()) {
+      handedLines += chunk.lines
+      const encoded = { bytes: encodeLines(chunk.text), chars: chunk.text.length, lines: chunk.lines }
+      for (const queue of queues) queue.add(encoded)
+    }
+  }
+
   async function pump (): Promise<void> {
     // All lines of one turn of the event loop go out as one write.
     await new Promise<void>((resolve) => { setImmediate(resolve) })
-    while (queuedChars > 0) {
-      await gather()
-      const chunk = buffer.take()
-      if (chunk === undefined) break
-      writtenAtMs = performance.now()
-      writtenLines = chunk.lines
-      try {
-        await writeChunk(encodeLines(chunk.text))
-      } catch {
-        dropped += chunk.lines
-      }
-      queuedChars -= chunk.text.length
-    }
+    await gather()
+    handOver()
     pumping = null
+  }
+
+  async function drain (): Promise<void> {
+    flushes++
+    endGathering()
+    await pumping
+    flushes--
+    await Promise.all(queues.map(async ({ idle }) => { await idle }))
   }
 
   return {
     write (line) {
-      if (queuedChars + line.length > maxQueuedChars) {
-        dropped++
+      if (!hasRoom(line.length)) {
+        for (const queue of queues) queue.drop(1)
         return
       }
-      queuedChars += line.length
       if (buffer.add(line)) endGathering()
       pumping ??= pump()
     },
-    async flush (timeoutMs) {
-      if (pumping === null) return
-      flushes++
-      endGathering()
-      await withinMs(pumping, timeoutMs)
-      flushes--
-    },
-    dropped: () => dropped
+    async flush (timeoutMs) { await withinMs(drain(), timeoutMs) },
+    dropped: () => queues.reduce((total, queue) => total + queue.dropped, 0)
   }
 }
 

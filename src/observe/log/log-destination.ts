@@ -34,22 +34,15 @@ const DEFAULT_FLUSH_MS = 2000
 export function createLogDestination (options: LogDestinationOptions): LogDestination {
   const { maxQueuedChars = DEFAULT_MAX_QUEUED_CHARS, report = reportOnStderr, now = () => performance.now() } = options
   const fileSink = options.file === null ? null : createFileSink({ file: options.file, report, now })
-  const queues = [options.stdout ? createStdoutSink() : null, fileSink?.writeChunk ?? null]
-    .filter((writeChunk) => writeChunk !== null)
-    .map((writeChunk) => createLineQueue({ writeChunk, maxQueuedChars }))
-
-  async function flush (timeoutMs = DEFAULT_FLUSH_MS): Promise<void> {
-    await Promise.all(queues.map(async (queue) => { await queue.flush(timeoutMs) }))
-  }
+  const sinks = [options.stdout ? createStdoutSink() : null, fileSink?.writeChunk ?? null].filter((writeChunk) => writeChunk !== null)
+  const queue = createLineQueue({ sinks, maxQueuedChars })
 
   return {
-    write (line) {
-      for (const queue of queues) queue.write(line)
-    },
-    flush,
-    dropped: () => queues.reduce((total, queue) => total + queue.dropped(), 0),
+    write: queue.write,
+    flush: async (timeoutMs = DEFAULT_FLUSH_MS) => { await queue.flush(timeoutMs) },
+    dropped: queue.dropped,
     async close (timeoutMs = DEFAULT_FLUSH_MS) {
-      await flush(timeoutMs)
+      await queue.flush(timeoutMs)
       if (fileSink !== null) await withinMs(fileSink.close(), timeoutMs)
     }
   }

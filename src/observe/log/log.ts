@@ -1,5 +1,5 @@
 import { pino, type Logger } from 'pino'
-import { EVENTS, type AnyLine, type Level } from '../events.js'
+import { EVENTS, type AnyLine, type EventName, type Level } from '../events.js'
 
 export interface LogOptions {
   readonly level: Level | 'debug' | 'trace' | 'fatal' | 'silent'
@@ -32,17 +32,29 @@ export interface LineWriterOptions extends Omit<LogOptions, 'level'> {
   readonly log: Logger
 }
 
+/** Writes lines straight to the destination. */
+export interface LineWriter {
+  readonly write: WriteLine
+  /** Writes one line of which `members` is all that is its own: JSON, from `"event"` to the closing brace. */
+  writeMembers (event: EventName, members: string): void
+}
+
 /**
  * Makes a writer of the very lines that pino would write, at less than half its cost: pino prepares for errors,
  * serializers, children and cycles, and the two lines of every connection are flat data of our own.
  */
-export function createLineWriter ({ log, node, destination }: LineWriterOptions): WriteLine {
+export function createLineWriter ({ log, node, destination }: LineWriterOptions): LineWriter {
   const isoNow = createIsoClock()
   const nodeField = `,"node":${JSON.stringify(node)},`
-  return (line) => {
-    const { level } = EVENTS[line.event]
-    if (!log.isLevelEnabled(level)) return
-    destination.write(`{"level":"${level}","time":"${isoNow()}"${nodeField}${JSON.stringify(line).slice(1)}\n`)
+
+  function writeMembers (event: EventName, members: string): void {
+    const { level } = EVENTS[event]
+    if (log.isLevelEnabled(level)) destination.write(`{"level":"${level}","time":"${isoNow()}"${nodeField}${members}\n`)
+  }
+
+  return {
+    write (line) { if (log.isLevelEnabled(EVENTS[line.event].level)) writeMembers(line.event, JSON.stringify(line).slice(1)) },
+    writeMembers
   }
 }
 

@@ -1,5 +1,5 @@
 import { fstatSync, write } from 'node:fs'
-import type { WriteChunk } from './line-queue.js'
+import type { WriteChunk } from './chunk-queue.js'
 
 const STDOUT_FD = 1
 const BUSY_RETRY_MS = 50

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { Lease } from '../../../src/limits/limiter.js'
 import { createRedisLimiter, type RecordOptions } from '../../../src/limits/redis/limiter.js'
-import { loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
-import { createScriptRunner, type ScriptClient } from '../../../src/redis/lua-script.js'
+import { loadAdmitScript, loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
+import { createScriptRunner, type LuaScript, type ScriptClient } from '../../../src/redis/lua-script.js'
 import { startRedis } from '../../support/redis.js'
 import { PROJECT } from '../../support/root.js'
 import { SETTINGS } from '../limiter-conformance.js'
@@ -13,6 +13,9 @@ import { HANG_MS } from '../../support/until.js'
 const names: ScriptName[] = [
   'admit', 'renew', 'release', 'take-grant', 'settle', 'keep-records', 'find-lost-records', 'forget-records'
 ]
+
+const load = (name: ScriptName, recordsKeptMs = 86_400_000): LuaScript =>
+  name === 'admit' ? loadAdmitScript(SETTINGS, { recordsKeptMs, history: null }) : loadScript(name)
 
 /** How many there are, from fewest to most. */
 type Range = readonly [number, number]
@@ -74,14 +77,14 @@ async function recordCalls (
   const recorder: ScriptClient = {
     isCluster,
     evalsha: async (sha, keyCount, ...rest) => {
-      const released = String(rest[keyCount + 6]).split(' ').filter((id) => id !== '').length
+      const released = String(rest[keyCount]).split(' ').filter((id) => id !== '').length
       sent.push({ sha, keys: keyCount, arguments: rest.length - keyCount, released })
       return await redis.client.evalsha(sha, keyCount, ...rest)
     },
     eval: async (text, keyCount, ...rest) => await redis.client.eval(text, keyCount, ...rest)
   }
   const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records, callTimeoutMs: HANG_MS })
-  const namesBySha = new Map(names.map((name) => [loadScript(name).sha, name]))
+  const namesBySha = new Map(names.flatMap((name) => [0, undefined].map((keptMs) => [load(name, keptMs).sha, name] as const)))
   for (const items of [1, 3]) {
     const address = `192.0.2.${items}`
     const leases: Lease[] = Array.from({ length: items }, (_, i) => ({ owner: `u${i}`, connectionId: `c${i}`, record: 'r' }))
@@ -111,7 +114,7 @@ t.test('each header states how many KEYS and ARGV the limiter really sends, for 
   const record = { prefix: '', node: 'n', mayRestore: () => true }
   for (const [isCluster, records] of [[false, null], [false, record], [true, null], [true, record]] as const) {
     await recordCalls(t, isCluster, records, (name, call, items) => {
-      const header = readHeader(loadScript(name).text)
+      const header = readHeader(load(name).text)
       // On a cluster a call is about as many as share a key and a moment.
       const itemsInCall = isCluster ? [1, 2, 3].slice(0, items) : [items]
       const released = name === 'admit' ? call.released : 0
@@ -138,10 +141,26 @@ t.test('each script names its fixed ARGV one by one in header and text, and no f
 
 t.test('includes are filled in, and the hash is of what is sent', async (t) => {
   for (const name of names) {
-    const { text, sha } = loadScript(name)
-    t.notMatch(text, /-- include:/)
+    const { text, sha } = load(name)
+    t.notMatch(text, /-- include/)
     t.equal(sha, createHash('sha1').update(text).digest('hex'))
   }
+})
+
+t.test('the script of attempts has its limits in its text, and no part that they do not need', async (t) => {
+  const history = { events: new Map([['user', 10]]), keepMs: 1000, maxBytes: 1000, metaMs: 60_000 }
+  const [exact, counted, withTopics] = [
+    loadAdmitScript(SETTINGS, { recordsKeptMs: 0, history: null }),
+    loadAdmitScript({ ...SETTINGS, addressConnections: 5000 }, { recordsKeptMs: 0, history: null }),
+    loadAdmitScript(SETTINGS, { recordsKeptMs: 0, history })
+  ]
+  t.match(exact.text, 'local LIMIT, WINDOW, WIDTH, SLOTS, LEASE, KEEP = 10, 60000, 0, 5, 30000, 0\n')
+  t.match(counted.text, 'local LIMIT, WINDOW, WIDTH, SLOTS, LEASE, KEEP = 5000, 60000, 1017, 5, 30000, 0\n')
+  const parts = ['open_window', 'RPUSH', 'cmsgpack']
+  const partsOf = ({ text }: LuaScript): string[] => parts.filter((part) => text.includes(part))
+  t.same([exact, counted, withTopics].map(partsOf), [['RPUSH'], ['open_window'], ['RPUSH', 'cmsgpack']])
+  const load = (leaseMs: number): LuaScript => loadAdmitScript({ ...SETTINGS, leaseMs }, { recordsKeptMs: 0, history: null })
+  for (const leaseMs of [NaN, 0.5, Infinity]) t.throws(() => load(leaseMs), RangeError)
 })
 
 t.test('a script that fails for another reason is not sent twice', async (t) => {

@@ -2,24 +2,6 @@
 -- to the time until which it has some, ms) the channels of those processes, which then need none for each user. On a cluster a script
 -- publishes in its own slot only, so there is no such hash.
 
--- A process notes itself anew each time when it compares what it knows, twice and more in this time.
-local AT_MS = 90000
--- More entries than this are looked through for those that have ended; it is more than there are processes, as a rule.
-local MANY_PROCESSES = 16
-
--- Notes that a process has connections of a topic's user, so that what is published from now on reaches it.
-local function note_process (key, topic, head, process)
-  if topic.kind ~= 'user' or head.via == 's' then return end
-  local at = key .. ':at'
-  local is_new = redis.call('HSET', at, process, now + AT_MS) == 1
-  redis.call('PEXPIRE', at, AT_MS)
-  if not is_new or redis.call('HLEN', at) <= MANY_PROCESSES then return end
-  local processes = redis.call('HGETALL', at)
-  for place = 1, #processes, 2 do
-    if (tonumber(processes[place + 1]) or 0) <= now then redis.call('HDEL', at, processes[place]) end
-  end
-end
-
 local function read_processes (key, topic, head)
   if topic.kind ~= 'user' or head.via == 's' then return nil end
   -- Not `call`: where something else stands there no process could note itself, and each listens to the topic's own channel.

@@ -9,31 +9,8 @@
 --   bytes      of the events kept
 --   hash       the offset with which the present hash of events began, 0: there is none. It is a part of the hash's name: one that
 --              was lost gets no successor of the same name, which a hash that moves between masters would meet there
-local replication_id
-
-local function read_replication_id ()
-  if not replication_id then
-    local text = redis.call('INFO', 'replication')
-    local _, ends_at = string.find(text, 'master_replid:', 1, true)
-    replication_id = string.sub(text, ends_at + 1, ends_at + 8)
-  end
-  return replication_id
-end
-
 local function format_head (head)
   return cmsgpack.pack(head.epoch, head.via, head.top, head.stamp, head.first, head.oldest, head.oldest_at, head.bytes, head.hash)
-end
-
--- How long a key lives that is to live for `ms` from any publication on: longer by a step, as it is told once in a step only.
-local STEPS = 64
-local function life (ms)
-  return ms + math.ceil(ms / STEPS)
-end
-
--- Whether now is another step than `before`.
-local function is_step (ms, before)
-  local step = ms / STEPS
-  return now - now % step ~= before - before % step
 end
 
 -- The key of the events.

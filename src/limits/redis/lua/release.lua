@@ -11,5 +11,6 @@
 
 local ids = read_ids(ARGV[1])
 local failures = {}
-give_back(ids, 0, KEYS[#ids + 1] and #ids + 1, failures)
+give_back(ids, 0, failures)
+if KEYS[#ids + 1] then forget_records(ids, #ids + 1, failures) end
 return failures

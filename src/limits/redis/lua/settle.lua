@@ -9,6 +9,7 @@
 --
 -- include: clock.lua
 -- include: items.lua
+-- include: start-anew.lua
 -- include: sub-windows.lua
 -- include: grants.lua
 

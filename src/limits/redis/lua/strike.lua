@@ -10,6 +10,7 @@
 --
 -- include: clock.lua
 -- include: items.lua
+-- include: start-anew.lua
 -- include: sub-windows.lua
 
 local enough = tonumber(ARGV[1])

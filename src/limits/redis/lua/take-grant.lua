@@ -16,6 +16,7 @@
 -- lent counts as spent, [4] at most (0 unless that alone makes the window full), 1 if some of that was lent ahead, else 0}.
 --
 -- include: clock.lua
+-- include: start-anew.lua
 -- include: sub-windows.lua
 -- include: grants.lua
 

@@ -2,13 +2,6 @@
 -- A hash: one field per sub-window (its number: time / width), `sum` of them all, and `low`, the lowest sub-window that
 -- still reaches into the window. A partly covered sub-window counts in full, so that no window ever exceeds the limit.
 
--- A command has failed: if the limit was on the other side of 1000 before, the key has the `former` type, and starts anew.
--- Any other value there is not ours: the error is raised as the command, `...`, raises it.
-local function start_anew (key, former, ...)
-  if redis.call('TYPE', key).ok ~= former then return redis.call(...) end
-  redis.call('DEL', key)
-end
-
 -- Brings the window up to date and returns its sum. `ahead`: how far into the future counts may lie, in ms. `former`: the
 -- type of the key while its limit was at most 1000.
 local function open_window (key, window, width, ahead, now, former)
