@@ -41,7 +41,7 @@ function describeEarly ({ head: { path } }: PendingUpgrade, address: ClientAddre
 function judgeShown ({ judgePass, judgeTicket }: LifecycleDeps, { resume, ticket: text }: UpgradeRequest, { key }: ClientAddress, exempt: boolean) {
   const pass = resume === null || exempt ? null : judgePass(resume, key)
   const ticket = text === null ? null : judgeTicket(text, key)
-  return { pass, ticket, spared: exempt || pass !== null || (ticket !== null && !isRefusal(ticket)) }
+  return { pass, ticket, redeemed: false, proof: undefined, spared: exempt || pass !== null || (ticket !== null && !isRefusal(ticket)) }
 }
 
 /**
@@ -68,8 +68,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     if (foreign !== null) return refuseEarly(deps, pending, address, startedMs, foreign, NO_WISH)
     const banned = addresses.banned(address)
     if (banned !== null) return refuseEarly(deps, pending, address, startedMs, banned, request)
-    const shown = judgeShown(deps, request, address, exempt)
-    const over = shown.spared ? null : addresses.overLimit(address)
+    const { spared, ...shown } = judgeShown(deps, request, address, exempt)
+    const over = spared ? null : addresses.overLimit(address)
     if (over !== null) return refuseEarly(deps, pending, address, startedMs, over, request)
     return {
       pending,
@@ -77,10 +77,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
       request,
       startedMs,
       exempt,
-      pass: shown.pass,
-      ticket: shown.ticket,
-      redeemed: false,
-      proof: undefined,
+      ...shown,
       settled: false,
       deadline: null,
       identity: null,

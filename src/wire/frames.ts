@@ -59,7 +59,7 @@ export const RefreshFrameSchema = Type.Object({
   ...Strict,
   oneOf: [{ required: ['token'] }, { required: ['ticket'] }],
   description: 'Replace the token before it ends. A bad one, or another user\'s, ends the connection with 4401.',
-  examples: [{ type: 'refresh', id: '4', token: '<jwt>' }, { type: 'refresh', id: '5', ticket: '<ticket>' }]
+  examples: [{ type: 'refresh', id: '4', token: '<jwt>' }]
 })
 export const PingFrameSchema = Type.Object({ type: Type.Literal('ping'), id: FrameId }, {
   ...Strict,
