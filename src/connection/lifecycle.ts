@@ -38,7 +38,9 @@ function describeEarly ({ head: { path } }: PendingUpgrade, address: ClientAddre
 }
 
 /** What the request shows beside a token, judged; `spared`: its address's window may be full. */
-function judgeShown ({ judgePass, judgeTicket }: LifecycleDeps, { resume, ticket: text }: UpgradeRequest, { key }: ClientAddress, exempt: boolean) {
+function judgeShown (
+  { judgePass, judgeTicket }: LifecycleDeps, { resume, ticket: text }: UpgradeRequest, { key }: ClientAddress, exempt: boolean
+) {
   const pass = resume === null || exempt ? null : judgePass(resume, key)
   const ticket = text === null ? null : judgeTicket(text, key)
   return { pass, ticket, redeemed: false, proof: undefined, spared: exempt || pass !== null || (ticket !== null && !isRefusal(ticket)) }

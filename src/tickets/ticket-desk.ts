@@ -5,7 +5,7 @@ import type { RefusedUpgrade, Report } from '../connection/report.js'
 import type { Limiter } from '../limits/limiter.js'
 import { waitAtMost } from '../redis/bounded-wait.js'
 import { refuse, type Refusal } from '../refusals.js'
-import { checkProof, PROOF_MEMORY_MS } from '../tokens/dpop-proof.js'
+import { checkProof, PROOF_MEMORY_MS, type Proof } from '../tokens/dpop-proof.js'
 import type { Identity } from '../tokens/identity.js'
 import { findTarget, type TargetFacts, type TargetSettings } from './find-target.js'
 import { readAuthorization, type PresentedToken } from './read-authorization.js'
@@ -105,7 +105,7 @@ export function createTicketDesk (deps: TicketDeskDeps): TicketDesk {
     return await give(asking, token, proof)
   }
 
-  async function give (asking: Asking, token: string, proof: { readonly jkt: string, readonly id: string } | undefined): Promise<string | Refusal> {
+  async function give (asking: Asking, token: string, proof: Proof | undefined): Promise<string | Refusal> {
     const shown = proof === undefined ? {} : { jkt: proof.jkt }
     const who = await deps.identify.wait(token, shown)
     if ('name' in who) return who

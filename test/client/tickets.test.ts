@@ -11,6 +11,7 @@ import { startRestartableGateway } from './restartable-gateway.js'
 
 const issuer = await startIssuer(t)
 const gateway = await startRestartableGateway(t, issuer)
+const asOption = (constructor: unknown): SocketConstructor => constructor as SocketConstructor
 const outcome = async (name: string): Promise<number> => await readMetric(gateway.current(), `portcullis_tickets_total{outcome="${name}"}`) ?? 0
 
 /** Answers each request for a ticket so, and counts them. */
@@ -35,7 +36,7 @@ t.test('with tickets a client comes in by one, and sends its token nowhere else'
       protocols.push(offered)
     }
   }
-  const { reached } = observe(t, { url: gateway.url, token: () => issuer.sign({}), tickets: true, WebSocket: Watched as unknown as SocketConstructor })
+  const { reached } = observe(t, { url: gateway.url, token: () => issuer.sign({}), tickets: true, WebSocket: asOption(Watched) })
   await reached('open')
   t.equal(await outcome('redeemed'), 1)
   t.same(protocols, [['portcullis.v1']])
@@ -46,7 +47,8 @@ t.test('with tickets a client comes in by one, and sends its token nowhere else'
 t.test('when two tickets are refused it comes in by its token, which counts as refused no time', async (t) => {
   const desk = await startDesk(t, 201, { ticket: 'A'.repeat(116), expires_in: 30 })
   const reasons: string[] = []
-  const { reached, states } = observe(t, { url: gateway.url, token: ({ reason }) => { reasons.push(reason); return issuer.sign({}) }, tickets: desk.url })
+  const token = ({ reason }: { reason: string }): string => { reasons.push(reason); return issuer.sign({}) }
+  const { reached, states } = observe(t, { url: gateway.url, token, tickets: desk.url })
   await reached('open')
   t.equal(desk.asked(), 2)
   t.same(reasons, ['connect'])
@@ -71,5 +73,5 @@ t.test('an address that is over its limit is told when to come back, and tries n
 
 t.test('an address for tickets that is none is told at once', async (t) => {
   const token = (): string => 'a.b.c'
-  t.throws(() => connect({ url: gateway.url, token, tickets: 'ftp://gateway.example/', WebSocket: WebSocket as unknown as SocketConstructor }), /tickets/)
+  t.throws(() => connect({ url: gateway.url, token, tickets: 'ftp://gateway.example/', WebSocket: asOption(WebSocket) }), /tickets/)
 })

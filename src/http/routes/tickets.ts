@@ -3,6 +3,7 @@ import { TicketAnswerSchema } from '../answer-schemas.js'
 import { refusalAnswer, unavailableAnswer, type Answer } from '../answers.js'
 import { createRoute } from '../create-route.js'
 import { describeRefusal } from '../describe-answer.js'
+import type { RenderedAnswer } from '../render-answer.js'
 import { NO_INPUT, type Route, type RouteRequest } from '../route.js'
 
 /** A request for a ticket, as far as its head says. */
@@ -21,7 +22,7 @@ export interface TicketRoutesDeps {
   /** The origin may not ask. */
   readonly noteForeign: (request: TicketRequest, refusal: Refusal) => void
   /** What a refusal looks like over HTTP. */
-  readonly render: (refusal: Refusal) => { readonly status: number, readonly headers: readonly (readonly [string, string])[], readonly body: string }
+  readonly render: (refusal: Refusal) => RenderedAnswer
 }
 
 type Headers = Readonly<Record<string, string>>
@@ -49,7 +50,9 @@ function toAnswer (refusal: Refusal, { render, proofAlgorithms }: TicketRoutesDe
   return { status, text: { contentType, body }, headers: { ...others, ...challenge, ...cors } }
 }
 
-function judgeOrigin ({ headers }: TicketRequest, { checkOrigin }: TicketRoutesDeps): { readonly cors: Headers, readonly foreign: Refusal | null } {
+interface JudgedOrigin { readonly cors: Headers, readonly foreign: Refusal | null }
+
+function judgeOrigin ({ headers }: TicketRequest, { checkOrigin }: TicketRoutesDeps): JudgedOrigin {
   const origin = headers.get('origin')
   const foreign = checkOrigin(origin ?? '', headers.get('host') ?? '')
   return { cors: allowOrigin(foreign === null ? origin : undefined), foreign }
