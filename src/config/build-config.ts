@@ -149,6 +149,7 @@ export function buildConfig (parts: SoundParts): Config {
     server: toServer(parts),
     admin: { host: values.ADMIN_HOST, port: values.ADMIN_PORT, tokens: values.ADMIN_TOKEN, publishKeys: values.PUBLISH_KEY },
     upgrade: toUpgrade(parts),
+    tickets: { publicUrl: values.PUBLIC_URL?.replace(/\/+$/, '') ?? null, anyAddress: values.WS_TICKET_ADDRESS === 'any' },
     tokens: toTokens(parts),
     issuerWord: toIssuerWord(values),
     limits: toLimits(parts),

@@ -42,6 +42,15 @@ function isOrigin (text: string): boolean {
   return scheme !== undefined && !NO_ORIGINS.includes(scheme)
 }
 
+function checkPublicUrl (url: string | undefined, report: ReportMistake): void {
+  if (url === undefined) return
+  if (!URL.canParse(url)) return report('PUBLIC_URL', 'must be a URL')
+  const { protocol, username, password, search, hash } = new URL(url)
+  if (protocol !== 'https:' && protocol !== 'http:') report('PUBLIC_URL', 'must be an https or http URL')
+  if (username !== '' || password !== '') report('PUBLIC_URL', 'must not hold credentials')
+  if (search !== '' || hash !== '') report('PUBLIC_URL', 'must have no query and no fragment')
+}
+
 function checkWorkers (values: SettingValues, workers: number, report: ReportMistake): void {
   if (workers > MAX_WORKERS) report('WORKERS', `must be at most ${MAX_WORKERS}`)
   if (workers > 1 && !hasRedis(values)) report('WORKERS', 'more than one process needs REDIS_URL, REDIS_SENTINELS or REDIS_CLUSTER_URLS: limits in memory would count each process alone')
@@ -115,6 +124,7 @@ export function checkRules (parts: ReadParts, report: ReportMistake): void {
   }
   if (values.SSF_AUTHORIZATION !== undefined && values.SSF_AUDIENCE === undefined) report('SSF_AUDIENCE', 'is needed with SSF_AUTHORIZATION')
   checkOrigins(values, report)
+  checkPublicUrl(values.PUBLIC_URL, report)
   checkWorkers(values, workers, report)
   checkRedisSettings(values, report)
   checkServer(values, report)

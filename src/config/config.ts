@@ -26,7 +26,7 @@ export interface Config {
     /** 0: never. */
     readonly idleMs: number
     readonly drainMs: number
-    /** Of resume tickets: the first makes them, each is believed; none: one is kept in Redis. */
+    /** Of resume passes: the first makes them, each is believed; none: one is kept in Redis. */
     readonly resumeKeys: readonly string[]
     /** Compile what serves before the process is ready. */
     readonly warmUp: boolean
@@ -39,6 +39,7 @@ export interface Config {
     readonly publishKeys: readonly string[]
   }
   readonly upgrade: UpgradeSettings
+  readonly tickets: TicketSettings
   readonly tokens: TokenSettings
   readonly issuerWord: IssuerWordSettings
   readonly limits: LimitSettings & {
@@ -70,6 +71,14 @@ export interface IssuerWordSettings {
 
 /** Where Redis is, and what precedes every name there. */
 export interface RedisSettings extends Required<RedisPlace> { readonly prefix: string }
+
+/** How tickets are given and taken. */
+export interface TicketSettings {
+  /** What proofs must name, without a slash at its end; null: what the request names. */
+  readonly publicUrl: string | null
+  /** A ticket opens from other addresses as well. */
+  readonly anyAddress: boolean
+}
 
 export interface UpgradeSettings {
   readonly deadlineMs: number

@@ -70,7 +70,9 @@ export const SETTINGS = {
   WS_IDLE_S: seconds('close after this time without a data frame; 0: never', 0, 0),
   WS_DRAIN_SECONDS: seconds('open connections are closed over this time when the process ends', 30),
   WS_WARM_UP: defaulted(Type.Boolean({ description: 'spend up to 2 s before `/readyz` says yes on having the code compiled that takes connections: the first thousands then cost no more than later ones' }), true),
-  WS_RESUME_KEY: changeable('key of resume tickets, the same on all hosts, at least 32 bytes; two with a comma while it is changed: the first makes tickets, both are believed; unset: made once and kept in Redis; without Redis no tickets'),
+  WS_RESUME_KEY: changeable('key of resume passes, the same on all hosts, at least 32 bytes; two with a comma while it is changed: the first makes passes, both are believed; unset: made once and kept in Redis; without Redis no passes'),
+  PUBLIC_URL: text('address by which clients reach the main port, such as `https://gateway.example`: what proofs (DPoP) at `/v1/tickets` must name; unset: scheme and `Host` of the request'),
+  WS_TICKET_ADDRESS: choice('from where a ticket opens a connection: `same`: the address (IPv6: the /64) that asked for it; `any`', 'same', ['same', 'any']),
   NODE_ID: text('name of this host in logs; random by default', { pattern: '^[A-Za-z0-9._-]{1,64}$' }),
 
   JWT_ISSUER: text('the exact `iss` of accepted tokens'),

@@ -1,10 +1,13 @@
 import type { ClientAddress } from '../address/client-address.js'
 import type { HeadAnswer } from '../history/history.js'
 import type { Lease } from '../limits/limiter.js'
+import type { Refusal } from '../refusals.js'
+import type { GenuineTicket } from '../tickets/tickets.js'
 import type { Identity } from '../tokens/identity.js'
+import type { TokenProof } from '../tokens/token-verifier.js'
 import type { UpgradeRequest } from './read-request.js'
 import type { RefusedUpgrade } from './report.js'
-import type { GenuineTicket } from './resume-ticket.js'
+import type { GenuinePass } from './resume-pass.js'
 import type { PendingUpgrade } from './transport.js'
 import type { Deadline } from './upgrade-deadlines.js'
 
@@ -12,10 +15,17 @@ import type { Deadline } from './upgrade-deadlines.js'
 export interface Attempt {
   readonly pending: PendingUpgrade
   readonly address: ClientAddress
-  readonly request: UpgradeRequest
+  /** Its token is that of the ticket once this is redeemed. */
+  request: UpgradeRequest
   readonly startedMs: number
   readonly exempt: boolean
-  readonly ticket: GenuineTicket | null
+  readonly pass: GenuinePass | null
+  /** Null: none was presented. */
+  readonly ticket: GenuineTicket | Refusal | null
+  /** A ticket was redeemed: it counted against its address when it was asked for. */
+  redeemed: boolean
+  /** What came with the token. */
+  proof: TokenProof | undefined
   /** Answered, aborted or overdue: whatever arrives later only gives back. */
   settled: boolean
   deadline: Deadline<Attempt> | null

@@ -1,5 +1,6 @@
 import type { Lease, Resume } from '../limits/limiter.js'
 import { refuse, type Refusal } from '../refusals.js'
+import type { GenuineTicket } from '../tickets/tickets.js'
 import type { Identity } from '../tokens/identity.js'
 import { askLimits, type AskLimitsDeps } from './ask-limits.js'
 import type { Attempt } from './attempt.js'
@@ -26,8 +27,24 @@ const TOO_LATE = refuse('unavailable', { retryAfterMs: 1000, detail: 'deadline' 
  * every upgrade waits here, and what each such function keeps meanwhile outlives a scavenge.
  */
 export function decide (deps: DecideDeps, attempt: Attempt): Promise<Granted | Refusal> {
+  return attempt.ticket === null ? decideByToken(deps, attempt) : decideByTicket(deps, attempt, attempt.ticket)
+}
+
+/** A good ticket was counted when it was asked for, and then its token decides; any other counts as an attempt. */
+async function decideByTicket (deps: DecideDeps, attempt: Attempt, ticket: GenuineTicket | Refusal): Promise<Granted | Refusal> {
+  const redeemed = 'redeem' in ticket ? await ticket.redeem() : ticket
+  if (attempt.settled) return TOO_LATE
+  if ('name' in redeemed) return await askLimits(deps, attempt, { address: countedAddress(attempt), lease: null }, () => redeemed)
+  const { token, ...proof } = redeemed
+  attempt.request = { ...attempt.request, token }
+  attempt.proof = proof
+  attempt.redeemed = true
+  return await decideByToken(deps, attempt)
+}
+
+function decideByToken (deps: DecideDeps, attempt: Attempt): Promise<Granted | Refusal> {
   const { request } = attempt
-  const who = deps.identify.now(request.token)
+  const who = deps.identify.now(request.token, attempt.proof)
   const asksBackEnd = !deps.authorizer.local && asksForSomething(request)
   if (who === null || (isIdentity(who) && asksBackEnd)) return decideRemotely(deps, attempt)
   const granted = isIdentity(who) ? permitUpgrade(deps, attempt, who) : who
@@ -42,21 +59,21 @@ function decideLimits (
 ): Promise<Granted | Refusal> {
   const full = isGranted(granted) && isIdentity(who) && deps.userIsFull(leaseOwner(who, attempt.address))
   const lease = isGranted(granted) && isIdentity(who) && !full ? newLease(deps, attempt, who) : null
-  const question = { address: countedAddress(attempt), lease, resume: ticketOf(attempt, who) }
+  const question = { address: countedAddress(attempt), lease, resume: passOf(attempt, who) }
   return askLimits(deps, attempt, question, () => full ? refuseFull(deps) : granted)
 }
 
 /**
- * An issuer or a database must be asked, and neither is asked for an address that is over its limit. With a ticket, which
- * its holder may show a few times only, the token comes first: a ticket is spent beside a verified token, not before.
+ * An issuer or a database must be asked, and neither is asked for an address that is over its limit. With a pass, which
+ * its holder may show a few times only, the token comes first: a pass is spent beside a verified token, not before.
  */
 async function decideRemotely (deps: DecideDeps, attempt: Attempt): Promise<Granted | Refusal> {
-  const early = attempt.ticket === null ? null : await deps.identify.wait(attempt.request.token)
+  const early = attempt.pass === null ? null : await deps.identify.wait(attempt.request.token, attempt.proof)
   if (attempt.settled) return TOO_LATE
-  const resume = early === null ? null : ticketOf(attempt, early)
+  const resume = early === null ? null : passOf(attempt, early)
   const limited = await askLimits(deps, attempt, { address: countedAddress(attempt), lease: null, resume }, () => null)
   if (limited !== null) return limited
-  const who = early ?? await deps.identify.wait(attempt.request.token)
+  const who = early ?? await deps.identify.wait(attempt.request.token, attempt.proof)
   if (!isIdentity(who)) return who
   if (attempt.settled) return TOO_LATE
   const granted = await permitUpgrade(deps, attempt, who)
@@ -72,11 +89,11 @@ function refuseFull ({ noteUserFull }: DecideDeps): Refusal {
   return USER_FULL
 }
 
-const countedAddress = ({ exempt, address }: Attempt): string | null => exempt ? null : address.key
+const countedAddress = ({ exempt, redeemed, address }: Attempt): string | null => exempt || redeemed ? null : address.key
 
-/** A ticket spares the address's limit beside a verified token of its own user; otherwise it counts for nothing. */
-const ticketOf = ({ ticket }: Attempt, who: Identity | Refusal): Resume | null =>
-  ticket !== null && isIdentity(who) && ticket.isFor(who) ? ticket.resume : null
+/** A pass spares the address's limit beside a verified token of its own user; otherwise it counts for nothing. */
+const passOf = ({ pass }: Attempt, who: Identity | Refusal): Resume | null =>
+  pass !== null && isIdentity(who) && pass.isFor(who) ? pass.resume : null
 
 const newLease = ({ newConnectionId }: DecideDeps, { address, request }: Attempt, who: Identity): Lease =>
   new ConnectionLease(newConnectionId(), who, address, request.path, Date.now())

@@ -1,7 +1,7 @@
 import type { Limiter } from '../limits/limiter.js'
 import { refuse } from '../refusals.js'
 import type { Registry } from './registry.js'
-import type { ResumeTickets } from './resume-ticket.js'
+import type { ResumePasses } from './resume-pass.js'
 import { endSession, sendFrame } from './send-end-close.js'
 import type { Session } from './session.js'
 
@@ -17,15 +17,15 @@ export interface DrainDeps {
   readonly registry: Registry
   readonly latecomers: Latecomers
   readonly limiter: Pick<Limiter, 'vacate'>
-  readonly tickets: Pick<ResumeTickets, 'issue'>
+  readonly passes: Pick<ResumePasses, 'issue'>
   readonly maxBufferedBytes: number
 }
 
 const STEP_MS = 50
 /** Clients come back at a random moment within this time after their close; with the handshake they are away for less than 5 s. */
 const RECONNECT_SPREAD_MS = 4000
-/** The ticket outlives the time told to its client by this: networks are slow, and a process may still start. */
-const TICKET_MARGIN_MS = 60_000
+/** The pass outlives the time told to its client by this: networks are slow, and a process may still start. */
+const PASS_MARGIN_MS = 60_000
 /** The slots are given back before anybody is sent away, unless the store takes longer than this to say so. */
 const VACATE_MS = 1000
 
@@ -39,7 +39,7 @@ export interface DrainTimes {
 
 /**
  * Ends every open connection with 1012, evenly over `drainMs`: each is told when to come back by a `closing` frame, at
- * a random moment, so that a deploy is no stampede, and gets a ticket by which an office behind one address is not taken
+ * a random moment, so that a deploy is no stampede, and gets a pass by which an office behind one address is not taken
  * for an attack. A connection that comes in meanwhile is one of them. Resolves when none is left and none can come.
  */
 export async function drainSessions (deps: DrainDeps, { drainMs, openForMs }: DrainTimes, isUrgent: () => boolean): Promise<void> {
@@ -76,11 +76,11 @@ async function vacate ({ limiter }: DrainDeps, share: readonly Session[]): Promi
   clearTimeout(timer)
 }
 
-function sendAway ({ tickets, maxBufferedBytes }: DrainDeps, session: Session): void {
+function sendAway ({ passes, maxBufferedBytes }: DrainDeps, session: Session): void {
   if (session.ending !== null) return
   const retryAfterMs = Math.floor(Math.random() * RECONNECT_SPREAD_MS)
-  const resume = tickets.issue(session.identity, session.address.key, retryAfterMs + TICKET_MARGIN_MS)
-  const ticket = resume === null ? {} : { resume }
-  sendFrame(session, { type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: retryAfterMs, ...ticket }, maxBufferedBytes)
+  const resume = passes.issue(session.identity, session.address.key, retryAfterMs + PASS_MARGIN_MS)
+  const pass = resume === null ? {} : { resume }
+  sendFrame(session, { type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: retryAfterMs, ...pass }, maxBufferedBytes)
   endSession(session, refuse('restarting', { retryAfterMs }))
 }

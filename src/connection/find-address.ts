@@ -10,13 +10,16 @@ export interface FoundAddress {
   readonly refusal: Refusal | null
   /** An untrusted peer sent `X-Forwarded-For`: a proxy that nobody configured, or someone trying. */
   readonly untrustedHeader: boolean
+  /** The peer is a proxy whose word counts. */
+  readonly viaTrustedProxy: boolean
 }
 
 /** A client that reset its connection before it was looked at has no address any more; nobody will read the answer. */
 const GONE: FoundAddress = {
   address: { ip: 'unknown', key: 'unknown' },
   refusal: refuse('bad_request', { message: 'the connection is gone' }),
-  untrustedHeader: false
+  untrustedHeader: false,
+  viaTrustedProxy: false
 }
 const GARBAGE = refuse('bad_request', { message: 'X-Forwarded-For is malformed' })
 const FOREIGN_HOST = refuse('forbidden', { message: 'development mode answers on loopback names only', detail: 'host' })
@@ -37,8 +40,8 @@ function findBehindProxies (head: UpgradeHead, settings: UpgradeSettings): Found
   // A balancer that speaks PROXY v2 stands for its own peer, which may be a proxy of ours again.
   const believed = settings.proxyProtocol && head.proxied.byteLength > 0 && isTrusted(neighbour)
   const peer = believed ? addressFromBytes(head.proxied) : neighbour
-  if (trustedProxies === null || !isTrusted(peer)) return { address: peer, refusal: null, untrustedHeader: forwardedFor !== '' }
-  if (forwardedFor === '') return { address: peer, refusal: null, untrustedHeader: false }
+  if (trustedProxies === null || !isTrusted(peer)) return { address: peer, refusal: null, untrustedHeader: forwardedFor !== '', viaTrustedProxy: false }
+  if (forwardedFor === '') return { address: peer, refusal: null, untrustedHeader: false, viaTrustedProxy: true }
   const client = clientBehindProxies(peer, forwardedFor, trustedProxies)
-  return { address: client ?? peer, refusal: client === null ? GARBAGE : null, untrustedHeader: false }
+  return { address: client ?? peer, refusal: client === null ? GARBAGE : null, untrustedHeader: false, viaTrustedProxy: true }
 }

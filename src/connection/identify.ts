@@ -1,15 +1,15 @@
 import { refuse, type Refusal } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
-import type { TokenVerdict, TokenVerifier } from '../tokens/token-verifier.js'
+import type { TokenProof, TokenVerdict, TokenVerifier } from '../tokens/token-verifier.js'
 
 const MISSING = refuse('missing_token')
 const REVOKED = refuse('revoked')
 
 export interface Identify {
   /** Who this is, by what the process knows; null when the issuer must be asked first. */
-  now (token: string | null): Identity | Refusal | null
+  now (token: string | null, proof?: TokenProof): Identity | Refusal | null
   /** The same, waiting for the issuer where needed. Never rejects. */
-  wait (token: string | null): Promise<Identity | Refusal>
+  wait (token: string | null, proof?: TokenProof): Promise<Identity | Refusal>
 }
 
 export interface IdentifyDeps {
@@ -33,13 +33,13 @@ export function createIdentify ({ tokens, isRevoked, anonymous }: IdentifyDeps):
     return (keysAway ? anonymous() : null) ?? refuse(refusal, more)
   }
   return {
-    now (token) {
+    now (token, proof) {
       if (token === null) return anonymous() ?? MISSING
-      const verdict = tokens.verifyNow(token)
+      const verdict = tokens.verifyNow(token, proof)
       return verdict === null ? null : judge(verdict)
     },
-    async wait (token) {
-      return token === null ? anonymous() ?? MISSING : judge(await tokens.verify(token))
+    async wait (token, proof) {
+      return token === null ? anonymous() ?? MISSING : judge(await tokens.verify(token, proof))
     }
   }
 }

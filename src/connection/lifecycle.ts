@@ -7,7 +7,7 @@ import { decide } from './decide.js'
 import { findAddress } from './find-address.js'
 import { createIntake } from './intake.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
-import { isRefusal, readRequest } from './read-request.js'
+import { isRefusal, readRequest, type UpgradeRequest } from './read-request.js'
 import type { RefusedUpgrade } from './report.js'
 import { createSettlement, FAULT } from './settle.js'
 import type { PendingUpgrade } from './transport.js'
@@ -37,6 +37,15 @@ function describeEarly ({ head: { path } }: PendingUpgrade, address: ClientAddre
   return { address, path, userId: null, issuer: null, durationMs: performance.now() - startedMs, byClose: false, insecure: false }
 }
 
+/** What the request shows beside a token, judged; `spared`: its address's window may be full. */
+function judgeShown (
+  { judgePass, judgeTicket }: LifecycleDeps, { resume, ticket: text }: UpgradeRequest, { key }: ClientAddress, exempt: boolean
+) {
+  const pass = resume === null || exempt ? null : judgePass(resume, key)
+  const ticket = text === null ? null : judgeTicket(text, key)
+  return { pass, ticket, redeemed: false, proof: undefined, spared: exempt || pass !== null || (ticket !== null && !isRefusal(ticket)) }
+}
+
 /**
  * Runs each upgrade through its steps in the one order that decides which refusal is answered: the way in, here, up to
  * what the request and the process's memory say; then `decide`; then `settle`, whatever the outcome.
@@ -61,8 +70,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     if (foreign !== null) return refuseEarly(deps, pending, address, startedMs, foreign, NO_WISH)
     const banned = addresses.banned(address)
     if (banned !== null) return refuseEarly(deps, pending, address, startedMs, banned, request)
-    const ticket = request.resume === null || exempt ? null : deps.judgeTicket(request.resume, address.key)
-    const over = exempt || ticket !== null ? null : addresses.overLimit(address)
+    const { spared, ...shown } = judgeShown(deps, request, address, exempt)
+    const over = spared ? null : addresses.overLimit(address)
     if (over !== null) return refuseEarly(deps, pending, address, startedMs, over, request)
     return {
       pending,
@@ -70,7 +79,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
       request,
       startedMs,
       exempt,
-      ticket,
+      ...shown,
       settled: false,
       deadline: null,
       identity: null,

@@ -1,7 +1,7 @@
 import { KINDS, type Kind } from '../kinds.js'
 
 /** The parameters that mean something besides the lists of ids; all others are ignored. */
-const OTHERS = ['token', 'event_types', 'refuse', 'resume', 'since'] as const
+const OTHERS = ['token', 'event_types', 'refuse', 'resume', 'since', 'ticket'] as const
 export type QueryName = Kind['list'] | typeof OTHERS[number]
 export type Query = ReadonlyMap<QueryName, string>
 

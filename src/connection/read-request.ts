@@ -18,11 +18,13 @@ export interface UpgradeRequest extends ReadFilters {
   readonly host: string
   /** Null when no accepted carrier holds one. */
   readonly token: string | null
+  /** What stands for a token, as presented, unjudged; null: none was. Never beside a token. */
+  readonly ticket: string | null
   /** The subprotocol to answer with; `''` for none. */
   readonly protocol: string
   /** The client cannot read an HTTP status: refuse by accepting and closing. */
   readonly refuseByClose: boolean
-  /** A resume ticket as presented, unjudged; null when none was, or nothing that could be one. */
+  /** A resume pass as presented, unjudged; null when none was, or nothing that could be one. */
   readonly resume: string | null
   /** A position in the user's own topic, as it was written; null: none was named. */
   readonly since: string | null
@@ -117,12 +119,26 @@ export function readRequest (head: UpgradeHead, settings: UpgradeSettings): Upgr
   if (isRefusal(offer)) return offer
   const token = findToken(query, offer, headers, settings)
   if (token !== null && typeof token === 'object') return token
+  const ticket = query.get('ticket') || null
+  if (ticket !== null && token !== null) return bad('a ticket beside a token')
   const ids = readIds(path, query, settings)
   if (isRefusal(ids)) return ids
   const eventTypes = readFilter('event_types', query, settings)
   if (isRefusedFilter(eventTypes)) return eventTypes
   const { origin, host } = headers
-  return { path, origin, host, token, protocol: offer.protocol, ...ids, eventTypes, refuseByClose: mode === 'close', resume: readResume(query), since: query.get('since') ?? null }
+  return {
+    path,
+    origin,
+    host,
+    token,
+    ticket,
+    protocol: offer.protocol,
+    ...ids,
+    eventTypes,
+    refuseByClose: mode === 'close',
+    resume: readResume(query),
+    since: query.get('since') ?? null
+  }
 }
 
 /** Whatever is wrong with it, it only fails to help. */

@@ -23,6 +23,8 @@ export interface RefusedUpgrade {
 export interface Report {
   accepted (session: Session, durationMs: number, origin: string): void
   refused (upgrade: RefusedUpgrade, refusal: Refusal): void
+  /** Somebody asked for a ticket, and got none. */
+  ticketRefused (request: RefusedUpgrade, refusal: Refusal): void
   /** Dry run: a limit said no, and the attempt goes on. */
   wouldRefuse (upgrade: RefusedUpgrade, refusal: Refusal): void
   /** The client left before it was answered. */

@@ -1,6 +1,7 @@
 import type { Clocks } from '../clocks.js'
 import type { MessageLimit } from '../limits/messages/message-limit.js'
 import type { Limiter } from '../limits/limiter.js'
+import type { Tickets } from '../tickets/tickets.js'
 import type { WelcomeLimits } from '../wire/frames.js'
 import type { DeadlineWheel } from './deadline-wheel.js'
 import type { Identify } from './identify.js'
@@ -30,6 +31,7 @@ export interface SessionContext {
   readonly limiter: Limiter
   readonly messageLimit: MessageLimit
   readonly identify: Identify
+  readonly judgeTicket: Tickets['judge']
   readonly subscriptions: Subscriptions
   readonly tokenWatch: TokenWatch
   readonly report: Report

@@ -61,7 +61,7 @@ const UNVERIFIABLE = refuse('unavailable', { retryAfterMs: 5000, detail: 'rights
 
 /** Puts the connections of one process together. */
 export function composeConnections (deps: ConnectionsDeps): Connections {
-  const { ground, judges: { access, limits, tickets }, fanout: { logs }, delivery } = deps
+  const { ground, judges: { access, limits, passes }, fanout: { logs }, delivery } = deps
   const { config, phase, registry, onFault } = ground
   const { drainMs, maxBufferedBytes } = config.server
   const disconnects = createDisconnects(config.upgrade.deadlineMs)
@@ -102,7 +102,7 @@ export function composeConnections (deps: ConnectionsDeps): Connections {
     },
     async drain (isUrgent) {
       const openForMs = stopsListening(config) ? LAST_HEADS_MS : 0
-      await drainSessions({ registry, latecomers, limiter: limits.limiter, tickets, maxBufferedBytes }, { drainMs, openForMs }, isUrgent)
+      await drainSessions({ registry, latecomers, limiter: limits.limiter, passes, maxBufferedBytes }, { drainMs, openForMs }, isUrgent)
     },
     stop () {
       stopSilentPositions()
@@ -153,6 +153,7 @@ function toSessionContext (
     limiter: judges.limits.limiter,
     messageLimit: judges.limits.messageLimit,
     identify: judges.identify,
+    judgeTicket: judges.tickets.judge,
     subscriptions,
     tokenWatch,
     report: judges.report
@@ -166,7 +167,7 @@ function composeLifecycle (
   { ground, judges }: ConnectionsDeps, context: SessionContext, rights: Rights, disconnects: Disconnects
 ): Lifecycle {
   const { config, registry } = ground
-  const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, tickets, report } = judges
+  const { limits: { limiter, blockedForMs, noteUserFull }, access, control, bannedForMs, passes, tickets, report } = judges
   const { allowList, dryRun, userConnections, addressWindowMs } = config.limits
   const bootId = randomBytes(5).toString('hex')
   let connections = 0
@@ -177,6 +178,7 @@ function composeLifecycle (
     bannedForMs: (address) => dryRun ? 0 : bannedForMs(address.key),
     isExempt: (address) => allowList !== null && isListed(address, allowList),
     dryRun,
+    judgePass: passes.judge,
     judgeTicket: tickets.judge,
     identify: judges.identify,
     authorizer: access.authorizer,

@@ -13,6 +13,7 @@ import { listLocalConnections } from './list-connections.js'
 import { composePlainRequests } from './plain-requests.js'
 import { composeProcessOperations, type ProcessOperations } from './process-operations.js'
 import { toServerSettings } from './server-settings.js'
+import { composeTicketRoutes } from './ticket-routes.js'
 import { createTlsReload } from './tls-reload.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -66,7 +67,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     server,
     serverHandlers: {
       paths: [...PATHS.keys()],
-      routes: [...fanout.routes, ...issuerWord, ...(options.routes ?? [])],
+      routes: [...fanout.routes, ...issuerWord, ...composeTicketRoutes(ground, judges), ...(options.routes ?? [])],
       findClient: plainRequests.findClient,
       onUpgrade: connections.lifecycle.onUpgrade,
       onOther: plainRequests.refuseOther,

@@ -1,7 +1,7 @@
 import type { ClientAddress } from '../address/client-address.js'
 import { createIdentify, type Identify } from '../connection/identify.js'
 import type { Report } from '../connection/report.js'
-import { createResumeTickets, type ResumeTickets } from '../connection/resume-ticket.js'
+import { createResumePasses, type ResumePasses } from '../connection/resume-pass.js'
 import type { Control } from '../control/control.js'
 import type { IssuerKeys } from '../tokens/issuer-keys.js'
 import type { TokenVerifier } from '../tokens/token-verifier.js'
@@ -19,6 +19,7 @@ import { createReport } from './report.js'
 import { createResumeKey, type ResumeKey } from './resume-key.js'
 import { composeStrikes } from './strikes.js'
 import { createAccessWarnings, tellAccessFaults } from './tell-access-faults.js'
+import { composeTickets, type TicketsPart } from './tickets.js'
 import { composeTokens } from './tokens.js'
 import { writeEvent } from '../observe/log/log.js'
 
@@ -40,7 +41,8 @@ export interface Judges {
   readonly identify: Identify
   readonly report: Report
   readonly resumeKey: ResumeKey
-  readonly tickets: ResumeTickets
+  readonly passes: ResumePasses
+  readonly tickets: TicketsPart
 }
 
 /** Puts the judges together, on the ground alone. */
@@ -88,9 +90,10 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
     onUnreadable: () => { writeEvent(log, { event: 'resume_key.unreadable' }) }
   })
   exits.add(resumeKey.close)
-  const tickets = createResumeTickets({ keys: resumeKey.current })
+  const passes = createResumePasses({ keys: resumeKey.current })
+  const tickets = composeTickets(ground, resumeKey)
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
   const { strike } = strikes
   const decided = { nodes, limits, access, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
-  return { ...decided, breakGlass, identify, report, resumeKey, tickets }
+  return { ...decided, breakGlass, identify, report, resumeKey, passes, tickets }
 }

@@ -43,6 +43,11 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
       metrics.refused(name, detail === 'unknown_key')
       audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs }, presentedFacts(upgrade.origin, upgrade.claims))
     },
+    ticketRefused (request, { name, detail }) {
+      metrics.ticket('refused')
+      metrics.refused(name)
+      audit.refused(upgradeFacts(request), { reason: name, detail, durationMs: request.durationMs })
+    },
     wouldRefuse (upgrade, { name }) {
       const refused = { reason: name, dryRun: true, durationMs: upgrade.durationMs }
       audit.refused(upgradeFacts(upgrade), refused, presentedFacts(upgrade.origin, upgrade.claims))

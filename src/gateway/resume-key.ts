@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { RedisConnection } from '../redis/connect.js'
 import { resumeSecret } from '../redis/keys.js'
 
-/** The secrets of resume tickets, the same in all processes: the first makes tickets, each is believed. */
+/** The secrets of resume passes, the same in all processes: the first makes passes, each is believed. */
 export interface ResumeKey {
-  /** None while none is known: no ticket is made or believed then. */
+  /** None while none is known: no pass is made or believed then. */
   current (): readonly Buffer[]
   start (): void
   close (): void
@@ -13,7 +13,7 @@ export interface ResumeKey {
 export interface ResumeKeyOptions {
   /** `WS_RESUME_KEY`; none: the one kept in Redis, made by the first process that looks. */
   readonly configured: readonly string[]
-  /** Null: without Redis, where a key that nobody configured would be gone with this process and its tickets useless. */
+  /** Null: without Redis, where a key that nobody configured would be gone with this process and its passes useless. */
   readonly redis: RedisConnection | null
   readonly prefix: string
   /** What stands in Redis is no key of ours: once, until it is one again. */

@@ -68,6 +68,10 @@ export function composeStrikes ({ config, redis, redisFailures, audit, onFault, 
         report.refused(upgrade, refusal)
         if (refusal.name === 'ip_rate_limited') strike(upgrade.address)
       },
+      ticketRefused (request, refusal) {
+        report.ticketRefused(request, refusal)
+        if (refusal.name === 'ip_rate_limited') strike(request.address)
+      },
       messageLimited (session) {
         report.messageLimited(session)
         strike(session.address)

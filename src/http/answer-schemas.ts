@@ -2,6 +2,12 @@ import Type from '#typebox'
 
 /** Bodies of HTTP answers, for the documents; a test holds them to what the server really answers. A `title` names a component. */
 
+/** Body of `POST /v1/tickets`. */
+export const TicketAnswerSchema = Type.Object({
+  ticket: Type.String({ description: 'stands for the token, once' }),
+  expires_in: Type.Integer({ minimum: 1, description: 'for how many seconds' })
+}, { title: 'Ticket' })
+
 export const RefusalBodySchema = Type.Object({
   error: Type.String({ description: 'a name from the table of refusals, or of this endpoint' }),
   message: Type.String({ description: 'for people; may change' }),

@@ -27,7 +27,7 @@ export function createRoute<Params, Query, Body> (options: RouteOptions<Params, 
 async function serveRoute<Params, Query, Body> (
   { secret, params, query, body, handle }: RouteOptions<Params, Query, Body>, request: IncomingRequest
 ): Promise<Answer> {
-  const { headers, address } = request
+  const { headers, address, viaTrustedProxy } = request
   const denial = judgeSecret(secret, headers, address)
   // Nothing is awaited on the way of the right secret: on the native port a body is read at once or lost.
   if (denial !== null) return await denial
@@ -36,7 +36,7 @@ async function serveRoute<Params, Query, Body> (
   if (!query.fits(request.query)) return refusalAnswer('bad_request', query.wanted)
   const input = await readInput(body, request)
   if (!input.ok) return input.answer
-  return await handle({ params: request.params, query: request.query, body: input.value, headers, address })
+  return await handle({ params: request.params, query: request.query, body: input.value, headers, address, viaTrustedProxy })
 }
 
 function parseJson (bytes: Buffer): ParsedBody {

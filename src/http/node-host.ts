@@ -124,6 +124,7 @@ async function answerRequest (
     hasPlainPlus: query.includes('+'),
     headers,
     address,
+    viaTrustedProxy: false,
     readBody: async (bounds) => await readNodeBody(request, bounds)
   }
   return await match.route.serve(incoming)

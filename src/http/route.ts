@@ -5,7 +5,7 @@ import type { BodyBounds, BodyReading } from './collect-body.js'
 import type { RequestHeaders, Secret } from './secrets.js'
 import { ANYTHING, type Shape } from './shape.js'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS'
 
 /** A request as a host hands it over, with nothing of it believed yet. */
 export interface IncomingRequest {
@@ -18,12 +18,14 @@ export interface IncomingRequest {
   readonly headers: RequestHeaders
   /** Where the client is, behind trusted proxies. */
   readonly address: ClientAddress
+  /** The peer is a proxy whose word about the client counts. */
+  readonly viaTrustedProxy: boolean
   /** Reads the body; never rejects. To be called once, before anything is awaited: on the native port, what arrives unread is lost. */
   readBody (bounds: BodyBounds): Promise<BodyReading>
 }
 
 /** What a handler gets: its secret was right, and each part fits its shape. */
-export interface RouteRequest<Params, Query, Body> extends Pick<IncomingRequest, 'headers' | 'address'> {
+export interface RouteRequest<Params, Query, Body> extends Pick<IncomingRequest, 'headers' | 'address' | 'viaTrustedProxy'> {
   readonly params: Params
   readonly query: Query
   readonly body: Body
@@ -63,7 +65,7 @@ export interface RouteDescription {
   /** Null: anyone may ask. */
   readonly secret: Secret | null
   /** Its place in the document. */
-  readonly tag: 'health' | 'operators' | 'back ends' | 'issuers' | 'development'
+  readonly tag: 'connections' | 'health' | 'operators' | 'back ends' | 'issuers' | 'development'
   readonly summary: string
   readonly description?: string
   /** By status: those that are this route's own. What secret, shapes and bounds answer is the same for all routes. */

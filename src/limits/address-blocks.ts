@@ -42,7 +42,7 @@ export type OnDecided = (request: Admit, admission: Admission) => void
 
 /**
  * Wraps a limiter: addresses that it refuses are remembered in `blocks`, and their next attempts are refused without a call.
- * An attempt with a ticket is passed on all the same: only the limiter below knows whether the ticket is spent. `onDecided` hears of
+ * An attempt with a pass is passed on all the same: only the limiter below knows whether the pass is spent. `onDecided` hears of
  * all, those without a call included.
  */
 export function rememberBlocks (limiter: Limiter, blocks: AddressBlocks, onDecided: OnDecided = () => {}): Limiter {

@@ -18,11 +18,11 @@ export interface Lease {
   readonly record?: string
 }
 
-/** A resume ticket's part in an upgrade: the first upgrade that presents it is not counted in its address's window. */
+/** A resume pass's part in an upgrade: the first upgrade that presents it is not counted in its address's window. */
 export interface Resume {
   /** Base64url, used once in the whole cluster. */
   readonly nonce: string
-  /** How long it must be remembered as spent: what is left of the ticket's life, 1 to 120,000 ms. */
+  /** How long it must be remembered as spent: what is left of the pass's life, 1 to 120,000 ms. */
   readonly ttlMs: number
 }
 
@@ -30,7 +30,7 @@ export interface Resume {
 export interface Admit {
   /** The client address in the key's form (`192.0.2.1`, `2001:db8:1:2::/64`). */
   readonly address: string | null
-  /** A ticket that was found genuine. If it has not been spent, the address's window is neither asked nor counted. */
+  /** A pass that was found genuine. If it has not been spent, the address's window is neither asked nor counted. */
   readonly resume?: Resume | null
   readonly lease: Lease | null
   /** What is asked of the user's own topic, should the lease be given. */

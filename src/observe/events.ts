@@ -201,7 +201,7 @@ export const EVENTS = {
   'tls.reloaded': { level: 'info', when: 'SIGHUP: the certificate files were read anew', fields: [], optional: [] },
   'tls.refused': { level: 'error', when: 'SIGHUP: the certificate files cannot be used; the old ones stay in force', fields: ['reason'], optional: [] },
   'tls.absent': { level: 'info', when: 'SIGHUP, but there is no TLS to reload', fields: [], optional: [] },
-  'resume_key.unreadable': { level: 'warn', when: 'the key of resume tickets in Redis cannot be read', fields: [], optional: [] },
+  'resume_key.unreadable': { level: 'warn', when: 'the key of resume passes in Redis cannot be read', fields: [], optional: [] },
   'insecure.open': { level: 'warn', when: 'break-glass lets connections in without a token; every minute', fields: ['insecure', 'until'], optional: [] },
   'insecure.ended': { level: 'warn', when: 'break-glass is over', fields: ['until'], optional: [] },
   'worker.waiting': {

@@ -7,7 +7,7 @@ import { encodeId } from './encode-id.js'
 export interface LimitKeys {
   /** Connection attempts of an address (`192.0.2.1`, `2001:db8:1:2::/64`). */
   address (address: string): string
-  /** A spent resume ticket of an address; its hash tag, the address's whole key, puts both in one slot of a cluster. */
+  /** A spent resume pass of an address; its hash tag, the address's whole key, puts both in one slot of a cluster. */
   resume (address: string, nonce: string): string
   /** Leases of one owner: a user, or the address of an anonymous connection. */
   user (leaseOwner: string): string
@@ -124,7 +124,19 @@ export function spentStatement (prefix: string, name: string): string {
   return `${prefix}ws:issuer-word:${name}`
 }
 
-/** The secret of resume tickets, where none is configured. */
+/** Where tickets are kept. */
+export interface TicketKeys {
+  /** What one ticket stands for, encrypted. `name`: a hash of the ticket in base64url. */
+  ticket (name: string): string
+  /** A proof of possession that was shown. `id`: a hash in base64url. */
+  proof (id: string): string
+}
+
+export function createTicketKeys (prefix: string): TicketKeys {
+  return { ticket: name => `${prefix}ws:ticket:${name}`, proof: id => `${prefix}ws:dpop:${id}` }
+}
+
+/** The secret of resume passes, and that from which tickets are signed, where none is configured. */
 export function resumeSecret (prefix: string): string {
   return `${prefix}ws:resume-key`
 }

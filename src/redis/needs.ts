@@ -1,8 +1,8 @@
 import { KINDS } from '../kinds.js'
 import {
-  createControlKeys, createLimitKeys, createNodeKeys, historyPrefix, inboundCounts, inboundStream, introspectionKey, nodeChannel,
-  resumeSecret, spentStatement, topicChannelPrefix,
-  type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys
+  createControlKeys, createLimitKeys, createNodeKeys, createTicketKeys, historyPrefix, inboundCounts, inboundStream, introspectionKey,
+  nodeChannel, resumeSecret, spentStatement, topicChannelPrefix,
+  type ControlKeys, type LedgerKeys, type LimitKeys, type NodeKeys, type TicketKeys
 } from './keys.js'
 
 /** What the gateway's user of Redis must be allowed to do with one name, with all names of one form, or without any. */
@@ -77,6 +77,8 @@ const ON_SECRET = ['get', 'set'] as const
 const ON_INTROSPECTION = ['hmget', 'hset', 'hdel', 'pexpire'] as const
 const ON_SPENT = ['get', 'set'] as const
 
+const ON_TICKETS = { ticket: ['set', 'getdel'], proof: ['set'] } as const satisfies Record<keyof TicketKeys, readonly string[]>
+
 /** What needs no key and no channel. The client library asks INFO and QUIT; scripts ask the time. */
 export const PLAIN_COMMANDS = ['eval', 'evalsha', 'time', 'ping', 'quit', 'info', 'unsubscribe', 'sunsubscribe'] as const
 
@@ -102,6 +104,7 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
   const limits = createLimitKeys(limitPrefix)
   const nodes = createNodeKeys(prefix)
   const control = createControlKeys(prefix)
+  const tickets = createTicketKeys(prefix)
   const ledgerNeeds = ({ orders, records }: LedgerKeys): Need[] => [key(orders, ON_LEDGER.orders), key(records, ON_LEDGER.records)]
   return [
     onServer(isCluster),
@@ -124,6 +127,8 @@ export function redisNeeds ({ prefix, limitPrefix, isCluster, addressWindow, mes
     key(resumeSecret(prefix), ON_SECRET),
     ...(introspects ? [key(introspectionKey(prefix, ANY), ON_INTROSPECTION)] : []),
     key(spentStatement(prefix, ANY), ON_SPENT),
+    key(tickets.ticket(ANY), ON_TICKETS.ticket),
+    key(tickets.proof(ANY), ON_TICKETS.proof),
     ...channelNeeds(prefix, isCluster)
   ]
 }

@@ -1,6 +1,6 @@
 import { isObject } from './token-format.js'
 
-/** The key that a token is bound to: a client that presents it must prove to hold that key. */
+/** The key that a token is bound to: its presenter must prove to hold that key. */
 export interface Confirmation {
   /** SHA-256 thumbprint of the key (RFC 9449 section 6.1); null: bound by something that no DPoP proof shows. */
   readonly jkt: string | null

@@ -115,8 +115,15 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     inFlight?.abort()
   }
 
-  const isFrom = (sinceMs: number): boolean => kept.isFrom(sinceMs)
-  return { current: () => kept.current(), refresh, hurry, waitMs: () => pause.leftMs(), isFrom, status, close }
+  return {
+    current: () => kept.current(),
+    refresh,
+    hurry,
+    waitMs: () => pause.leftMs(),
+    isFrom: sinceMs => kept.isFrom(sinceMs),
+    status,
+    close
+  }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */

@@ -13,14 +13,14 @@ const ACCESS_TOKEN_TYPES: ReadonlySet<string> = new Set(['jwt', 'application/jwt
 
 /**
  * Reads a token's header segment (RFC 7515 section 4, RFC 9068 section 2.1). `jku`, `x5u`, `jwk` and `x5c` are not
- * looked at: a key comes from the configured issuer or from nowhere. `isType`: which `typ` may stand there; default: an access
- * token's.
+ * looked at: a key comes from the configured issuer or from nowhere. `isAccepted`: whether a `typ` is that of a token which
+ * is looked for; undefined stands for none.
  */
-export function readTokenHeader (segment: string, isType: (type: unknown) => boolean = isAccessTokenType): TokenHeader | TokenFault {
+export function readTokenHeader (segment: string, isAccepted: (type: unknown) => boolean = isAccessTokenType): TokenHeader | TokenFault {
   const header = decodeSegment(segment)
   if (header === null) return 'header'
   if (header['crit'] !== undefined || header['b64'] !== undefined) return 'critical_header'
-  if (!isType(header['typ'])) return 'header_type'
+  if (!isAccepted(header['typ'])) return 'header_type'
   const { alg, kid } = header
   if (typeof alg !== 'string') return 'algorithm'
   if (kid === undefined) return { algorithm: alg, keyId: null }

@@ -53,9 +53,11 @@ export const SendFrameSchema = Type.Object({
 export const RefreshFrameSchema = Type.Object({
   type: Type.Literal('refresh'),
   id: FrameId,
-  token: Type.String({ minLength: 1, description: 'a new token of the same user and issuer, of at most 12000 characters' })
+  token: Type.Optional(Type.String({ minLength: 1, description: 'a new token of the same user and issuer, of at most 12000 characters' })),
+  ticket: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'in place of the token: a ticket for it' }))
 }, {
   ...Strict,
+  oneOf: [{ required: ['token'] }, { required: ['ticket'] }],
   description: 'Replace the token before it ends. A bad one, or another user\'s, ends the connection with 4401.',
   examples: [{ type: 'refresh', id: '4', token: '<jwt>' }]
 })

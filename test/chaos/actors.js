@@ -11,7 +11,7 @@ import { AGENTS, ALLOWED_NETWORK, PROXY_ADDRESS, TASKS } from './terms.js'
  * @property {{ agents: string[] | '*', tasks: string[] }} rights
  * @property {boolean} maySend
  * @property {boolean} isHasty holds no connection for long: fills the window of its address
- * @property {{ ticket: string, from: string } | null} ticket
+ * @property {{ pass: string, from: string } | null} pass
  */
 
 const USERS = 14
@@ -51,6 +51,6 @@ export function createActors (random, count) {
     const userId = isCrowded(index) ? `guest-${index}` : `user-${random.chance(0.6) ? random.below(HEAVY_USERS) : random.below(USERS)}`
     const place = choosePlace(random, index)
     const isHasty = isCrowded(index) || random.chance(0.2)
-    return { userId, ...place, rights: rightsOf.get(userId) ?? chooseRights(random), maySend: random.chance(0.6), isHasty, ticket: null }
+    return { userId, ...place, rights: rightsOf.get(userId) ?? chooseRights(random), maySend: random.chance(0.6), isHasty, pass: null }
   })
 }

@@ -44,7 +44,7 @@ export async function checkNothingIsHeld ({ redis, gateways, tally }) {
   await checkEventually(tally, NO_LEASE, async () => (await redis.readKeys()).filter(({ key }) => key.startsWith('ws:ratelimit:user:')))
 }
 
-/** Kept for ever by design: what the back end has not taken yet, the key that tickets are signed with, the name of the data set. */
+/** Kept for ever by design: what the back end has not taken yet, the key that passes are signed with, the name of the data set. */
 const LASTING = new Set(['ws:inbound', 'ws:resume-key', 'ws:control:data-set'])
 
 /** With every process ended in order. @param {import('./world.js').World} world */

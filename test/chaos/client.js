@@ -32,7 +32,7 @@ function watch (socket, attempt, sentAtMs, { ledger, tally, gateways, sends }) {
   let narrowedAtMs = -Infinity
   let ownEnd = false
   let code = 0
-  const state = { seen: null, id: '', ticket: null, comeBackInMs: 0 }
+  const state = { seen: null, id: '', pass: null, comeBackInMs: 0 }
   /** What a refresh asked for, by its id. @type {Map<string, Set<string>>} */
   const asked = new Map()
   const ended = new Promise((resolve) => {
@@ -73,7 +73,7 @@ function watch (socket, attempt, sentAtMs, { ledger, tally, gateways, sends }) {
     }
     if (frame.type === 'closing') {
       noteEnd()
-      state.ticket = frame.resume ?? null
+      state.pass = frame.resume ?? null
       state.comeBackInMs = frame.reconnect_after_ms
     }
   }

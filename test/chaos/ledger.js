@@ -10,7 +10,7 @@
  * @property {string} userId
  * @property {string} node
  * @property {string} address as the limits count it
- * @property {boolean} counts the attempt counts against its address: it is on no list and brought no ticket
+ * @property {boolean} counts the attempt counts against its address: it is on no list and brought no pass
  * @property {number} sentAtMs before anything was sent
  * @property {number} welcomeAtMs
  * @property {boolean} endedByClient

@@ -18,7 +18,7 @@ function sign ({ userId, rights, maySend }, issuer, random) {
 }
 
 /** Query and headers of an attempt. */
-function present (actor, token, ticket, random) {
+function present (actor, token, pass, random) {
   const query = new URLSearchParams()
   const headers = actor.forwardedFor === null ? {} : { 'X-Forwarded-For': actor.forwardedFor }
   const protocols = []
@@ -26,7 +26,7 @@ function present (actor, token, ticket, random) {
   if (token !== '' && carrier === 0) query.set('token', token)
   if (token !== '' && carrier === 1) headers.Authorization = `Bearer ${token}`
   if (token !== '' && carrier === 2) protocols.push('portcullis.v1', `bearer.${token}`)
-  if (ticket !== null) query.set('resume', ticket)
+  if (pass !== null) query.set('resume', pass)
   const agents = actor.rights.agents === '*' ? AGENTS : actor.rights.agents
   if (agents.length > 0 && random.chance(0.5)) query.set('agent_ids', agents.slice(0, 3).join(','))
   // Now and then somebody asks for what is not theirs: 403.
@@ -54,10 +54,10 @@ export function startLoad (world, actors, seed) {
 
   async function attempt (actor, random) {
     const gateway = random.pick(gateways)
-    const held = random.chance(0.75) ? actor.ticket : null
-    actor.ticket = null
+    const held = random.chance(0.75) ? actor.pass : null
+    actor.pass = null
     const { query, headers, protocols } = present(actor, chooseToken(actor, random), held, random)
-    if (held !== null) tally.count('operations', 'attempts with a ticket')
+    if (held !== null) tally.count('operations', 'attempts with a pass')
     const sentAtMs = Date.now()
     const outcome = await open({
       url: `ws://127.0.0.1:${gateway.port}/ws?${query.toString()}`,
@@ -112,8 +112,8 @@ export function startLoad (world, actors, seed) {
     await connection.ended
     opened.delete(connection)
     connection.checkEnd()
-    const { ticket, comeBackInMs } = connection.state
-    if (ticket !== null) actor.ticket = ticket
+    const { pass, comeBackInMs } = connection.state
+    if (pass !== null) actor.pass = pass
     // Not all wait as long as they were told.
     await sleep(random.chance(0.5) ? Math.min(comeBackInMs, MAX_WAIT_MS) : random.below(400))
   }

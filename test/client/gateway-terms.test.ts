@@ -31,7 +31,7 @@ t.test('every frame that the client can write is one that the gateway can read',
     subscribe: [{ type: 'subscribe', id: '1', agent_ids: ['a1'], task_ids: '*', event_types: ['x'] }],
     unsubscribe: [{ type: 'unsubscribe', id: '1', agent_ids: '*', task_ids: ['t1'] }],
     send: [{ type: 'send', id: '1', to: 'agent:a1', data: { any: [1, null] } }],
-    refresh: [{ type: 'refresh', id: '1', token: 'a.b.c' }],
+    refresh: [{ type: 'refresh', id: '1', token: 'a.b.c' }, { type: 'refresh', ticket: 't' }],
     ping: [{ type: 'ping', id: '1' }, { type: 'ping' }]
   }
   for (const frame of Object.values(frames).flat()) t.same(decodeText(JSON.stringify(frame)), frame, frame.type)

@@ -13,7 +13,7 @@ t.test('an office is back after its only gateway was away, though attempts in be
   const office = freshAddress()
   let bringBack = (): void => {}
   const back = new Promise<void>((resolve) => { bringBack = resolve })
-  const tickets: Array<string | undefined> = []
+  const passes: Array<string | undefined> = []
   const users = ['alice', 'bob'].map((sub) => {
     let asked = 0
     // From the fourth attempt on they wait for the new process: how long it takes to start counts for nothing.
@@ -22,7 +22,7 @@ t.test('an office is back after its only gateway was away, though attempts in be
       return issuer.sign({ sub })
     }
     const observed = observe(t, { url: gateway.url, token, timeoutMs: 60_000 }, office)
-    observed.client.on('closing', ({ resume }) => { tickets.push(resume) })
+    observed.client.on('closing', ({ resume }) => { passes.push(resume) })
     return observed
   })
   const waits = (): string[][] => users.map(({ states }) => states.flatMap(state => state.status === 'waiting' ? [state.because.name] : []))
@@ -34,7 +34,7 @@ t.test('an office is back after its only gateway was away, though attempts in be
   await gateway.start()
   bringBack()
   await Promise.all(users.map(async ({ reached }) => { await reached('open', 2) }))
-  t.match(tickets, [/^.{116}$/, /^.{116}$/])
+  t.match(passes, [/^.{116}$/, /^.{116}$/])
   const expected = ['restarting', 'connection_lost', 'connection_lost']
   t.same(waits(), [expected, expected], 'nobody was refused for the address')
 })

@@ -15,12 +15,12 @@ import { obey, startScriptedServer, type Peer } from './scripted-server.js'
 const token = (): string => 'a.b.c'
 const lastOf = (states: readonly ClientState[], status: ClientState['status']): ClientState | undefined => states.findLast(state => state.status === status)
 
-t.test('`closing` is honoured: not sooner than told, and the resume ticket not presented again after a refusal by name', async (t) => {
+t.test('`closing` is honoured: not sooner than told, and the resume pass not presented again after a refusal by name', async (t) => {
   const server = await startScriptedServer(t, (peer, n) => {
     if (n === 2) return peer.close(1013, { error: 'overloaded' })
     peer.welcome()
     if (n > 1) return
-    peer.send({ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 400, resume: 'ticket+/=1' })
+    peer.send({ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 400, resume: 'pass+/=1' })
     peer.close(1012, { error: 'restarting', retry_after_ms: 1 })
   })
   const { reached, states } = observe(t, { url: server.url, token })
@@ -28,7 +28,7 @@ t.test('`closing` is honoured: not sooner than told, and the resume ticket not p
   await until('a third connection', () => server.peers.length === 3)
   const [first, second, third] = server.peers as [Peer, Peer, Peer]
   t.ok(second.atMs - first.atMs >= 399, 'waited')
-  t.same([first, second, third].map(peer => peer.query.get('resume')), [null, 'ticket+/=1', null])
+  t.same([first, second, third].map(peer => peer.query.get('resume')), [null, 'pass+/=1', null])
   const wait = states.find(state => state.status === 'waiting')
   t.match(wait, { because: { name: 'restarting', code: 1012 } })
   // How much of it has passed already is the machine's affair; that all of it was waited for is asserted above.
@@ -36,11 +36,11 @@ t.test('`closing` is honoured: not sooner than told, and the resume ticket not p
   t.same(server.peers.map(peer => peer.query.get('token')), [null, null, null], 'no token in an address')
 })
 
-t.test('the resume ticket is kept over attempts that reach no gateway, and not presented again after `welcome`', async (t) => {
+t.test('the resume pass is kept over attempts that reach no gateway, and not presented again after `welcome`', async (t) => {
   const server = await startScriptedServer(t, (peer) => {
     peer.welcome()
     if (server.peers.length > 1) return peer.close(4408, { error: 'idle' })
-    peer.send({ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 20, resume: 'ticket1' })
+    peer.send({ type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: 20, resume: 'pass1' })
     peer.close(1012, { error: 'restarting' })
   })
   const presented: Array<string | null> = []
@@ -54,7 +54,7 @@ t.test('the resume ticket is kept over attempts that reach no gateway, and not p
   }
   const { states } = observe(t, { url: server.url, token, WebSocket: SocketThatIsRefusedTwice })
   await until('a fifth attempt', () => presented.length >= 5)
-  t.same(presented.slice(0, 5), [null, 'ticket1', 'ticket1', 'ticket1', null])
+  t.same(presented.slice(0, 5), [null, 'pass1', 'pass1', 'pass1', null])
   const waits = states.flatMap(state => state.status === 'waiting' ? [state.because.name] : [])
   t.same(waits.slice(0, 4), ['restarting', 'connection_lost', 'connection_lost', 'idle'])
 })

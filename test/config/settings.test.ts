@@ -27,6 +27,8 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_IDLE_S: 0,
   WS_DRAIN_SECONDS: 30,
   WS_RESUME_KEY: [],
+  PUBLIC_URL: undefined,
+  WS_TICKET_ADDRESS: 'same',
   NODE_ID: undefined,
   JWT_ISSUER: undefined,
   JWT_AUDIENCE: undefined,

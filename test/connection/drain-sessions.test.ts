@@ -38,7 +38,7 @@ const depsOf = (registry: Registry, more: Partial<DrainDeps> = {}): DrainDeps =>
   registry,
   latecomers: NO_LATECOMERS,
   limiter: { vacate: async () => {} },
-  tickets: { issue: () => null },
+  passes: { issue: () => null },
   maxBufferedBytes: 65_536,
   ...more
 })
@@ -50,7 +50,7 @@ t.test('everybody is told when to come back, at moments of their own, and closed
   const delays = sockets.map((socket) => {
     const [frame] = socket.frames()
     t.match(frame, { type: 'closing', code: 1012, error: 'restarting', reconnect_after_ms: Number })
-    t.notOk('resume' in (frame ?? {}), 'no ticket while no key is known')
+    t.notOk('resume' in (frame ?? {}), 'no pass while no key is known')
     t.same(socket.ended, { code: 1012, reason: `{"error":"restarting","retry_after_ms":${frame?.['reconnect_after_ms']}}` })
     return Number(frame?.['reconnect_after_ms'])
   })
@@ -58,11 +58,11 @@ t.test('everybody is told when to come back, at moments of their own, and closed
   t.ok(new Set(delays).size > 20, 'no stampede')
 })
 
-t.test('each gets a ticket for its user and address, which lasts a minute longer than it is told to wait', async (t) => {
+t.test('each gets a pass for its user and address, which lasts a minute longer than it is told to wait', async (t) => {
   const { registry, sockets } = fill(3)
   const lives: number[] = []
-  const issue: DrainDeps['tickets']['issue'] = ({ userId }, addressKey, lifeMs) => `${userId}@${addressKey}#${lives.push(lifeMs)}`
-  await drainSessions(depsOf(registry, { tickets: { issue } }), over(0), () => false)
+  const issue: DrainDeps['passes']['issue'] = ({ userId }, addressKey, lifeMs) => `${userId}@${addressKey}#${lives.push(lifeMs)}`
+  await drainSessions(depsOf(registry, { passes: { issue } }), over(0), () => false)
   const frames = sockets.flatMap(socket => socket.frames())
   t.same(frames.map(frame => frame['resume']), ['alice@192.0.2.1#1', 'alice@192.0.2.1#2', 'alice@192.0.2.1#3'])
   t.same(lives, frames.map(frame => Number(frame['reconnect_after_ms']) + 60_000))

@@ -45,7 +45,8 @@ function setUp ({ admit = () => YES, ...more }: BenchOptions = {}): Bench {
     blockedForMs: () => 0,
     bannedForMs: () => 0,
     isExempt: () => false,
-    judgeTicket: () => null,
+    judgePass: () => null,
+    judgeTicket: () => refuse('invalid_token', { detail: 'ticket_format' }),
     rightsGeneration: () => 0,
     isRevoked: () => false,
     wasDisconnected: () => false,
@@ -329,54 +330,54 @@ t.test('rights that change while the slot is asked for are asked for again, from
 })
 
 const RESUME: Resume = { nonce: 'n', ttlMs: 1000 }
-const ticketOf = (userId: string): LifecycleDeps['judgeTicket'] => text => text === 'good' ? { resume: RESUME, isFor: who => who.userId === userId } : null
+const passOf = (userId: string): LifecycleDeps['judgePass'] => text => text === 'good' ? { resume: RESUME, isFor: who => who.userId === userId } : null
 
-t.test('a genuine ticket beside a verified token of its user goes with the one call, also from an address known to be over', async (t) => {
-  const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000 })
+t.test('a genuine pass beside a verified token of its user goes with the one call, also from an address known to be over', async (t) => {
+  const bench = setUp({ judgePass: passOf('alice'), blockedForMs: () => 9000 })
   t.equal(await outcome(bench, 'token=t&resume=good'), 'open')
   t.match(bench.admits, [{ address: '192.0.2.1', resume: RESUME, lease: { owner: 'alice' } }])
   t.equal(bench.admits.length, 1)
 })
 
-t.test('any other ticket is as good as none, and costs no look at the token', async (t) => {
+t.test('any other pass is as good as none, and costs no look at the token', async (t) => {
   const asked: unknown[] = []
   const identify: Identify = { now: (token) => { asked.push(token); return ALICE }, wait: async () => ALICE }
-  const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000, identify })
-  t.same(await offenders(['garbage', '', '%'], async ticket => await outcome(bench, `token=t&resume=${ticket}`) === 'ip_rate_limited'), [])
+  const bench = setUp({ judgePass: passOf('alice'), blockedForMs: () => 9000, identify })
+  t.same(await offenders(['garbage', '', '%'], async pass => await outcome(bench, `token=t&resume=${pass}`) === 'ip_rate_limited'), [])
   t.same(asked, [])
   t.same(bench.admits, [])
 })
 
-t.test('a ticket of another user, or beside a bad token, is not spent and spares nothing', async (t) => {
-  for (const options of [{ judgeTicket: ticketOf('bob') }, { judgeTicket: ticketOf('alice'), identify: knows(refuse('invalid_token')) }]) {
+t.test('a pass of another user, or beside a bad token, is not spent and spares nothing', async (t) => {
+  for (const options of [{ judgePass: passOf('bob') }, { judgePass: passOf('alice'), identify: knows(refuse('invalid_token')) }]) {
     const bench = setUp({ ...options, admit: () => ADDRESS_FULL })
     t.equal(await outcome(bench, 'token=t&resume=good'), 'ip_rate_limited')
     t.same(bench.admits.map(({ resume }) => resume), [null])
   }
 })
 
-t.test('with a ticket the token is verified first, then the ticket spent, and only then the database asked', async (t) => {
+t.test('with a pass the token is verified first, then the pass spent, and only then the database asked', async (t) => {
   const order: string[] = []
   const database = authorizer(false, async (_who, _token, asked) => { order.push('database'); return all(asked) })
   const identify: Identify = { now: () => null, wait: async () => { order.push('issuer'); return ALICE } }
   const admit = ({ address, resume, lease }: Admit): Admission => { order.push([address, resume?.nonce, lease?.owner].join(' ')); return YES }
-  const bench = setUp({ judgeTicket: ticketOf('alice'), blockedForMs: () => 9000, authorizer: database, identify, admit })
+  const bench = setUp({ judgePass: passOf('alice'), blockedForMs: () => 9000, authorizer: database, identify, admit })
   t.equal(await outcome(bench, 'token=t&agent_ids=a1&resume=good'), 'open')
   t.same(order, ['issuer', '192.0.2.1 n ', 'database', '  alice'])
 
   order.length = 0
-  const spent = setUp({ judgeTicket: ticketOf('alice'), authorizer: database, identify, admit: (request) => { admit(request); return ADDRESS_FULL } })
+  const spent = setUp({ judgePass: passOf('alice'), authorizer: database, identify, admit: (request) => { admit(request); return ADDRESS_FULL } })
   t.equal(await outcome(spent, 'token=t&agent_ids=a1&resume=good'), 'ip_rate_limited')
   t.same(order, ['issuer', '192.0.2.1 n '], 'spent already: the database is not asked')
 })
 
-t.test('a ticket spares neither origin nor ban nor permissions nor the user\'s slots, and nothing on the allow list needs one', async (t) => {
-  const judgeTicket = ticketOf('alice')
-  t.equal(await outcome(setUp({ judgeTicket }), 'token=t&resume=good', { origin: 'https://evil.example' }), 'forbidden')
-  t.equal(await outcome(setUp({ judgeTicket, bannedForMs: () => 9000 }), 'token=t&resume=good'), 'banned')
-  t.equal(await outcome(setUp({ judgeTicket, authorizer: authorizer(true, () => ({ agents: [], tasks: [] })) }), 'token=t&agent_ids=a1&resume=good'), 'forbidden')
-  t.equal(await outcome(setUp({ judgeTicket, admit: () => USER_FULL }), 'token=t&resume=good'), 'user_connection_limit')
-  const exempt = setUp({ judgeTicket: () => { throw new Error('nobody should ask') }, isExempt: () => true })
+t.test('a pass spares neither origin nor ban nor permissions nor the user\'s slots, and nothing on the allow list needs one', async (t) => {
+  const judgePass = passOf('alice')
+  t.equal(await outcome(setUp({ judgePass }), 'token=t&resume=good', { origin: 'https://evil.example' }), 'forbidden')
+  t.equal(await outcome(setUp({ judgePass, bannedForMs: () => 9000 }), 'token=t&resume=good'), 'banned')
+  t.equal(await outcome(setUp({ judgePass, authorizer: authorizer(true, () => ({ agents: [], tasks: [] })) }), 'token=t&agent_ids=a1&resume=good'), 'forbidden')
+  t.equal(await outcome(setUp({ judgePass, admit: () => USER_FULL }), 'token=t&resume=good'), 'user_connection_limit')
+  const exempt = setUp({ judgePass: () => { throw new Error('nobody should ask') }, isExempt: () => true })
   t.equal(await outcome(exempt, 'token=t&resume=good'), 'open')
 })
 

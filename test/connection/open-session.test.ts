@@ -16,6 +16,7 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
       origin: '',
       host: 'gateway.example',
       token: 'the.token',
+      ticket: null,
       protocol: 'portcullis.v1',
       agents: null,
       tasks: null,

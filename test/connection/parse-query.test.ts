@@ -37,7 +37,7 @@ t.test('a parameter given twice is an error when the two differ', async (t) => {
   t.same(read('token=a&token=%61'), { token: 'a' })
 })
 
-t.test('a resume ticket that is no parameter at all is none: it can only help', async (t) => {
+t.test('a resume pass that is no parameter at all is none: it can only help', async (t) => {
   for (const raw of ['resume=%', 'resume=%zz', 'resume=a&resume=b', 'resume=a&resume=b&resume=a', 'resume=%&resume=a', 'resume']) {
     t.same(read(`${raw}&token=t`), { resume: '', token: 't' }, raw)
   }

@@ -21,6 +21,7 @@ t.test('a plain request is read with nothing but its path and host', async (t) =
     origin: '',
     host: 'gateway.example',
     token: null,
+    ticket: null,
     protocol: '',
     agents: null,
     tasks: null,
@@ -127,7 +128,7 @@ t.test('how to be refused is `close` or nothing', async (t) => {
   t.same(await offenders(['refuse=', 'refuse=http', 'refuse=Close', 'refuse=close&refuse=x'], query => nameOf(read(query)) === 'bad_request'), [])
 })
 
-t.test('a resume ticket is taken as it is, and refuses nobody', async (t) => {
+t.test('a resume pass is taken as it is, and refuses nobody', async (t) => {
   t.match(read('resume=abc&token=t'), { resume: 'abc', token: 't' })
   for (const query of ['', 'resume=', 'resume=%', 'resume=a&resume=b', `resume=${'a'.repeat(257)}`]) t.match(read(query), { resume: null, path: '/ws' }, query.slice(0, 20))
 })

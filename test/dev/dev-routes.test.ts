@@ -22,7 +22,7 @@ async function get (path: string, query = '', { origin = '', routes = listed } =
   if (route === undefined) throw new Error(`no ${path}`)
   const headers = new Map(origin === '' ? [] : [['origin', origin]])
   const address = { ip: '127.0.0.1', key: '127.0.0.1' }
-  return renderAnswer(await route.serve({ params: {}, query: readQuery(query), hasPlainPlus: false, headers, address, readBody: async () => ({ ok: true, bytes: Buffer.from('') }) }))
+  return renderAnswer(await route.serve({ params: {}, query: readQuery(query), hasPlainPlus: false, headers, address, viaTrustedProxy: false, readBody: async () => ({ ok: true, bytes: Buffer.from('') }) }))
 }
 const claimsOf = ({ body }: RenderedAnswer): Record<string, unknown> => JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
 

@@ -57,9 +57,9 @@ interface Stage { readonly redis: TestRedis, readonly issuer: TestIssuer, readon
 
 const uuidOf = (n: number): string => `3f0c6f1e-8f43-4f0a-9d3b-${String(n).padStart(12, '0')}`
 let users = 0
-async function open (t: Test, { issuer, gateway }: Stage, { sub = uuidOf(++users), from = freshAddress(), ticket = '' } = {}): Promise<TestClient> {
+async function open (t: Test, { issuer, gateway }: Stage, { sub = uuidOf(++users), from = freshAddress(), pass = '' } = {}): Promise<TestClient> {
   const token = issuer.sign({ sub, agents: ['a1'], scope: 'ws:send' })
-  const client = await connect(t, gateway, `/ws${ticket === '' ? '' : `?resume=${ticket}`}`, { from, headers: { authorization: `Bearer ${token}` } })
+  const client = await connect(t, gateway, `/ws${pass === '' ? '' : `?resume=${pass}`}`, { from, headers: { authorization: `Bearer ${token}` } })
   await client.nextOf('welcome')
   return client
 }
@@ -138,11 +138,11 @@ const MEASURES: Readonly<Record<string, (t: Test, stage: Stage) => Promise<numbe
   'ws:resume:{…}:<nonce>': async (t, stage) => {
     const old = await startGateway(t, { ...settingsOf(stage.issuer), REDIS_URL: stage.redis.url })
     const [sub, from] = [uuidOf(++users), freshAddress()]
-    await until('the key of tickets is there', async () => await stage.redis.client.exists('ws:resume-key') === 1)
+    await until('the key of passes is there', async () => await stage.redis.client.exists('ws:resume-key') === 1)
     const client = await open(t, { ...stage, gateway: old }, { sub, from })
     old.signal('SIGTERM')
     const { resume } = await client.nextOf('closing')
-    await open(t, stage, { sub, from, ticket: String(resume) })
+    await open(t, stage, { sub, from, pass: String(resume) })
     return await bytesOf(stage.redis, await keyLike(stage.redis, 'ws:resume:*'))
   }
 }

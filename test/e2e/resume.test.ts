@@ -9,11 +9,11 @@ import { until } from '../support/until.js'
 // Most of the time here is spent waiting for processes.
 t.jobs = 2
 
-/** A user who was sent away: the token, and the ticket from the `closing` frame. */
-interface SentAway { readonly token: string, readonly ticket: string, readonly from: string }
+/** A user who was sent away: the token, and the pass from the `closing` frame. */
+interface SentAway { readonly token: string, readonly pass: string, readonly from: string }
 
-async function open (t: Test, gateway: TestGateway, token: string, from: string, ticket = ''): Promise<TestClient> {
-  const client = await connect(t, gateway, `/ws?token=${token}${ticket === '' ? '' : `&resume=${ticket}`}`, { from })
+async function open (t: Test, gateway: TestGateway, token: string, from: string, pass = ''): Promise<TestClient> {
+  const client = await connect(t, gateway, `/ws?token=${token}${pass === '' ? '' : `&resume=${pass}`}`, { from })
   await client.nextOf('welcome')
   return client
 }
@@ -26,18 +26,18 @@ async function sendAway (
   const told = await Promise.all(clients.map(async ({ client, token, from }) => {
     const closing = await client.nextOf('closing')
     const { code } = await client.closed
-    return { code, token, from, ticket: String(closing['resume']) }
+    return { code, token, from, pass: String(closing['resume']) }
   }))
   for (const { code } of told) if (code !== 1012) throw new Error(`closed with ${code}`)
   return told
 }
 
 const nameOf = ({ status, body }: Refused): string => `${status} ${String(body['error'])}`
-async function tryWith (t: Test, gateway: TestGateway, { token, from }: SentAway, ticket: string): Promise<string> {
-  return nameOf(await connectRefused(t, gateway, `/ws?token=${token}&resume=${ticket}`, { from }))
+async function tryWith (t: Test, gateway: TestGateway, { token, from }: SentAway, pass: string): Promise<string> {
+  return nameOf(await connectRefused(t, gateway, `/ws?token=${token}&resume=${pass}`, { from }))
 }
 
-/** Attempts until the address has no more: whatever passes later has passed by a ticket. */
+/** Attempts until the address has no more: whatever passes later has passed by a pass. */
 async function fillWindow (t: Test, gateway: TestGateway, issuer: TestIssuer, from: string): Promise<void> {
   for (let i = 0; i < 10; i++) await open(t, gateway, issuer.sign({ sub: `filler-${from}-${i}` }), from)
   const refused = await connectRefused(t, gateway, `/ws?token=${issuer.sign({ sub: `filler-${from}` })}`, { from })
@@ -62,32 +62,32 @@ t.test('an office of thirty behind one address comes back after a deploy, and no
   const users = told.slice(0, 30)
   const [first, second, third, fourth] = users as [SentAway, SentAway, SentAway, SentAway]
 
-  await t.test('each has a ticket of its own', async (t) => {
-    for (const { ticket } of told) t.match(ticket, /^[A-Za-z0-9_-]{116}$/)
-    t.equal(new Set(told.map(({ ticket }) => ticket)).size, 35)
+  await t.test('each has a pass of its own', async (t) => {
+    for (const { pass } of told) t.match(pass, /^[A-Za-z0-9_-]{116}$/)
+    t.equal(new Set(told.map(({ pass }) => pass)).size, 35)
   })
 
-  await t.test('without a ticket, or with one that is not for this user at this address, the window is over', async (t) => {
+  await t.test('without a pass, or with one that is not for this user at this address, the window is over', async (t) => {
     await until('the address is over', async () => (await connectRefused(t, next, `/ws?token=${first.token}`, { from: office })).status === 429)
-    const [head, bit] = [first.ticket.slice(0, 60), first.ticket.charAt(60) === 'A' ? 'B' : 'A']
-    t.equal(await tryWith(t, next, first, `${head}${bit}${first.ticket.slice(61)}`), '429 ip_rate_limited', 'one character changed')
-    t.equal(await tryWith(t, next, first, second.ticket), '429 ip_rate_limited', 'another user\'s')
-    t.equal(await tryWith(t, next, first, told[34]?.ticket ?? ''), '429 ip_rate_limited', 'another address\'s')
+    const [head, bit] = [first.pass.slice(0, 60), first.pass.charAt(60) === 'A' ? 'B' : 'A']
+    t.equal(await tryWith(t, next, first, `${head}${bit}${first.pass.slice(61)}`), '429 ip_rate_limited', 'one character changed')
+    t.equal(await tryWith(t, next, first, second.pass), '429 ip_rate_limited', 'another user\'s')
+    t.equal(await tryWith(t, next, first, told[34]?.pass ?? ''), '429 ip_rate_limited', 'another address\'s')
     t.equal(await tryWith(t, next, first, 'garbage'), '429 ip_rate_limited')
-    t.equal(await tryWith(t, next, { ...first, token: 'noise' }, first.ticket), '429 ip_rate_limited', 'with a bad token it is not spent')
+    t.equal(await tryWith(t, next, { ...first, token: 'noise' }, first.pass), '429 ip_rate_limited', 'with a bad token it is not spent')
   })
 
-  await t.test('with their tickets all thirty are let in at once', async (t) => {
-    const back = await Promise.all(users.map(async ({ token, ticket }) => await open(t, next, token, office, ticket)))
+  await t.test('with their passes all thirty are let in at once', async (t) => {
+    const back = await Promise.all(users.map(async ({ token, pass }) => await open(t, next, token, office, pass)))
     t.equal(back.length, 30)
   })
 
-  await t.test('a second time a ticket is worth nothing', async (t) => {
-    for (const user of [first, second, third, fourth]) t.equal(await tryWith(t, next, user, user.ticket), '429 ip_rate_limited')
+  await t.test('a second time a pass is worth nothing', async (t) => {
+    for (const user of [first, second, third, fourth]) t.equal(await tryWith(t, next, user, user.pass), '429 ip_rate_limited')
   })
 
   await t.test('a user with five sockets has all five back at once', async (t) => {
-    const back = await Promise.all(told.slice(30).map(async ({ token, from, ticket }) => await open(t, next, token, from, ticket)))
+    const back = await Promise.all(told.slice(30).map(async ({ token, from, pass }) => await open(t, next, token, from, pass)))
     t.equal(back.length, 5)
     t.match(await connectRefused(t, next, `/ws?token=${heavy}`, { from: other }), { status: 429, body: { error: 'user_connection_limit' } })
   })
@@ -95,7 +95,7 @@ t.test('an office of thirty behind one address comes back after a deploy, and no
   await t.test('the process that went has given everything back and ended in order', async (t) => {
     t.equal(await old.exited, 0)
     t.equal(old.log.filter(line => line.event === 'connection.closed' && line['reason'] === 'restarting').length, 35)
-    for (const { ticket } of told) t.notMatch(old.stdout() + next.stdout(), ticket, 'no ticket is written down')
+    for (const { pass } of told) t.notMatch(old.stdout() + next.stdout(), pass, 'no pass is written down')
   })
 })
 
@@ -110,26 +110,26 @@ t.test('a restart with a configured key, without Redis', { buffered: true }, asy
   const next = await startGateway(t, settings)
   await fillWindow(t, next, issuer, office)
 
-  await t.test('an expired ticket is an ordinary attempt, although its signature is good', async (t) => {
-    const bytes = Buffer.from(alice.ticket, 'base64url')
+  await t.test('an expired pass is an ordinary attempt, although its signature is good', async (t) => {
+    const bytes = Buffer.from(alice.pass, 'base64url')
     const sign = (expiresAtMs: number): string => {
       const body = Buffer.from(bytes.subarray(0, 55))
       body.writeUIntBE(expiresAtMs, 1, 6)
-      return Buffer.concat([body, createHmac('sha256', key).update('ticket\0').update(body).update(office).digest()]).toString('base64url')
+      return Buffer.concat([body, createHmac('sha256', key).update('pass\0').update(body).update(office).digest()]).toString('base64url')
     }
-    t.equal(sign(bytes.readUIntBE(1, 6)), alice.ticket, 'this is how tickets are signed')
+    t.equal(sign(bytes.readUIntBE(1, 6)), alice.pass, 'this is how passes are signed')
     t.equal(await tryWith(t, next, alice, sign(Date.now() - 1)), '429 ip_rate_limited')
     t.equal(await tryWith(t, next, alice, sign(Date.now() + 3_600_000)), '429 ip_rate_limited')
   })
 
-  await t.test('the ticket lets its user in once, and spares nothing but the address\'s limit', async (t) => {
-    t.match(await connectRefused(t, next, `/ws?token=${token}&resume=${alice.ticket}`, { from: office, headers: { Origin: 'https://evil.example' } }), { status: 403 })
-    await open(t, next, token, office, alice.ticket)
-    t.equal(await tryWith(t, next, alice, alice.ticket), '429 ip_rate_limited')
+  await t.test('the pass lets its user in once, and spares nothing but the address\'s limit', async (t) => {
+    t.match(await connectRefused(t, next, `/ws?token=${token}&resume=${alice.pass}`, { from: office, headers: { Origin: 'https://evil.example' } }), { status: 403 })
+    await open(t, next, token, office, alice.pass)
+    t.equal(await tryWith(t, next, alice, alice.pass), '429 ip_rate_limited')
   })
 })
 
-t.test('without Redis and without a key there are no tickets', { buffered: true }, async (t) => {
+t.test('without Redis and without a key there are no passes', { buffered: true }, async (t) => {
   const issuer = await startIssuer(t)
   const gateway = await startGateway(t, trust(issuer))
   const client = await open(t, gateway, issuer.sign(), freshAddress())

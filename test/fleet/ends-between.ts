@@ -19,11 +19,11 @@ async function untilRecorded ({ redis }: World, prefix: string, accepted: readon
 /** What a process leaves to the others when it ends. Each of these ends one, so its gateways are its own. */
 export const endsBetween: readonly Behaviour[] = [
   {
-    title: 'a client that a draining process sent away comes back with its ticket, once',
+    title: 'a client that a draining process sent away comes back with its pass, once',
     async hold (t, { world, direction, answering }) {
       const asked = await world.start(t, direction.asked)
       const [from, token] = [freshAddress(), world.issuer.sign({ sub: freshUser() })]
-      await until('the key of tickets is there', async () => await world.redis.exists('ws:resume-key') === 1)
+      await until('the key of passes is there', async () => await world.redis.exists('ws:resume-key') === 1)
       const client = await open(t, asked, token, { from })
       for (let n = 1; n < LIMITS.addressConnections; n++) await open(t, answering, world.issuer.sign({ sub: freshUser() }), { from })
       asked.signal('SIGTERM')

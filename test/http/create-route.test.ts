@@ -32,6 +32,7 @@ function trace (): { ask: (more?: Partial<IncomingRequest> & { text?: string }) 
     params: { p: '1' },
     query: { q: '2', other: 'x' },
     hasPlainPlus: false,
+    viaTrustedProxy: false,
     headers: new Map([['x-publish-key', SECRET]]),
     address: { ip: '192.0.2.1', key: '192.0.2.1' },
     async readBody ({ maxBytes }) {

@@ -18,6 +18,7 @@ async function serve (publishing: Publishing, body: string): Promise<Answer> {
     params: {},
     query: {},
     hasPlainPlus: false,
+    viaTrustedProxy: false,
     headers: new Map([['x-publish-key', SECRET]]),
     address: { ip: '192.0.2.1', key: '192.0.2.1' },
     readBody: async () => ({ ok: true, bytes: Buffer.from(body) })

@@ -57,16 +57,16 @@ t.test('a user without a free slot does not block the address', async (t) => {
   t.equal(blocks.blockedForMs('192.0.2.1'), 0)
 })
 
-t.test('a ticket passes a block, which stays for the others', async (t) => {
+t.test('a pass passes a block, which stays for the others', async (t) => {
   const clock = createTestClock(0)
   const blocks = createAddressBlocks({ now: clock.now })
   const limiter = rememberBlocks(createMemoryLimiter({ ...SETTINGS, addressConnections: 1 }, { now: clock.now }), blocks)
   const attempt = { address: '192.0.2.1', lease: null }
-  const withTicket = { ...attempt, resume: { nonce: 'n', ttlMs: 60_000 } }
+  const withPass = { ...attempt, resume: { nonce: 'n', ttlMs: 60_000 } }
   for (let i = 0; i < 2; i++) await limiter.admit(attempt)
   clock.advance(1000)
-  t.ok((await limiter.admit(withTicket)).admitted)
+  t.ok((await limiter.admit(withPass)).admitted)
   t.equal(blocks.blockedForMs('192.0.2.1'), 59_000)
   t.notOk((await limiter.admit(attempt)).admitted)
-  t.same(await limiter.admit(withTicket), { admitted: false, limit: 'address', retryAfterMs: 59_000 }, 'spent')
+  t.same(await limiter.admit(withPass), { admitted: false, limit: 'address', retryAfterMs: 59_000 }, 'spent')
 })

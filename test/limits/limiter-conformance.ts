@@ -3,7 +3,7 @@ import type { Admission, Limiter, LimitSettings } from '../../src/limits/limiter
 import type { TestClock } from './clocks.js'
 import { testGrants } from './grant-conformance.js'
 import { testUsers, testVacating } from './lease-conformance.js'
-import { testTickets } from './ticket-conformance.js'
+import { testPasses } from './pass-conformance.js'
 
 export const SETTINGS: LimitSettings = {
   addressConnections: 10,
@@ -41,7 +41,7 @@ export function testLimiter (t: Test, make: MakeSubject): void {
   testSubWindowEdges(t, make)
   testUsers(t, make, SETTINGS)
   testVacating(t, make, SETTINGS)
-  testTickets(t, make, SETTINGS)
+  testPasses(t, make, SETTINGS)
   testGrants(t, make, SETTINGS)
 }
 

@@ -16,9 +16,9 @@ const settings: LimitSettings = {
   messageWindowMs: 10_000
 }
 
-const TICKET_LIFE_MS = 5000
-/** On Redis a ticket's life passes by its own clock, which the test cannot set: there it is longer than any history takes. */
-const LONGEST_TICKET_LIFE_MS = 120_000
+const PASS_LIFE_MS = 5000
+/** On Redis a pass's life passes by its own clock, which the test cannot set: there it is longer than any history takes. */
+const LONGEST_PASS_LIFE_MS = 120_000
 
 interface AdmitStep {
   readonly do: 'admit'
@@ -38,7 +38,7 @@ type Step =
   | { readonly do: 'wait', readonly ms: number }
 
 interface Store {
-  readonly ticketLifeMs: number
+  readonly passLifeMs: number
   /** One that other processes share. */
   readonly lendsAhead: boolean
 }
@@ -54,7 +54,7 @@ interface Outstanding {
 }
 
 /** The rules, said as plainly as possible: lists of what happened, searched from end to end. */
-function createModel (clock: TestClock, { ticketLifeMs, lendsAhead }: Store) {
+function createModel (clock: TestClock, { passLifeMs, lendsAhead }: Store) {
   const attempts: Array<{ address: string, at: number }> = []
   let leases: Array<{ owner: string, connectionId: string, endsAt: number }> = []
   let messages: Message[] = []
@@ -65,11 +65,11 @@ function createModel (clock: TestClock, { ticketLifeMs, lendsAhead }: Store) {
     dropLease(owner, connectionId)
     leases.push({ owner, connectionId, endsAt: clock.now() + settings.leaseMs })
   }
-  const tickets: Array<{ address: string, nonce: string, endsAt: number }> = []
+  const passes: Array<{ address: string, nonce: string, endsAt: number }> = []
   const spend = (address: string, nonce: string | null): boolean => {
     if (nonce === null) return false
-    if (tickets.some((one) => one.address === address && one.nonce === nonce && one.endsAt > clock.now())) return false
-    tickets.push({ address, nonce, endsAt: clock.now() + ticketLifeMs })
+    if (passes.some((one) => one.address === address && one.nonce === nonce && one.endsAt > clock.now())) return false
+    passes.push({ address, nonce, endsAt: clock.now() + passLifeMs })
     return true
   }
   const admit = ({ address, nonce, owner, connectionId }: AdmitStep): Admission => {
@@ -152,7 +152,7 @@ async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step
     let actual: unknown
     if (one.do === 'admit') {
       const lease = one.owner === null ? null : { owner: one.owner, connectionId: one.connectionId }
-      const resume = one.nonce === null ? null : { nonce: one.nonce, ttlMs: Math.min(store.ticketLifeMs, LONGEST_TICKET_LIFE_MS) }
+      const resume = one.nonce === null ? null : { nonce: one.nonce, ttlMs: Math.min(store.passLifeMs, LONGEST_PASS_LIFE_MS) }
       expected = model.admit(one)
       actual = await limiter.admit({ address: one.address, resume, lease })
     } else if (one.do === 'release') {
@@ -193,7 +193,7 @@ async function compare (limiter: Limiter, clock: TestClock, steps: readonly Step
 t.test('the memory limiter does what the plain rules say, in any history', async (t) => {
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80 }), async (steps) => {
     const clock = createTestClock(0)
-    const store = { ticketLifeMs: TICKET_LIFE_MS, lendsAhead: false }
+    const store = { passLifeMs: PASS_LIFE_MS, lendsAhead: false }
     const difference = await compare(createMemoryLimiter(settings, { now: clock.now }), clock, steps, store)
     if (difference !== null) throw new Error(difference)
   }), { numRuns: 300 })
@@ -206,7 +206,7 @@ t.test('the limiter in Redis does what the plain rules say, in any history', asy
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
     const clock = createTestClock(1_800_000_000_000)
     const limiter = createRedisLimiter(runByClock(redis.client, clock), settings, { prefix: `${runs++}:`, callTimeoutMs: HANG_MS })
-    const difference = await compare(limiter, clock, steps, { ticketLifeMs: Infinity, lendsAhead: true })
+    const difference = await compare(limiter, clock, steps, { passLifeMs: Infinity, lendsAhead: true })
     await limiter.close()
     if (difference !== null) throw new Error(difference)
   }), { numRuns: 60 })

@@ -31,7 +31,7 @@ t.test('keys carry the prefix, and addresses as they are', async (t) => {
   t.equal(keys.user('kc:alice'), 'p:ws:ratelimit:user:kc%3Aalice')
 })
 
-t.test('a ticket\'s key has the address\'s whole key as its hash tag, whatever the nonce', (t) => {
+t.test('a pass\'s key has the address\'s whole key as its hash tag, whatever the nonce', (t) => {
   for (const prefix of ['', 'a:b:']) {
     const keys = createLimitKeys(prefix)
     for (const address of ['192.0.2.1', '2001:db8:1:2::/64']) {

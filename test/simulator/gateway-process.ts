@@ -163,6 +163,7 @@ export class GatewayProcess {
       origin: '',
       host: '',
       token: null,
+      ticket: null,
       protocol: '',
       refuseByClose: true,
       resume: null,

@@ -24,7 +24,8 @@ export function createSigner (config: Partial<IssuerConfig> = {}): Signer {
     current: () => set,
     refresh: () => null,
     hurry: () => null,
-    waitMs: () => 0, isFrom: () => true,
+    waitMs: () => 0,
+    isFrom: () => true,
     close () {},
     status: () => { throw new Error('not asked for here') }
   })

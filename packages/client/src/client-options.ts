@@ -23,6 +23,11 @@ export interface ClientOptions extends Filters {
   readonly storage?: PositionStorage
   /** Where the token travels: `protocol` (default) keeps it out of URLs, and so of logs. */
   readonly carrier?: 'protocol' | 'query'
+  /**
+   * Asks for a ticket first, which stands for the token for half a minute: `true`: beside the gateway's `/ws`, at `/v1/tickets`; or its
+   * address. Where there is none, or none helps, the token goes by `carrier`. Default: false.
+   */
+  readonly tickets?: boolean | string
   /** Ends the client when it aborts. */
   readonly signal?: AbortSignal
   /** Needed in Node 20 and 21: `WebSocket` of the package `ws`. */
@@ -52,6 +57,8 @@ export interface ClientSettings {
   readonly last: number | undefined
   readonly storage: PositionStorage | undefined
   readonly carrier: 'protocol' | 'query'
+  /** Where tickets are asked for; null: nowhere. */
+  readonly ticketsUrl: URL | null
   readonly Socket: SocketConstructor
   readonly maxPending: number
   readonly timeoutMs: number
@@ -78,6 +85,23 @@ function readUrl (text: string): URL {
   return url
 }
 
+/** By default beside the path of the WebSocket, so that a prefix that a proxy takes away stays. */
+function readTicketsUrl (tickets: boolean | string, socketUrl: URL): URL | null {
+  if (tickets === false) return null
+  let url: URL
+  try {
+    url = new URL(tickets === true ? socketUrl : tickets, pageAddress())
+  } catch {
+    throw new TypeError('tickets: true, or an address')
+  }
+  url.protocol = url.protocol.replace(/^ws/, 'http')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError('tickets: http: or https:')
+  if (tickets !== true) return url
+  url.search = ''
+  url.pathname = url.pathname.replace(/\/ws(\/[^/]*)?\/?$/, '') + '/v1/tickets'
+  return url
+}
+
 function readNumber (name: string, value: number | undefined, fallback: number, least: number): number {
   const number = value ?? fallback
   if (!(number >= least && number <= MAX_TIMER_MS)) throw new RangeError(`${name}: ${least} to ${MAX_TIMER_MS}`)
@@ -93,14 +117,16 @@ export function readOptions (options: ClientOptions): ClientSettings {
   if (carrier !== 'protocol' && carrier !== 'query') throw new TypeError('carrier: protocol or query')
   checkLists({ agents, tasks, eventTypes })
   checkLast(options.last)
+  const url = readUrl(options.url)
   return {
-    url: readUrl(options.url),
+    url,
     token: options.token,
     filters: { ...(agents === undefined ? {} : { agents }), ...(tasks === undefined ? {} : { tasks }) },
     eventTypes: eventTypes ?? '*',
     last: options.last,
     storage: options.storage,
     carrier,
+    ticketsUrl: readTicketsUrl(options.tickets ?? false, url),
     Socket,
     maxPending: readNumber('maxPending', options.maxPending, 100, 1),
     timeoutMs: readNumber('timeoutMs', options.timeoutMs, 15_000, 1),

@@ -4,7 +4,7 @@ import { finalEnding, ownEnding, type Ending } from './close-policy.js'
 import type { EventTypes } from './event-types.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
 import { openConnection, type Connection } from './connection.js'
-import { createKeptTicket, type KeptTicket } from './kept-ticket.js'
+import { createKeptPass, type KeptPass } from './kept-pass.js'
 import { PresentedToken } from './presented-token.js'
 import type { Recovery } from './recovery.js'
 import type { Requests } from './requests.js'
@@ -12,7 +12,11 @@ import type { Denied } from './resubscribe.js'
 import { RetryClock } from './retry-clock.js'
 import { startSession, type Session } from './session.js'
 import { watchOnline } from './surroundings.js'
+import { takeTicket, type TicketAnswer } from './take-ticket.js'
 import type { Wanted } from './wanted.js'
+
+/** Tickets that are tried before the token itself is sent. */
+const MAX_TICKETS = 2
 
 /** Where the client is. */
 export type ClientState =
@@ -49,17 +53,21 @@ export function createConnectionLoop (options: ConnectionLoopOptions): Connectio
 class Loop implements ConnectionLoop {
   private readonly over = new AbortController()
   private readonly token = new PresentedToken()
-  private readonly ticket: KeptTicket
+  private readonly pass: KeptPass
   private readonly clock: RetryClock
   private readonly unwatch: () => void
   private connection: Connection | null = null
   private session: Session | null = null
   private asking: Promise<string | null> | null = null
+  /** What is sent in place of the token now; null: the token itself. */
+  private ticket: string | null = null
+  /** Tickets refused one after the other: one may have come from another address than the socket, by IPv6 and by IPv4. */
+  private ticketsRefused = 0
   /** Calls off the next attempt. */
   private cancel: (() => void) | undefined
 
   constructor (private readonly options: ConnectionLoopOptions) {
-    this.ticket = createKeptTicket(options.settings.clock.now)
+    this.pass = createKeptPass(options.settings.clock.now)
     this.clock = new RetryClock(options.settings)
     this.unwatch = watchOnline(() => { this.onOnline() })
   }
@@ -89,20 +97,37 @@ class Loop implements ConnectionLoop {
   private signOut (): void { this.end(ownEnding('signed_out')) }
 
   private async attempt (): Promise<void> {
-    const { settings, onState, eventTypes } = this.options
-    onState({ status: 'connecting' })
+    this.options.onState({ status: 'connecting' })
     if (this.over.signal.aborted) return
     const next = await this.getToken(this.token.reason)
     if (this.over.signal.aborted) return
     if (next === null) return this.signOut()
     const failed = this.token.present(next)
     if (failed !== null) return this.settle(failed)
+    await this.open(next)
+  }
+
+  /** A resume pass goes with the token itself: asking for a ticket would count in the full window that the pass is there for. */
+  private async askTicket (token: string, pass: string | null): Promise<TicketAnswer> {
+    const { settings } = this.options
+    if (settings.ticketsUrl === null || pass !== null || this.ticketsRefused >= MAX_TICKETS) return null
+    return await takeTicket(settings.ticketsUrl, token, settings, this.over.signal)
+  }
+
+  private async open (token: string): Promise<void> {
+    const { settings, eventTypes } = this.options
+    const pass = this.pass.present()
+    const answer = settings.ticketsUrl === null ? null : await this.askTicket(token, pass)
+    if (this.over.signal.aborted) return
     this.clock.attempted()
+    if (answer !== null && 'ending' in answer) return this.settle(answer.ending)
+    this.ticket = answer?.ticket ?? null
     this.connection = openConnection({
       settings,
-      token: next,
-      ticket: this.ticket.present(),
-      since: this.options.recovery.open(next),
+      token,
+      ticket: this.ticket,
+      pass,
+      since: this.options.recovery.open(token),
       eventTypes: eventTypes.inAddress(),
       onFrame: (frame) => { this.receive(frame) },
       onEnd: (ending) => { this.settle(ending) }
@@ -112,7 +137,7 @@ class Loop implements ConnectionLoop {
   private receive (frame: ServerFrame): void {
     if (frame.type === 'welcome' && this.session === null && this.connection !== null) this.session = this.greet(this.connection, frame)
     if (frame.type === 'closing') {
-      this.ticket.keep(frame.resume)
+      this.pass.keep(frame.resume)
       this.clock.told(frame.reconnect_after_ms)
     }
     this.session?.receive(frame)
@@ -124,9 +149,11 @@ class Loop implements ConnectionLoop {
 
   /** Null: the client has ended, as it asks for more than this gateway takes. */
   private greet (connection: Connection, welcome: WelcomeFrame): Session | null {
-    this.ticket.drop()
+    this.pass.drop()
     this.clock.opened()
     this.token.accepted()
+    this.ticketsRefused = 0
+    this.ticket = null
     if (!this.options.eventTypes.greeted(welcome.limits.filter_ids)) {
       this.end(finalEnding('bad_request'))
       return null
@@ -149,13 +176,22 @@ class Loop implements ConnectionLoop {
     this.session?.stop()
     this.session = this.connection = null
     this.options.recovery.closed()
-    this.ticket.noteEnd(because)
+    this.pass.noteEnd(because)
+    if (this.ticket !== null && because.name === 'invalid_token') return this.openAgain()
+    this.ticket = null
     if (because.reconnect === 'with a new token' && this.token.refuse()) return this.end(because)
     if (because.reconnect === 'no') return this.end(because)
     this.clock.ended()
     const retryInMs = this.clock.nextDelayMs(because)
     this.startIn(retryInMs)
     this.options.onState({ status: 'waiting', retryInMs, because })
+  }
+
+  /** A ticket was refused, which says nothing against the token: it goes on at once, with one more ticket, and then without. */
+  private openAgain (): void {
+    this.ticket = null
+    this.ticketsRefused++
+    this.open(this.token.current).catch(() => { if (!this.over.signal.aborted) this.settle(ownEnding('connection_lost')) })
   }
 
   private onOnline (): void {

@@ -5,9 +5,11 @@ import type { ClientSettings } from './client-options.js'
 export interface ConnectionOptions {
   readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs' | 'clock'>
   readonly token: string
-  readonly eventTypes: Ids
-  /** Resume ticket of the connection before; null: none. */
+  /** Stands for the token, which is not sent; null: none. */
   readonly ticket: string | null
+  readonly eventTypes: Ids
+  /** Resume pass of the connection before; null: none. */
+  readonly pass: string | null
   /** From where the user's own topic goes on; null: from now. */
   readonly since: string | null
   readonly onFrame: (frame: ServerFrame) => void
@@ -28,13 +30,14 @@ export interface Connection {
 const BAD_REQUEST = /server response: 400\b/
 
 /** The address of one attempt. `refuse=close`: a browser cannot read the status of a refused upgrade, but it can read a close. */
-function addressOf ({ settings, token, eventTypes, ticket, since }: ConnectionOptions): string {
+function addressOf ({ settings, token, ticket, eventTypes, pass, since }: ConnectionOptions): string {
   const url = new URL(settings.url)
   url.searchParams.set('refuse', 'close')
   if (eventTypes !== '*') url.searchParams.set('event_types', eventTypes.join(','))
-  if (ticket !== null) url.searchParams.set('resume', ticket)
+  if (pass !== null) url.searchParams.set('resume', pass)
   if (since !== null) url.searchParams.set('since', since)
-  if (settings.carrier === 'query') url.searchParams.set('token', token)
+  if (ticket !== null) url.searchParams.set('ticket', ticket)
+  else if (settings.carrier === 'query') url.searchParams.set('token', token)
   return url.href
 }
 
@@ -47,7 +50,7 @@ function explain (code: number, reason: string, closing: ClosingFrame | null): E
 /** Opens a socket. It ends with `no_answer` when no frame comes within `timeoutMs`, or no end that long after `closing`. */
 export function openConnection (options: ConnectionOptions): Connection {
   const { settings: { Socket, carrier, timeoutMs, clock }, onFrame, onEnd } = options
-  const protocols = carrier === 'protocol' ? [SUBPROTOCOL, `bearer.${options.token}`] : [SUBPROTOCOL]
+  const protocols = carrier === 'protocol' && options.ticket === null ? [SUBPROTOCOL, `bearer.${options.token}`] : [SUBPROTOCOL]
   const socket = new Socket(addressOf(options), protocols)
   let isOver = false
   let closing: ClosingFrame | null = null

@@ -25,7 +25,7 @@ export type ClientFrame =
   | SubscribeFrame
   | { readonly type: 'unsubscribe', readonly id?: string, readonly agent_ids?: Ids, readonly task_ids?: Ids }
   | { readonly type: 'send', readonly id?: string, readonly to: string, readonly data: unknown }
-  | { readonly type: 'refresh', readonly id?: string, readonly token: string }
+  | { readonly type: 'refresh', readonly id?: string, readonly token?: string, readonly ticket?: string }
   | { readonly type: 'ping', readonly id?: string }
 
 /** The limits that the gateway tells in `welcome`. */

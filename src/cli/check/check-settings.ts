@@ -23,6 +23,7 @@ function warnings (config: Config): Verdict[] {
     [config.insecureUntilMs !== null, 'ALLOW_INSECURE_WS: connections without a token are let in until ALLOW_INSECURE_WS_UNTIL'],
     [config.limits.dryRun, 'WS_LIMITS_MODE=dry-run: the limits refuse nobody'],
     [config.upgrade.anyOrigin, 'WS_ALLOWED_ORIGINS=*: a page of any origin may connect'],
+    [config.tickets.publicUrl === null, 'PUBLIC_URL is not set: a proof (DPoP) at /v1/tickets must name the scheme and Host of its request, or what a trusted proxy says of them'],
     ...roomTooSmall(config),
     [config.limits.onRedisDown === 'open' && config.redis !== null, 'WS_LIMITS_ON_REDIS_DOWN=open: without Redis nothing is limited']
   ]

@@ -17,7 +17,7 @@ export interface MemoryLimiter extends Limiter {
   noteMessages (address: string, count: number): void
   /** How many messages the address's window has room for; when none, `retryAfterMs` until it has. */
   messagesLeft (address: string): MessagesLeft
-  /** How much is remembered: addresses, users and spent tickets. */
+  /** How much is remembered: addresses, users and spent passes. */
   readonly size: number
 }
 
@@ -26,14 +26,14 @@ export interface MemoryLimiterOptions {
   readonly now: () => number
   /** Addresses remembered at once in each window; beyond that the oldest are forgotten. */
   readonly maxAddresses?: number
-  /** Spent tickets remembered at once; beyond that the oldest are forgotten. */
-  readonly maxTickets?: number
+  /** Spent passes remembered at once; beyond that the oldest are forgotten. */
+  readonly maxPasses?: number
 }
 
 const MAX_ADDRESSES = 200_000
-const MAX_TICKETS = 200_000
-/** Tickets expire within 120 s; spent ones are remembered at least that long. */
-const TICKET_LIFE_MS = 120_000
+const MAX_PASSES = 200_000
+/** Passes expire within 120 s; spent ones are remembered at least that long. */
+const PASS_LIFE_MS = 120_000
 
 /** The limits of one process, in its memory: without Redis, or while Redis is away. No timers. */
 export function createMemoryLimiter (settings: LimitSettings, options: MemoryLimiterOptions): MemoryLimiter {
@@ -42,10 +42,10 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
   const attempts = createAddressWindow(settings, maxAddresses)
   const messages = createMessageWindow(settings, maxAddresses)
   const leases = createMemoryLeases(settings.userConnections, settings.leaseMs)
-  const tickets = createSpentTickets(options.maxTickets ?? MAX_TICKETS)
+  const passes = createSpentPasses(options.maxPasses ?? MAX_PASSES)
 
   const decide = ({ address, resume = null, lease }: Admit, at: number): Admission => {
-    const isSpared = address === null || (resume !== null && tickets.spend(address, resume, at))
+    const isSpared = address === null || (resume !== null && passes.spend(address, resume, at))
     const waitMs = isSpared ? 0 : attempts.enter(address, at)
     if (waitMs > 0) return { admitted: false, limit: 'address', retryAfterMs: waitMs }
     if (lease === null || leases.take(lease, at)) return { admitted: true }
@@ -71,17 +71,17 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
     hold: (lease) => { leases.renew(lease, now()) },
     noteAttempt ({ address, resume = null }) {
       const at = now()
-      if (address === null || (resume !== null && tickets.spend(address, resume, at))) return
+      if (address === null || (resume !== null && passes.spend(address, resume, at))) return
       attempts.enter(address, at)
     },
     attemptWaitMs ({ address, resume = null }) {
       const at = now()
-      if (address === null || (resume !== null && !tickets.isSpent(address, resume, at))) return 0
+      if (address === null || (resume !== null && !passes.isSpent(address, resume, at))) return 0
       return attempts.waitMs(address, at)
     },
     noteMessages: (address, count) => { messages.note(address, count, now()) },
     messagesLeft: address => messages.left(address, now()),
-    get size () { return attempts.size() + messages.size() + leases.users + tickets.size() }
+    get size () { return attempts.size() + messages.size() + leases.users + passes.size() }
   }
 }
 
@@ -106,14 +106,14 @@ function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSett
   }
 }
 
-function createSpentTickets (maxTickets: number) {
-  const spentUntil = createTwoGenerationMap<number>(maxTickets, TICKET_LIFE_MS)
+function createSpentPasses (maxPasses: number) {
+  const spentUntil = createTwoGenerationMap<number>(maxPasses, PASS_LIFE_MS)
   return {
-    /** Spends this ticket of this address. False: it has been spent before. */
+    /** Spends this pass of this address. False: it has been spent before. */
     spend (address: string, { nonce, ttlMs }: Resume, now: number): boolean {
-      const ticket = `${address} ${nonce}`
-      if ((spentUntil.get(ticket) ?? 0) > now) return false
-      spentUntil.set(ticket, now + ttlMs, now)
+      const pass = `${address} ${nonce}`
+      if ((spentUntil.get(pass) ?? 0) > now) return false
+      spentUntil.set(pass, now + ttlMs, now)
       return true
     },
     isSpent: (address: string, { nonce }: Resume, now: number): boolean => (spentUntil.get(`${address} ${nonce}`) ?? 0) > now,

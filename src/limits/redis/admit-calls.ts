@@ -186,8 +186,8 @@ function describe (
   address: string | null, resume: Resume | null, lease: Lease | null, { withRecord, topic }: Beside = { withRecord: false, topic: null }
 ): string {
   if (lease === null) return resume === null ? 'a' : 'A'
-  const [alone, both, bothWithTicket] = topic === null ? ['u', 'b', 'B'] : topic.since === null ? ['v', 'c', 'C'] : ['w', 'd', 'D']
-  const kind = address === null ? alone : resume === null ? both : bothWithTicket
+  const [alone, both, bothWithPass] = topic === null ? ['u', 'b', 'B'] : topic.since === null ? ['v', 'c', 'C'] : ['w', 'd', 'D']
+  const kind = address === null ? alone : resume === null ? both : bothWithPass
   const { connectionId, record = '' } = lease
   return withRecord && record !== '' ? `${kind}${connectionId} ${record}` : kind + connectionId
 }

@@ -6,6 +6,8 @@ export type MessageDirection = 'in' | 'out'
 export type CountedLimit = 'ip' | 'user' | 'message'
 /** What became of a position that a client named: all that came after it was given, or it was not there any more. */
 export type RecoveryOutcome = 'recovered' | 'lost'
+/** What became of tickets: given, or not, to who asked for one; taken, or not, from who came with one. */
+export type TicketOutcome = 'issued' | 'refused' | 'redeemed' | 'rejected'
 export type LimitDecision = 'allowed' | 'refused' | 'would_refuse'
 
 /** What issuers tell beside tokens, and what becomes of it. */
@@ -30,6 +32,7 @@ export interface Counters {
   awaitedKeys: number
   readonly messages: Record<MessageDirection, number>
   readonly recoveries: Record<RecoveryOutcome, number>
+  readonly tickets: Record<TicketOutcome, number>
   /** Topics of connections of which a gap was told. */
   gaps: number
   /** Calls for events that came before. */
@@ -58,6 +61,7 @@ export function createCounters (): Counters {
     awaitedKeys: 0,
     messages: { in: 0, out: 0 },
     recoveries: { recovered: 0, lost: 0 },
+    tickets: { issued: 0, refused: 0, redeemed: 0, rejected: 0 },
     gaps: 0,
     historyReads: 0,
     historyUnreadable: 0,

@@ -49,6 +49,8 @@ function registerConnections (registry: Registry, counters: Counters, sources: M
     () => [[{}, counters.lostUpgrades]])
   registerCounter(registry, 'portcullis_descriptor_shortages_total', 'Times that the main port was closed because open files had run out.', [],
     () => [[{}, counters.descriptorShortages]])
+  registerCounter(registry, 'portcullis_tickets_total', 'Tickets by outcome: issued or refused when asked for, redeemed or rejected when used.', ['outcome'],
+    () => Object.entries(counters.tickets).map(([outcome, count]) => [{ outcome }, count]))
   registerCounter(registry, 'portcullis_refusals_total', 'Refusals by name, before and after the upgrade.', ['reason', 'cause'],
     () => [...Object.entries(counters.refusals).map(([reason, count]): [Record<string, string>, number] => [{ reason }, count]), [{ reason: 'unavailable', cause: 'unknown_key' }, counters.awaitedKeys]])
   registerCounter(registry, 'portcullis_closes_total', 'Closed connections by close code.', ['code'],

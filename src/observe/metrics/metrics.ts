@@ -3,7 +3,7 @@ import type { RefusalName } from '../../refusals.js'
 import type { IntrospectionOutcome } from '../../tokens/introspection-desk.js'
 import {
   countClose, createCounters, type CountedLimit, type LimitDecision, type MessageDirection, type RecoveryOutcome, type StatementKind,
-  type StatementOutcome, type UpgradeOutcome
+  type StatementOutcome, type TicketOutcome, type UpgradeOutcome
 } from './counters.js'
 import { registerMetrics, type MetricSources } from './exposition.js'
 import { nodeMetrics } from './node-metrics.js'
@@ -28,6 +28,8 @@ export interface Metrics {
   limitDecision (limit: CountedLimit, decision: LimitDecision): void
   /** A client named a position in a topic. */
   recovery (outcome: RecoveryOutcome): void
+  /** Somebody asked for a ticket, or came with one. */
+  ticket (outcome: TicketOutcome): void
   /** A connection was told that events of `topics` topics may be missing: 1 or more. */
   gap (topics: number): void
   /** Events that came before were read from the store, in one call. */
@@ -79,6 +81,7 @@ export function createMetrics (): Metrics {
     message (direction, count) { counters.messages[direction] += count },
     limitDecision (limit, decision) { counters.limits[limit][decision]++ },
     recovery (outcome) { counters.recoveries[outcome]++ },
+    ticket (outcome) { counters.tickets[outcome]++ },
     gap (topics) { counters.gaps += topics },
     historyRead () { counters.historyReads++ },
     historyUnreadable () { counters.historyUnreadable++ },

@@ -40,7 +40,7 @@ type BeginBody = (contentLength: string | undefined, bounds: BodyBounds) => Open
 /** Asks the route, which decides by the head alone whether the body is worth being read. */
 async function ask (route: Route, res: HttpResponse, req: NativeRequest, deps: RouteDeps, beginBody: BeginBody): Promise<RenderedAnswer> {
   const head = copyHead(res, req, deps.proxyProtocol)
-  const { address, refusal } = deps.findClient(head)
+  const { address, refusal, viaTrustedProxy } = deps.findClient(head)
   if (refusal !== null) return httpRefusal(refusal)
   const segments = decodeSegments(head.path)
   const params = segments === null ? null : matchPath(route.path, segments)
@@ -52,11 +52,12 @@ async function ask (route: Route, res: HttpResponse, req: NativeRequest, deps: R
     hasPlainPlus: head.query.includes('+'),
     headers,
     address,
+    viaTrustedProxy,
     readBody: async (bounds) => await beginBody(headers.get('content-length'), bounds).reading
   }))
 }
 
-const REGISTER: Readonly<Record<Method, 'get' | 'post' | 'put' | 'del'>> = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'del' }
+const REGISTER: Readonly<Record<Method, 'get' | 'post' | 'put' | 'del' | 'options'>> = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'del', OPTIONS: 'options' }
 
 /** Serves a plain HTTP endpoint. */
 export function addRoute (app: TemplatedApp, route: Route, deps: RouteDeps): void {

@@ -27,9 +27,9 @@ t.test('messages of two hundred thousand addresses leave no more than the bound'
   t.ok(limiter.size <= 5000 && limiter.size >= 2500, `${limiter.size} remembered`)
 })
 
-t.test('spent tickets are remembered up to the bound only, and for as long as they live', async (t) => {
+t.test('spent passes are remembered up to the bound only, and for as long as they live', async (t) => {
   const clock = createTestClock(0)
-  const limiter = createMemoryLimiter({ ...SETTINGS, addressConnections: 1 }, { now: clock.now, maxTickets: 1000 })
+  const limiter = createMemoryLimiter({ ...SETTINGS, addressConnections: 1 }, { now: clock.now, maxPasses: 1000 })
   const attempt = (n: number) => ({ address: '192.0.2.1', resume: { nonce: `n${n}`, ttlMs: 60_000 }, lease: null })
   await limiter.admit({ address: '192.0.2.1', lease: null })
   for (let n = 0; n < 20_000; n++) await limiter.admit(attempt(n))

@@ -93,7 +93,7 @@ t.test('open: what an address used beyond its limit during the outage is not for
   t.equal(await process.attempt(1), 0)
 })
 
-t.test('a ticket spares an attempt after an outage too, once', async (t) => {
+t.test('a pass spares an attempt after an outage too, once', async (t) => {
   const process = await startProcess(t, 'local')
   t.equal(await process.attempt(10), 10)
   await process.redis.stop()

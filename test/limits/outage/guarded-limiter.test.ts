@@ -85,15 +85,15 @@ t.test('records of connections from before an outage and from within it are in R
   t.same({ ...await redis.client.hgetall('ws:node:n1') }, { a: 'of a', c: 'of c' })
 })
 
-t.test('while Redis is away a ticket is spent in this process, and vacating waits for nobody', async (t) => {
+t.test('while Redis is away a pass is spent in this process, and vacating waits for nobody', async (t) => {
   const guarded = await startGuarded(t, 'local')
   const { limiter, redis } = guarded
-  const withTicket = { address: ADDRESS, resume: { nonce: 'n', ttlMs: 60_000 }, lease: null }
+  const withPass = { address: ADDRESS, resume: { nonce: 'n', ttlMs: 60_000 }, lease: null }
   for (const id of ['a', 'b', 'c', 'd', 'e']) await limiter.admit(user(id))
   redis.pause()
   for (let i = 0; i < 10; i++) t.ok((await limiter.admit({ address: ADDRESS, lease: null })).admitted)
-  t.ok((await limiter.admit(withTicket)).admitted)
-  t.notOk((await limiter.admit(withTicket)).admitted)
+  t.ok((await limiter.admit(withPass)).admitted)
+  t.notOk((await limiter.admit(withPass)).admitted)
   const startedAt = now()
   await limiter.vacate([user('a').lease, user('b').lease])
   t.ok(now() - startedAt < 200, `${now() - startedAt} ms`)

@@ -34,13 +34,13 @@ t.test('a lease is undone when the address refuses', async (t) => {
   t.equal(await connection.commands.exists('ws:ratelimit:user:bob'), 0)
 })
 
-t.test('a ticket is spent once, in the slot of its address, whichever that is', async (t) => {
+t.test('a pass is spent once, in the slot of its address, whichever that is', async (t) => {
   const other = createRedisLimiter(connection.commands, SETTINGS, { prefix: '', callTimeoutMs: HANG_MS })
   for (let n = 0; n < 12; n++) {
     const address = n % 2 === 0 ? `203.0.113.${100 + n}` : `2001:db8:0:${n}::/64`
     for (let i = 0; i < 10; i++) await limiter.admit({ address, lease: null })
     const answers = await Promise.all(Array.from({ length: 20 }, async (_, i) => await (i % 2 === 0 ? limiter : other).admit({
-      address, resume: { nonce: 'once', ttlMs: 120_000 }, lease: { owner: `ticket:${n}-${i}`, connectionId: 'c' }
+      address, resume: { nonce: 'once', ttlMs: 120_000 }, lease: { owner: `pass:${n}-${i}`, connectionId: 'c' }
     })))
     t.equal(answers.filter(({ admitted }) => admitted).length, 1, address)
   }

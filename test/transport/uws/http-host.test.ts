@@ -43,7 +43,7 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
     paths: [],
     routes: [{ ...ROUTE, serve: handle }, ...METHODS.map(named), REST],
     findClient: ({ peer, headers }) => ({
-      address: addressFromBytes(peer), refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null, untrustedHeader: false
+      address: addressFromBytes(peer), refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null, untrustedHeader: false, viaTrustedProxy: false
     }),
     onUpgrade () {},
     onOther: () => ({ status: 404, headers: [], body: '' }),

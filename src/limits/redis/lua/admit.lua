@@ -6,14 +6,14 @@
 --       of each release, the user's sorted set
 --       of each attempt, those that it asks for:
 --         address  a list of the last `limit` times in ms (limit up to 1000), else a hash of sub-windows
---         ticket   exists once this ticket of this address is spent, until it would expire
+--         pass   exists once this pass of this address is spent, until it would expire
 --         user     a sorted set of connection ids, scored by the time at which their leases end
 --         topic    where the user's own topic is numbered (see history/lua)
 -- ARGV  [1] the connection ids that are released, a space between two
 --       [2] who listens to users' own topics, as read-heads.lua takes it; '' where none is read
---       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a ticket
+--       then of each attempt `a` (address only), `u<connection id>` (user only) or `b<connection id>` (both), with a pass
 --       `A` or `B<connection id>`; if it has a record to keep, a space and the record, in the same argument
---       with a ticket, next, for how many ms it stays spent
+--       with a pass, next, for how many ms it stays spent
 --       `v`, `c`, `C` are `u`, `b`, `B` with the user's own topic; `w`, `d`, `D` the same and next a position: epoch and offset
 -- Returns one answer per attempt: 0 admitted; n > 0 refused by the address for n ms; -1 refused by the user's slots; a text that
 -- begins with `=`: admitted, and what answers read-heads.lua; any other text: what went wrong with this attempt alone. After them {the place of a key, what went wrong with it, ...} of releases and records.
@@ -51,9 +51,9 @@ local function take_slot (key, id)
   return -1
 end
 
--- Each part may be absent. A ticket that was spent already spares nothing.
-local function decide (address, ticket, ticket_ms, user, id)
-  local is_spared = ticket and redis.call('SET', ticket, 1, 'NX', 'PX', ticket_ms)
+-- Each part may be absent. A pass that was spent already spares nothing.
+local function decide (address, pass, pass_ms, user, id)
+  local is_spared = pass and redis.call('SET', pass, 1, 'NX', 'PX', pass_ms)
   local wait = address and not is_spared and enter(address) or 0
   if wait > 0 or not user then return wait end
   return take_slot(user, id)
@@ -71,11 +71,11 @@ local argument_at = 3
 while ARGV[argument_at] do
   local asked = ARGV[argument_at]
   local kind, id, record_at = string.match(asked, '^(.)([^ ]*) ?()')
-  local address, ticket, ticket_ms, user, topic, epoch, offset
+  local address, pass, pass_ms, user, topic, epoch, offset
   if kind ~= 'u' and kind ~= 'v' and kind ~= 'w' then key_at, address = key_at + 1, KEYS[key_at + 1] end
   if kind == 'A' or kind == 'B' or kind == 'C' or kind == 'D' then
-    key_at, ticket = key_at + 1, KEYS[key_at + 1]
-    argument_at, ticket_ms = argument_at + 1, ARGV[argument_at + 1]
+    key_at, pass = key_at + 1, KEYS[key_at + 1]
+    argument_at, pass_ms = argument_at + 1, ARGV[argument_at + 1]
   end
   if kind ~= 'a' and kind ~= 'A' then key_at, user = key_at + 1, KEYS[key_at + 1] end
   if kind == 'w' or kind == 'd' or kind == 'D' then
@@ -85,7 +85,7 @@ while ARGV[argument_at] do
     key_at, topic = key_at + 1, KEYS[key_at + 1]
   end
   argument_at = argument_at + 1
-  local verdict = try(decide, address, ticket, ticket_ms, user, id)
+  local verdict = try(decide, address, pass, pass_ms, user, id)
   if verdict == 0 and user and record_at <= #asked then
     records[#records + 1] = id
     records[#records + 1] = string.sub(asked, record_at)
