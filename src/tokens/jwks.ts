@@ -99,16 +99,6 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     timer.unref()
   }
 
-  function status (): IssuerStatus {
-    return {
-      name: issuer.name,
-      tried: pause.tried,
-      usable: issuer.hmacSecret !== null || kept.current() !== null,
-      ageS: kept.ageS(),
-      fetches: { ...fetches }
-    }
-  }
-
   function close (): void {
     closed = true
     clearTimeout(timer)
@@ -121,9 +111,13 @@ export function createKeySource (options: KeySourceOptions): KeySource {
     hurry,
     waitMs: () => pause.leftMs(),
     isFrom: sinceMs => kept.isFrom(sinceMs),
-    status,
+    status: () => ({ ...describeKeys(issuer, kept), tried: pause.tried, fetches: { ...fetches } }),
     close
   }
+}
+
+function describeKeys ({ name, hmacSecret }: IssuerConfig, kept: KeptKeys): Pick<IssuerStatus, 'name' | 'usable' | 'ageS'> {
+  return { name, usable: hmacSecret !== null || kept.current() !== null, ageS: kept.ageS() }
 }
 
 /** How long until the background refresh that follows a fetch, in ms. */

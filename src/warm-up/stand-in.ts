@@ -18,7 +18,7 @@ export async function openStandIn (): Promise<number> {
       }
     })
   })
-  // Whoever opened it lives on for its own reasons, and it for no longer.
+  // It keeps no process alive: what opened it lives on for reasons of its own.
   server.unref()
   return await new Promise((resolve, reject) => {
     server.once('error', reject)

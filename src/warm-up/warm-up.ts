@@ -63,7 +63,7 @@ function endOf (leaving: AbortSignal, timers: Timers): { readonly signal: AbortS
 /** Rejects once the signal is aborted, also where it was before. */
 async function whenOver (signal: AbortSignal): Promise<never> {
   return await new Promise((_resolve, reject) => {
-    const end = (): void => { reject(signal.reason as Error) }
+    const end = (): void => { reject(signal.reason instanceof Error ? signal.reason : new Error('the warm-up is over')) }
     if (signal.aborted) end()
     else signal.addEventListener('abort', end, { once: true })
   })

@@ -42,7 +42,8 @@ async function start (t: Test, authorizer: string, more: Readonly<Record<string,
   const gateway = await startGateway(t, {
     ...trust(issuer), ...LONGEST, ...more, REDIS_URL: redis.url, PORT: String(port), ADMIN_TOKEN, WS_IP_MESSAGES: '100000', WS_BAN_AFTER: '3', NODE_ID: authorizer
   }, { first })
-  const token = issuer.sign({ sub: authorizer, exp: Math.floor(Date.now() / 1000) + YEAR_S - 600 })
+  const nowS = Math.floor(Date.now() / 1000)
+  const token = issuer.sign({ sub: authorizer, auth_time: nowS, exp: nowS + YEAR_S - 600 })
   const client = await connect(t, gateway, '/ws', { headers: { authorization: `Bearer ${token}` } })
   await client.nextOf('welcome')
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' }

@@ -43,7 +43,7 @@ t.test('refresh', async (t) => {
     ['a token of another issuer for the same sub', 'invalid_token', sub => second.sign({ sub })],
     ['an expired token', 'expired_token', sub => issuer.sign({ sub, iat: past - 60, exp: past })],
     ['a token for another audience', 'invalid_token', sub => issuer.sign({ sub, aud: 'other' })],
-    ['a token under another key', 'invalid_token', sub => issuer.sign({ sub }, { header: { kid: 'other' } })],
+    ['a token with another key\'s signature', 'invalid_token', sub => second.sign({ sub, iss: issuer.issuer, aud: issuer.audience }, { header: { kid: issuer.newestKey().kid } })],
     ['garbage', 'invalid_token', () => 'garbage']
   ]
   for (const [what, name, make] of wrong) {
@@ -53,6 +53,20 @@ t.test('refresh', async (t) => {
       t.same(await client.closed, { code: 4401, reason: `{"error":"${name}"}` })
     })
   }
+})
+
+t.test('a token under a key that is not fetched yet is told to wait, and the old one stays in force', async (t) => {
+  const issuer = await startIssuer(t)
+  // Asked for at the start, and not to be asked for again.
+  const gateway = await startGateway(t, { ...trust(issuer), JWKS_COOLDOWN_S: '86400' })
+  const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: 'alice' })}`, { from: freshAddress() })
+  await client.nextOf('welcome')
+  client.send({ type: 'refresh', id: 'r1', token: issuer.sign({ sub: 'alice' }, { header: { kid: 'new' } }) })
+  const told = await client.next()
+  t.match(told, { type: 'error', id: 'r1', error: 'unavailable' })
+  t.ok(Number(told['retry_after_ms']) > 0 && Number(told['retry_after_ms']) <= 86_400_000, String(told['retry_after_ms']))
+  client.send({ type: 'ping' })
+  t.equal((await client.next()).type, 'pong')
 })
 
 t.test('the end of a token', async (t) => {

@@ -26,7 +26,8 @@ function createTimers (): Timers & { pass (): void, readonly due: readonly numbe
 }
 /** Visitors who do as the test has them do, until they are ended. */
 function stage (act: Partial<Visitors>): { ended: number, readonly open: typeof openVisitors } {
-  const state = { ended: 0, open: () => ({ opened: new Promise<never>(() => {}), visit: async () => { await new Promise(() => {}) }, ...act, end: async () => { state.ended++ } }) }
+  const waiting = { opened: new Promise<never>(() => {}), visit: async () => { await new Promise(() => {}) } }
+  const state = { ended: 0, open: () => ({ ...waiting, ...act, end: async () => { state.ended++ } }) }
   return state
 }
 

@@ -34,7 +34,7 @@ const MALFORMED = [
   '{"type":"constructor"}', '{"type":"toString"}', '{"type":"ping","type":"pong"}',
   '{"type":"ping","id":1}', '{"type":"ping","id":null}', `{"type":"ping","id":"${'x'.repeat(65)}"}`, '{"type":"ping","id":["a"]}', '{"type":"ping","extra":1}',
   '{"type":"ping","__proto__":{"id":1}}', '{"type":"ping","constructor":{}}',
-  '{"type":"refresh"}', '{"type":"refresh","token":""}', '{"type":"refresh","token":1}', `{"type":"refresh","token":"${'x'.repeat(16_385)}"}`,
+  '{"type":"refresh"}', '{"type":"refresh","token":""}', '{"type":"refresh","token":1}', '{"type":"refresh","token":"t","ticket":"t"}', `{"type":"refresh","ticket":"${'x'.repeat(257)}"}`,
   '{"type":"subscribe","agent_ids":[]}', '{"type":"subscribe","agent_ids":""}', '{"type":"subscribe","agent_ids":"a1"}', '{"type":"subscribe","agent_ids":{"0":"a"}}',
   '{"type":"subscribe","agent_ids":[1]}', '{"type":"subscribe","agent_ids":["a",null]}', '{"type":"subscribe","agent_ids":["a","*"]}', '{"type":"subscribe","agent_ids":["*","*"]}',
   '{"type":"subscribe","agent_ids":["a b"]}', '{"type":"subscribe","agent_ids":["a\\n"]}', '{"type":"subscribe","agent_ids":["a\\u0000"]}', '{"type":"subscribe","agent_ids":["é"]}',
