@@ -4,7 +4,11 @@ import { describeRefusal } from '../../dist/http/describe-answer.js'
 import { overloadedAnswer, refusalAnswer, tooLargeAnswer, tooSlowAnswer } from '../../dist/http/answers.js'
 import { createAdminRoutes, createMainRoutes } from '../../dist/http/routes/mounted-routes.js'
 import { createIssuerWordRoutes } from '../../dist/http/routes/issuer-word.js'
+import { createTicketRoutes } from '../../dist/http/routes/tickets.js'
 import { rewritePath } from '../../dist/http/target.js'
+import { TICKETS_PATH } from '../../dist/tickets/ticket-desk.js'
+import { TICKET_LIFE_MS } from '../../dist/tickets/ticket-text.js'
+import { PROOF_ALGORITHMS } from '../../dist/tokens/dpop-proof.js'
 
 const HEADERS = {
   'Retry-After': { required: true, description: 'whole seconds until another attempt can succeed', schema: { type: 'integer', minimum: 1 } },
@@ -17,7 +21,10 @@ const order = { revoke: askNothing, unrevoke: askNothing, ban: askNothing, unban
 const publishing = { publishKeys: ['any'], publishing: { knowsIds: true, publish: askNothing }, onWrongSecret: () => {} }
 const hearing = { hear: askNothing, refuse: askNothing }
 const issuerWord = { logouts: hearing, signals: hearing, authorization: null }
-const MAIN_ROUTES = [...createMainRoutes({ ...publishing, orders: order }), ...createIssuerWordRoutes(issuerWord)]
+const tickets = { path: TICKETS_PATH, lifeMs: TICKET_LIFE_MS, proofAlgorithms: PROOF_ALGORITHMS }
+const MAIN_ROUTES = [
+  ...createMainRoutes({ ...publishing, orders: order }), ...createIssuerWordRoutes(issuerWord), ...createTicketRoutes(tickets)
+]
 const ADMIN_ROUTES = createAdminRoutes({
   ...publishing,
   adminTokens: ['any'],

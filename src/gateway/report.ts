@@ -4,6 +4,7 @@ import type { ConnectionFacts, PresentedFacts } from '../observe/facts.js'
 import type { Report, RefusedUpgrade } from '../connection/report.js'
 import type { Session } from '../connection/session.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
+import { LEAKED_KEYS } from '../tokens/name-mistake.js'
 import { readParties } from '../tokens/parties.js'
 
 /** A place of the code where something threw, and a bounded word about what. */
@@ -39,11 +40,13 @@ export function createReport (audit: Audit, metrics: Metrics, onFault: OnFault, 
     },
     refused (upgrade, { name, detail }) {
       const { byClose, durationMs } = upgrade
+      if (LEAKED_KEYS.has(detail ?? '')) audit.serviceKey(upgrade.address.ip, detail ?? '')
       metrics.upgrade('refused', durationMs / 1000)
       metrics.refused(name, detail === 'unknown_key')
       audit.refused(upgradeFacts(upgrade), { reason: name, detail, byClose, durationMs }, presentedFacts(upgrade.origin, upgrade.claims))
     },
     ticketRefused (request, { name, detail }) {
+      if (LEAKED_KEYS.has(detail ?? '')) audit.serviceKey(request.address.ip, detail ?? '')
       metrics.ticket('refused')
       metrics.refused(name)
       audit.refused(upgradeFacts(request), { reason: name, detail, durationMs: request.durationMs })

@@ -29,6 +29,8 @@ export interface Audit {
   jwksFailed (issuer: string, failure: { readonly fault: string, readonly detail: string | null, readonly address: string }): void
   /** Written once per address, and for the first hundred addresses only. */
   untrustedForwardedFor (ip: string): void
+  /** A client presented a key that opens every row. Written once per address, and for the first hundred addresses only. */
+  serviceKey (ip: string, detail: string): void
   /** Other processes declared this one lost and wrote closed lines for `connections` of its connections. */
   nodeReturned (connections: number): void
   serverStarted (server: ServerFacts): void
@@ -54,7 +56,8 @@ export function createAudit (options: AuditOptions): Audit {
   const { write, writeMembers } = createLineWriter(options)
   const samplers = createEventSamplers(write)
   const timer = setInterval(samplers.sweep, sampleIntervalMs).unref()
-  const warnedAddresses = new Set<string>()
+  const untrusted = new Set<string>()
+  const leaking = new Set<string>()
   let degradedAtMs: number | null = null
 
   return {
@@ -89,9 +92,10 @@ export function createAudit (options: AuditOptions): Audit {
       write({ event: 'jwks.failed', issuer, reason: boundText(fault), detail: detail === null ? undefined : boundText(detail), url: boundText(address) })
     },
     untrustedForwardedFor (ip) {
-      if (warnedAddresses.size >= MAX_WARNED_ADDRESSES || warnedAddresses.has(ip)) return
-      warnedAddresses.add(ip)
-      write({ event: 'forwarded_for.untrusted', ip })
+      if (isFirst(untrusted, ip)) write({ event: 'forwarded_for.untrusted', ip })
+    },
+    serviceKey (ip, detail) {
+      if (isFirst(leaking, ip)) write({ event: 'token.service_key', ip, detail })
     },
     nodeReturned (connections) { write({ event: 'node.returned', connections }) },
     serverStarted (server) {
@@ -115,4 +119,11 @@ export function createAudit (options: AuditOptions): Audit {
       samplers.sweep()
     }
   }
+}
+
+/** Whether an address is new among those that were warned of, of which there are a hundred at most. */
+function isFirst (warned: Set<string>, ip: string): boolean {
+  if (warned.size >= MAX_WARNED_ADDRESSES || warned.has(ip)) return false
+  warned.add(ip)
+  return true
 }

@@ -2,6 +2,12 @@ import type { EventTerms } from './event-terms.js'
 
 /** Lines about what issuers tell beside tokens: the catalogue's part. */
 export const ISSUER_EVENTS = {
+  'token.service_key': {
+    level: 'warn',
+    when: 'a client presented a key of Supabase that opens every row: it was given away, so change it; once per address, for the first hundred',
+    fields: ['ip', 'detail'],
+    optional: []
+  },
   'logout.heard': {
     level: 'info',
     when: 'an issuer said that `target` logged out (`POST /oidc/backchannel-logout`), and it is done: `outcome` is `kept` on every process, `held` on this one while Redis is away, `repeated` when it was done before',

@@ -4,6 +4,7 @@ import addFormats from 'ajv-formats'
 import t, { type Test } from 'tap'
 import { createAdminRoutes, createMainRoutes } from '../../src/http/routes/mounted-routes.js'
 import { createIssuerWordRoutes } from '../../src/http/routes/issuer-word.js'
+import { createTicketRoutes } from '../../src/http/routes/tickets.js'
 import { rewritePath } from '../../src/http/target.js'
 import { connect, connectRefused, freshAddress, type ConnectOptions } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
@@ -37,8 +38,9 @@ interface Operation { readonly method: string, readonly path: string, readonly d
 const OPERATIONS: readonly Operation[] = Object.keys(PATHS).flatMap(path =>
   Object.keys(objectAt(PATHS, path)).map(method => ({ method: method.toUpperCase(), path, described: objectAt(PATHS, path, method) })))
 const HTTP_OPERATIONS = OPERATIONS.filter(({ path }) => !path.startsWith('/ws'))
-/** Those that the admin port has: what issuers tell is signed, so that no example of the document succeeds. */
-const ADMIN_OPERATIONS = HTTP_OPERATIONS.filter(({ described }) => !((described['tags'] ?? []) as readonly Json[]).includes('issuers'))
+/** Those that the admin port has: what issuers tell is signed, and tickets are for tokens, so that no example of the document succeeds. */
+const ADMIN_OPERATIONS = HTTP_OPERATIONS.filter(({ described }) =>
+  !((described['tags'] ?? []) as readonly Json[]).some(tag => tag === 'issuers' || tag === 'connections'))
 
 const schemaOf = (content: JsonObject): string => String(objectAt(content, 'application/json', 'schema')['$ref']).split('/').at(-1) ?? ''
 
@@ -120,7 +122,10 @@ t.test('every route of both ports stands in the document, and no other', async (
   const hearing = { hear: nothing, refuse: nothing }
   const main = [
     ...createMainRoutes({ ...publishing, orders: { recheck: nothing } }),
-    ...createIssuerWordRoutes({ logouts: hearing, signals: hearing, authorization: null })
+    ...createIssuerWordRoutes({ logouts: hearing, signals: hearing, authorization: null }),
+    ...createTicketRoutes({
+      path: '/v1/tickets', lifeMs: 1, proofAlgorithms: [], checkOrigin: () => null, ask: nothing, noteForeign () {}, render: () => { throw new Error('unused') }
+    })
   ]
   const admin = createAdminRoutes({
     ...publishing,
@@ -253,7 +258,7 @@ t.test('without secrets the endpoints are not there, and without Redis nothing i
   const [bare, cutOff] = await Promise.all([
     startGateway(t, trust(issuer)), startGateway(t, { ...trust(issuer), ...SECRETS, REDIS_URL: `redis://127.0.0.1:${await findFreePort()}` })
   ])
-  await Promise.all(HTTP_OPERATIONS.filter(({ path }) => path.startsWith('/v1/')).map(async (operation) => {
+  await Promise.all(ADMIN_OPERATIONS.filter(({ path }) => path.startsWith('/v1/')).map(async (operation) => {
     await expectAnswer(t, operation, await ask(bare, operation), 404)
     await expectAnswer(t, operation, await ask(cutOff, operation), 503)
   }))

@@ -14,7 +14,7 @@ const ADVICE: Partial<Record<IntrospectionFault, string>> = {
 
 const settingsOf = ({ preset }: IssuerConfig): string => preset === 'keycloak'
   ? 'KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET must be those of a confidential client'
-  : 'JWT_INTROSPECTION_CLIENT_ID and JWT_INTROSPECTION_CLIENT_SECRET, or those in ISSUERS'
+  : 'JWT_INTROSPECTION_CLIENT_ID and JWT_INTROSPECTION_CLIENT_SECRET'
 
 /** Asks about no token at all: an issuer that takes our client answers that it is not active (RFC 7662 section 2.2). */
 export async function checkIntrospection (
