@@ -35,16 +35,16 @@ const TURN_MS = 8
 /** Once the oldest has waited longer, the newest are begun first: their clients still wait, and are answered in time. */
 const PATIENCE_MS = 25
 /** How long a process may work at a line before that is no burst any more, but more than it can take. */
-const BURST_MS = 500
+const BURST_MS = 1000
 
 const NO_PLACE = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
 const TOO_MANY = refuse('overloaded', { retryAfterMs: 1000, detail: 'upgrade rate' })
 
 /**
  * Makes the line before the first step of an upgrade. As long as a turn has room nobody waits. What waits is begun in the next
- * turns. A burst is taken whole. But once there has been a line for half a second, more comes than this process can take: then it
+ * turns. A burst is taken whole. But once there has been a line for a second, more comes than this process can take: then it
  * refuses those who have waited too long to be answered in time, before it checks or asks anything for them, and its work goes to
- * those who came last (adaptive LIFO with controlled delay).
+ * those who came last (adaptive LIFO with controlled delay). Where nobody came lately all are begun, however late it is.
  */
 export function createIntake (deps: IntakeDeps): Intake {
   const { maxPending, underWay } = deps
@@ -84,12 +84,13 @@ export function createIntake (deps: IntakeDeps): Intake {
     inTurn = false
     const startedMs = now()
     if (line.size > 0) lastLineMs = startedMs
-    const patienceMs = startedMs - lineSinceMs < BURST_MS ? Infinity : PATIENCE_MS
+    const isBurst = startedMs - lineSinceMs < BURST_MS
     try {
       for (let nowMs = startedMs; line.size > 0 && nowMs - startedMs < TURN_MS; nowMs = now()) {
         const waitedMs = nowMs - (line.oldest?.startedMs ?? nowMs)
-        if (waitedMs > patienceMs) refuseOldest(TOO_MANY)
-        else begin(waitedMs > PATIENCE_MS ? line.takeNewest() : line.takeOldest())
+        const isLate = waitedMs > PATIENCE_MS
+        if (isLate && !isBurst && nowMs - (line.newest?.startedMs ?? 0) <= PATIENCE_MS) refuseOldest(TOO_MANY)
+        else begin(isLate ? line.takeNewest() : line.takeOldest())
       }
     } finally {
       // Also when one of them threw: the others wait for their turn.
@@ -137,6 +138,14 @@ class Line {
     return this.items[this.first]
   }
 
+  get newest (): Waiting | undefined {
+    while (this.items.at(-1)?.isGone === true && this.items.length > this.first) {
+      this.items.pop()
+      this.gone--
+    }
+    return this.items.length > this.first ? this.items.at(-1) : undefined
+  }
+
   add (waiting: Waiting): void {
     this.items.push(waiting)
   }
@@ -156,11 +165,8 @@ class Line {
   }
 
   takeNewest (): Waiting | null {
-    let waiting = this.items.pop()
-    while (waiting?.isGone === true) {
-      this.gone--
-      waiting = this.items.pop()
-    }
+    const waiting = this.newest
+    if (waiting !== undefined) this.items.pop()
     this.tidy()
     return waiting ?? null
   }

@@ -17,7 +17,7 @@ t.test('its tokens pass the gateway\'s own verifier by the keys it publishes, an
     maxLifetimeMs: 86_400_000,
     cacheSize: 10,
     route: DIRECT,
-    jwks: { maxAgeMs: 60_000, cooldownMs: 1000, maxStaleMs: 60_000, timeoutMs: 5000 },
+    jwks: { maxAgeMs: 60_000, cooldownMs: 60_000, maxStaleMs: 60_000, timeoutMs: 5000 },
     introspection: { countsMs: 1000, perS: 1 }
   }, { onRefreshed: () => {}, onFailed: () => {} })
   t.teardown(() => { tokens.close() })
