@@ -34,15 +34,13 @@ export interface IntakeDeps {
 const TURN_MS = 8
 /** Once the oldest has waited longer, the newest are begun first: their clients still wait, and are answered in time. */
 const PATIENCE_MS = 25
-/** How long a process may work at a line before that is no burst any more, but more than it can take. */
-const BURST_MS = 1000
 
 const NO_PLACE = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
 const TOO_MANY = refuse('overloaded', { retryAfterMs: 1000, detail: 'upgrade rate' })
 
 /**
  * Makes the line before the first step of an upgrade. As long as a turn has room nobody waits. What waits is begun in the next
- * turns. A burst is taken whole. But once there has been a line for a second, more comes than this process can take: then it
+ * turns. A burst is taken whole. But once more have joined the line than may be pending, more comes than this process can take: it
  * refuses those who have waited too long to be answered in time, before it checks or asks anything for them, and its work goes to
  * those who came last (adaptive LIFO with controlled delay). Where nobody came lately all are begun, however late it is.
  */
@@ -53,8 +51,8 @@ export function createIntake (deps: IntakeDeps): Intake {
   const line = new Line()
   let inTurn = false
   let turnStartedMs = 0
-  /** Since when there has been a line, but for short breaks; and when somebody stood in it last. */
-  let lineSinceMs = 0
+  /** How many have joined the line since it began, short breaks left aside; and when somebody stood in it last. */
+  let joined = 0
   let lastLineMs = -Infinity
 
   function take (pending: PendingUpgrade): void {
@@ -62,7 +60,8 @@ export function createIntake (deps: IntakeDeps): Intake {
     openTurn(startedMs)
     if (line.size === 0 && startedMs - turnStartedMs < TURN_MS) return deps.begin(pending, startedMs)
     // What it refuses empties a line, which is no sign that the process can take what comes.
-    if (startedMs - lastLineMs > PATIENCE_MS) lineSinceMs = startedMs
+    if (startedMs - lastLineMs > PATIENCE_MS) joined = 0
+    joined++
     lastLineMs = startedMs
     const waiting: Waiting = { pending, startedMs, isGone: false }
     pending.onAborted = () => {
@@ -84,7 +83,7 @@ export function createIntake (deps: IntakeDeps): Intake {
     inTurn = false
     const startedMs = now()
     if (line.size > 0) lastLineMs = startedMs
-    const isBurst = startedMs - lineSinceMs < BURST_MS
+    const isBurst = joined <= maxPending
     try {
       for (let nowMs = startedMs; line.size > 0 && nowMs - startedMs < TURN_MS; nowMs = now()) {
         const waitedMs = nowMs - (line.oldest?.startedMs ?? nowMs)
@@ -99,16 +98,12 @@ export function createIntake (deps: IntakeDeps): Intake {
   }
 
   function begin (waiting: Waiting | null): void {
-    if (waiting === null) return
-    waiting.pending.onAborted = null
-    deps.begin(waiting.pending, waiting.startedMs)
+    if (waiting !== null) deps.begin(leave(waiting), waiting.startedMs)
   }
 
   function refuseOldest (refusal: Refusal): void {
     const waiting = line.takeOldest()
-    if (waiting === null) return
-    waiting.pending.onAborted = null
-    deps.refuse(waiting.pending, waiting.startedMs, refusal)
+    if (waiting !== null) deps.refuse(leave(waiting), waiting.startedMs, refusal)
   }
 
   return {
@@ -123,6 +118,12 @@ interface Waiting {
   readonly startedMs: number
   /** Its client has left: it is passed over. */
   isGone: boolean
+}
+
+/** Its client is heard leaving by what comes next. */
+function leave ({ pending }: Waiting): PendingUpgrade {
+  pending.onAborted = null
+  return pending
 }
 
 /** A queue with two ends. Those who are gone keep their place until an end of it is reached, and count no more. */

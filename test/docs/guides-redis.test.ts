@@ -269,7 +269,9 @@ t.test('with the guide\'s users', async (t) => {
     }
     t.same([...new Set(asked.filter(([command, name]) => !plain.has(command) && !isNeeded(command, name)).map(([command, name]) => `${command} ${name}`))], [])
     const met = new Set(asked.map(([, name]) => patternOf(name, needs)))
-    t.same(needs.map(({ pattern }) => pattern).filter(pattern => !met.has(pattern) && !pattern.includes('task')), [], 'and each row of it was met')
+    // What issuers tell and what tickets need is asked for in tests of their own.
+    const isElsewhere = (pattern: string): boolean => /task|ws:(issuer-word|ticket|dpop):/.test(pattern)
+    t.same(needs.map(({ pattern }) => pattern).filter(pattern => !met.has(pattern) && !isElsewhere(pattern)), [], 'and each row of it was met')
   })
 
   await t.test('the gateway\'s user reaches nothing beside its own keys and channels', async (t) => {

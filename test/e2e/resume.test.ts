@@ -115,7 +115,7 @@ t.test('a restart with a configured key, without Redis', { buffered: true }, asy
     const sign = (expiresAtMs: number): string => {
       const body = Buffer.from(bytes.subarray(0, 55))
       body.writeUIntBE(expiresAtMs, 1, 6)
-      return Buffer.concat([body, createHmac('sha256', key).update('pass\0').update(body).update(office).digest()]).toString('base64url')
+      return Buffer.concat([body, createHmac('sha256', key).update('ticket\0').update(body).update(office).digest()]).toString('base64url')
     }
     t.equal(sign(bytes.readUIntBE(1, 6)), alice.pass, 'this is how passes are signed')
     t.equal(await tryWith(t, next, alice, sign(Date.now() - 1)), '429 ip_rate_limited')

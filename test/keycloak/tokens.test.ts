@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 import { claimsOf, makeRealm, partOf, SECRET, type Realm } from './realm.js'
 
 /** What the check of claims has still to learn. */
-const AFTER_CLAIMS = { todo: 'with the claims of every vendor' }
+const LATER = { todo: 'a claim of the wrong type is named' }
 
 const bearer = (token: string) => ({ from: freshAddress(), headers: { authorization: `Bearer ${token}` } })
 
@@ -91,7 +91,7 @@ t.test('a realm that was made by the REST interface', async (t) => {
     const { access_token: subject } = await realm.logIn({ client_id: 'exchanger', client_secret: SECRET, scope: 'openid' })
     const forBilling = await exchangeFor(realm, subject, 'billing')
     t.match(claimsOf(forBilling), { azp: 'exchanger', aud: 'billing' })
-    t.equal(await presentRefused(t, own, forBilling), '401 invalid_token audience', AFTER_CLAIMS)
+    t.match(await presentRefused(t, own, forBilling), /^401 invalid_token audience: /)
   })
 
   await t.test('a lightweight token has no user of its own and opens nothing', async (t) => {
@@ -106,7 +106,7 @@ t.test('a realm that was made by the REST interface', async (t) => {
     const form = { grant_type: 'password', client_id: 'try-it', username: 'alice', password: 'alice-tries-it' }
     const { access_token: token } = await realm.request(form, { dpop: proveTo(endpoint) })
     t.match(claimsOf(token), { typ: 'DPoP', cnf: { jkt: /^[\w-]{43}$/ } })
-    t.equal(await presentRefused(t, gateway, token), '401 invalid_token sender_constrained', AFTER_CLAIMS)
+    t.equal(await presentRefused(t, gateway, token), '401 invalid_token sender_constrained')
   })
 
   await t.test('keys of every algorithm', async (t) => {
@@ -146,7 +146,7 @@ t.test('a realm that was made by the REST interface', async (t) => {
     })
     const { access_token: token } = await realm.logIn({ username: 'bob', password: 'bob-tries-it' })
     t.ok(token.length > 8192 && token.length < 12_000, `${token.length} characters`)
-    t.equal(await presentRefused(t, gateway, token), 'accepted', AFTER_CLAIMS)
+    t.equal(await presentRefused(t, gateway, token), 'accepted')
   })
 
   await t.test('a mapper that is not multivalued makes a text of a list, and is named', async (t) => {
@@ -157,6 +157,6 @@ t.test('a realm that was made by the REST interface', async (t) => {
     await realm.call('PUT', `${path}/${mapper?.id ?? ''}`, { ...mapper, config: { ...mapper?.config, multivalued: 'false' } })
     const { access_token: token } = await realm.logIn()
     t.equal(typeof claimsOf(token)['agents'], 'string')
-    t.match(await presentRefused(t, gateway, token, 'agent_ids=a1'), /^403 forbidden .*agents/, AFTER_CLAIMS)
+    t.match(await presentRefused(t, gateway, token, 'agent_ids=a1'), /^403 forbidden .*agents/, LATER)
   })
 })

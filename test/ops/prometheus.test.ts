@@ -49,7 +49,8 @@ async function startPrometheus (t: Test, adminPort: number): Promise<(path: stri
 async function startFleet (t: Test): Promise<{ gateway: TestGateway, token: string }> {
   const [redis, issuer, port] = await Promise.all([startRedis(t), startIssuer(t), findFreePort()])
   const raised = { WS_USER_CONNECTIONS: '1000', WS_IP_CONNECTIONS: '100000' }
-  const gateway = await startGateway(t, { ...trust(issuer), ...raised, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port), NODE_ID: 'host' })
+  const asked = { JWT_INTROSPECTION_URI: issuer.introspectionUri, JWT_INTROSPECTION_CLIENT_ID: 'portcullis', JWT_INTROSPECTION_CLIENT_SECRET: 'a-secret' }
+  const gateway = await startGateway(t, { ...trust(issuer), ...asked, ...raised, REDIS_URL: redis.url, WORKERS: '2', PORT: String(port), NODE_ID: 'host' })
   await gateway.waitForLog('supervisor.started')
   for (const worker of ['1', '2']) await gateway.waitForLog('jwks.refreshed', line => workerOf(line['node']) === worker)
   return { gateway, token: issuer.sign({ sub: 'alice' }) }
