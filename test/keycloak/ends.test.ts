@@ -5,9 +5,6 @@ import { startGateway, type TestGateway } from '../support/gateway.js'
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { claimsOf, makeRealm, partOf, SECRET, type Realm } from './realm.js'
-
-/** What asking again about tokens of open connections has still to bring. */
-
 async function enter (t: Test, gateway: TestGateway, token: string): Promise<TestClient> {
   const client = await connect(t, gateway, '/ws', { from: freshAddress(), headers: { authorization: `Bearer ${token}` } })
   await client.next()
@@ -39,7 +36,11 @@ t.test('how access ends', async (t) => {
   const settings = { ...realm.settings, REDIS_URL: redis.url, WS_USER_CONNECTIONS: '100', JWKS_COOLDOWN_S: '1' }
   const gateway = await startGateway(t, settings)
   const asking = await startGateway(t, {
-    ...settings, KEYCLOAK_INTROSPECT: 'true', KEYCLOAK_CLIENT_SECRET: 'change-me-before-the-import', REDIS_KEY_PREFIX: 'asking:'
+    ...settings,
+    KEYCLOAK_INTROSPECT: 'true',
+    JWT_INTROSPECT_S: '2',
+    KEYCLOAK_CLIENT_SECRET: 'change-me-before-the-import',
+    REDIS_KEY_PREFIX: 'asking:'
   })
 
   await t.test('the realm\'s key is changed while sockets are open', async (t) => {
@@ -82,10 +83,11 @@ t.test('how access ends', async (t) => {
   await t.test('a user who is disabled', async (t) => {
     const user = await addUser(realm, 'dis')
     const [seen, fresh] = [await user.logIn(), await user.logIn()]
-    t.equal((await present(t, asking, seen)).status, 101)
+    const open = await enter(t, asking, seen)
     const before = await realm.call('GET', `/users/${user.id}`) as object
     await realm.call('PUT', `/users/${user.id}`, { ...before, enabled: false })
     t.equal(await presentRefused(t, asking, fresh), '401 revoked inactive')
+    t.same(await open.closed, { code: 4401, reason: '{"error":"revoked"}' }, 'no logout tells of it, only a question')
     t.equal((await present(t, asking, seen)).status, 401)
     await t.rejects(user.logIn(), /invalid_grant/)
   })

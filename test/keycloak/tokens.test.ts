@@ -91,7 +91,7 @@ t.test('a realm that was made by the REST interface', async (t) => {
     const { access_token: subject } = await realm.logIn({ client_id: 'exchanger', client_secret: SECRET, scope: 'openid' })
     const forBilling = await exchangeFor(realm, subject, 'billing')
     t.match(claimsOf(forBilling), { azp: 'exchanger', aud: 'billing' })
-    t.match(await presentRefused(t, own, forBilling), /^401 invalid_token audience: /)
+    t.equal(await presentRefused(t, own, forBilling), '401 invalid_token audience')
   })
 
   await t.test('a lightweight token has no user of its own and opens nothing', async (t) => {
