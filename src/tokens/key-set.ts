@@ -14,7 +14,7 @@ export interface KeySet {
   /** The key for a `kid` and algorithm (RFC 7515 section 4.1.4); without a `kid`, the only key for that algorithm. */
   find (keyId: string | null, algorithm: string): PreparedKey | null
   has (key: VerificationKey): boolean
-  /** Whether the issuer published a key of this `kid`, one that we can use or not. */
+  /** Whether the issuer publishes a key of this `kid`, one that we can use or not, or has taken one back. */
   knows (keyId: string): boolean
   /** The keys by fingerprint, for the set that comes next. */
   readonly byFingerprint: ReadonlyMap<string, VerificationKey>
@@ -25,9 +25,13 @@ export interface KeySet {
 /** How many published keys were not used, by reason. */
 export type SkippedKeys = Readonly<Partial<Record<SkippedKey | 'ambiguous', number>>>
 
-/** Makes the set of the keys among those published that `algorithms` can use; `previous` lends the keys that stay. */
+/**
+ * Makes the set of the keys among those published that `algorithms` can use; `previous` lends the keys that stay. `withdrawn`: ids of
+ * keys that were taken back.
+ */
 export function buildKeySet (
-  published: readonly unknown[], algorithms: readonly string[], previous: ReadonlyMap<string, VerificationKey>
+  published: readonly unknown[], algorithms: readonly string[], previous: ReadonlyMap<string, VerificationKey>,
+  withdrawn: ReadonlySet<string> = new Set()
 ): { readonly keys: KeySet, readonly skipped: SkippedKeys } {
   const skipped: Partial<Record<SkippedKey | 'ambiguous', number>> = {}
   const byFingerprint = new Map<string, VerificationKey>()
@@ -40,7 +44,7 @@ export function buildKeySet (
   const ambiguous = findAmbiguous(byFingerprint.values())
   for (const key of ambiguous) byFingerprint.delete(key.fingerprint)
   if (ambiguous.size > 0) skipped.ambiguous = ambiguous.size
-  return { keys: createKeySet(byFingerprint, keyIds), skipped }
+  return { keys: createKeySet(byFingerprint, keyId => keyIds.has(keyId) || withdrawn.has(keyId)), skipped }
 }
 
 // Two keys under one kid: nobody can say which is meant, and trying each would multiply the price of a forged token.
@@ -58,7 +62,7 @@ function findAmbiguous (keys: Iterable<VerificationKey>): ReadonlySet<Verificati
   return ambiguous
 }
 
-function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>, keyIds: ReadonlySet<unknown>): KeySet {
+function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>, knows: KeySet['knows']): KeySet {
   const byAlgorithm = new Map<string, Array<{ keyId: string | null, prepared: PreparedKey }>>()
   for (const key of byFingerprint.values()) {
     for (const [algorithm, isSigned] of key.checks) {
@@ -75,7 +79,7 @@ function createKeySet (byFingerprint: ReadonlyMap<string, VerificationKey>, keyI
       return wanted.length === 1 && wanted[0] !== undefined ? wanted[0].prepared : null
     },
     has: key => byFingerprint.get(key.fingerprint) === key,
-    knows: keyId => keyIds.has(keyId),
+    knows,
     byFingerprint,
     byHeader: new Map()
   }

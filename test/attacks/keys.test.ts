@@ -41,18 +41,21 @@ t.test('a thousand tokens with kids that nobody knows cost one fetch in the cool
       t.same([...new Set(outcomes.map(({ status }) => status))], [expected])
     }
   }
-  await flood(401)
+  // Each could be a key that the issuer has made since: nothing is let in, and nothing is called bad.
+  await flood(503)
   t.equal(issuer.requests.jwks, 1)
 
   const away = await startIssuer(t, { algorithm: 'ES256' })
   away.behave('jwks', 'status_500')
+  const startedMs = performance.now()
   const without = await startGateway(t, { ...trust(away), JWKS_COOLDOWN_S: '3600' }, { ready: false })
   await without.waitForLog('jwks.failed')
   for (let batch = 0; batch < 10; batch++) {
     const outcomes = await Promise.all(Array.from({ length: 50 }, async (_, n) => await present(t, without, away.sign({}, { header: { kid: `unknown-${batch}-${n}` } }))))
     t.same([...new Set(outcomes.map(({ status }) => status))], [503])
   }
-  t.equal(away.requests.jwks, 1)
+  // Before the first key it is asked again after 1, 2, 4 ... seconds, whatever clients send.
+  t.ok(away.requests.jwks <= 1 + Math.log2(1 + (performance.now() - startedMs) / 1000), `asked ${away.requests.jwks} times`)
 })
 
 t.test('a new key works with the next refetch, and a removed key stops with it, also for tokens already known', async (t) => {
@@ -68,7 +71,7 @@ t.test('a new key works with the next refetch, and a removed key stops with it, 
   issuer.keys.splice(issuer.keys.findIndex(key => key === old), 1)
   const stranger = generateKey('RS256', 'strange')
   await until('the removed key is refused', async () => {
-    await present(t, gateway, issuer.sign({}, { key: stranger }))
+    await present(t, gateway, issuer.sign({}, { key: stranger, header: { kid: 'strange' } }))
     return (await present(t, gateway, known)).status === 401
   })
   t.equal((await present(t, gateway, issuer.sign())).status, 101)
@@ -123,7 +126,7 @@ t.test('an issuer that lies about its keys is believed in nothing, named in log 
   }
   const page = await freshMetrics(gateway.admin)
   const counted = [...liars.map(({ name }) => name), 'discovered']
-  t.same(await offenders(counted, name => page.includes(`\nportcullis_jwks_fetches_total{issuer="${name}",outcome="failed"} 1\n`)), [])
+  t.same(await offenders(counted, name => new RegExp(`^portcullis_jwks_fetches_total{issuer="${name}",outcome="failed"} [1-9]`, 'm').test(page)), [])
   t.equal((await present(t, gateway, good.sign())).status, 101)
   t.equal(stranger.requests.jwks, 0, 'the keys that another issuer\'s document names are not fetched')
   t.equal((await present(t, gateway, stranger.sign({ iss: discovered.issuer }))).status, 503)

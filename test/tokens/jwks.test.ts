@@ -157,7 +157,7 @@ t.test('a removed key stops with the next refresh, remembered tokens included, a
   clock.advance(30_000)
   await verifier.verify(issuer.sign({}, { key: stranger }))
   t.equal(refreshed.at(-1)?.removed, 1)
-  t.equal(describe(verifier.verifyNow(ofFirst)), 'unavailable unknown_key')
+  t.equal(describe(verifier.verifyNow(ofFirst)), 'invalid_token unknown_key', 'taken back: no fetch could make it good')
   t.equal(verifier.verifyNow(ofSecond), before, 'the very same remembered verdict')
 })
 
