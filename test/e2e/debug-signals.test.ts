@@ -17,6 +17,8 @@ t.test('SIGUSR1 and SIGUSR2 open no debugger and end nothing: one process, a sup
     const together = workers === 1 ? {} : { WORKERS: String(workers), REDIS_URL: redis.url, PORT: String(await findFreePort()) }
     const gateway = await startGateway(t, { ...trust(issuer), ...together })
     const pids = workers === 1 ? [gateway.pid] : [gateway.pid, await findWorker(gateway.pid, 1), await findWorker(gateway.pid, 2)]
+    // While its code is still being loaded a process has no listener yet.
+    for (const worker of workers === 1 ? [] : [1, 2]) await gateway.waitForLog('worker.started', line => line['worker'] === worker)
     for (const pid of pids) for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.kill(pid, signal)
     // Signals are delivered in order, and this one is answered by a line.
     gateway.signal('SIGHUP')
