@@ -44,7 +44,10 @@ t.test('more than a process can take is refused early: each is answered, nothing
   t.equal(accepted + refused, 4000, 'each is answered')
   t.ok(accepted > 0 && refused > 0, `${accepted} accepted, ${refused} refused`)
   const early = gateway.log.filter(({ event, reason }) => event === 'connection.refused' && reason === 'overloaded')
-  t.ok(early.length > 0 && early.every(({ detail }) => detail === 'upgrade rate'), 'the log says why')
+  const reasons = new Set(early.map(({ detail }) => detail))
+  t.ok(reasons.has('upgrade rate'), 'the log says why')
+  // Of a machine that is very late also what stands before and behind the line.
+  t.same([...reasons].filter(reason => !['upgrade rate', 'pending upgrades', 'event loop'].includes(String(reason))), [])
   t.match(await freshMetrics(gateway.admin), new RegExp(`^portcullis_connections ${accepted}$`, 'm'))
   const leases = async (): Promise<number> => (await redis.client.keys('ws:ratelimit:user:*')).length
   t.equal(await leases(), accepted, 'no lease of one that was refused')
