@@ -4,6 +4,7 @@ import { JsonText } from '../wire/json-text.js'
 import { isMembers, readMembers, type NoMembers } from '../wire/read-members.js'
 import { EventMessageSchema } from '../wire/redis-messages.js'
 import { NOT_JSON, skipSpace, skipString, skipValue, TOO_DEEP } from '../wire/scan-json.js'
+import { readTraceparent } from '../wire/traceparent.js'
 import type { BusEvent, Place } from './bus.js'
 
 /** Largest event on the bus, in bytes of JSON. */
@@ -29,7 +30,8 @@ export interface BusMessage {
  */
 const PLACE = /^\{"pos":"([0-9a-f]{22,47}):(0|[1-9]\d{0,14})","ts":(\d{1,15})(?=[,}])/
 const MAX_PLACE_LENGTH = 96
-const [ID, EVENT, DATA, CLOSE] = ['"id":', '"event":', '"data":', '}'].map(text => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer]
+const [ID, TRACE, EVENT, DATA] = ['id', 'trace', 'event', 'data'].map(name => Buffer.from(`"${name}":`)) as [Buffer, Buffer, Buffer, Buffer]
+const CLOSE = Buffer.from('}')
 const COMMA = 0x2c
 
 /** Reads what was published; never throws, whatever it is. The event's data is a part of `payload`. */
@@ -38,7 +40,9 @@ export function parseBusMessage (payload: Buffer): BusMessage {
   if (begin === undefined) return { event: parsePlain(payload), place: null }
   const reader = new PlacedReader(payload, begin.length)
   const event = payload.length > MAX_EVENT_BYTES + MAX_FRAMING_BYTES ? 'too_large' : reader.read()
-  return { event, place: { epoch, offset: Number(offset), atMs: Number(ts), id: reader.id } }
+  const { id, trace } = reader
+  const place = { epoch, offset: Number(offset), atMs: Number(ts), id }
+  return { event, place: trace === null ? place : { ...place, trace } }
 }
 
 function parsePlain (payload: Buffer): BusEvent | InvalidMessage {
@@ -51,11 +55,12 @@ function parsePlain (payload: Buffer): BusEvent | InvalidMessage {
 }
 
 /**
- * Reads what follows a place: perhaps an id, the event's name and the data. The script puts the data last, as it was given: it must
- * be one JSON value that ends where the message does, or it could bring members of its own.
+ * Reads what follows a place: perhaps an id, perhaps a trace, the event's name and the data. The script puts the data last, as it was
+ * given: it must be one JSON value that ends where the message does, or it could bring members of its own.
  */
 class PlacedReader {
   id: string | null = null
+  trace: string | null = null
 
   constructor (private readonly bytes: Buffer, private at: number) {}
 
@@ -65,6 +70,11 @@ class PlacedReader {
       const id = this.readString()
       if (typeof id !== 'string') return 'not_json'
       this.id = id
+    }
+    if (this.enter(TRACE)) {
+      const trace = this.readString()
+      if (typeof trace !== 'string') return 'not_json'
+      this.trace = readTraceparent(trace)
     }
     if (!this.enter(EVENT)) return 'wrong_shape'
     const event = this.readString()

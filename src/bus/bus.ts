@@ -6,6 +6,8 @@ export interface Place extends Position {
   readonly atMs: number
   /** The publisher's own; null: it gave none. */
   readonly id: string | null
+  /** The `traceparent` of the request that published it; absent: none came with it. */
+  readonly trace?: string
 }
 
 /** An event on its way to subscribers. */

@@ -142,6 +142,12 @@ const toRedis = (values: SettingValues): Config['redis'] => hasRedis(values)
   ? { url: values.REDIS_URL ?? null, clusterUrls: values.REDIS_CLUSTER_URLS, sentinel: toSentinel(values), prefix: values.REDIS_KEY_PREFIX }
   : null
 
+/** Below the endpoint that all signals share (OTLP exporter specification, *Endpoint URLs for OTLP/HTTP*). */
+const toTracing = (values: SettingValues): Config['tracing'] => ({
+  tracesUrl: values.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? null : `${values.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`,
+  showsInEvents: values.WS_TRACE_EVENTS
+})
+
 /** Gives settings the shape in which the process uses them: durations in ms, one part for each part of the gateway. */
 export function buildConfig (parts: SoundParts): Config {
   const { values, insecureUntilMs } = parts
@@ -156,6 +162,7 @@ export function buildConfig (parts: SoundParts): Config {
     redis: toRedis(values),
     access: toAccess(parts),
     history: toHistory(values),
+    tracing: toTracing(values),
     plainUserPublish: values.WS_PLAIN_USER_PUBLISH,
     insecureUntilMs,
     log: { level: values.LOG_LEVEL, file: values.LOG_FILE ?? null, fileMaxMb: values.LOG_FILE_MAX_MB, fileKeep: values.LOG_FILE_KEEP }

@@ -42,13 +42,13 @@ function isOrigin (text: string): boolean {
   return scheme !== undefined && !NO_ORIGINS.includes(scheme)
 }
 
-function checkPublicUrl (url: string | undefined, report: ReportMistake): void {
+function checkWebUrl (setting: 'PUBLIC_URL' | 'OTEL_EXPORTER_OTLP_ENDPOINT', url: string | undefined, report: ReportMistake): void {
   if (url === undefined) return
-  if (!URL.canParse(url)) return report('PUBLIC_URL', 'must be a URL')
+  if (!URL.canParse(url)) return report(setting, 'must be a URL')
   const { protocol, username, password, search, hash } = new URL(url)
-  if (protocol !== 'https:' && protocol !== 'http:') report('PUBLIC_URL', 'must be an https or http URL')
-  if (username !== '' || password !== '') report('PUBLIC_URL', 'must not hold credentials')
-  if (search !== '' || hash !== '') report('PUBLIC_URL', 'must have no query and no fragment')
+  if (protocol !== 'https:' && protocol !== 'http:') report(setting, 'must be an https or http URL')
+  if (username !== '' || password !== '') report(setting, 'must not hold credentials')
+  if (search !== '' || hash !== '') report(setting, 'must have no query and no fragment')
 }
 
 function checkWorkers (values: SettingValues, workers: number, report: ReportMistake): void {
@@ -124,7 +124,8 @@ export function checkRules (parts: ReadParts, report: ReportMistake): void {
   }
   if (values.SSF_AUTHORIZATION !== undefined && values.SSF_AUDIENCE === undefined) report('SSF_AUDIENCE', 'is needed with SSF_AUTHORIZATION')
   checkOrigins(values, report)
-  checkPublicUrl(values.PUBLIC_URL, report)
+  checkWebUrl('PUBLIC_URL', values.PUBLIC_URL, report)
+  checkWebUrl('OTEL_EXPORTER_OTLP_ENDPOINT', values.OTEL_EXPORTER_OTLP_ENDPOINT, report)
   checkWorkers(values, workers, report)
   checkRedisSettings(values, report)
   checkServer(values, report)

@@ -54,11 +54,20 @@ export interface Config {
   readonly redis: RedisSettings | null
   readonly access: AccessSettings
   readonly history: HistorySettings
+  readonly tracing: TracingSettings
   /** Back ends publish to users' own topics by PUBLISH. */
   readonly plainUserPublish: boolean
   /** Break-glass: connections without a token are let in until then. */
   readonly insecureUntilMs: number | null
   readonly log: { readonly level: LogLevel, readonly file: string | null, readonly fileMaxMb: number, readonly fileKeep: number }
+}
+
+/** What is told of traces (OpenTelemetry). */
+export interface TracingSettings {
+  /** Where spans are sent, `http://…/v1/traces`; null: none are made. */
+  readonly tracesUrl: string | null
+  /** Events carry the `traceparent` of the request that published them. */
+  readonly showsInEvents: boolean
 }
 
 /** What issuers may tell beside tokens. */

@@ -163,6 +163,9 @@ export const SETTINGS = {
   ALLOW_INSECURE_WS: flag('break-glass: let connections in without a token'),
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),
 
+  OTEL_EXPORTER_OTLP_ENDPOINT: text('OpenTelemetry collector, such as `http://127.0.0.1:4318`: a span of each upgrade and each publication goes there, by OTLP over HTTP; unset: no spans'),
+  WS_TRACE_EVENTS: flag('`event` frames carry, as `trace`, the `traceparent` of the request that published them; every process must know the setting'),
+
   LOG_LEVEL: choice('least level written', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   LOG_FILE: text('also write the log there, rotated by size and day'),
   LOG_FILE_MAX_MB: whole('size at which the log file is rotated', 100, 1, 100_000),

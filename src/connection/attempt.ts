@@ -18,6 +18,8 @@ export interface Attempt {
   /** Its token is that of the ticket once this is redeemed. */
   request: UpgradeRequest
   readonly startedMs: number
+  /** As `FoundAddress` has it. */
+  readonly traceparent: string
   readonly exempt: boolean
   readonly pass: GenuinePass | null
   /** Null: none was presented. */
@@ -40,8 +42,8 @@ export interface Attempt {
 const NO_CLAIMS = {}
 
 /** What is written of one that did not become a connection. */
-export function describe ({ address, request, identity }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
+export function describe ({ address, request, identity, traceparent }: Attempt, durationMs: number, byClose: boolean): RefusedUpgrade {
   const { userId, issuer, insecure } = identity ?? { userId: null, issuer: null, insecure: false }
   const { path, origin } = request
-  return { address, path, userId, issuer, durationMs, byClose, insecure, origin, claims: identity?.claims ?? NO_CLAIMS }
+  return { address, path, userId, issuer, durationMs, byClose, insecure, origin, claims: identity?.claims ?? NO_CLAIMS, traceparent }
 }

@@ -4,7 +4,7 @@ import { createAddressState } from './address-state.js'
 import type { Attempt } from './attempt.js'
 import { checkOrigin } from './check-origin.js'
 import { decide } from './decide.js'
-import { findAddress } from './find-address.js'
+import { findAddress, type FoundAddress } from './find-address.js'
 import { createIntake } from './intake.js'
 import type { LifecycleDeps } from './lifecycle-deps.js'
 import { isRefusal, readRequest, type UpgradeRequest } from './read-request.js'
@@ -24,17 +24,18 @@ const NO_WISH = { refuseByClose: false, protocol: '' }
 
 /** Refuses before there is an attempt: nothing is held yet. */
 function refuseEarly (
-  { answerer, report }: LifecycleDeps, pending: PendingUpgrade, address: ClientAddress, startedMs: number, refusal: Refusal,
+  { answerer, report }: LifecycleDeps, pending: PendingUpgrade, found: FoundAddress, startedMs: number, refusal: Refusal,
   wish: { refuseByClose: boolean, protocol: string }
 ): null {
-  const byClose = answerer.answer(pending, refusal, { ...wish, addressKey: address.key })
-  report.refused({ ...describeEarly(pending, address, startedMs), byClose }, refusal)
+  const byClose = answerer.answer(pending, refusal, { ...wish, addressKey: found.address.key })
+  report.refused({ ...describeEarly(pending, found, startedMs), byClose }, refusal)
   return null
 }
 
 /** What is written of an upgrade before there is an attempt. */
-function describeEarly ({ head: { path } }: PendingUpgrade, address: ClientAddress, startedMs: number): RefusedUpgrade {
-  return { address, path, userId: null, issuer: null, durationMs: performance.now() - startedMs, byClose: false, insecure: false }
+function describeEarly ({ head: { path } }: PendingUpgrade, { address, traceparent }: FoundAddress, startedMs: number): RefusedUpgrade {
+  const durationMs = performance.now() - startedMs
+  return { address, path, userId: null, issuer: null, durationMs, byClose: false, insecure: false, traceparent }
 }
 
 /** What the request shows beside a token, judged; `spared`: its address's window may be full. */
@@ -57,27 +58,29 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
 
   /** The way in: what needs neither an issuer nor a store. Null: refused. */
   function enter (pending: PendingUpgrade, startedMs: number): Attempt | null {
-    const { address, refusal, untrustedHeader } = findAddress(pending.head, settings)
+    const found = findAddress(pending.head, settings)
+    const { address, refusal, untrustedHeader, traceparent } = found
     if (untrustedHeader) report.untrustedForwardedFor(address)
     const places = settlement.size + deps.answerer.lingering
     const closed = deps.gate(places) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
-    if (closed !== null) return refuseEarly(deps, pending, address, startedMs, closed, NO_WISH)
+    if (closed !== null) return refuseEarly(deps, pending, found, startedMs, closed, NO_WISH)
     const request = readRequest(pending.head, settings)
-    if (isRefusal(request)) return refuseEarly(deps, pending, address, startedMs, request, NO_WISH)
+    if (isRefusal(request)) return refuseEarly(deps, pending, found, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)
     const foreign = checkOrigin(request.origin, request.host, settings)
     // Always by HTTP: any page can have its visitors send these, and a socket that is accepted to be closed takes a place.
-    if (foreign !== null) return refuseEarly(deps, pending, address, startedMs, foreign, NO_WISH)
+    if (foreign !== null) return refuseEarly(deps, pending, found, startedMs, foreign, NO_WISH)
     const banned = addresses.banned(address)
-    if (banned !== null) return refuseEarly(deps, pending, address, startedMs, banned, request)
+    if (banned !== null) return refuseEarly(deps, pending, found, startedMs, banned, request)
     const { spared, ...shown } = judgeShown(deps, request, address, exempt)
     const over = spared ? null : addresses.overLimit(address)
-    if (over !== null) return refuseEarly(deps, pending, address, startedMs, over, request)
+    if (over !== null) return refuseEarly(deps, pending, found, startedMs, over, request)
     return {
       pending,
       address,
       request,
       startedMs,
+      traceparent,
       exempt,
       ...shown,
       settled: false,
@@ -101,13 +104,13 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     }
   }
 
-  const addressOf = ({ head }: PendingUpgrade): ClientAddress => findAddress(head, settings).address
+  const find = ({ head }: PendingUpgrade): FoundAddress => findAddress(head, settings)
   const intake = createIntake({
     maxPending: settings.maxPending,
     underWay: () => settlement.size,
     begin,
-    refuse (pending, startedMs, refusal) { refuseEarly(deps, pending, addressOf(pending), startedMs, refusal, NO_WISH) },
-    abort (pending, startedMs) { report.aborted(describeEarly(pending, addressOf(pending), startedMs)) }
+    refuse (pending, startedMs, refusal) { refuseEarly(deps, pending, find(pending), startedMs, refusal, NO_WISH) },
+    abort (pending, startedMs) { report.aborted(describeEarly(pending, find(pending), startedMs)) }
   })
 
   return {

@@ -26,7 +26,7 @@ class SessionEvents implements SocketHandlers {
  */
 export function createOpenSession (context: SessionContext): LifecycleDeps['open'] {
   const encodeWelcome = createWelcomeEncoder(context)
-  return (pending, { identity, address, exempt, request, granted, lease, head, startedMs }, durationMs) => {
+  return (pending, { identity, address, exempt, request, granted, lease, head, startedMs, traceparent }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.
     const time = new Date(context.clocks.epochNow())
@@ -48,7 +48,7 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
       holdIdentity(context, session, identity, request.token ?? '')
       session.messagesOut++
       context.registry.add(session)
-      context.report.accepted(session, durationMs, request.origin)
+      context.report.accepted(session, durationMs, request.origin, traceparent)
       context.subscriptions.open(session, granted, asksForSomething(request), own, head === null ? null : { head, askedAtMs: startedMs })
       onDue(context, session, session.openedAtMs)
       return new SessionEvents(context, session)

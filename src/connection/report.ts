@@ -17,11 +17,14 @@ export interface RefusedUpgrade {
   readonly claims?: Readonly<Record<string, unknown>>
   /** Told by closing an accepted socket instead of by an HTTP status. */
   readonly byClose: boolean
+  /** The trace that a trusted proxy has put it into, unjudged; `''` or absent: none. */
+  readonly traceparent?: string
 }
 
 /** The port by which the life of a connection is written down: log and metrics. */
 export interface Report {
-  accepted (session: Session, durationMs: number, origin: string): void
+  /** `traceparent`: as of `RefusedUpgrade`. */
+  accepted (session: Session, durationMs: number, origin: string, traceparent: string): void
   refused (upgrade: RefusedUpgrade, refusal: Refusal): void
   /** Somebody asked for a ticket, and got none. */
   ticketRefused (request: RefusedUpgrade, refusal: Refusal): void

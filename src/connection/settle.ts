@@ -23,6 +23,7 @@ export interface Admitted {
   readonly exempt: boolean
   /** When the upgrade came, before the head was asked for: monotonic, in ms. */
   readonly startedMs: number
+  readonly traceparent: string
 }
 
 export interface SettleDeps {
@@ -61,12 +62,13 @@ export function createSettlement (deps: SettleDeps, addresses: AddressState, dea
   function settle (attempt: Attempt, outcome: Granted | Refusal): void {
     if (attempt.settled) return giveBack(attempt)
     end(attempt)
-    const { pending, request, address, exempt, identity, lease, head, startedMs } = attempt
+    const { pending, request, address, exempt, identity, lease, head, startedMs, traceparent } = attempt
     const durationMs = performance.now() - attempt.startedMs
     const overtaken = isGranted(outcome) && identity !== null ? overtakenBy(attempt, identity) : null
     if (isGranted(outcome) && overtaken === null && identity !== null && lease !== null) {
       attempt.lease = null
-      if (deps.open(pending, { request, address, exempt, identity, granted: outcome, lease, head, startedMs }, durationMs)) return
+      const admitted = { request, address, exempt, identity, granted: outcome, lease, head, startedMs, traceparent }
+      if (deps.open(pending, admitted, durationMs)) return
       attempt.lease = lease
       report.aborted(describe(attempt, durationMs, false))
     } else {

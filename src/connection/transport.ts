@@ -29,6 +29,7 @@ export interface UpgradeHeaders {
   secWebSocketProtocol: string
   secWebSocketExtensions: string
   forwardedFor: string
+  traceparent: string
 }
 
 /** One upgrade that waits for its answer. The first of `refuse`, `accept` and an abort counts; later ones do nothing. */

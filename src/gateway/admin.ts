@@ -2,6 +2,7 @@ import { isLoopbackHost } from '../address/loopback-host.js'
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
+import type { Tracer } from '../observe/tracing/tracer.js'
 import { createNodeHost, type NodeHost } from '../http/node-host.js'
 import { createAdminRoutes } from '../http/routes/mounted-routes.js'
 import { longestLifetimeMs } from '../tokens/claim-rules.js'
@@ -18,14 +19,19 @@ export interface AdminDeps {
   readonly config: Config
   readonly operations: Operations
   readonly operatorAudit: OperatorAudit
+  /** Null: nobody wants spans. */
+  readonly tracer: Tracer | null
   readonly onFault: OnFault
 }
 
 /** Puts the admin port together: health, readiness, metrics, and with `ADMIN_TOKEN` the orders of operators. */
-export function composeAdmin ({ config: { admin, tokens, upgrade }, operations, operatorAudit, onFault }: AdminDeps): AdminPart {
+export function composeAdmin ({ config, operations, operatorAudit, tracer, onFault }: AdminDeps): AdminPart {
+  const { admin, tokens, upgrade, tracing } = config
   let server: NodeHost | null = null
   const routes = createAdminRoutes({
     ...operations,
+    tracer,
+    tracesEvents: tracing.showsInEvents,
     adminTokens: admin.tokens,
     publishKeys: admin.publishKeys,
     onAction: operatorAudit.adminAction,

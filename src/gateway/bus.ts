@@ -10,6 +10,7 @@ import { ListedConnectionSchema } from '../http/answer-schemas.js'
 import type { Route } from '../http/route.js'
 import { createMainRoutes } from '../http/routes/mounted-routes.js'
 import type { OperatorAudit } from '../observe/operator-audit.js'
+import type { Tracer } from '../observe/tracing/tracer.js'
 import type { ClientMessage, OnInbound } from './gateway-options.js'
 import { joinParts } from './list-connections.js'
 import type { ListedConnection, Operations } from './operations.js'
@@ -40,6 +41,8 @@ export interface FanoutDeps extends TopicsDeps {
   readonly onFault: OnFault
   readonly orders: Pick<Control, 'recheck'>
   readonly operatorAudit: OperatorAudit
+  /** Null: nobody wants spans. */
+  readonly tracer: Tracer | null
   /** Null: nobody is told. */
   readonly onInbound: OnInbound | null
   /** This process's part of a list of connections. */
@@ -111,6 +114,8 @@ export function composeFanout (deps: FanoutDeps): Fanout {
     routes: createMainRoutes({
       publishKeys: config.admin.publishKeys,
       publishing,
+      tracer: deps.tracer,
+      tracesEvents: config.tracing.showsInEvents,
       orders: deps.orders,
       onWrongSecret: (kind, { key }) => { operatorAudit.wrongSecret(kind, key) }
     }),

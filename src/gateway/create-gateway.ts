@@ -10,6 +10,7 @@ import { composeJudges } from './judges.js'
 import { openDoors, StoppedAtStart, type House, type Ports } from './open-doors.js'
 import type { ProcessOperations } from './process-operations.js'
 import type { OnFault } from './report.js'
+import { loadTracing, type CreateTracer } from '../observe/tracing/load-tracing.js'
 
 export interface Gateway {
   /**
@@ -27,8 +28,8 @@ export interface Gateway {
   readonly operations: ProcessOperations
 }
 
-function buildHouse (config: Config, options: GatewayExtras, exits: Exits): House {
-  const ground = openGround(config, options, exits)
+function buildHouse (config: Config, options: GatewayExtras, exits: Exits, createTracer: CreateTracer | null): House {
+  const ground = openGround(config, options, exits, createTracer)
   const judges = composeJudges(ground, exits)
   return { ground, judges, doors: composeDoors(ground, judges, exits) }
 }
@@ -66,8 +67,10 @@ export function createGateway (options: GatewayOptions): Gateway {
     return house
   }
   async function open (): Promise<Ports> {
+    // Before anything is open, as it takes a while: where nobody wants spans there is nothing to wait for.
+    const createTracer = config.tracing.tracesUrl === null ? null : await loadTracing(config.tracing)
     leaving.signal.throwIfAborted()
-    house = buildHouse(config, options, exits)
+    house = buildHouse(config, options, exits, createTracer)
     return await openDoors(house, exits, leaving.signal)
   }
   async function stop (reason: string): Promise<void> {

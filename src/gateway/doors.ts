@@ -33,7 +33,7 @@ export interface Doors {
 
 /** Puts the doors together, on ground and judges. What is published goes out by the server, so it is made first, and listens last. */
 export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doors {
-  const { config, options, log, node, registry, processName, redis, redisFailures, audit, operatorAudit, metrics, onFault } = ground
+  const { config, options, log, node, registry, processName, redis, redisFailures, audit, operatorAudit, metrics, tracer, onFault } = ground
   const binding = loadBinding()
   const server = createUwsServer(binding, toServerSettings(config))
   const delivery = createDelivery({
@@ -47,6 +47,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     onFault,
     redisFailures,
     operatorAudit,
+    tracer,
     orders: judges.control,
     onRead: metrics.historyRead,
     onInbound: options.onInbound ?? null,
@@ -81,7 +82,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
     fanout,
     connections,
     operations,
-    admin: options.worker === undefined ? composeAdmin({ config, operations, operatorAudit, onFault }) : null,
+    admin: options.worker === undefined ? composeAdmin({ config, operations, operatorAudit, tracer, onFault }) : null,
     reload: createTlsReload(config, server, log)
   }
 }

@@ -12,12 +12,15 @@ import { describeFailure } from '../redis/describe-failure.js'
 import { watchReplies } from '../redis/watch-replies.js'
 import { encodeId } from '../redis/encode-id.js'
 import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
+import type { CreateTracer } from '../observe/tracing/load-tracing.js'
+import type { Tracer } from '../observe/tracing/tracer.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
 import type { Exits } from './exits.js'
 import type { GatewayExtras } from './gateway-options.js'
 import { openProcessLog, type ProcessLog } from './process-log.js'
 import { needsOf } from './redis-needs.js'
 import { createRedisFailures, NO_REDIS_FAILURES, type RedisFailures } from './redis-failures.js'
+import { openTracer } from './tracer.js'
 import { writeEvent } from '../observe/log/log.js'
 
 /**
@@ -36,6 +39,8 @@ export interface Ground extends ProcessLog {
   readonly registry: Registry
   readonly eventLoop: EventLoopWatch
   readonly metrics: Metrics
+  /** Null: nobody wants spans. */
+  readonly tracer: Tracer | null
   readonly descriptors: DescriptorBudget
   /** The name under which this process hears users' own topics; null: it subscribes to each of them, or there is no Redis. */
   readonly processName: string | null
@@ -45,8 +50,8 @@ export interface Ground extends ProcessLog {
   readonly redisFailures: RedisFailures
 }
 
-/** Opens log, metrics and the connection to Redis, which need not be up. */
-export function openGround (config: Config, options: GatewayExtras, exits: Exits): Ground {
+/** Opens log, metrics and the connection to Redis, which need not be up. `createTracer`: null: nobody wants spans. */
+export function openGround (config: Config, options: GatewayExtras, exits: Exits, createTracer: CreateTracer | null): Ground {
   const startedAtMs = performance.now()
   const name = `${config.server.nodeId}-${options.worker ?? 1}-${randomBytes(3).toString('hex')}`
   const processLog = openProcessLog(config, name, { writesFile: options.worker === undefined, output: options.log ?? null })
@@ -57,6 +62,8 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     if (reason !== null) audit.serverStopped(reason, performance.now() - startedAtMs)
     audit.close()
   })
+  const tracer = openTracer(createTracer, config, processLog)
+  if (tracer !== null) exits.add(tracer.close)
   const operatorAudit = createOperatorAudit((line) => { writeEvent(log, line) })
   exits.add(operatorAudit.close)
   const eventLoop = createEventLoopWatch({
@@ -86,6 +93,7 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
     registry,
     eventLoop,
     metrics,
+    tracer,
     descriptors,
     processName,
     redis,

@@ -21,6 +21,7 @@ import { composeStrikes } from './strikes.js'
 import { createAccessWarnings, tellAccessFaults } from './tell-access-faults.js'
 import { composeTickets, type TicketsPart } from './tickets.js'
 import { composeTokens } from './tokens.js'
+import { traceUpgrades } from './trace-upgrades.js'
 import { writeEvent } from '../observe/log/log.js'
 
 /** What decides who is let in, and writes down what was decided. Takes no connection yet. */
@@ -47,7 +48,8 @@ export interface Judges {
 
 /** Puts the judges together, on the ground alone. */
 export function composeJudges (ground: Ground, exits: Exits): Judges {
-  const { config, options: { parts = {} }, log, audit, metrics, processName, redis, redisFailures, registry, onFault, node } = ground
+  const { config, options, log, audit, metrics, tracer, processName, redis, redisFailures, registry, onFault, node } = ground
+  const { parts = {} } = options
   // Whatever does not close properly keeps nobody from stopping: it is a line in the log.
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
@@ -79,7 +81,8 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const endings = createEndings(registry)
   const strikes = composeStrikes({ config, redis, redisFailures, audit, onFault, control, endings })
   exits.add(strikes.close)
-  const report = strikes.watch(createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun))
+  const written = createReport({ ...audit, closed: nodes.closed }, metrics, onFault, config.limits.dryRun)
+  const report = strikes.watch(traceUpgrades(written, tracer))
   const breakGlass = createBreakGlass(config.insecureUntilMs, log)
   exits.add(breakGlass.stop)
   const identify = createIdentify({ tokens, isRevoked: control.isRevoked, anonymous: breakGlass.anonymous })

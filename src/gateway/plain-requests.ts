@@ -46,7 +46,7 @@ export function composePlainRequests ({ settings, isWebSocketPath, audit, metric
       const facts = { address: found.address, path: head.path, userId: null, issuer: null, insecure: false }
       const durationMs = performance.now() - startedMs
       if (isUpgrade) {
-        report.refused({ ...facts, durationMs, byClose: false }, refusal)
+        report.refused({ ...facts, durationMs, byClose: false, traceparent: found.traceparent }, refusal)
       } else {
         // A page that someone asked for is no upgrade attempt, and must not shift their rates.
         metrics.refused(refusal.name)

@@ -52,7 +52,14 @@ export function composeTopics (deps: TopicsDeps): Topics {
   const { openBus, history, readHead } = redis === null ? composeMemory(settings) : composeRedis(deps, redis, settings)
   const { redisFailures, onRead } = deps
   const logs = createTopicLogs({
-    history, settings, openBus, readHead, timers: SYSTEM_TIMERS, onUnreadable: redisFailures.noteUnreadable, onRead
+    history,
+    settings,
+    openBus,
+    readHead,
+    timers: SYSTEM_TIMERS,
+    showsTraces: deps.config.tracing.showsInEvents,
+    onUnreadable: redisFailures.noteUnreadable,
+    onRead
   })
   return { logs, publishing: publishThroughHistory(history) }
 }

@@ -1,5 +1,6 @@
 import { parseTopic } from '../bus/topics.js'
 import { MAX_EVENT_BYTES } from '../bus/bus-message.js'
+import { readTraceparent } from '../wire/traceparent.js'
 import type { Publication } from './history.js'
 import { formatPosition, type Position } from './position.js'
 
@@ -21,18 +22,20 @@ export function escapeText (text: string): string {
 }
 
 /** Throws what publish-event.lua answers with an error: TypeError, or RangeError for an event that is too large. */
-export function checkPublication ({ topic, event, data, id }: Publication): void {
+export function checkPublication ({ topic, event, data, id, trace }: Publication): void {
   if (parseTopic(topic) === null) throw new TypeError('not a topic')
   if (event === '' || isLongerThan(event, MAX_EVENT_LENGTH)) throw new TypeError(`the event must have a name of 1 to ${MAX_EVENT_LENGTH} characters`)
   if (id === '' || (id !== null && isLongerThan(id, MAX_ID_LENGTH))) throw new TypeError(`the id must have 1 to ${MAX_ID_LENGTH} characters`)
+  if (trace !== undefined && readTraceparent(trace) === null) throw new TypeError('the trace must be a traceparent of 55 characters')
   const bytes = Buffer.byteLength(escapeText(event)) + data.bytes.length + PLAIN_FORM_BYTES
   if (bytes > MAX_EVENT_BYTES) throw new RangeError(`the event is larger than ${MAX_EVENT_BYTES} bytes`)
 }
 
 /** An event as publish-event.lua publishes and keeps it, byte for byte. `at`: in ms since the epoch. */
-export function formatPayload (position: Position, at: number, { event, data, id }: Omit<Publication, 'topic'>): Buffer {
+export function formatPayload (position: Position, at: number, { event, data, id, trace }: Omit<Publication, 'topic'>): Buffer {
   const idPart = id === null ? '' : `,"id":"${escapeText(id)}"`
-  const before = `{"pos":"${formatPosition(position)}","ts":${at}${idPart},"event":"${escapeText(event)}","data":`
+  const tracePart = trace === undefined ? '' : `,"trace":"${trace}"`
+  const before = `{"pos":"${formatPosition(position)}","ts":${at}${idPart}${tracePart},"event":"${escapeText(event)}","data":`
   return Buffer.concat([Buffer.from(before), data.bytes, CLOSE])
 }
 

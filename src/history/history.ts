@@ -37,6 +37,8 @@ export interface Publication {
   readonly data: JsonText
   /** By which a repeated publication is known, 1 to 64 characters; null: it is not. */
   readonly id: string | null
+  /** The `traceparent` that goes with it to those who listen; absent: none does. */
+  readonly trace?: string
 }
 
 export interface Published extends Position {

@@ -78,7 +78,7 @@ class RedisHistory implements History {
     this.lanes = createPublishLanes<Publication, Published>({
       send: async (batch, asText) => {
         const key = this.keyOf(batch[0]?.topic ?? '')
-        const args = [...batch.flatMap(({ event, data, id }) => [event, toArgument(data), id ?? '']), 'tell']
+        const args = toArguments(batch)
         const reply = asText ? await client.eval(text, 1, key, ...args) : await client.evalsha(sha, 1, key, ...args)
         return readPublished(reply, batch.length, key)
       },
@@ -178,6 +178,13 @@ function loadScripts (settings: HistorySettings) {
     readEvents: loadHistoryScript('read-events', settings),
     renew: loadHistoryScript('renew', settings)
   }
+}
+
+/** The script's ARGV for several events; a trace costs those alone that have one, or came with one that has. */
+function toArguments (batch: readonly Publication[]): Array<string | Buffer> {
+  return batch.some(({ trace }) => trace !== undefined)
+    ? [...batch.flatMap(({ event, data, id, trace = '' }) => [event, toArgument(data), id ?? '', trace]), 'trace']
+    : [...batch.flatMap(({ event, data, id }) => [event, toArgument(data), id ?? '']), 'tell']
 }
 
 /** Text where it is short and can be one: a command of texts alone is put together at half the price of one that holds bytes. */

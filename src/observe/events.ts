@@ -198,6 +198,13 @@ export const EVENTS = {
     fields: ['orders'],
     optional: []
   },
+  'traces.failed': {
+    level: 'warn',
+    when: 'the collector of traces takes no spans: `reason` and `detail` say why. One line until it does again; connections and publications are not touched',
+    fields: ['reason', 'url'],
+    optional: ['detail']
+  },
+  'traces.restored': { level: 'info', when: 'the collector of traces takes spans again; `spans` were lost meanwhile', fields: ['spans', 'duration_ms'], optional: [] },
   'tls.reloaded': { level: 'info', when: 'SIGHUP: the certificate files were read anew', fields: [], optional: [] },
   'tls.refused': { level: 'error', when: 'SIGHUP: the certificate files cannot be used; the old ones stay in force', fields: ['reason'], optional: [] },
   'tls.absent': { level: 'info', when: 'SIGHUP, but there is no TLS to reload', fields: [], optional: [] },

@@ -39,6 +39,7 @@ export const FIELDS = {
   messages_in: number('data frames received'),
   messages_out: number('data frames sent'),
   messages: number('how many messages since the last such line'),
+  spans: number('how many spans were lost'),
   suppressed: number('how many more lines of this event and address were held back'),
   dry_run: flag('`true`: decided, but let through (`WS_LIMITS_MODE=dry-run`)'),
   origin: text('the request\'s `Origin`: the page or the app that connects, at most 128 characters'),

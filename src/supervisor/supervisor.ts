@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { atMostLongestTimer } from '../longest-timer.js'
-import { composeAdmin } from '../gateway/admin.js'
+import { composeAdmin, type AdminPart } from '../gateway/admin.js'
 import { openProcessLog } from '../gateway/process-log.js'
+import { openTracer } from '../gateway/tracer.js'
 import { createOperatorAudit } from '../observe/operator-audit.js'
+import { loadTracing } from '../observe/tracing/load-tracing.js'
+import type { Tracer } from '../observe/tracing/tracer.js'
 import type { OnFault } from '../gateway/report.js'
 import { CannotStart } from '../cannot-start.js'
 import type { Config } from '../config/config.js'
@@ -33,16 +36,19 @@ export interface Supervisor {
  */
 export function createSupervisor (config: Config, entry: URL): Supervisor {
   const { host, port, workers: count, nodeId, drainMs } = config.server
-  const { log, destination, onFault } = openProcessLog(config, `${nodeId}-0-${randomBytes(3).toString('hex')}`, { writesFile: true })
+  const processLog = openProcessLog(config, `${nodeId}-0-${randomBytes(3).toString('hex')}`, { writesFile: true })
+  const { log, destination, onFault } = processLog
   const fleet = new Fleet({ entry, env: { ...process.env, NODE_ID: nodeId }, log, onLine: (line) => { destination.write(`${line}\n`) } })
   let stopping: Promise<void> | null = null
   const operatorAudit = createOperatorAudit((line) => { writeEvent(log, line) })
   const operations = createFleetOperations(fleet, () => stopping !== null)
-  const admin = composeAdmin({ config, operations, operatorAudit, onFault })
+  let tracer: Tracer | null = null
+  let admin: AdminPart | null = null
 
   async function close (): Promise<void> {
     await fleet.ended()
-    await admin.close()
+    await admin?.close()
+    await tracer?.close()
     operatorAudit.close()
   }
   async function stop (reason: string): Promise<void> {
@@ -55,6 +61,8 @@ export function createSupervisor (config: Config, entry: URL): Supervisor {
   }
   async function open (): Promise<void> {
     await checkPortIsFree(host, port)
+    tracer = openTracer(await loadTracing(config.tracing), config, processLog)
+    admin = composeAdmin({ config, operations, operatorAudit, tracer, onFault })
     await admin.listen()
     await fleet.start(count)
     writeEvent(log, { event: 'supervisor.started', workers: count })

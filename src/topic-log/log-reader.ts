@@ -7,6 +7,8 @@ import type { TopicLog } from './topic-log.js'
 export interface LogReaderOptions {
   readonly history: Pick<History, 'readEvents'>
   readonly timers: Timers
+  /** Events are read with the publisher's trace. */
+  readonly showsTraces?: boolean
   /** Whether a log is still in use. */
   readonly isKept: (log: TopicLog) => boolean
   /** A log holds more. */
@@ -42,7 +44,7 @@ export class LogReader {
     const asked = log.ask()
     const { epoch } = asked
     if (epoch === null) return log.takeNoEvents()
-    const work = readRange(this.history, log.topic, { epoch, from, to }).then(
+    const work = readRange(this.history, log.topic, { epoch, from, to }, this.options.showsTraces).then(
       ({ head, events }) => {
         log.takeEvents(head, events, to, asked)
         return null
@@ -90,7 +92,7 @@ export class LogReader {
 
   private async readSlice (log: TopicLog, epoch: string, to: number): Promise<boolean> {
     const range = { epoch, from: Math.max(1, to - SLICE_EVENTS + 1), to }
-    const { events } = await readRange(this.history, log.topic, range).catch((error: unknown) => {
+    const { events } = await readRange(this.history, log.topic, range, this.options.showsTraces).catch((error: unknown) => {
       if (isAway(error)) throw error
       this.options.onUnreadable(error)
       return { events: [] }

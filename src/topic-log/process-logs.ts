@@ -76,8 +76,8 @@ class ProcessLogs implements TopicLogs {
     this.reader = history === null
       ? null
       : new LogReader({
+        ...options,
         history,
-        timers,
         isKept: log => this.logs.get(log.topic) === log,
         onLoaded: (log) => { this.shrink(log) },
         onRead: () => { options.onRead?.() },
@@ -96,7 +96,7 @@ class ProcessLogs implements TopicLogs {
       onEvent: (topic, event, place = null) => {
         const log = this.logs.get(topic)
         if (place === null || log === undefined) this.handlers.onPlain(topic, event)
-        else log.hear(place.epoch, toEntry(topic, event, place))
+        else log.hear(place.epoch, toEntry(topic, event, place, options.showsTraces))
       },
       onBlank: (topic, place) => { this.logs.get(topic)?.hear(place.epoch, toBlank(place)) },
       onHeard: (topic) => { this.hearAgain(topic) },

@@ -7,7 +7,7 @@ import { readKept } from './to-entry.js'
  * is not kept, or the epoch is another.
  */
 export async function readRange (
-  history: Pick<History, 'readEvents'>, topic: string, range: Range
+  history: Pick<History, 'readEvents'>, topic: string, range: Range, showsTraces = false
 ): Promise<{ readonly head: Head, readonly events: LogEntry[] }> {
   const slices: LogEntry[][] = []
   for (let { to } = range; ;) {
@@ -15,7 +15,7 @@ export async function readRange (
     const [first] = events
     // An epoch that ended meanwhile takes with it what was read before.
     if (head.epoch !== range.epoch) return { head, events: [] }
-    if (first !== undefined) slices.unshift(events.map(kept => readKept(topic, kept)))
+    if (first !== undefined) slices.unshift(events.map(kept => readKept(topic, kept, showsTraces)))
     if (first === undefined || first.offset <= range.from) return { head, events: slices.flat() }
     to = first.offset - 1
   }

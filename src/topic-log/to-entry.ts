@@ -5,10 +5,11 @@ import { formatPosition } from '../history/position.js'
 import { encodeEvent } from '../wire/event-frame.js'
 import { NO_FRAME, type LogEntry } from './log-entry.js'
 
-/** An event as its connections get it. */
-export function toEntry (topic: string, { event, data }: BusEvent, place: Place): LogEntry {
+/** An event as its connections get it; `showsTraces`: with the publisher's trace. */
+export function toEntry (topic: string, { event, data }: BusEvent, place: Place, showsTraces = false): LogEntry {
   const { offset, atMs, id } = place
-  const frame = encodeEvent({ topic, event, data, ts: new Date(atMs), pos: formatPosition(place), id })
+  const trace = showsTraces ? place.trace ?? null : null
+  const frame = encodeEvent({ topic, event, data, ts: new Date(atMs), pos: formatPosition(place), id, trace })
   return { offset, atMs, event, frame, replay: null }
 }
 
@@ -18,8 +19,8 @@ export function toBlank ({ offset, atMs }: Place): LogEntry {
 }
 
 /** The same of what was kept. Something else that stands in the store takes its offset, and is delivered to nobody. */
-export function readKept (topic: string, { offset, payload }: KeptEvent): LogEntry {
+export function readKept (topic: string, { offset, payload }: KeptEvent, showsTraces = false): LogEntry {
   const { event, place } = parseBusMessage(payload)
   const own = place?.offset === offset ? place : { epoch: '', offset, atMs: 0, id: null }
-  return typeof event === 'string' || place?.offset !== offset ? toBlank(own) : toEntry(topic, event, own)
+  return typeof event === 'string' || place?.offset !== offset ? toBlank(own) : toEntry(topic, event, own, showsTraces)
 }

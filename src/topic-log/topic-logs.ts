@@ -13,6 +13,8 @@ export interface TopicLogsOptions {
   /** Reads a head without waiting; null: that cannot be. */
   readonly readHead: ((question: HeadQuestion) => HeadAnswer) | null
   readonly timers: Timers
+  /** Events are given with the publisher's trace. Default: without. */
+  readonly showsTraces?: boolean
   /** In ms since the epoch. */
   readonly now?: () => number
   /** The store will not tell of a topic, for a reason that is not its being away. */

@@ -14,8 +14,8 @@ const UNLIMITED = 1_000_000_000
 const ROOM = 10_000
 
 /**
- * The settings of the process, with all taken out that would reach anybody: its ports, its issuers, its Redis, its database, its log
- * file. What decides how the code runs (log level, history, deadlines, compression) stays.
+ * The settings of the process, with all taken out that would reach anybody: its ports, its issuers, its Redis, its database, its
+ * collector of traces, its log file. What decides how the code runs (log level, history, deadlines, compression) stays.
  */
 export function toRehearsalConfig (config: Config, { issuer, origin, redisPort }: RehearsalTerms): Config {
   return {
@@ -58,6 +58,7 @@ export function toRehearsalConfig (config: Config, { issuer, origin, redisPort }
     limits: { ...config.limits, addressConnections: UNLIMITED, allowList: null, dryRun: false, banAfter: 0 },
     redis: config.redis === null ? null : { url: `redis://127.0.0.1:${redisPort}`, clusterUrls: [], sentinel: null, prefix: config.redis.prefix },
     access: { ...config.access, authorizer: 'claims', issuers: null, databaseUrl: null, supabase: null },
+    tracing: { ...config.tracing, tracesUrl: null },
     insecureUntilMs: null,
     log: { ...config.log, file: null }
   }

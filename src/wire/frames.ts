@@ -3,6 +3,7 @@ import { KINDS, mapKindsBy } from '../kinds.js'
 import { andList, orList } from '../list-words.js'
 import { ANY_KIND, ID_PATTERN, SAMPLE_POSITION, SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from './ids.js'
 import type { SERVER_FRAMES, WelcomeLimitsSchema } from './server-frames.js'
+import { TRACEPARENT_PATTERN } from './traceparent.js'
 
 /** Subprotocol of the frames below. */
 export const SUBPROTOCOL = 'portcullis.v1'
@@ -42,7 +43,7 @@ export const SendFrameSchema = Type.Object({
   to: Type.String({ pattern: TARGET_PATTERN, description: `the ${ANY_KIND} that it is for: ${orList(TARGET_FORMS)}` }),
   data: Type.Unknown({ description: 'any JSON; it reaches the back end byte for byte' }),
   traceparent: Type.Optional(Type.String({
-    pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
+    pattern: TRACEPARENT_PATTERN,
     description: 'the trace that it belongs to (W3C Trace Context); it reaches the back end beside the message'
   }))
 }, {

@@ -2,6 +2,7 @@ import Type from '#typebox'
 import { KINDS, mapKindsBy } from '../kinds.js'
 import { REFUSALS } from '../refusals.js'
 import { ANY_KIND, SAMPLE_POSITION, SAMPLE_TARGET, TARGET_FORMS } from './ids.js'
+import { TRACEPARENT_PATTERN } from './traceparent.js'
 
 /**
  * What the server sends, as schemas: the types of what is written come from them, and so do the documents. A client
@@ -81,6 +82,10 @@ export const EventFrameSchema = Type.Object({
   ts: Type.String({ format: 'date-time', description: 'when it was published; without a `pos`, when this server process received it' }),
   pos: Type.Optional(position('its position in the topic: absent where it was published without history')),
   id: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'the publisher\'s own, by which an event that comes twice is known' })),
+  trace: Type.Optional(Type.String({
+    pattern: TRACEPARENT_PATTERN,
+    description: 'the `traceparent` of the request that published it (W3C Trace Context); only where the gateway has `WS_TRACE_EVENTS`'
+  })),
   replayed: Type.Optional(Type.Literal(true, { description: 'it had been published before you began to listen' }))
 }, {
   description: `Something happened to an ${ANY_KIND} that you listen to, or to you. In order per topic, none twice.`,

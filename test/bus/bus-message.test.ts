@@ -24,6 +24,17 @@ t.test('what is no event is told apart, never thrown', async (t) => {
   t.same(await offenders(shapes, text => parse(text) === 'wrong_shape'), [])
 })
 
+t.test('a trace is read where it stands, and one that is no traceparent is none', async (t) => {
+  const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const placed = (members: string): Buffer => Buffer.from(`{"pos":"0123456789abcdef0123456789abcdef:1","ts":5${members}}`)
+  t.match(parseBusMessage(placed(`,"id":"i","trace":"${trace}","event":"e","data":1`)), { event: { event: 'e' }, place: { id: 'i', trace } })
+  t.match(parseBusMessage(placed(`,"trace":"${trace}","event":"e","data":1`)), { event: { event: 'e' }, place: { id: null, trace } })
+  const { event, place } = parseBusMessage(placed(',"trace":"00-0\\"","event":"e","data":1'))
+  t.match(event, { event: 'e' }, 'the event itself is not refused for it')
+  t.notOk(place !== null && 'trace' in place)
+  t.equal(parseBusMessage(placed(`,"trace":"${trace}","id":"i","event":"e","data":1`)).event, 'wrong_shape', 'in one order only')
+})
+
 t.test('a depth bomb is refused before anything recurses into it', async (t) => {
   const nested = (depth: number): string => `{"event":"e","data":${'['.repeat(depth)}${']'.repeat(depth)}}`
   t.match(parse(nested(128)), { event: 'e' })

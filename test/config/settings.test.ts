@@ -115,6 +115,8 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_HISTORY_META_S: 86_400,
   ALLOW_INSECURE_WS: false,
   ALLOW_INSECURE_WS_UNTIL: undefined,
+  OTEL_EXPORTER_OTLP_ENDPOINT: undefined,
+  WS_TRACE_EVENTS: false,
   LOG_LEVEL: 'info',
   LOG_FILE: undefined,
   LOG_FILE_MAX_MB: 100,

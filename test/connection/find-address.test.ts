@@ -23,6 +23,17 @@ t.test('a trusted peer is believed about the client; garbage is refused in its o
   t.match(findAddress(from('10.0.0.1', '203.0.113.9', '203.0.113.8'), settings), { address: { ip: '203.0.113.9' } }, 'no PROXY header unless it is on')
 })
 
+t.test('a trace is that of a trusted proxy; a client\'s own counts as none', async (t) => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const of = (peer: string, forwardedFor: string, proxied?: string): string => {
+    const head = from(peer, forwardedFor, proxied)
+    const settings = upgradeSettings({ proxyProtocol: true }, PROXIES)
+    return findAddress({ ...head, headers: { ...head.headers, traceparent } }, settings).traceparent
+  }
+  t.same([of('10.0.0.1', ''), of('10.0.0.1', '203.0.113.9'), of('10.0.0.1', '203.0.113.9', '10.0.0.7')], [traceparent, traceparent, traceparent])
+  t.same([of('192.0.2.1', ''), of('192.0.2.1', '203.0.113.9'), of('10.0.0.1', '', '203.0.113.8')], ['', '', ''])
+})
+
 t.test('a PROXY header counts only when it is on and the peer is trusted', async (t) => {
   const settings = upgradeSettings({ proxyProtocol: true }, PROXIES)
   t.match(findAddress(from('10.0.0.1', '', '203.0.113.8'), settings), { address: { ip: '203.0.113.8' }, refusal: null, untrustedHeader: false })

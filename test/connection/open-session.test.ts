@@ -32,6 +32,7 @@ function admitted (more: Partial<UpgradeRequest> = {}): Admitted {
     lease: { owner: 'alice', connectionId: 'c-1' },
     head: null,
     startedMs: 0,
+    traceparent: '',
     exempt: false
   }
 }

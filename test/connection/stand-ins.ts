@@ -55,6 +55,7 @@ export function headOf (query: string, headers: Partial<UpgradeHeaders> = {}, mo
       secWebSocketProtocol: '',
       secWebSocketExtensions: '',
       forwardedFor: '',
+      traceparent: '',
       ...headers
     }
   }

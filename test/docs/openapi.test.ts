@@ -118,7 +118,9 @@ t.test('the document is valid by the official schema of OpenAPI 3.1', async (t) 
 
 t.test('every route of both ports stands in the document, and no other', async (t) => {
   const nothing = async (): Promise<never> => await Promise.reject(new Error('nothing is asked here'))
-  const publishing = { publishKeys: [PUBLISH_KEY], publishing: { knowsIds: true, publish: nothing }, onWrongSecret () {} }
+  const publishing = {
+    publishKeys: [PUBLISH_KEY], publishing: { knowsIds: true, publish: nothing }, tracer: null, tracesEvents: false, onWrongSecret () {}
+  }
   const hearing = { hear: nothing, refuse: nothing }
   const main = [
     ...createMainRoutes({ ...publishing, orders: { recheck: nothing } }),

@@ -102,6 +102,20 @@ function testNumbering (t: Test, make: MakeSubject): void {
     t.same(ends((await heard()).map(([, message]) => message)), expected)
   })
 
+  t.test('a trace goes along with its own event alone, to who listens and to who comes later', async (t) => {
+    const { history, heard } = await make(t, SETTINGS)
+    const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    const [plain, traced] = [publication('agent:a1', 1, 'i'), { ...publication('agent:a1', 2, 'j'), trace }]
+    await history.publish([plain, traced, { ...publication('agent:a1', 3), trace }, plain])
+    const { epoch } = await readOne(history, 'agent:a1')
+    const { events } = await history.readEvents('agent:a1', { epoch, from: 1, to: 3 })
+    const kept = events.map(({ payload }) => JSON.parse(payload.toString()) as { data: number, id?: string, trace?: string })
+    t.same(kept.map(({ data, id, trace }) => [data, id, trace]), [[1, 'i', undefined], [2, 'j', trace], [3, undefined, trace]])
+    t.same((await heard()).map(([, message]) => message), events.map(({ payload }) => payload.toString('latin1')))
+    const [refused] = await history.publish([{ ...publication('agent:a1'), trace: '00-"-"-01' }])
+    t.equal(refused?.status, 'rejected')
+  })
+
   t.test('what is no event is refused alone, and numbers nothing', async (t) => {
     const { history, heard } = await make(t, SETTINGS)
     const wrong: Publication[] = [

@@ -4,6 +4,7 @@ import type { Publication, Published } from '../../src/history/history.js'
 import type { Answer } from '../../src/http/answers.js'
 import { createPublishRoutes } from '../../src/http/routes/publish.js'
 import { createSecret } from '../../src/http/secrets.js'
+import type { PublishSpan } from '../../src/observe/tracing/tracer.js'
 import { OperationFault } from '../../src/operation-fault.js'
 import type { CallOutcome } from '../../src/redis/call-outcome.js'
 import { offenders } from '../support/offenders.js'
@@ -11,15 +12,18 @@ import { offenders } from '../support/offenders.js'
 const SECRET = 'a-publish-key-of-at-least-32-bytes'
 const MOST = 1000
 
-async function serve (publishing: Publishing, body: string): Promise<Answer> {
-  const [route] = createPublishRoutes({ publishing, secret: createSecret('publish', [SECRET], () => {}) })
+interface Tracing { readonly tracesEvents?: boolean, readonly traceparent?: string, readonly spans?: PublishSpan[] }
+
+async function serve (publishing: Publishing, body: string, { tracesEvents = false, traceparent, spans }: Tracing = {}): Promise<Answer> {
+  const tracer = spans === undefined ? null : { publish (span: PublishSpan) { spans.push(span) }, upgrade () {}, close: async () => {} }
+  const [route] = createPublishRoutes({ publishing, secret: createSecret('publish', [SECRET], () => {}), tracer, tracesEvents })
   if (route === undefined) throw new Error('no route')
   return await route.serve({
     params: {},
     query: {},
     hasPlainPlus: false,
     viaTrustedProxy: false,
-    headers: new Map([['x-publish-key', SECRET]]),
+    headers: new Map([['x-publish-key', SECRET], ...(traceparent === undefined ? [] : [['traceparent', traceparent] as const])]),
     address: { ip: '192.0.2.1', key: '192.0.2.1' },
     readBody: async () => ({ ok: true, bytes: Buffer.from(body) })
   })
@@ -41,8 +45,8 @@ function open (take: (publication: Publication, place: number) => Taken, knowsId
       }))
     }
   }
-  const publish = async (body: string): Promise<Answer> => await serve(publishing, body)
-  return { asked, publish, publishJson: async (body: unknown) => await publish(JSON.stringify(body)) }
+  const publish = async (body: string, tracing?: Tracing): Promise<Answer> => await serve(publishing, body, tracing)
+  return { asked, publish, publishJson: async (body: unknown, tracing?: Tracing) => await publish(JSON.stringify(body), tracing) }
 }
 const numbered = (): ((publication: Publication) => Published) => {
   let offset = 0
@@ -50,6 +54,35 @@ const numbered = (): ((publication: Publication) => Published) => {
 }
 const EVENT = { topic: 'agent:a1', event: 'e', data: 1 }
 const messageOf = ({ body }: Answer): string => String((body as { message?: string }).message)
+
+const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+
+t.test('a request\'s traceparent goes with each of its events, where that is wanted; what is none goes nowhere', async (t) => {
+  const { asked, publishJson } = open(numbered())
+  const tracesOf = async (tracing: Tracing): Promise<unknown[]> => {
+    t.equal((await publishJson([EVENT, EVENT], tracing)).status, 202)
+    return (asked.pop() ?? []).map(({ trace }) => trace)
+  }
+  t.same(await tracesOf({ tracesEvents: true, traceparent: TRACE }), [TRACE, TRACE])
+  t.same(await tracesOf({ traceparent: TRACE }), [undefined, undefined])
+  t.same(await tracesOf({ traceparent: TRACE, spans: [] }), [undefined, undefined], 'nor where spans are written')
+  const wrong = ['', 'x', TRACE.toUpperCase(), `${TRACE}-more`, `${TRACE}, ${TRACE}`, TRACE.replace('00', 'ff'), `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`]
+  t.same(await offenders(wrong, async traceparent => String(await tracesOf({ tracesEvents: true, traceparent })) === ','), [])
+})
+
+t.test('a request has one span, which says what became of its events', async (t) => {
+  const spans: PublishSpan[] = []
+  const { publishJson } = open(({ id }) => id === 'lost' ? 'unknown' : id === 'away' ? 'undone' : null)
+  await publishJson(EVENT, { spans, traceparent: TRACE })
+  await publishJson([EVENT, { ...EVENT, topic: 'nobody' }, { ...EVENT, id: 'lost' }], { spans, traceparent: 'x' })
+  await publishJson({ ...EVENT, id: 'away' }, { spans })
+  t.match(spans, [
+    { outcome: 'accepted', status: 202, events: 1, accepted: 1, traceparent: TRACE },
+    { outcome: 'accepted', status: 202, events: 3, accepted: 1, traceparent: null },
+    { outcome: 'unavailable', status: 503, events: 1, accepted: 0, traceparent: null }
+  ])
+  t.ok(spans.every(({ durationMs }) => durationMs >= 0 && durationMs < 60_000))
+})
 
 t.test('one event is answered with its position, and one that was published before is told as such', async (t) => {
   const { asked, publishJson } = open(({ id }) => ({ epoch: 'ab-c', offset: 7, isDuplicate: id === 'again' }))

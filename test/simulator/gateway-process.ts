@@ -177,7 +177,7 @@ export class GatewayProcess {
       const head = answer?.status === 'fulfilled' ? answer.value : null
       if (this.host.isDead) return
       this.open(this.pend(wire), {
-        request, address: ADDRESS, exempt: false, identity, granted: NOTHING_VISIBLE, lease, head, startedMs
+        request, address: ADDRESS, exempt: false, identity, granted: NOTHING_VISIBLE, lease, head, startedMs, traceparent: ''
       }, 0)
     })
   }

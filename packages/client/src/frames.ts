@@ -97,6 +97,8 @@ export type EventFrame<Events extends object = Record<string, unknown>> = {
     readonly pos?: string | undefined
     /** The publisher's own. */
     readonly id?: string | undefined
+    /** The publisher's `traceparent` (W3C Trace Context); only from gateways that show it. */
+    readonly trace?: string | undefined
     /** It had been published before this connection listened. */
     readonly replayed?: true | undefined
   }

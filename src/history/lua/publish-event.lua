@@ -7,7 +7,9 @@
 --       [2] its data: JSON, which reaches the clients byte for byte
 --       [3] id, of 1 to 64 characters, by which the same event is known again when it is published twice; or ''
 --       Or of several events these three each, and then [last] `tell`
--- Returns the event's position, `<epoch>:<offset>`; with `tell` for each event `<position> <1: it had been published before, else 0>`,
+--       Or of several events these three each, with a fourth, a traceparent (W3C Trace Context, 55 characters) or '', that reaches who
+--       listens beside the event, and then [last] `trace`
+-- Returns the event's position, `<epoch>:<offset>`; with `tell` or `trace` for each event `<position> <1: it had been published before, else 0>`,
 -- or the text of what went wrong with it after others were published.
 --
 -- settings
@@ -28,7 +30,9 @@ local function escape (text)
   return (string.gsub(text, '[%c"\\]', function (character) return string.format('\\u%04x', string.byte(character)) end))
 end
 
-local tells = #ARGV % 3 == 1 and ARGV[#ARGV] == 'tell'
+local traces = #ARGV % 4 == 1 and ARGV[#ARGV] == 'trace'
+local width = traces and 4 or 3
+local tells = traces or (#ARGV % 3 == 1 and ARGV[#ARGV] == 'tell')
 if #KEYS ~= 1 or #ARGV < 3 or (#ARGV > 3 and not tells) then
   return redis.error_reply('ERR wanted is 1 key and 3 arguments: event, data, id or an empty text')
 end
@@ -37,15 +41,17 @@ local topic, wrong_key = read_topic(key)
 if not topic then return redis.error_reply(wrong_key) end
 
 -- Nothing is done before all are found to be in order.
-local events, ids = {}, {}
-for at = 1, #ARGV - 2, 3 do
-  local event, id = ARGV[at], ARGV[at + 2]
+local events, ids, trace_parts = {}, {}, {}
+for at = 1, #ARGV - 2, width do
+  local event, id, trace = ARGV[at], ARGV[at + 2], traces and ARGV[at + 3] or ''
   if event == '' or not has_most_characters(event, 128) then return redis.error_reply('ERR the event must have a name of 1 to 128 characters') end
   if not has_most_characters(id, 64) then return redis.error_reply('ERR the id must have at most 64 characters') end
+  if trace ~= '' and (#trace ~= 55 or not string.find(trace, '^%x%x%-%x+%-%x+%-%x%x$')) then return redis.error_reply('ERR the trace must be a traceparent of 55 characters') end
   event = escape(event)
   if #event + #ARGV[at + 1] + 20 > MOST_EVENT_BYTES then return redis.error_reply('ERR the event is larger than ' .. MOST_EVENT_BYTES .. ' bytes') end
   events[at] = event
   ids[at] = id ~= '' and escape(id)
+  trace_parts[at] = trace ~= '' and ',"trace":"' .. trace .. '"' or ''
 end
 
 -- Begins a hash of this epoch.
@@ -65,7 +71,7 @@ local hash = name_hash(key, head)
 local processes = read_processes(key, topic, head)
 
 -- Returns the position, and whether the event had been published before; or an error, and nothing is done.
-local function publish (event, data, id)
+local function publish (event, data, id, trace_part)
   if id and not is_bare(head) then
     local published, stamp = string.match(redis.call('HGET', hash, '=' .. id) or '', '^(%d+) (%d+)$')
     if published and math.abs(math.max(now, head.stamp) - stamp) < KEEP_MS then
@@ -80,7 +86,7 @@ local function publish (event, data, id)
   local field = string.format('%d', offset)
   local position = head.epoch .. ':' .. field
   local id_part = id and ',"id":"' .. id .. '"' or ''
-  local message = '{"pos":"' .. position .. '","ts":' .. string.format('%d', now) .. id_part .. ',"event":"' .. event .. '","data":' .. data .. '}'
+  local message = '{"pos":"' .. position .. '","ts":' .. string.format('%d', now) .. id_part .. trace_part .. ',"event":"' .. event .. '","data":' .. data .. '}'
   local size = #message
   local kept = topic.most > 0 and size <= MOST_BYTES
   local past, plan, is_lost = head.past, nil, is_bare(head)
@@ -132,14 +138,14 @@ local function publish (event, data, id)
   return position, false
 end
 
-local position, was_published = publish(events[1], ARGV[2], ids[1])
+local position, was_published = publish(events[1], ARGV[2], ids[1], trace_parts[1])
 if type(position) == 'table' or not tells then return position end
 local answers, fault = { position .. (was_published and ' 1' or ' 0') }, nil
-for at = 4, #ARGV - 2, 3 do
+for at = 1 + width, #ARGV - 2, width do
   if not fault then
     -- An error must not hide what is done; and after one the head is not known any more.
     local is_done
-    is_done, position, was_published = pcall(publish, events[at], ARGV[at + 1], ids[at])
+    is_done, position, was_published = pcall(publish, events[at], ARGV[at + 1], ids[at], trace_parts[at])
     if not is_done or type(position) == 'table' then fault = type(position) == 'table' and position.err or tostring(position) end
   end
   answers[#answers + 1] = fault or position .. (was_published and ' 1' or ' 0')

@@ -12,7 +12,7 @@ import { createRecheckUsersRoute } from './recheck-users.js'
 import { createRecheckRoutes } from './recheck.js'
 import { createRevocationRoutes, type RevocationRoutesDeps } from './revocations.js'
 
-interface BackEndRoutesDeps extends Pick<PublishRoutesDeps, 'publishing'> {
+interface BackEndRoutesDeps extends Pick<PublishRoutesDeps, 'publishing' | 'tracer' | 'tracesEvents'> {
   /** The values of `PUBLISH_KEY`; none: unset. */
   readonly publishKeys: readonly string[]
   readonly onWrongSecret: OnWrongSecret
@@ -34,10 +34,11 @@ export interface AdminRoutesDeps extends BackEndRoutesDeps, HealthRoutesDeps, Me
  * Every route of the main port but those of dev mode. One whose secret is unset is left out, so that its path is answered,
  * counted and logged there as any other that does not exist.
  */
-export function createMainRoutes ({ publishKeys, publishing, orders, onWrongSecret }: MainRoutesDeps): Route[] {
+export function createMainRoutes (deps: MainRoutesDeps): Route[] {
+  const { publishKeys, orders, onWrongSecret } = deps
   if (publishKeys.length === 0) return []
   const secret = createSecret('publish', publishKeys, onWrongSecret)
-  return [...createPublishRoutes({ publishing, secret }), createRecheckUsersRoute({ orders, secret })]
+  return [...createPublishRoutes({ ...deps, secret }), createRecheckUsersRoute({ orders, secret })]
 }
 
 /** Every route of the admin port. */
@@ -51,6 +52,6 @@ export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
     ...createBanRoutes(forOperators),
     ...createOrderListRoutes(forOperators),
     ...createRecheckRoutes(forOperators),
-    ...createPublishRoutes({ publishing: deps.publishing, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
+    ...createPublishRoutes({ ...deps, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
   ]
 }

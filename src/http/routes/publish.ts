@@ -3,6 +3,8 @@ import type { Publication, Published } from '../../history/history.js'
 import { formatPosition } from '../../history/position.js'
 import { describeOperationFault, outcomeOfOperation } from '../../operation-fault.js'
 import type { RefusalName } from '../../refusals.js'
+import type { Tracer } from '../../observe/tracing/tracer.js'
+import { readTraceparent } from '../../wire/traceparent.js'
 import { PublishAnswerSchema } from '../answer-schemas.js'
 import { unavailableAnswer, type Answer } from '../answers.js'
 import type { BodyBounds } from '../collect-body.js'
@@ -17,6 +19,10 @@ import type { Shape } from '../shape.js'
 export interface PublishRoutesDeps {
   readonly publishing: Publishing
   readonly secret: Secret
+  /** Writes a span of each request; null: none is written. */
+  readonly tracer: Tracer | null
+  /** Events carry the request's `traceparent`. */
+  readonly tracesEvents: boolean
 }
 
 /** What became of one event, as its publisher reads it. */
@@ -49,9 +55,10 @@ function tellPublished (published: Published | null): Accepted {
   return { accepted: true, pos: formatPosition(published), ...(published.isDuplicate ? { duplicate: true } : {}) }
 }
 
-/** Publishes all that can be, and tells what became of each, in the order of the request. Never rejects. */
-async function publishAll (publishing: Publishing, { entries }: PublishRequest): Promise<Outcome[]> {
-  const publications = entries.filter((entry): entry is Publication => !('fault' in entry))
+/** Publishes all that can be, and tells what became of each, in the order of the request. Never rejects. `trace`: null: none goes along. */
+async function publishAll (publishing: Publishing, { entries }: PublishRequest, trace: string | null): Promise<Outcome[]> {
+  const sound = entries.filter((entry): entry is Publication => !('fault' in entry))
+  const publications = trace === null ? sound : sound.map(publication => ({ ...publication, trace }))
   const settled = await settle(publishing, publications)
   let next = 0
   return entries.map((entry): Outcome => {
@@ -90,8 +97,20 @@ function answerOne (outcomes: readonly Outcome[]): Answer {
   return unavailableAnswer(outcome.answer.message)
 }
 
+/** Writes the span of a request whose key was right, so its word about the trace counts. */
+function writeSpan (tracer: Tracer, startedMs: number, traceparent: string | null, outcomes: readonly Outcome[], { status }: Answer): void {
+  tracer.publish({
+    durationMs: performance.now() - startedMs,
+    traceparent,
+    status,
+    outcome: status === 202 ? 'accepted' : 'unavailable',
+    events: outcomes.length,
+    accepted: outcomes.filter(({ answer }) => answer.accepted).length
+  })
+}
+
 /** What back ends ask: 202 once the event is published. */
-export function createPublishRoutes ({ publishing, secret }: PublishRoutesDeps): Route[] {
+export function createPublishRoutes ({ publishing, secret, tracer, tracesEvents }: PublishRoutesDeps): Route[] {
   return [createRoute({
     ...NO_INPUT,
     method: 'POST',
@@ -108,9 +127,13 @@ export function createPublishRoutes ({ publishing, secret }: PublishRoutesDeps):
         BUS_AWAY
       )
     },
-    async handle ({ body }) {
-      const outcomes = await publishAll(publishing, body)
-      return body.isList ? answerAll(outcomes) : answerOne(outcomes)
+    async handle ({ body, headers }) {
+      const startedMs = tracer === null ? 0 : performance.now()
+      const traceparent = tracer === null && !tracesEvents ? null : readTraceparent(headers.get('traceparent'))
+      const outcomes = await publishAll(publishing, body, tracesEvents ? traceparent : null)
+      const answer = body.isList ? answerAll(outcomes) : answerOne(outcomes)
+      if (tracer !== null) writeSpan(tracer, startedMs, traceparent, outcomes, answer)
+      return answer
     }
   })]
 }

@@ -12,7 +12,8 @@ const HEADER_FIELDS: Readonly<Record<string, keyof UpgradeHeaders>> = {
   'sec-websocket-version': 'secWebSocketVersion',
   'sec-websocket-protocol': 'secWebSocketProtocol',
   'sec-websocket-extensions': 'secWebSocketExtensions',
-  'x-forwarded-for': 'forwardedFor'
+  'x-forwarded-for': 'forwardedFor',
+  traceparent: 'traceparent'
 }
 /** `GET `, `?`, ` HTTP/1.1` and the line's end; `: ` and the line's end. */
 const REQUEST_LINE_BYTES = 16
@@ -43,7 +44,8 @@ export function copyHead (res: HttpResponse, req: HttpRequest, proxyProtocol: bo
     secWebSocketVersion: '',
     secWebSocketProtocol: '',
     secWebSocketExtensions: '',
-    forwardedFor: ''
+    forwardedFor: '',
+    traceparent: ''
   }
   const [path, query] = [req.getUrl(), rawQuery(req)]
   let bytes = path.length + query.length + REQUEST_LINE_BYTES

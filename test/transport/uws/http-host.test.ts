@@ -49,7 +49,11 @@ async function serve (
     paths: [],
     routes: [{ ...ROUTE, secret, serve: handle }, ...METHODS.map(named), REST],
     findClient: ({ peer, headers }) => ({
-      address: addressFromBytes(peer), refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null, untrustedHeader: false, viaTrustedProxy: false
+      address: addressFromBytes(peer),
+      refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null,
+      untrustedHeader: false,
+      viaTrustedProxy: false,
+      traceparent: ''
     }),
     keepsConnections,
     onUpgrade () {},
