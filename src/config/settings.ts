@@ -164,7 +164,7 @@ export const SETTINGS = {
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),
 
   OTEL_EXPORTER_OTLP_ENDPOINT: text('OpenTelemetry collector, such as `http://127.0.0.1:4318`: a span of each upgrade and each publication goes there, by OTLP over HTTP; unset: no spans'),
-  WS_TRACE_EVENTS: flag('`event` frames carry, as `trace`, the `traceparent` of the request that published them; every process must know the setting'),
+  WS_TRACE_EVENTS: flag('`event` frames carry, as `trace`, the `traceparent` of the request that published them; a release without this setting drops such events, so set it once all processes have it'),
 
   LOG_LEVEL: choice('least level written', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   LOG_FILE: text('also write the log there, rotated by size and day'),

@@ -119,7 +119,7 @@ export function createPublishRoutes ({ publishing, secret, tracer, tracesEvents 
     body: { bounds: EVENT_BODY, parse: readPublications, shape: BODY },
     tag: 'back ends',
     summary: 'Publish events to all that listen to their topics',
-    description: `On the main and on the admin port: one event, or an array of up to ${MAX_PUBLICATIONS}. The key is checked before the body is read; the body may have 1 MiB. \`data\` reaches the clients byte for byte. The topic's id is written as it is: one that is percent-encoded is refused. The events of one topic keep their order. In an array each event has an answer of its own, also one that does not fit: only an array that is empty, too long or no JSON is refused as a whole.`,
+    description: `On the main and on the admin port: one event, or an array of up to ${MAX_PUBLICATIONS}. The key is checked before the body is read; the body may have 1 MiB. \`data\` reaches the clients byte for byte. The topic's id is written as it is: one that is percent-encoded is refused. The events of one topic keep their order. In an array each event has an answer of its own, also one that does not fit: only an array that is empty, too long or no JSON is refused as a whole. A \`traceparent\` header (W3C Trace Context) names the trace that the request belongs to: its span does, and with WS_TRACE_EVENTS the events carry it on, as \`trace\`.`,
     answers: {
       202: { description: 'One event: it is published. An array: what became of each.', schema: PublishAnswerSchema },
       503: describeRefusal(
