@@ -3,9 +3,8 @@ import { isDeepStrictEqual, inspect } from 'node:util'
 import type { Frame } from '../support/client.js'
 import type { Lifetime } from '../support/gateway.js'
 import { until } from '../support/until.js'
+import type { Application, Heard } from './application.js'
 import type { Case, CaseOptions, Step } from './case-files.js'
-import { createMovedClock } from './moved-clock.js'
-import { openPage, type Heard, type Page } from './played-page.js'
 import { startScriptedServer, type Peer, type ScriptedServer } from './scripted-server.js'
 
 const LIMITS = { frame_bytes: 1_048_576, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 }
@@ -30,11 +29,12 @@ function asFar (wanted: Heard, heard: Heard): Heard {
   return { event: Object.fromEntries(Object.entries(event).filter(([name]) => name in named || name === 'replayed')) }
 }
 
-/** Plays one case. Rejects at the first step that does not come about, and says which. */
-export async function playCase (t: Lifetime, played: Case): Promise<void> {
+/** Plays one case with a client. Rejects at the first step that does not come about, and says which. */
+export async function playCase (t: Lifetime, played: Case, application: Application): Promise<void> {
   const server = await startScriptedServer(t, () => {}, () => {})
-  const player = new Player(server, played.options)
-  t.teardown(() => { player.leave() })
+  t.teardown(async () => { await application.leave() })
+  const player = new Player(server, application, played.options)
+  await application.open(server.url, played.options)
   for (const [n, step] of played.steps.entries()) {
     try {
       await player.play(step)
@@ -46,9 +46,6 @@ export async function playCase (t: Lifetime, played: Case): Promise<void> {
 }
 
 class Player {
-  private readonly clock = createMovedClock()
-  private readonly values = new Map<string, string>()
-  private page: Page
   private user: string | null = 'alice'
   /** As the gateway calls the user of this connection. */
   private userId = ''
@@ -56,15 +53,7 @@ class Player {
   private asked = 0
   private readonly unanswered: unknown[] = []
 
-  constructor (private readonly server: ScriptedServer, private options: CaseOptions) {
-    this.page = this.open()
-  }
-
-  leave (): void { this.page.leave() }
-
-  private open (): Page {
-    return openPage({ url: this.server.url, options: this.options, user: () => this.user, values: this.values, clock: this.clock })
-  }
+  constructor (private readonly server: ScriptedServer, private readonly application: Application, private options: CaseOptions) {}
 
   private get peer (): Peer {
     const peer = this.server.peers[this.connections - 1]
@@ -81,16 +70,25 @@ class Player {
       case 'event': return this.peer.send({ ...EVENT, ...value })
       case 'breaks': return this.peer.socket.terminate()
       case 'asks': return await this.ask(value)
-      case 'calls': return Object.entries(value).forEach(([name, given]) => { this.page.call(name, given) })
-      case 'resolves': return expect('the call ends', await this.page.ends.shift(), '')
-      case 'rejects': return expect('the call ends', await this.page.ends.shift(), value)
-      case 'signs_in': this.user = value; return
-      case 'page_load': return this.load(value)
-      case 'stores': return this.values.forEach((_, name) => { this.values.set(name, value) })
-      case 'passes_ms': return this.clock.pass(value)
+      case 'calls': return await this.call(value)
+      case 'resolves': return expect('the call ends', await this.application.ends.shift(), '')
+      case 'rejects': return expect('the call ends', await this.application.ends.shift(), value)
+      case 'signs_in': return await this.signIn(value)
+      case 'page_load': return await this.load(value)
+      case 'stores': return await this.application.store(value)
+      case 'passes_ms': return await this.application.pass(value)
       case 'hears': return await this.hear(value)
       default: throw new Error('no such step')
     }
+  }
+
+  private async call (calls: Readonly<Record<string, CaseOptions>>): Promise<void> {
+    for (const [name, given] of Object.entries(calls)) await this.application.call(name, given)
+  }
+
+  private async signIn (user: string | null): Promise<void> {
+    this.user = user
+    await this.application.signIn(user)
   }
 
   private async connect (query: Readonly<Record<string, string>>): Promise<void> {
@@ -114,16 +112,16 @@ class Player {
   }
 
   private async hear (wanted: Heard): Promise<void> {
-    await until(`the application hears ${JSON.stringify(wanted)}`, () => this.page.heard.length > 0)
-    const heard = this.page.heard.shift() as Heard
+    await until(`the application hears ${JSON.stringify(wanted)}`, () => this.application.heard.length > 0)
+    const heard = this.application.heard.shift() as Heard
     expect('the application hears', asFar(wanted, heard), wanted)
   }
 
-  private load (options: CaseOptions): void {
-    expect('left to hear', this.page.heard, [])
-    this.page.leave()
+  private async load (options: CaseOptions): Promise<void> {
+    await this.application.leave()
+    expect('left to hear', this.application.heard, [])
     this.options = { ...this.options, ...options }
-    this.page = this.open()
+    await this.application.open(this.server.url, this.options)
   }
 
   async end (): Promise<void> {
@@ -131,12 +129,13 @@ class Player {
     // Wanted also where the application wants some events only.
     peer.send({ ...EVENT, topic: `user:${this.userId}`, event: 'done', data: 'the end of the case' })
     await this.hear({ event: { data: 'the end of the case' } })
+    await this.application.settle()
     // The pong follows what the client has sent before it.
     const pong = once(peer.socket, 'pong')
     peer.socket.ping()
     await pong
-    expect('left to hear', this.page.heard, [])
+    expect('left to hear', this.application.heard, [])
     expect('left of what the client asks', peer.got.slice(this.asked), [])
-    expect('calls without an end', this.page.ends.length, 0)
+    expect('calls without an end', this.application.ends.length, 0)
   }
 }

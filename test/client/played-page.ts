@@ -2,23 +2,10 @@ import WebSocket from 'ws'
 import type { ClientOptions } from '../../packages/client/src/client-options.js'
 import { connect, type Client } from '../../packages/client/src/connect.js'
 import type { PositionStorage } from '../../packages/client/src/position-storage.js'
+import type { Application, Heard } from './application.js'
 import type { CaseOptions } from './case-files.js'
-import type { MovedClock } from './moved-clock.js'
+import { createMovedClock } from './moved-clock.js'
 import { reasonOf } from './observed-client.js'
-
-/** What the application was told: one member, by its kind. */
-export type Heard = Readonly<Record<string, unknown>>
-
-/** One page with a client. */
-export interface Page {
-  readonly client: Client
-  readonly heard: Heard[]
-  /** How calls ended, in the order in which they were made: `''` for success, else the reason. */
-  readonly ends: Array<Promise<string>>
-  call (name: string, options: CaseOptions): void
-  /** The page is gone: it tells nothing, and stores nothing, any more. */
-  leave (): void
-}
 
 /** A token as any issuer makes it; nobody verifies it here. */
 export function tokenOf (user: string | null): string {
@@ -53,44 +40,49 @@ const toFilters = ({ agents, tasks, event_types: eventTypes, last }: CaseOptions
   ...(last === undefined ? {} : { last })
 })
 
-export interface PageOptions {
-  readonly url: string
-  readonly options: CaseOptions
-  readonly user: () => string | null
-  readonly values: Map<string, string>
-  readonly clock: MovedClock
-}
-
-export function openPage ({ url, options, user, values, clock }: PageOptions): Page {
-  let isGone = false
+/** An application of this repository's client, one page after the other. */
+export function createPages (): Application {
+  const values = new Map<string, string>()
+  const clock = createMovedClock()
   const heard: Heard[] = []
   const ends: Array<Promise<string>> = []
-  const client = connect({
-    url,
-    token: () => tokenOf(user()),
-    WebSocket,
-    clock,
-    ...toFilters(options),
-    ...storageOf(options.storage, values, () => isGone)
-  })
-  const hear = (one: Heard): void => { if (!isGone) heard.push(one) }
-  client.on('state', (state) => { if (state.status === 'open') hear({ open: state.userId }) })
-  client.on('event', (event) => { hear({ event }) })
-  client.on('recovered', ({ topics }) => { hear({ recovered: topics }) })
-  client.on('gap', ({ topics }) => { hear({ gap: topics }) })
-  client.on('denied', (denied) => { hear({ denied }) })
+  let user: string | null = 'alice'
+  let client: Client | null = null
+  let leave = (): void => {}
+
+  function open (url: string, options: CaseOptions): void {
+    let isGone = false
+    const hear = (one: Heard): void => { if (!isGone) heard.push(one) }
+    const page = client = connect({
+      url,
+      token: () => tokenOf(user),
+      WebSocket,
+      clock,
+      ...toFilters(options),
+      ...storageOf(options.storage, values, () => isGone)
+    })
+    page.on('state', (state) => { if (state.status === 'open') hear({ open: state.userId }) })
+    page.on('event', (event) => { hear({ event }) })
+    page.on('recovered', ({ topics }) => { hear({ recovered: topics }) })
+    page.on('gap', ({ topics }) => { hear({ gap: topics }) })
+    page.on('denied', (denied) => { hear({ denied }) })
+    leave = () => {
+      isGone = true
+      page.close()
+    }
+  }
   return {
-    client,
     heard,
     ends,
+    open,
+    leave () { leave() },
     call (name, given) {
-      const filters = toFilters(given)
-      if (name !== 'subscribe' && name !== 'unsubscribe') throw new Error(`no such call: ${name}`)
-      ends.push(reasonOf(name === 'subscribe' ? client.subscribe(filters) : client.unsubscribe(filters)))
+      if (client === null || (name !== 'subscribe' && name !== 'unsubscribe')) throw new Error(`no such call: ${name}`)
+      ends.push(reasonOf(client[name](toFilters(given))))
     },
-    leave () {
-      isGone = true
-      client.close()
-    }
+    signIn (next) { user = next },
+    store (text) { for (const name of values.keys()) values.set(name, text) },
+    pass (ms) { clock.pass(ms) },
+    settle () {}
   }
 }
