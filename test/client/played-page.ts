@@ -1,6 +1,7 @@
 import WebSocket from 'ws'
 import type { ClientOptions } from '../../packages/client/src/client-options.js'
-import { connect, type Client } from '../../packages/client/src/connect.js'
+import type { Client } from '../../packages/client/src/client.js'
+import { connect } from '../../packages/client/src/connect.js'
 import type { PositionStorage } from '../../packages/client/src/position-storage.js'
 import type { Application, Heard } from './application.js'
 import type { CaseOptions } from './case-files.js'
