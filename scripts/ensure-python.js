@@ -1,5 +1,6 @@
 // Finds a Python that can run the Python client (3.10 or later, with the package websockets) and prints its path: one of this machine that
-// has the package, or else a virtual environment that is made once, outside of the tree, with the release that is tested.
+// has the package, or else a virtual environment that is made once, outside of the tree, with the release that is tested, or else Debian's
+// package.
 //   node scripts/ensure-python.js
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -7,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { ensureServer } from './ensure-server.js'
 
 const REQUIREMENTS = fileURLToPath(new URL('../clients/python/tests/requirements.txt', import.meta.url))
 const NAMES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.10']
@@ -62,7 +64,7 @@ export function ensurePython () {
   if (ready !== undefined) return ready
   makeEnvironment(newest, place)
   if (existsSync(made) && runs(made, HAS_PACKAGE)) return made
-  throw new Error(`no Python here has the package websockets, and none could be fetched for ${newest} (Debian 13: apt-get install python3-websockets)`)
+  return ensureServer('websockets-py')
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

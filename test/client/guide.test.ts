@@ -24,7 +24,7 @@ function run (t: Lifetime, program: string): () => string {
   })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
-  child.stdin.end(program.replace("'portcullis/client'", JSON.stringify(new URL('dist/client/connect.js', PROJECT).href)))
+  child.stdin.end(program.replace("'@portcullis/client'", JSON.stringify(new URL('packages/client/dist/index.js', PROJECT).href)))
   return () => output
 }
 

@@ -88,7 +88,8 @@ asyncio.run(main())
 })
 
 t.test('it comes back after each close as the gateway\'s table says', { skip: missing }, async (t) => {
-  const { stdout } = await promisify(execFile)(python, ['-c', 'import json, portcullis_client; print(json.dumps(dict(portcullis_client.CLOSE_POLICY)))'], { env: PYTHON_ENV })
+  const code = 'import json, portcullis_client; print(json.dumps(dict(portcullis_client.CLOSE_POLICY)))'
+  const { stdout } = await promisify(execFile)(python, ['-c', code], { env: PYTHON_ENV })
   const promised = Object.entries(REFUSALS).flatMap(([name, { closeCode, reconnect }]) => closeCode === null ? [] : [[name, [closeCode, reconnect]]])
   t.same(JSON.parse(stdout), Object.fromEntries(promised))
 })
