@@ -1,4 +1,4 @@
-import type { CaseOptions } from './case-files.js'
+import type { CallArguments, CaseOptions } from './case-files.js'
 
 /** What an application was told: one member, by its kind. */
 export type Heard = Readonly<Record<string, unknown>>
@@ -11,8 +11,12 @@ export interface Application {
   open (url: string, options: CaseOptions): void | Promise<void>
   /** The page is gone: it tells nothing, and stores nothing, any more. */
   leave (): void | Promise<void>
-  call (name: string, options: CaseOptions): void | Promise<void>
+  call (name: string, given: CallArguments): void | Promise<void>
   signIn (user: string | null): void | Promise<void>
+  /** The token callback gives none from now on. */
+  signOut (): void | Promise<void>
+  /** The application closes its client, and hears what that tells. */
+  close (): void | Promise<void>
   /** Each value in the storage becomes this text. */
   store (text: string): void | Promise<void>
   /** The client's clock moves on, in ms. */

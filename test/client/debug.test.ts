@@ -1,7 +1,7 @@
 import t from 'tap'
 import { until } from '../support/until.js'
 import { observe } from './observed-client.js'
-import { tokenOf } from './played-page.js'
+import { tokenOf } from './token-of.js'
 import { startScriptedServer } from './scripted-server.js'
 
 const SECRET = 'what only the application may read'

@@ -8,7 +8,7 @@ import { startIssuer } from '../support/issuer.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { servePage } from './browser.js'
-import { tokenOf } from './played-page.js'
+import { tokenOf } from './token-of.js'
 import { startRestartableGateway } from './restartable-gateway.js'
 import { startScriptedServer } from './scripted-server.js'
 

@@ -12,7 +12,7 @@ import t, { type Test } from 'tap'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { startBrowser } from './browser.js'
-import { tokenOf } from './played-page.js'
+import { tokenOf } from './token-of.js'
 import { startScriptedServer, type ScriptedServer } from './scripted-server.js'
 
 const run = promisify(execFile)

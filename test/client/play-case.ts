@@ -4,29 +4,40 @@ import type { Frame } from '../support/client.js'
 import type { Lifetime } from '../support/gateway.js'
 import { until } from '../support/until.js'
 import type { Application, Heard } from './application.js'
-import type { Case, CaseOptions, Step } from './case-files.js'
+import type { CallArguments, Case, CaseOptions, Step, Steps } from './case-files.js'
+import { tokenOf } from './token-of.js'
 import { startScriptedServer, type Peer, type ScriptedServer } from './scripted-server.js'
 
 const LIMITS = { frame_bytes: 1_048_576, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 }
 const EVENT = { type: 'event', event: 'x', data: null, ts: '2026-11-27T12:00:00.000Z' }
 /** Parameters of the address that are not looked at. */
-const OTHER_PARAMETERS = ['refuse', 'resume', 'token']
+const OTHER_PARAMETERS = ['refuse', 'token']
 
 function expect (what: string, found: unknown, wanted: unknown): void {
   if (!isDeepStrictEqual(found, wanted)) throw new Error(`${what}: ${inspect(found, { depth: 9 })}\n  instead of ${inspect(wanted, { depth: 9 })}`)
 }
 
-/** A frame without its id, and with sorted lists of ids. */
-function bare ({ id, ...frame }: Frame): Frame {
+/** A frame with sorted lists of ids, and with its own id where that of the `wanted` frame is named. */
+function bare ({ id, ...rest }: Frame, wanted: Frame): Frame {
+  const frame = wanted['id'] === undefined ? rest : { ...rest, id }
   const sorted = Object.entries(frame).map(([name, value]) => [name, /_ids$/.test(name) && Array.isArray(value) ? value.toSorted() : value])
   return Object.fromEntries(sorted) as Frame
 }
 
+/** Of these the members count that a step names. */
+const COMPARED_AS_NAMED = ['event', 'waiting', 'closed']
+
 /** What was heard, as far as the step names it. */
 function asFar (wanted: Heard, heard: Heard): Heard {
-  if (!('event' in wanted && 'event' in heard)) return heard
-  const [named, event] = [wanted['event'], heard['event']] as [Record<string, unknown>, Record<string, unknown>]
-  return { event: Object.fromEntries(Object.entries(event).filter(([name]) => name in named || name === 'replayed')) }
+  const kind = COMPARED_AS_NAMED.find(kind => kind in wanted && kind in heard)
+  if (kind === undefined) return heard
+  const [named, told] = [wanted[kind], heard[kind]] as [Record<string, unknown>, Record<string, unknown>]
+  return { [kind]: Object.fromEntries(Object.entries(told).filter(([name]) => name in named || name === 'replayed')) }
+}
+
+/** `token_of: bob` in a frame stands for the token of bob. */
+function withToken ({ token_of: user, ...frame }: Frame): Frame {
+  return user === undefined ? frame as Frame : { ...frame, token: tokenOf(String(user)) } as Frame
 }
 
 /** Plays one case with a client. Rejects at the first step that does not come about, and says which. */
@@ -52,6 +63,8 @@ class Player {
   private connections = 0
   private asked = 0
   private readonly unanswered: unknown[] = []
+  /** The client has said that it will not come back. */
+  private isClosed = false
 
   constructor (private readonly server: ScriptedServer, private readonly application: Application, private options: CaseOptions) {}
 
@@ -70,10 +83,13 @@ class Player {
       case 'event': return this.peer.send({ ...EVENT, ...value })
       case 'breaks': return this.peer.socket.terminate()
       case 'asks': return await this.ask(value)
+      case 'closes': return this.close(value)
       case 'calls': return await this.call(value)
       case 'resolves': return expect('the call ends', await this.application.ends.shift(), '')
       case 'rejects': return expect('the call ends', await this.application.ends.shift(), value)
       case 'signs_in': return await this.signIn(value)
+      case 'signs_out': return await this.application.signOut()
+      case 'closes_client': return await this.application.close()
       case 'page_load': return await this.load(value)
       case 'stores': return await this.application.store(value)
       case 'passes_ms': return await this.application.pass(value)
@@ -82,7 +98,7 @@ class Player {
     }
   }
 
-  private async call (calls: Readonly<Record<string, CaseOptions>>): Promise<void> {
+  private async call (calls: Readonly<Record<string, CallArguments>>): Promise<void> {
     for (const [name, given] of Object.entries(calls)) await this.application.call(name, given)
   }
 
@@ -99,6 +115,10 @@ class Player {
     expect('the address has', Object.fromEntries(found), query)
   }
 
+  private close ({ code, ...reason }: Steps['closes']): void {
+    this.peer.close(code, Object.keys(reason).length === 0 ? undefined : reason)
+  }
+
   private welcome (members: Readonly<Record<string, unknown>>): void {
     this.userId = String(members['user_id'] ?? this.user)
     this.peer.welcome({ limits: LIMITS, user_id: this.userId, ...members })
@@ -108,13 +128,14 @@ class Player {
     await until(`the client asks ${JSON.stringify(frame)}`, () => this.peer.got.length > this.asked)
     const got = this.peer.got[this.asked++] as Frame
     this.unanswered.push(got['id'])
-    expect('the client asks', bare(got), bare(frame))
+    expect('the client asks', bare(got, frame), bare(withToken(frame), frame))
   }
 
   private async hear (wanted: Heard): Promise<void> {
     await until(`the application hears ${JSON.stringify(wanted)}`, () => this.application.heard.length > 0)
     const heard = this.application.heard.shift() as Heard
     expect('the application hears', asFar(wanted, heard), wanted)
+    this.isClosed = 'closed' in heard
   }
 
   private async load (options: CaseOptions): Promise<void> {
@@ -125,7 +146,15 @@ class Player {
   }
 
   async end (): Promise<void> {
-    const { peer } = this
+    if (!this.isClosed) await this.hearTheEnd(this.peer)
+    await this.application.settle()
+    expect('left to hear', this.application.heard, [])
+    expect('left of what the client asks', this.server.peers[this.connections - 1]?.got.slice(this.asked) ?? [], [])
+    expect('connections', this.server.peers.length, this.connections)
+    expect('calls without an end', this.application.ends.length, 0)
+  }
+
+  private async hearTheEnd (peer: Peer): Promise<void> {
     // Wanted also where the application wants some events only.
     peer.send({ ...EVENT, topic: `user:${this.userId}`, event: 'done', data: 'the end of the case' })
     await this.hear({ event: { data: 'the end of the case' } })
@@ -134,8 +163,5 @@ class Player {
     const pong = once(peer.socket, 'pong')
     peer.socket.ping()
     await pong
-    expect('left to hear', this.application.heard, [])
-    expect('left of what the client asks', peer.got.slice(this.asked), [])
-    expect('calls without an end', this.application.ends.length, 0)
   }
 }

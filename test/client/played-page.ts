@@ -1,18 +1,14 @@
 import WebSocket from 'ws'
 import type { ClientOptions } from '../../packages/client/src/client-options.js'
 import type { Client } from '../../packages/client/src/client.js'
+import type { ClientState } from '../../packages/client/src/client-state.js'
 import { connect } from '../../packages/client/src/connect.js'
 import type { PositionStorage } from '../../packages/client/src/position-storage.js'
 import type { Application, Heard } from './application.js'
-import type { CaseOptions } from './case-files.js'
+import type { CallArguments, CaseOptions } from './case-files.js'
 import { createMovedClock } from './moved-clock.js'
 import { reasonOf } from './observed-client.js'
-
-/** A token as any issuer makes it; nobody verifies it here. */
-export function tokenOf (user: string | null): string {
-  const claims = { iss: 'https://issuer.example', ...(user === null ? {} : { sub: user }) }
-  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
-}
+import { tokenOf } from './token-of.js'
 
 const THROWS: PositionStorage = {
   getItem () { throw new Error('no storage here') },
@@ -41,13 +37,28 @@ const toFilters = ({ agents, tasks, event_types: eventTypes, last }: CaseOptions
   ...(last === undefined ? {} : { last })
 })
 
+/** A state as a case names it. */
+function toHeard (state: ClientState): Heard | null {
+  if (state.status === 'open') return { open: state.userId }
+  if (state.status === 'connecting') return null
+  const { name, code } = state.because
+  return { [state.status]: { because: name, code, ...(state.status === 'waiting' ? { retry_in_ms: state.retryInMs } : {}) } }
+}
+
+/** Calls the client as a case says. */
+async function call (client: Client, name: string, { to, data, id, ...filters }: CallArguments): Promise<unknown> {
+  if (name === 'send') return await client.send(to as 'agent:a1', data, id === undefined ? {} : { id })
+  if (name !== 'subscribe' && name !== 'unsubscribe') throw new Error(`no such call: ${name}`)
+  return await client[name](toFilters(filters))
+}
+
 /** An application of this repository's client, one page after the other. */
 export function createPages (): Application {
   const values = new Map<string, string>()
   const clock = createMovedClock()
   const heard: Heard[] = []
   const ends: Array<Promise<string>> = []
-  let user: string | null = 'alice'
+  let token: () => string | null = () => tokenOf('alice')
   let client: Client | null = null
   let leave = (): void => {}
 
@@ -56,13 +67,16 @@ export function createPages (): Application {
     const hear = (one: Heard): void => { if (!isGone) heard.push(one) }
     const page = client = connect({
       url,
-      token: () => tokenOf(user),
+      token: () => token(),
       WebSocket,
       clock,
       ...toFilters(options),
       ...storageOf(options.storage, values, () => isGone)
     })
-    page.on('state', (state) => { if (state.status === 'open') hear({ open: state.userId }) })
+    page.on('state', (state) => {
+      const one = toHeard(state)
+      if (one !== null && (options.states === true || 'open' in one)) hear(one)
+    })
     page.on('event', (event) => { hear({ event }) })
     page.on('recovered', ({ topics }) => { hear({ recovered: topics }) })
     page.on('gap', ({ topics }) => { hear({ gap: topics }) })
@@ -78,10 +92,11 @@ export function createPages (): Application {
     open,
     leave () { leave() },
     call (name, given) {
-      if (client === null || (name !== 'subscribe' && name !== 'unsubscribe')) throw new Error(`no such call: ${name}`)
-      ends.push(reasonOf(client[name](toFilters(given))))
+      if (client !== null) ends.push(reasonOf(call(client, name, given)))
     },
-    signIn (next) { user = next },
+    signIn (user) { token = () => tokenOf(user) },
+    signOut () { token = () => null },
+    close () { client?.close() },
     store (text) { for (const name of values.keys()) values.set(name, text) },
     pass (ms) { clock.pass(ms) },
     settle () {}

@@ -10,7 +10,7 @@ const CLIENT = fileURLToPath(new URL('clients/python/', PROJECT))
 
 /** What a Python process that uses the client needs of its environment. */
 export const PYTHON_ENV = {
-  PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PYTHONPATH: `${CLIENT}src`, PYTHONDONTWRITEBYTECODE: '1', PYTHONDEVMODE: '1'
+  PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PYTHONPATH: `${CLIENT}src`, PYTHONDONTWRITEBYTECODE: '1', PYTHONWARNINGS: 'always'
 }
 
 type Line = { readonly done: number } | { readonly heard: Heard } | { readonly end: number, readonly reason: string }
@@ -58,12 +58,14 @@ export function startPythonApplication (t: Lifetime, python: string): PythonAppl
     },
     open: async (url, options) => { await order({ do: 'open', url, options }) },
     leave: async () => { await order({ do: 'leave' }) },
-    async call (name, options) {
+    async call (name, given) {
       const number = ++callNumber
       ends.push(new Promise((resolve) => { calls.set(number, resolve) }))
-      await order({ do: 'call', number, name, options })
+      await order({ do: 'call', number, name, options: given })
     },
     signIn: async (user) => { await order({ do: 'sign_in', user }) },
+    signOut: async () => { await order({ do: 'sign_out' }) },
+    close: async () => { await order({ do: 'close' }) },
     store: async (text) => { await order({ do: 'store', text }) },
     pass: async (ms) => { await order({ do: 'pass', ms }) },
     settle: async () => { await order({ do: 'settle' }) }

@@ -22,7 +22,7 @@ const EXAMPLES = [...README.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code 
 
 interface Program { readonly lines: () => string[], readonly errors: () => string, readonly exited: Promise<number | null> }
 
-/** Runs a program with the client; it has asyncio's debug mode, so that a coroutine or an exception that nobody took is said. */
+/** Runs a program with the client; a coroutine, an exception or a socket that nobody took is said on stderr. */
 function run (t: Test, code: string): Program {
   const child = spawn(python, ['-u', '-c', code], { stdio: ['ignore', 'pipe', 'pipe'], env: PYTHON_ENV })
   const exited = once(child, 'exit').then(([status]) => status as number | null)

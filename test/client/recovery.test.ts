@@ -7,7 +7,7 @@ import type { Recovered } from '../../packages/client/src/signals.js'
 import { createSeenIds } from '../../packages/client/src/seen-ids.js'
 import { parsePosition } from '../../packages/client/src/position.js'
 import { observe } from './observed-client.js'
-import { tokenOf } from './played-page.js'
+import { tokenOf } from './token-of.js'
 import { startScriptedServer } from './scripted-server.js'
 
 /** What PROTOCOL.md allows a frame but `send` to have, in bytes. */

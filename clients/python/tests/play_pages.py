@@ -93,6 +93,7 @@ class Page:
             "kept": lambda: PageStorage(case.kept, self),
         }
         make = storages.get(options.pop("storage", "none"))
+        self._hears_states = options.pop("states", False)
         self.client: Client = connect(
             url, lambda reason: case.token(reason), clock=case.clock, storage=None if make is None else make(), **options
         )
@@ -109,6 +110,10 @@ class Page:
     def _hear_state(self, state: ClientState) -> None:
         if state.status == "open":
             self.hear({"open": state.user_id})
+        elif self._hears_states and state.because is not None:
+            because = {"because": state.because.name, "code": state.because.code}
+            wait = {} if state.retry_in_ms is None else {"retry_in_ms": state.retry_in_ms}
+            self.hear({state.status: {**because, **wait}})
 
     def leave(self) -> None:
         self.is_gone = True
@@ -120,18 +125,22 @@ class Case:
         self.clock = MovedClock()
         self.kept: dict[str, str] = {}
         self.user: str | None = "alice"
+        self.is_signed_in = True
         self.page: Page | None = None
         self.calls: set[asyncio.Task[None]] = set()
 
-    def token(self, _reason: str) -> str:
+    def token(self, _reason: str) -> str | None:
         """As any issuer makes it; nobody verifies it here."""
+        if not self.is_signed_in:
+            return None
         claims = {"iss": "https://issuer.example", **({} if self.user is None else {"sub": self.user})}
-        payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        payload = base64.urlsafe_b64encode(json.dumps(claims, separators=(",", ":")).encode()).decode().rstrip("=")
         return f"e30.{payload}.c2ln"
 
     async def call(self, number: int, name: str, options: dict[str, Any]) -> None:
         assert self.page is not None
-        calls = {"subscribe": self.page.client.subscribe, "unsubscribe": self.page.client.unsubscribe}
+        client = self.page.client
+        calls: dict[str, Callable[..., Any]] = {"subscribe": client.subscribe, "unsubscribe": client.unsubscribe, "send": client.send}
         reason = ""
         try:
             await calls[name](**options)
@@ -155,7 +164,12 @@ class Case:
                 # A task begins with the next turn of the loop.
                 await asyncio.sleep(0)
             case "sign_in":
-                self.user = order["user"]
+                self.user, self.is_signed_in = order["user"], True
+            case "sign_out":
+                self.is_signed_in = False
+            case "close":
+                assert self.page is not None
+                self.page.client.close()
             case "store":
                 self.kept.update(dict.fromkeys(self.kept, order["text"]))
             case "pass":
