@@ -1,10 +1,9 @@
 // The Python client against a real gateway, and as its README has it.
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { REFUSALS } from '../../src/refusals.js'
 import { findPython } from '../support/find-python.js'
 import { startIssuer } from '../support/issuer.js'
@@ -13,6 +12,7 @@ import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { PYTHON_ENV } from './python-application.js'
 import { ADMIN_TOKEN, startRestartableGateway } from './restartable-gateway.js'
+import { runPython } from './run-python.js'
 import { startScriptedServer } from './scripted-server.js'
 
 const { python, missing } = findPython()
@@ -20,27 +20,11 @@ const FOLDER = fileURLToPath(new URL('clients/python/', PROJECT))
 const README = readFileSync(`${FOLDER}README.md`, 'utf8')
 const EXAMPLES = [...README.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code = '']) => code)
 
-interface Program { readonly lines: () => string[], readonly errors: () => string, readonly exited: Promise<number | null> }
-
-/** Runs a program with the client; a coroutine, an exception or a socket that nobody took is said on stderr. */
-function run (t: Test, code: string): Program {
-  const child = spawn(python, ['-u', '-c', code], { stdio: ['ignore', 'pipe', 'pipe'], env: PYTHON_ENV })
-  const exited = once(child, 'exit').then(([status]) => status as number | null)
-  let [output, errors] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text })
-  t.teardown(async () => {
-    child.kill()
-    await exited
-  })
-  return { lines: () => output.trim().split('\n').filter(Boolean), errors: () => errors, exited }
-}
-
 t.test('over a restart of the gateway nothing is lost, and an operator who ends the connection ends the client', { skip: missing }, async (t) => {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
   const gateway = await startRestartableGateway(t, issuer, { REDIS_URL: redis.url, WS_DRAIN_SECONDS: '1' })
   const token = issuer.sign({ sub: 'alice', agents: ['a1', 'a2'], scope: 'ws:send' })
-  const program = run(t, `
+  const program = runPython(t, python, `
 import asyncio, sys
 from portcullis_client import Backoff, ClientClosed, RequestError, connect
 
@@ -102,7 +86,7 @@ t.test('the example of its README is a program that does what it says', { skip: 
     peer.send({ type: 'subscribed', id: frame['id'], agent_ids: ['a1'], task_ids: [], positions: { 'agent:a1': 'e1:0' } })
     peer.send({ type: 'event', topic: 'agent:a1', event: 'status', data: { state: 'busy' }, ts: '', pos: 'e1:1' })
   })
-  const program = run(t, (EXAMPLES[0] ?? '')
+  const program = runPython(t, python, (EXAMPLES[0] ?? '')
     .replace('wss://gateway.example/ws', server.url)
     .replace('await fetch_token_of_your_issuer()', "'a.b.c'"))
   await until('the event', () => program.lines().length === 1)
