@@ -1,6 +1,6 @@
 // The Python client against a real gateway, and as its README has it.
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -93,4 +93,15 @@ t.test('the example of its README is a program that does what it says', { skip: 
   t.equal(program.errors(), '')
   t.same(program.lines(), ["agent:a1 status {'state': 'busy'}"])
   t.equal(server.peers[0]?.token, '', 'its token is in a header')
+})
+
+t.test('its types are strict, and its lines within their length', { skip: missing }, async (t) => {
+  const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.py'))
+  t.ok(files.length > 30)
+  const linesOf = (file: string): string[] => readFileSync(FOLDER + file, 'utf8').split('\n')
+  t.same(files.filter(file => linesOf(file).length > 250 || linesOf(file).some(line => line.length > 140)), [])
+  const checker = promisify(execFile)(python, ['-m', 'mypy', '--cache-dir', t.testdir({}), 'src', 'tests'], { cwd: FOLDER, env: PYTHON_ENV })
+  const { stdout, stderr } = await checker.catch((error: unknown) => error as { readonly stdout: string, readonly stderr: string })
+  if (stderr.includes('No module named mypy')) return t.pass('mypy is not installed here: types are checked where it is')
+  t.match(stdout, /^Success/)
 })
