@@ -1,6 +1,7 @@
 """The application of a case in packages/client/cases: test/client/python-application.ts says what it does, by lines of JSON.
 
-Each line has `n` and `do`, and is answered by `{"done": n}`. Between them come `{"heard": …}` and `{"end": <number of the call>, "reason": …}`.
+Each line has `n` and `do`, and is answered by `{"done": n}`. Between them come `{"heard": …}` and, at the end of a call,
+`{"end": <its number>, "reason": …}`.
 """
 
 from __future__ import annotations

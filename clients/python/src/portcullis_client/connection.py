@@ -70,12 +70,17 @@ class Attempt:
 
 
 class Connection:
-    """`on_end` is called once, whatever ends it, but not after `abandon`. It ends with `no_answer` when no frame comes in time, or no end in
-    time after `closing`.
+    """`on_end` is called once, whatever ends it, but not after `abandon`. It ends with `no_answer` when no frame comes in time, or no end
+    in time after `closing`.
     """
 
     def __init__(
-        self, settings: Settings, attempt: Attempt, background: Background, on_frame: Callable[[Frame], None], on_end: Callable[[Ending], None]
+        self,
+        settings: Settings,
+        attempt: Attempt,
+        background: Background,
+        on_frame: Callable[[Frame], None],
+        on_end: Callable[[Ending], None],
     ) -> None:
         self._settings = settings
         self._background = background

@@ -37,8 +37,8 @@ class Subscription:
     pause: Callable[[float], Awaitable[None]]
 
     async def run(self) -> Frame:
-        """What is confirmed is wanted from then on; what a later frame's refusal undoes is not: all that this call alone has brought, and no
-        other asks for. Raises the `RequestError` of that refusal.
+        """What is confirmed is wanted from then on; what a later frame's refusal undoes is not: all that this call alone has brought, and
+        no other asks for. Raises the `RequestError` of that refusal.
         """
         self._chunks = self._to_frames()
         self._answers: list[Frame] = []

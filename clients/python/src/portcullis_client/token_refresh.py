@@ -41,7 +41,9 @@ class TokenLife:
 
 
 class TokenRefresh:
-    """`ask` gives a token or None; `present` gives it to the gateway, and its end as the gateway tells it; `start` runs in the background."""
+    """`ask` gives a token or None. `present` shows it to the gateway, and gives its end as the gateway tells it. `start` runs work in the
+    background.
+    """
 
     def __init__(
         self,
