@@ -46,12 +46,12 @@ function compareTimes ({ claims, rules, names, nowMs }: Held): Comparison {
   return { words: `${times.join(', ')}; ${bounds}` }
 }
 
-function compareAssurance ({ claims, rules, nowMs }: Held): Comparison {
+function compareAssurance ({ claims, rules, names, nowMs }: Held): Comparison {
   const { assurance, maxAuthAgeMs } = rules
-  const acr = assurance.size === 0 ? [] : [`acr is ${showWhole(claims['acr'])}, JWT_ACR is ${showWhole(only(assurance))}`]
+  const acr = assurance.size === 0 ? [] : [`acr is ${showWhole(claims['acr'])}, ${names.assurance} is ${showWhole(only(assurance))}`]
   const age = maxAuthAgeMs === null
     ? []
-    : [`${showTime('auth_time', claims['auth_time'], nowMs)}, JWT_MAX_AUTH_AGE_S is ${maxAuthAgeMs / SECOND_MS}`]
+    : [`${showTime('auth_time', claims['auth_time'], nowMs)}, ${names.authAge} is ${maxAuthAgeMs / SECOND_MS}`]
   return { words: [...acr, ...age].join('; ') || 'any sign-in counts: JWT_ACR and JWT_MAX_AUTH_AGE_S are not set' }
 }
 
