@@ -19,7 +19,7 @@ function toVerdict ({ part, verdict, because }: TokenStep): Verdict {
 /** What has no part in this: there is a token here, and no request. */
 function describeRequest ({ upgrade }: Config): Verdict {
   return ok(PART, `request, origin, address: not asked about here, as a token comes alone; WS_TOKEN_CARRIERS is ${[...upgrade.carriers].join(',')}. ` +
-    'A running gateway says more: POST /v1/explain on its admin port')
+    'portcullis explain asks a running gateway about them')
 }
 
 /** The verdict of the verifier itself: its keys are fetched first, so that it judges the signature before the claims. */
