@@ -72,9 +72,11 @@ t.test('in Node the example of its README says what it does; Node 20 is told wha
   const [folder, gateway] = await Promise.all([makeFolder(t, 'ws'), startGateway(t)])
   const program = README.replace('wss://gateway.example/ws', gateway.url)
     .replace(/token: async .*/, "token: async () => 'a.b.c',\n  ...(globalThis.WebSocket === undefined ? { WebSocket: (await import('ws')).WebSocket } : {}),")
-  await writeFile(join(folder, 'program.mjs'), `${program}\nclient.on('event', () => setImmediate(() => client.close()))`)
+  await writeFile(join(folder, 'program.mjs'), `${program}\nclient.on('event', () => client.close())`)
   const ended = run(process.execPath, ['program.mjs'], { cwd: folder })
-  await until('it has subscribed', () => gateway.peers[0]?.got.length === 1)
+  let output = ''
+  ended.child.stdout?.on('data', (text: string) => { output += text })
+  await until('it is open', () => output.includes('open'))
   gateway.peers[0]?.send({ type: 'event', topic: 'agent:a1', event: 'status', data: 'busy', ts: '', pos: 'e1:1' })
   t.same((await ended).stdout.trim().split('\n').map(line => line.trim()), ['connecting', 'open', 'agent:a1 status busy', 'closed closed'])
 
