@@ -5,6 +5,8 @@ import { createNodeKeys } from '../redis/keys.js'
 import { readTexts, readTuple } from '../redis/lua-reply.js'
 import { createScriptRunner, readLuaScript, type LuaScript, type RunScript } from '../redis/lua-script.js'
 import { createPatientClient } from '../redis/patient-client.js'
+import { classifyFailure } from '../redis/failure.js'
+import { ScriptItemError } from '../redis/script-item-error.js'
 
 export interface NodeStoreOptions {
   readonly client: RedisClient
@@ -23,6 +25,16 @@ export interface Beat {
   readonly aliveUntilMs: number
   /** This node was overdue, or Redis does not know it: others may have claimed its connections. */
   readonly lapsed: boolean
+  /** What became of the index: the same call has noted it there, or could not, or did not touch it. */
+  readonly index: 'noted' | 'apart' | Error
+}
+
+/** A heartbeat that goes along with another call on a single Redis: what is added to the keys and the arguments of that call. */
+export interface RidingBeat {
+  readonly keys: readonly string[]
+  readonly args: ReadonlyArray<string | number>
+  /** Reads what note-alive.lua returned in that call. Throws what went wrong with it. */
+  readonly read: (reply: readonly unknown[]) => Beat
 }
 
 /** Some of a lost node's records; each is given to one process only. */
@@ -59,18 +71,41 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
   const run = createScriptRunner(client, timeoutMs)
   const runWithin = (limitMs: number): RunScript =>
     limitMs === timeoutMs ? run : createScriptRunner(createPatientClient(client, limitMs), limitMs)
+  const lives = (): number[] => [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
+  const readBeat = (reply: unknown): Beat => {
+    const [text] = Array.isArray(reply) ? reply : []
+    if (typeof text === 'string') throw new ScriptItemError(scripts.beat.name, text, [own.records, own.claimed])
+    const [aliveUntilMs, lapsed] = readTuple(Array.isArray(reply) ? reply.slice(0, 2) : reply, scripts.beat.name, 2)
+    return { aliveUntilMs, lapsed: lapsed === 1, index: readIndex(reply) }
+  }
+  const readIndex = (reply: unknown): Beat['index'] => {
+    const [, , wrong] = Array.isArray(reply) ? reply : []
+    if (typeof wrong !== 'string') return 'apart'
+    return wrong === '' ? 'noted' : new ScriptItemError(scripts.beat.name, wrong, [keys.index])
+  }
+  const beatApart = async (limitMs: number): Promise<Beat> =>
+    readBeat(await runWithin(limitMs)(scripts.beat, [own.records, own.claimed], lives()))
 
   return {
-    /** Notes with this node's records that it is alive. */
+    /** Notes that this node is alive: with its records, and on a single Redis in the index too. */
     async beat (limitMs = timeoutMs): Promise<Beat> {
-      const args = [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
-      const reply = await runWithin(limitMs)(scripts.beat, [own.records, own.claimed], args)
-      const [aliveUntilMs, lapsed] = readTuple(reply, scripts.beat.name, 2)
-      return { aliveUntilMs, lapsed: lapsed === 1 }
+      if (client.isCluster) return await beatApart(limitMs)
+      try {
+        return readBeat(await runWithin(limitMs)(scripts.beat, [own.records, own.claimed, keys.index], [...lives(), node]))
+      } catch (error) {
+        // A call with one key that is denied is denied whole: without a right to the index it is noted with the records all the same.
+        if (classifyFailure(error).kind !== 'denied') throw error
+        return await beatApart(limitMs)
+      }
     },
-    /** Notes the same in the index of all nodes, where others look. */
-    async enlist (aliveUntilMs: number, limitMs = timeoutMs): Promise<void> {
-      await runWithin(limitMs)(scripts.enlist, [keys.index], [node, aliveUntilMs, RECORDS_LIFE_MS])
+    /** The same, for another call to take along; its keys before these end with this node's records. Null on a cluster. */
+    rideAlong (): RidingBeat | null {
+      return client.isCluster ? null : { keys: [own.claimed, keys.index], args: [...lives(), node], read: readBeat }
+    },
+    /** Notes it in the index of all nodes, where others look, unless the beat has. */
+    async enlist ({ aliveUntilMs, index }: Beat, limitMs = timeoutMs): Promise<void> {
+      if (index instanceof Error) throw index
+      if (index === 'apart') await runWithin(limitMs)(scripts.enlist, [keys.index], [node, aliveUntilMs, RECORDS_LIFE_MS])
     },
     /** Up to 20 other nodes that are overdue; none when `goodUntilMs` (Redis's clock) has passed. */
     async findLost (goodUntilMs: number): Promise<string[]> {

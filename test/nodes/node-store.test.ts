@@ -22,9 +22,9 @@ async function keepRecords ({ commands }: RedisConnection, node: string, count: 
 }
 
 async function beatOnce (store: NodeStore): Promise<boolean> {
-  const { aliveUntilMs, lapsed } = await store.beat()
-  await store.enlist(aliveUntilMs)
-  return lapsed
+  const beat = await store.beat()
+  await store.enlist(beat)
+  return beat.lapsed
 }
 
 async function claimAll (store: NodeStore, node: string): Promise<ClaimedPage['records'][number][]> {
