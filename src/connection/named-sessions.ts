@@ -22,8 +22,8 @@ export class NamedSessions {
 
   /** The earliest of this name. */
   firstOf (name: string): Session | undefined {
-    for (const session of this.of(name)) return session
-    return undefined
+    const [first] = this.of(name)
+    return first
   }
 
   /** Those of this name, the earliest first. One may be removed while they are visited. */

@@ -11,7 +11,7 @@ export interface RoundsDeps {
   readonly onFault: OnFault
 }
 
-/** Periodic work on every open connection: its lease is renewed three times in a lease, with as many others as go in one call, and it is pinged. */
+/** Periodic work on every open connection: its lease is renewed three times in a lease, with others in one call, and it is pinged. */
 export interface Rounds {
   start (): void
   stop (): void

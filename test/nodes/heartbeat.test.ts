@@ -25,6 +25,9 @@ interface World {
   change: (up: boolean) => void
 }
 
+const read = ([aliveUntilMs, lapsed]: readonly unknown[]): Beat =>
+  ({ aliveUntilMs: Number(aliveUntilMs), lapsed: lapsed === 1, index: 'noted' })
+
 /** What happens beside the heartbeat itself; default: nothing. */
 interface Doubles { readonly enlist?: () => Promise<void>, readonly onReturn?: () => Promise<void> }
 
@@ -37,9 +40,7 @@ function start (t: Lifetime, { enlist = async () => {}, onReturn = async () => {
   const heartbeat = createHeartbeat({
     store: {
       beat: async (limitMs = 0) => { calls.push('beat'); world.limitMs = limitMs; return { ...await world.answer(), index: 'noted' } },
-      rideAlong: () => world.canRide
-        ? { keys: ['k'], args: ['a'], read: ([aliveUntilMs, lapsed]) => ({ aliveUntilMs: Number(aliveUntilMs), lapsed: lapsed === 1, index: 'noted' }) }
-        : null,
+      rideAlong: () => world.canRide ? { keys: ['k'], args: ['a'], read } : null,
       async enlist () {
         await enlist()
         calls.push('enlist')

@@ -4,6 +4,7 @@ import type { RecordCalls } from './record-calls.js'
 import { isAway } from '../../redis/failure.js'
 import { readFailures } from '../../redis/lua-reply.js'
 import type { LuaScript, RunScript } from '../../redis/lua-script.js'
+import type { ScriptItemError } from '../../redis/script-item-error.js'
 import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 
@@ -49,12 +50,18 @@ export function createLeaseCalls ({ run, keys, oneKeyPerCall, perCall, records, 
   }
 }
 
-/** Tells what went wrong with single keys of a call, whose others were done. Throws what says that Redis is away: it fails the whole. */
-export function tellFailures (reply: unknown, script: LuaScript, keyList: readonly string[], onFailure: (error: unknown) => void): void {
+/**
+ * Tells what went wrong with single keys of a call, whose others were done, and gives it back. Throws what says that Redis is away:
+ * it fails the whole.
+ */
+export function tellFailures (
+  reply: unknown, script: LuaScript, keyList: readonly string[], onFailure: (error: unknown) => void
+): readonly ScriptItemError[] {
   const failures = readFailures(reply, script.name, keyList)
   for (const failure of failures) onFailure(failure)
   const away = failures.find(isAway)
   if (away !== undefined) throw away
+  return failures
 }
 
 /** The leases' ids in the one argument in which scripts take them: each argument has its price. */

@@ -43,7 +43,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   const [calls, puts, repeats] = [createInFlight(), createInFlight(), createInFlight()]
   const send = createScriptRunner(client, options.callTimeoutMs ?? CALL_TIMEOUT_MS)
   const run: RunScript = async (script, keyList, args) => await calls.track(send(script, keyList, args))
-  const records = openRecords(run, options.records ?? null)
+  const records = openRecords(run, settings.leaseMs, options.records ?? null)
   const onFailure = options.onFailure ?? (() => {})
   const leaseOptions = { run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records, onFailure }
   const leases = createLeaseCalls(leaseOptions)
@@ -75,7 +75,8 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   }
 }
 
-function openRecords (run: RunScript, options: RecordOptions | null): RecordCalls | null {
+function openRecords (run: RunScript, leaseMs: number, options: RecordOptions | null): RecordCalls | null {
   if (options === null) return null
-  return createRecordCalls(run, createNodeKeys(options.prefix).records(options.node), MAX_ITEMS_PER_CALL, options)
+  const key = createNodeKeys(options.prefix).records(options.node)
+  return createRecordCalls({ ...options, run, leaseMs, key, perCall: MAX_ITEMS_PER_CALL })
 }

@@ -41,14 +41,27 @@ export interface RecordCalls {
   forget (leases: readonly Lease[]): Promise<void>
   /** Whether a renewal looks for all records; else for those only whose leases Redis has lost. */
   looksForAll (): boolean
+  /**
+   * Some may be lost whose leases are there again, so that no renewal finds these lost: all are looked for until each lease was renewed.
+   */
+  owe (): void
   /** See `RecordTrust`. */
   takeRider (): Rider | null
 }
 
-/** Makes the calls for the records under `key`. `mayRestore` is asked when some are missing. */
-export function createRecordCalls (
-  run: RunScript, key: string, perCall: number, { mayRestore, mayBeLost = () => true, takeRider = () => null }: RecordTrust
-): RecordCalls {
+export interface RecordCallOptions extends RecordTrust {
+  readonly run: RunScript
+  /** Of the hash that holds them. */
+  readonly key: string
+  /** How many records go in one call, at most. */
+  readonly perCall: number
+  /** Each lease is renewed within this time, in ms. */
+  readonly leaseMs: number
+}
+
+/** Makes the calls for one process's records. `mayRestore` is asked when some are missing. */
+export function createRecordCalls ({ run, key, perCall, leaseMs, ...trust }: RecordCallOptions): RecordCalls {
+  const { mayRestore, mayBeLost = () => true, takeRider = () => null } = trust
   const keepScript = loadScript('keep-records')
   const findLostScript = loadScript('find-lost-records')
   const forgetScript = loadScript('forget-records')
@@ -65,16 +78,17 @@ export function createRecordCalls (
   }
   const keepLost = async (lost: readonly Lease[]): Promise<void> => {
     if (lost.length === 0 || !mayRestore()) return
-    // Should it fail: their leases are there again, so that no renewal finds these lost.
     await keepPart(lost).catch((error: unknown) => {
-      owedUntilMs = steadyNow() + RECORDS_KEPT_MS
+      owe()
       throw error
     })
   }
   let owedUntilMs = -Infinity
+  const owe = (): void => { owedUntilMs = steadyNow() + leaseMs }
   return {
     key,
     looksForAll: () => mayBeLost() || steadyNow() < owedUntilMs,
+    owe,
     takeRider,
     keep: async (leases) => { await Promise.all(split(leases.filter(hasRecord), perCall).map(keepPart)) },
     restore: async (leases) => { await Promise.all(split(leases.filter(hasRecord), perCall).map(restorePart)) },

@@ -27,10 +27,20 @@ export function createRenewCalls (options: LeaseCallOptions): RenewCalls {
     if (looks) keyList.push(kept.key)
     const reply = await runWithRider(keyList, args, looks ? kept.takeRider() : null)
     const [failures, lost] = readThreeLists(reply, script.name)
-    tellFailures(failures, script, keyList, onFailure)
+    const failed = tellFailures(failures, script, keyList, onFailure)
+    if (failed.some(({ keys: [key] }) => key === kept?.key)) kept?.owe()
     const ids = new Set(readTexts(lost, script.name))
     // Records are for the log: a failure is put right by a later renewal.
     await kept?.keepLost(part.filter(lease => ids.has(lease.connectionId) && hasRecord(lease))).catch(onFailure)
+  }
+  const renewJointly = async (part: readonly Lease[]): Promise<void> => {
+    try {
+      await renewPart(part)
+    } catch (error) {
+      // It may have run all the same, and only its answer is lost.
+      kept?.owe()
+      throw error
+    }
   }
   /** A call with one key that is denied is denied whole: leases do not lapse because the heartbeat lacks a right. */
   const runWithRider = async (keyList: readonly string[], args: ReadonlyArray<string | number>, rider: Rider | null): Promise<unknown> => {
@@ -58,7 +68,7 @@ export function createRenewCalls (options: LeaseCallOptions): RenewCalls {
   }
   return async (leases) => {
     if (!oneKeyPerCall) {
-      await Promise.all(split(leases, perCall).map(renewPart))
+      await Promise.all(split(leases, perCall).map(renewJointly))
       return
     }
     const parts = groupBy(leases, ({ owner }) => hashSlot(keys.user(owner))).flatMap(sameSlot => split(sameSlot, perCall))
