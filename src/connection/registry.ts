@@ -6,7 +6,7 @@ import { SessionList } from './session-list.js'
 
 /** Periodic work visits one bucket at a time, or some, so it spreads over its period instead of coming in one burst. */
 export const BUCKETS = 64
-/** Up to so many connections of an owner are in one bucket; thousands behind one address would make its visit a burst. */
+/** The first connections of an owner are in one bucket, this many at most; thousands behind one address would make its visit a burst. */
 const TOGETHER = 8
 
 /** Some of the connections. The one just met may be removed while they are visited. */

@@ -3,7 +3,8 @@ import { atMostLongestTimer } from '../longest-timer.js'
 import { RedisTimeout } from '../redis/bounded-wait.js'
 import type { RedisConnection } from '../redis/connect.js'
 import type { BeatState } from './beat-state.js'
-import type { Beat, NodeStore, RidingBeat } from './node-store.js'
+import type { Beat, RidingBeat } from './node-beats.js'
+import type { NodeStore } from './node-store.js'
 
 export interface HeartbeatOptions {
   readonly store: Pick<NodeStore, 'beat' | 'enlist' | 'rideAlong'>

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createHeartbeat, type Heartbeat } from '../../src/nodes/heartbeat.js'
-import type { Beat } from '../../src/nodes/node-store.js'
+import type { Beat } from '../../src/nodes/node-beats.js'
 import type { Lifetime } from '../support/gateway.js'
 
 const LEASE_MS = 60_000
