@@ -35,7 +35,13 @@ interface Doubles { readonly enlist?: () => Promise<void>, readonly onReturn?: (
 function start (t: Lifetime, { enlist = async () => {}, onReturn = async () => {} }: Doubles = {}): World {
   const calls: string[] = []
   const world: Omit<World, 'heartbeat'> = {
-    nowMs: 1_000_000, up: true, canRide: true, limitMs: 0, calls, change: () => {}, answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
+    nowMs: 1_000_000,
+    up: true,
+    canRide: true,
+    limitMs: 0,
+    calls,
+    change: () => {},
+    answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
   }
   const heartbeat = createHeartbeat({
     store: {
