@@ -52,7 +52,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
   exits.add(nodes.close)
-  const keepRecords = { node, mayRestore: nodes.mayRestore }
+  const keepRecords = { node, ...nodes.trust }
   const limits = composeLimits({
     config,
     redis,

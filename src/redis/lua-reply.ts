@@ -64,11 +64,11 @@ export function readFailures (reply: unknown, script: string, keys: readonly str
   return failures
 }
 
-/** Reads two lists; what is in them is not looked at. */
-export function readTwoLists (reply: unknown, script: string): readonly [readonly unknown[], readonly unknown[]] {
-  const [one, other, ...more]: readonly unknown[] = Array.isArray(reply) ? reply : []
-  if (!Array.isArray(one) || !Array.isArray(other) || more.length > 0) throw new UnexpectedReply(script, 'two lists')
-  return [one, other]
+/** Reads three lists; what is in them is not looked at. */
+export function readThreeLists (reply: unknown, script: string): readonly [readonly unknown[], readonly unknown[], readonly unknown[]] {
+  const [first, second, third, ...more]: readonly unknown[] = Array.isArray(reply) ? reply : []
+  if (!Array.isArray(first) || !Array.isArray(second) || !Array.isArray(third) || more.length > 0) throw new UnexpectedReply(script, 'three lists')
+  return [first, second, third]
 }
 
 /** Reads a list of texts, empty or of any length. */
