@@ -4,6 +4,7 @@ import { loadConfig } from '../../src/config/load-config.js'
 import type { Timers } from '../../src/timers.js'
 import { openVisitors, type Visitors } from '../../src/warm-up/visitors.js'
 import { createWarmUp, WARM_UP_MS } from '../../src/warm-up/warm-up.js'
+import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
@@ -106,6 +107,20 @@ t.test('it leaves nothing: no key, no line, no count, no label that a cold start
   const [left, wanted] = await Promise.all([look(warm), look(cold)])
   t.same({ ...left, events: left.events.toSorted() }, { ...wanted, events: wanted.events.toSorted() })
   t.equal(warm.gateway.stderr(), '')
+})
+
+t.test('workers listen while they warm up, serve who comes, and leave no line, no key, and nothing on standard error either', async (t) => {
+  const port = await findFreePort()
+  const warm = await startWarm(t, { WORKERS: '2', PORT: String(port), NODE_ID: 'host' })
+  const { gateway, redis } = warm
+  await gateway.waitForLog('supervisor.started')
+  t.equal((await gateway.admin('/readyz')).status, 503)
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+  const EVENTS = ['jwks.refreshed', 'server.started', 'supervisor.started', 'worker.started']
+  t.same([...new Set(gateway.log.map(({ event }) => event))].toSorted(), EVENTS)
+  const keys = await redis.client.keys('*')
+  t.same(keys.filter((key) => /ratelimit|history|strikes|introspect|revo|ban/.test(key)), [])
+  t.equal(gateway.stderr(), '')
 })
 
 t.test('a process that is told to end while it warms up ends at once, and well', async (t) => {
