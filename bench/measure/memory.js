@@ -19,8 +19,8 @@ export async function readRssBytes ({ pid, pids = [pid], collectGarbage }, conne
   return pids.reduce((sum, one) => sum + readRssOf(one), 0)
 }
 
-/** @param {number} pid */
-function readRssOf (pid) {
+/** Resident memory of one process as it is, in bytes. @param {number} pid */
+export function readRssOf (pid) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024
 }
 

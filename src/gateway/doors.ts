@@ -69,6 +69,7 @@ export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doo
       paths: [...PATHS.keys()],
       routes: [...fanout.routes, ...issuerWord, ...composeTicketRoutes(ground, judges), ...(options.routes ?? [])],
       findClient: plainRequests.findClient,
+      keepsConnections: () => ground.phase.current === 'running',
       onUpgrade: connections.lifecycle.onUpgrade,
       onOther: plainRequests.refuseOther,
       onLostUpgrade: () => {

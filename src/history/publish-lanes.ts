@@ -1,15 +1,15 @@
 import { steadyNow } from '../clocks.js'
-import { OperationFault } from '../operation-fault.js'
-import { afterReading, RedisTimeout } from '../redis/bounded-wait.js'
+import { afterReading } from '../redis/bounded-wait.js'
 import type { Timers } from '../timers.js'
+import { createPublishWaits, failed, isTold, tell, type Item, type Movement } from './publish-waits.js'
 
 /** Sends publications of one topic as one call; resolves with what became of each. `asText`: with the whole script. */
 export type SendPublications<P, R> = (batch: readonly P[], asText: boolean) => Promise<ReadonlyArray<PromiseSettledResult<R>>>
 
 /** Publications on their way: those of one topic keep their order, whatever happens to the script in Redis. */
 export interface PublishLanes<P, R> {
-  /** Resolves with what became of it; rejects with the error, or when it takes too long. */
-  publish (topic: string, publication: P): Promise<R>
+  /** Resolves with what became of each, in order, as soon as that is known of all; what takes too long has failed. Never rejects. */
+  publish (topic: string, publications: readonly P[]): Promise<ReadonlyArray<PromiseSettledResult<R>>>
 }
 
 export interface PublishLanesOptions<P, R> {
@@ -29,27 +29,15 @@ export interface PublishLanesOptions<P, R> {
   readonly now?: () => number
 }
 
-interface Item<P, R> {
-  readonly publication: P
-  readonly resolve: (result: R) => void
-  readonly reject: (error: unknown) => void
-  readonly cameAtMs: number
-  /** Null: it waits for those before it. */
-  sentAtMs: number | null
-  /** Its publisher was told that it failed: what was not sent must not arrive after all. */
-  isLate: boolean
-}
-
 /** The publications of one topic that wait. */
-interface Lane<P, R> {
+interface Lane<P, R> extends Movement {
   readonly waiting: Array<Item<P, R>>
-  /** When those under way were last answered. */
-  movedAtMs: number
 }
 
 /** Makes lanes for all topics. Of one topic one call is under way at a time, and carries all that has come meanwhile. */
 export function createPublishLanes<P, R> (options: PublishLanesOptions<P, R>): PublishLanes<P, R> {
   const { send, timeoutMs, waitMs, most, mostBytes, bytesOf, together, after = afterReading, now = steadyNow } = options
+  const waits = createPublishWaits<P, R>({ timeoutMs, waitMs, after, now })
   const lanes = new Map<string, Lane<P, R>>()
   /** Those that begin at the end of this turn. */
   let starting: Array<() => void> = []
@@ -60,7 +48,7 @@ export function createPublishLanes<P, R> (options: PublishLanesOptions<P, R>): P
       bytes += bytesOf(publication)
       return place > 0 && (place >= most || bytes > mostBytes)
     })
-    return waiting.splice(0, end === -1 ? waiting.length : end).filter(({ isLate }) => !isLate)
+    return waiting.splice(0, end === -1 ? waiting.length : end).filter(item => !isTold(item))
   }
 
   async function run (topic: string, lane: Lane<P, R>): Promise<void> {
@@ -88,40 +76,16 @@ export function createPublishLanes<P, R> (options: PublishLanesOptions<P, R>): P
     together(() => { for (const begin of begins) begin() })
   }
 
-  /** What is sent has its own time; what waits has it anew each time that those before it were answered. */
-  function dueAtMs ({ movedAtMs }: Lane<P, R>, { sentAtMs, cameAtMs }: Item<P, R>): number {
-    return sentAtMs === null ? Math.min(Math.max(movedAtMs, cameAtMs) + timeoutMs, cameAtMs + waitMs) : sentAtMs + timeoutMs
-  }
-
   return {
-    async publish (topic, publication) {
+    async publish (topic, publications) {
+      if (publications.length === 0) return []
       const lane = lanes.get(topic) ?? open(topic)
-      let stopWatching = (): void => {}
-      try {
-        return await new Promise<R>((resolve, reject) => {
-          const item: Item<P, R> = { publication, resolve, reject, cameAtMs: now(), sentAtMs: null, isLate: false }
-          const watch = (): void => {
-            const leftMs = dueAtMs(lane, item) - now()
-            if (leftMs > 0) stopWatching = after(Math.ceil(leftMs), watch)
-            else giveUp(item, timeoutMs)
-          }
-          lane.waiting.push(item)
-          watch()
-        })
-      } finally {
-        stopWatching()
-      }
+      return await waits.add(lane, publications, (items) => { lane.waiting.push(...items) })
     }
   }
 }
 
-function giveUp<P, R> (item: Item<P, R>, timeoutMs: number): void {
-  if (item.sentAtMs !== null) return item.reject(new RedisTimeout(`publishing took longer than ${timeoutMs} ms`))
-  item.isLate = true
-  item.reject(new OperationFault('what was published to this topic before is not answered yet', 'undone'))
-}
-
-/** Sends a batch; each of it is settled afterwards. Never rejects. */
+/** Sends a batch, and tells what became of each. Never rejects. */
 async function sendBatch<P, R> (send: SendPublications<P, R>, batch: ReadonlyArray<Item<P, R>>): Promise<void> {
   try {
     const publications = batch.map(({ publication }) => publication)
@@ -130,12 +94,8 @@ async function sendBatch<P, R> (send: SendPublications<P, R>, batch: ReadonlyArr
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
       return await send(publications, true)
     })
-    for (const [place, { resolve, reject }] of batch.entries()) {
-      const result = results[place]
-      if (result?.status === 'fulfilled') resolve(result.value)
-      else reject(result?.reason)
-    }
+    for (const [place, item] of batch.entries()) tell(item, results[place] ?? failed(new TypeError('a publication has no outcome')))
   } catch (error) {
-    for (const { reject } of batch) reject(error)
+    for (const item of batch) tell(item, failed(error))
   }
 }

@@ -34,6 +34,7 @@ const LIST_FAULTS: Readonly<Record<NoItems, string>> = {
 const EMPTY_LIST = 'wanted: one event at least'
 const OPEN_BRACKET = 0x5b
 const QUOTE = 0x22
+const BACKSLASH = 0x5c
 
 /** Reads what is to be published. All of `bytes`, which is UTF-8, is scanned once; the data of each event is a part of it. */
 export function readPublications (bytes: Buffer): ParsedBody {
@@ -54,7 +55,9 @@ function readEntry (members: Members | NoMembers): PublicationEntry {
   if (!isMembers(members)) return { fault: ENTRY_FAULTS[members] }
   const { known } = members
   const data = known.get('data')
-  const entry = Object.fromEntries([...known].map(([name, json]) => [name, name === 'data' ? null : readText(json)]))
+  const idJson = known.get('id')
+  const named = { topic: readText(known.get('topic')), event: readText(known.get('event')), data: null }
+  const entry: unknown = idJson === undefined ? named : { ...named, id: readText(idJson) }
   if (!ENTRY.fits(entry) || data === undefined) return { fault: ENTRY.wanted }
   const { topic, event, id = null } = entry
   const publication = { topic, event, data: JsonText.ofChecked(data), id }
@@ -74,9 +77,11 @@ function findFault (publication: Publication): string | null {
   }
 }
 
-/** The text of a JSON string; null for any other value, of which no object is made. */
-function readText (json: Buffer): unknown {
-  return json[0] === QUOTE ? JSON.parse(json.toString()) : null
+/** The text of a JSON string; null for any other value, of which no object is made, and for none. */
+function readText (json: Buffer | undefined): unknown {
+  if (json?.[0] !== QUOTE) return null
+  // Most hold no escape, and are text as they stand.
+  return json.includes(BACKSLASH) ? JSON.parse(json.toString()) : json.toString('utf8', 1, json.length - 1)
 }
 
 /** A percent-encoded octet: an id that really has one is told from a mistake in Redis only, where every id is encoded. */

@@ -10,7 +10,10 @@ import { publishPacked } from './publish-call.js'
 refuseDebugger()
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
 const gateway = createGateway({
-  settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']), warmUp: createWarmUp({ timers: SYSTEM_TIMERS })
+  settings: process.env,
+  worker: Number(process.env['PORTCULLIS_WORKER']),
+  othersServe: process.env['PORTCULLIS_OTHERS_SERVE'] !== undefined,
+  warmUp: createWarmUp({ timers: SYSTEM_TIMERS })
 })
 
 const asked = { signal: 0, supervisor: 0 }

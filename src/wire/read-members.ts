@@ -17,7 +17,6 @@ const MAX_NAME_LENGTH = 32
 /** A character may be written by six: `\u0061`. */
 const MAX_ESCAPED_LENGTH = 6 * MAX_NAME_LENGTH
 const COMMA = 0x2c
-const BACKSLASH = 0x5c
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
@@ -56,7 +55,7 @@ export function scanMembers (whole: Buffer, start: number, names: ReadonlySet<st
     const valueEnd = skipValue(whole, valueStart)
     if (valueEnd === NOT_JSON) return 'not_json'
     if (valueEnd === TOO_DEEP) return 'too_deep'
-    const name = readName(whole.subarray(at, nameEnd), names)
+    const name = readName(whole, at, nameEnd, names)
     if (name === null) hasOthers = true
     else known.set(name, whole.subarray(valueStart, valueEnd))
     at = skipSpace(whole, valueEnd)
@@ -74,9 +73,10 @@ function refuseOther (bytes: Buffer, start: number): NoMembers {
   return end !== NOT_JSON && skipSpace(bytes, end) === bytes.length ? 'wrong_shape' : 'not_json'
 }
 
-/** The text of a name, quotes included, if it is one of `names`, which may be written with escapes. */
-function readName (quoted: Buffer, names: ReadonlySet<string>): string | null {
-  if (quoted.length > MAX_ESCAPED_LENGTH + 2) return null
-  const name: unknown = quoted.includes(BACKSLASH) ? JSON.parse(quoted.toString()) : quoted.toString('latin1', 1, quoted.length - 1)
+/** The name between the quotes at `start` and before `end`, if it is one of `names`, which may be written with escapes. */
+function readName (whole: Buffer, start: number, end: number, names: ReadonlySet<string>): string | null {
+  if (end - start > MAX_ESCAPED_LENGTH + 2) return null
+  const quoted = whole.toString('latin1', start, end)
+  const name: unknown = quoted.includes('\\') ? JSON.parse(quoted) : quoted.slice(1, -1)
   return typeof name === 'string' && names.has(name) ? name : null
 }

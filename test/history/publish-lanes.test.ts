@@ -31,9 +31,10 @@ function setUp ({ timeoutMs = 1000, waitMs = 10_000 } = {}) {
   return {
     sent,
     outcomes,
+    lanes,
     waits,
     publish (...publications: number[]) {
-      for (const one of publications) lanes.publish('agent:1', one).then(() => { outcomes.set(one, 'done') }, (error: unknown) => { outcomes.set(one, outcomeOfOperation(error)) })
+      for (const one of publications) void lanes.publish('agent:1', [one]).then(([result]) => { outcomes.set(one, result?.status === 'rejected' ? outcomeOfOperation(result.reason) : 'done') })
     },
     /** Time goes on; whose wait ends is told. */
     pass (ms: number) {
@@ -74,6 +75,23 @@ t.test('one that is not answered may have been done; those behind it are undone,
   sent[1]?.answer()
   await untilTold(4)
   t.equal(outcomes.get(4), 'done')
+})
+
+t.test('the events of one request share a wait, and each is told by itself, in order', async (t) => {
+  const { lanes, sent, waits, pass, untilSent } = setUp()
+  const publishing = lanes.publish('agent:1', [1, 2, 3])
+  await untilSent(1)
+  t.equal(waits.size, 1, 'one timer')
+  sent[0]?.answer()
+  await untilSent(2)
+  pass(1000)
+  const results = await publishing
+  t.same(results.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected'])
+  t.same(results.flatMap(result => result.status === 'rejected' ? [outcomeOfOperation(result.reason)] : []), ['unknown', 'undone'])
+  sent[1]?.answer()
+  t.same(await lanes.publish('agent:2', []), [], 'of none there is nothing to wait for')
+  t.equal(waits.size, 0)
+  t.equal(sent.length, 2, 'what was told to be undone is not sent after all')
 })
 
 t.test('nobody waits longer than may be, however slowly others are answered', async (t) => {

@@ -33,6 +33,8 @@ export interface ServerHandlers {
   readonly routes: readonly Route[]
   /** Finds who sends a plain request to one of the routes. */
   findClient (head: UpgradeHead): FoundAddress
+  /** Whether back ends may keep the connections of their requests: false once the process drains. */
+  keepsConnections (): boolean
   onUpgrade (upgrade: PendingUpgrade): void
   /** A request that the native layer sees neither as an upgrade nor on a route; `isUpgrade`: a GET that asks for one all the same. */
   onOther (head: UpgradeHead, isUpgrade: boolean): RenderedAnswer
@@ -70,6 +72,7 @@ export function createUwsServer ({ uws }: Binding, settings: ServerSettings): Se
         proxyProtocol: settings.proxyProtocol,
         findClient: handlers.findClient,
         openBody: createBodyReader(settings.bodies),
+        keepsConnections: handlers.keepsConnections,
         onFault: handlers.onFault
       }
       const cork = await findUpgradeCork(uws, settings)

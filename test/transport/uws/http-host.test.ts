@@ -5,6 +5,7 @@ import { loadBinding } from '../../../src/transport/uws/binding.js'
 import type { Answer } from '../../../src/http/answers.js'
 import { createRoute } from '../../../src/http/create-route.js'
 import { NO_INPUT, type Route } from '../../../src/http/route.js'
+import { createSecret } from '../../../src/http/secrets.js'
 import { createUwsServer } from '../../../src/transport/uws/server.js'
 import { openRaw, readResponse, type RawSocket } from '../../support/raw-socket.js'
 import { until } from '../../support/until.js'
@@ -21,11 +22,16 @@ const REST: Route = { ...ROUTE, method: 'PUT', path: '/rest/:name+', serve: asyn
 
 interface Options {
   readonly maxBytesInAll?: number
+  /** The route wants a secret. */
+  readonly secret?: Route['secret']
+  readonly keepsConnections?: () => boolean
   readonly handle: Route['serve']
 }
 
 /** The native server with that route, and one with a segment for each method. */
-async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promise<{ port: number, faults: unknown[] }> {
+async function serve (
+  t: Test, { maxBytesInAll = 150, secret = null, keepsConnections = () => true, handle }: Options
+): Promise<{ port: number, faults: unknown[] }> {
   const faults: unknown[] = []
   const server = createUwsServer(loadBinding(), {
     host: '127.0.0.1',
@@ -41,10 +47,11 @@ async function serve (t: Test, { maxBytesInAll = 150, handle }: Options): Promis
   })
   const port = await server.listen({
     paths: [],
-    routes: [{ ...ROUTE, serve: handle }, ...METHODS.map(named), REST],
+    routes: [{ ...ROUTE, secret, serve: handle }, ...METHODS.map(named), REST],
     findClient: ({ peer, headers }) => ({
       address: addressFromBytes(peer), refusal: headers.forwardedFor === 'garbage' ? refuse('bad_request') : null, untrustedHeader: false, viaTrustedProxy: false
     }),
+    keepsConnections,
     onUpgrade () {},
     onOther: () => ({ status: 404, headers: [], body: '' }),
     onLostUpgrade () {},
@@ -72,6 +79,40 @@ t.test('a route that decides by the head answers before any of the body has come
   const raw = await post(t, port, 'Content-Length: 90')
   t.equal(await statusOf(raw), 401)
   await raw.closed
+})
+
+const SECRET = createSecret('publish', ['a-publish-key-of-at-least-32-bytes'], () => {})
+
+t.test('who has shown the secret and was served keeps the connection, and asks on it again', async (t) => {
+  const { port } = await serve(t, { secret: SECRET, handle: readAll() })
+  const raw = await post(t, port, 'Content-Length: 3', 'one')
+  t.equal((await readResponse(raw))?.body, 'one')
+  raw.write('POST /route HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\ntwo')
+  await until('the second answer', () => raw.received().endsWith('two'))
+  raw.write('POST /route HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nthree')
+  await raw.closed
+  t.ok(raw.received().endsWith('three'), 'one that is asked to close does')
+})
+
+t.test('the connection of everybody else carries nothing more: no secret, a refusal, a process that drains', async (t) => {
+  let isDraining = false
+  const served = await serve(t, { secret: SECRET, keepsConnections: () => !isDraining, handle: readAll() })
+  const refused = await serve(t, { secret: SECRET, handle: async () => ({ ...text('no'), status: 401 }) })
+  const open = await serve(t, { handle: readAll() })
+  const again = 'POST /route HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nagain'
+  const countAnswers = async (raw: RawSocket): Promise<number> => {
+    await statusOf(raw)
+    raw.write(again)
+    await raw.closed
+    return raw.received().split('HTTP/1.1').length - 1
+  }
+  for (const { port } of [refused, open]) t.equal(await countAnswers(await post(t, port, 'Content-Length: 1', 'x')), 1)
+  const raw = await post(t, served.port, 'Content-Length: 1', 'x')
+  t.equal(await statusOf(raw), 200)
+  isDraining = true
+  raw.write('POST /route HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nlast')
+  await until('the last answer', () => raw.received().endsWith('last'))
+  t.equal(await countAnswers(raw), 2)
 })
 
 t.test('a body is read whole, in however many pieces it comes', async (t) => {

@@ -39,6 +39,7 @@ async function serve (t: Test, tls: TestCertificate | null, onUpgrade: (upgrade:
     paths: ['/ws'],
     routes: [],
     findClient: () => { throw new Error('there is no route') },
+    keepsConnections: () => false,
     onUpgrade,
     onOther: () => ({ status: 404, headers: [], body: '' }),
     onLostUpgrade () { lost++ },
