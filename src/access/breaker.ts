@@ -17,6 +17,8 @@ export interface BreakerOptions {
 export interface Breaker {
   /** Runs the work. Rejects at once while open: with `AccessError`, or with the `UnsafeDatabaseError` that opened it. */
   run<T> (work: () => Promise<T>): Promise<T>
+  /** The same, but what becomes of it is not noted, and no probe is asked: save that a back end which is found unsafe is so for all. */
+  runUnnoted<T> (work: () => Promise<T>): Promise<T>
   /** Why nothing may be asked or given; null: it is safe as far as is known. */
   readonly unsafe: UnsafeDatabaseError | null
   close (): void
@@ -93,6 +95,13 @@ export function createBreaker ({ probe, failures, openMs, now, onUnsafe }: Break
         noteFailure(error)
         throw error
       }
+    },
+    async runUnnoted (work) {
+      if (opened !== null) throw unsafe ?? away(opened)
+      return await work().catch((error: unknown) => {
+        if (error instanceof UnsafeDatabaseError) open(error)
+        throw error
+      })
     },
     get unsafe () { return unsafe },
     close () { clearInterval(timer) }
