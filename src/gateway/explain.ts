@@ -29,6 +29,7 @@ export function composeExplain (ground: Ground, judges: Judges, { lifecycle }: P
     },
     token: {
       settings: tokens,
+      issuerKeys: judges.issuerKeys,
       inspect: judges.tokens.inspect ?? null,
       isRevoked: judges.control.isRevoked,
       anonymous: judges.breakGlass.anonymous,

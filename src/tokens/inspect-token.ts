@@ -1,7 +1,6 @@
 import { findStandingFault, type Introspection } from './introspection.js'
 import { refuseWithoutKey, type Judge, type Judged } from './judge-token.js'
 import { refuseToken } from './token-fault.js'
-import { decodeSegment } from './token-format.js'
 import type { InspectToken, TokenInspection, TokenVerdict } from './token-verifier.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
@@ -46,14 +45,7 @@ export function createInspector ({ judge, introspection, known, now, steadyNow }
       ...await decide(token, judged, askedAtMs),
       issuer: keys?.config.name ?? null,
       keysAgeS: keys?.source.status().ageS ?? null,
-      fetchInMs: keys?.source.waitMs() ?? 0,
-      ...readUnverified(token)
+      fetchInMs: keys?.source.waitMs() ?? 0
     }
   }
-}
-
-/** What the token says of itself, whoever wrote it. */
-function readUnverified (token: string): Pick<TokenInspection, 'header' | 'claims'> {
-  const [header = '', payload = ''] = token.split('.', 2)
-  return { header: decodeSegment(header), claims: decodeSegment(payload) }
 }

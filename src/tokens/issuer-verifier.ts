@@ -20,11 +20,8 @@ export type LocalVerdict =
 
 export interface IssuerVerifier {
   readonly config: IssuerConfig
-  /**
-   * Decides with the keys at hand: signature first, then the claims. Never throws. `forOperator`: nothing of it is remembered, and values
-   * that nobody signed are shown as well.
-   */
-  check (token: string, format: TokenFormat, nowMs: number, forOperator?: boolean): LocalVerdict
+  /** Decides with the keys at hand: signature first, then the claims. Never throws. `leavesNoTrace`: nothing of it is remembered. */
+  check (token: string, format: TokenFormat, nowMs: number, leavesNoTrace?: boolean): LocalVerdict
   /** What time has made wrong with a token that was accepted: it ended, or its user signed in too long ago. */
   recheck (identity: Identity, nowMs: number): FoundFault | null
   /** Whether a token that this key has verified may still count as verified. */
@@ -42,7 +39,7 @@ export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSet
   const rules = toClaimRules(config, settings)
   const isAccepted = rules.reading.type === 'at+jwt' ? isRfc9068Type : undefined
 
-  function check (token: string, format: TokenFormat, nowMs: number, forOperator = false): LocalVerdict {
+  function check (token: string, format: TokenFormat, nowMs: number, leavesNoTrace = false): LocalVerdict {
     const segment = token.slice(0, format.headerEnd)
     const keys = source.current()
     const remembered = keys?.byHeader.get(segment)
@@ -51,10 +48,10 @@ export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSet
     if (typeof header === 'string') return fail(header)
     if (!issuerKeys.allows(header)) return fail('algorithm')
     const prepared = issuerKeys.find(header)
-    if (prepared === null) return checkWithoutKey(header, token, format, nowMs, forOperator)
+    if (prepared === null) return checkWithoutKey(header, token, format, nowMs)
     const verdict = verifyWith(prepared, token, format, nowMs)
     // Only what a key has signed gets a place: a forger can neither fill the map nor steer it.
-    if (verdict.kind === 'verified' && prepared.key !== secret && keys !== null && !forOperator) rememberHeader(keys, segment, prepared)
+    if (verdict.kind === 'verified' && prepared.key !== secret && keys !== null && !leavesNoTrace) rememberHeader(keys, segment, prepared)
     return verdict
   }
 
@@ -68,12 +65,9 @@ export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSet
   }
 
   // What is wrong whatever the key may be is said at once: it is worth no fetch, and it is no fault of the issuer's.
-  function checkWithoutKey (
-    { keyId }: TokenHeader, token: string, format: TokenFormat, nowMs: number, showsValues: boolean
-  ): LocalVerdict {
+  function checkWithoutKey ({ keyId }: TokenHeader, token: string, format: TokenFormat, nowMs: number): LocalVerdict {
     const claims = decodeSegment(token.slice(format.headerEnd + 1, format.payloadEnd))
     const found = findClaimFault(claims, rules, nowMs)
-    if (found !== null && found.fault !== 'expired' && showsValues) return { kind: 'fault', ...found }
     // Anybody can have written these claims: the name of one that is missing is ours, their values are not shown.
     if (found !== null && found.fault !== 'expired') return fail(found.fault, found.fault === 'claim_missing' ? found.shown : null)
     return { kind: 'no_key', keyId, expired: found !== null }

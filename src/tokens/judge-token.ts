@@ -1,9 +1,10 @@
 import { isProven } from './confirmation.js'
 import type { IssuerKeys } from './issuer-keys.js'
 import type { IssuerVerifier, LocalVerdict } from './issuer-verifier.js'
-import { findOpaqueKey, nameMistake } from './name-mistake.js'
+import { nameMistake } from './name-mistake.js'
+import { readFormat } from './read-format.js'
 import { refuseToken, type FoundFault } from './token-fault.js'
-import { decodeSegment, MAX_TOKEN_LENGTH, readTokenFormat, type TokenFormat } from './token-format.js'
+import { decodeSegment, type TokenFormat } from './token-format.js'
 import type { TokenRefusal } from './token-verifier.js'
 import type { VerifiedToken } from './verified-tokens.js'
 
@@ -22,8 +23,8 @@ export type Judged =
   { readonly kind: 'no_key', readonly issuer: Issuer, readonly local: WithoutKey } |
   { readonly kind: 'verified', readonly issuer: Issuer, readonly verified: VerifiedToken }
 
-/** Judges a token anew. `jkt`: the key that its sender has proven to hold. `forOperator`: as of `IssuerVerifier`. */
-export type Judge = (token: string, jkt: string | undefined, nowMs: number, forOperator?: boolean) => Judged
+/** Judges a token anew. `jkt`: the key that its sender has proven to hold. `leavesNoTrace`: as of `IssuerVerifier`. */
+export type Judge = (token: string, jkt: string | undefined, nowMs: number, leavesNoTrace?: boolean) => Judged
 
 export const UNPROVEN = refuseToken('sender_constrained')
 
@@ -33,12 +34,12 @@ export function createJudge (issuers: readonly Issuer[]): Judge {
   const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
   const refuseAs = (issuer: Issuer | null, { fault, shown }: FoundFault): Judged => ({ kind: 'refused', issuer, refusal: refuseToken(fault, shown) })
 
-  return (token, jkt, nowMs, forOperator = false) => {
+  return (token, jkt, nowMs, leavesNoTrace = false) => {
     const format = readFormat(token)
     if ('fault' in format) return refuseAs(null, format)
     const issuer = onlyIssuer ?? byIssuer.get(issuerNamedBy(token, format))
     if (issuer === undefined) return refuseAs(null, nameMistake(token, format, { fault: 'unknown_issuer', shown: null }))
-    const local = issuer.verifier.check(token, format, nowMs, forOperator)
+    const local = issuer.verifier.check(token, format, nowMs, leavesNoTrace)
     if (local.kind === 'fault') return refuseAs(issuer, nameMistake(token, format, local))
     if (local.kind === 'no_key') return { kind: 'no_key', issuer, local }
     if (!isProven(local.identity.confirmation, jkt)) return { kind: 'refused', issuer, refusal: UNPROVEN }
@@ -60,12 +61,6 @@ export function refuseWithoutKey ({ keys: { source } }: Issuer, { keyId, expired
 /** The issuer may have made a key since it was asked, as at a rotation: its first tokens are as good as those that come after. */
 function notFetchedYet (waitMs: number): TokenRefusal {
   return { ok: false, refusal: 'unavailable', detail: 'unknown_key', retryAfterMs: waitMs }
-}
-
-function readFormat (token: string): TokenFormat | FoundFault {
-  const { length } = token
-  if (length > MAX_TOKEN_LENGTH) return { fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` }
-  return readTokenFormat(token) ?? findOpaqueKey(token) ?? { fault: 'format', shown: null }
 }
 
 /** What the token says, unverified. */

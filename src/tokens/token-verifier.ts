@@ -36,9 +36,6 @@ export interface TokenInspection {
   readonly verdict: TokenVerdict
   /** Configured name of the issuer that it was judged by; null: of none. */
   readonly issuer: string | null
-  /** Its header and claims as they stand in it, whoever wrote them; null: no JSON objects. */
-  readonly header: Readonly<Record<string, unknown>> | null
-  readonly claims: Readonly<Record<string, unknown>> | null
   /** How old the issuer's keys are, in seconds; null: none were fetched, or none asked for. */
   readonly keysAgeS: number | null
   /** How long no keys may be fetched, in ms; 0: an upgrade with a key that is not at hand would have them fetched. */
