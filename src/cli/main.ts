@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS, type ByKind } from '../kinds.js'
 import { VERSION } from '../version.js'
+import type { ExplainOptions } from './explain/run-explain.js'
 
 const MAX_URL_LENGTH = 2048
 
@@ -69,6 +70,25 @@ program.command('top')
     const options = { url, intervalMs: interval * 1000 }
     process.exitCode = once === true ? await printFrame(options, process.stdout) : await runTop(options, process)
   })
+
+const explainCommand = program.command('explain')
+  .description('ask a running gateway what an upgrade would be answered, and why; ADMIN_TOKEN in the environment. Exit code 0 accepted, 1 refused, 2 no answer')
+  .addOption(urlOption('its admin port', 'http://127.0.0.1:9002'))
+  .option('--token <file>', 'the token that the client presents: a file that holds it, or - for the standard input; it is not shown')
+  .option('--claims <json>', 'claims that count as verified, in the place of a token')
+  .option('--path <path>', 'the path', '/ws')
+  .option('--address <ip>', 'where the client is; without it bans and the limit of attempts are left out')
+  .option('--origin <origin>', 'of the page that connects')
+  .option('--host <host>', 'which the client asks for, where the own host is an allowed origin')
+  .option('--json', 'write the answer as JSON')
+for (const { claim, list } of KINDS) explainCommand.option(`--${claim} <ids>`, `comma list, as in ${list}; or * for all`)
+explainCommand.action(async (options: ExplainOptions) => {
+  const { runExplain } = await import('./explain/run-explain.js')
+  const { exitCode, stdout, stderr } = await runExplain(options, process.env['ADMIN_TOKEN'], process.stdin)
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  process.exitCode = exitCode
+})
 
 program.command('publish-script')
   .description('print the script by which back ends publish to Redis, with the settings in the environment (WS_HISTORY_…)')
