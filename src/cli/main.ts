@@ -2,7 +2,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS, type ByKind } from '../kinds.js'
 import { VERSION } from '../version.js'
-import type { ExplainOptions } from './explain/run-explain.js'
+import type { CommandResult, ExplainOptions } from './explain/run-explain.js'
+import type { RehearseOptions } from './run-rehearse.js'
 
 const MAX_URL_LENGTH = 2048
 
@@ -22,6 +23,12 @@ const readSeconds = (least: number, most: number) => (text: string): number => {
 
 const urlOption = (meaning: string, fallback: string): Option =>
   new Option('--url <url>', meaning).argParser(readUrl).default(new URL(fallback), fallback)
+
+function finish ({ exitCode, stdout, stderr }: CommandResult): void {
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  process.exitCode = exitCode
+}
 
 // Each command loads its own parts only: `token` needs no native layer, `start` no terminal.
 const program = new Command('portcullis').description('A WebSocket gateway.').version(VERSION, '-V, --version', 'print the release').enablePositionalOptions()
@@ -84,11 +91,18 @@ const explainCommand = program.command('explain')
 for (const { claim, list } of KINDS) explainCommand.option(`--${claim} <ids>`, `comma list, as in ${list}; or * for all`)
 explainCommand.action(async (options: ExplainOptions) => {
   const { runExplain } = await import('./explain/run-explain.js')
-  const { exitCode, stdout, stderr } = await runExplain(options, process.env['ADMIN_TOKEN'], process.stdin)
-  process.stdout.write(stdout)
-  process.stderr.write(stderr)
-  process.exitCode = exitCode
+  finish(await runExplain(options, process.env['ADMIN_TOKEN'], process.stdin))
 })
+
+program.command('rehearse')
+  .description('play the connections of recorded logs against other limits, and say who would be let in or refused. Exit code 2: a setting or a log is wrong')
+  .argument('<logs...>', 'log files, those of all processes; .gz is unpacked, - is the standard input')
+  .option('--with <settings...>', 'limits as NAME=VALUE, such as WS_IP_CONNECTIONS=20; the others are those of the environment', [])
+  .option('--json', 'write one JSON object')
+  .action(async (logs: string[], options: RehearseOptions) => {
+    const { runRehearse } = await import('./run-rehearse.js')
+    finish(await runRehearse(logs, options, process.env, process.stdin))
+  })
 
 program.command('publish-script')
   .description('print the script by which back ends publish to Redis, with the settings in the environment (WS_HISTORY_…)')

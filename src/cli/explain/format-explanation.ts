@@ -2,9 +2,13 @@ import type { ExplainedLimits, ExplainedStep, Explanation } from '../../explain/
 
 const SHOWN = { pass: 'ok', fail: 'fail', not_reached: '-' } as const
 
+const CONTROL = /\p{Cc}/gu
+/** A line stays a line, and no command to a terminal. */
+const showControls = (text: string): string => text.replace(CONTROL, control => JSON.stringify(control).slice(1, -1))
+
 function formatStep ({ step, verdict, because, setting, claim }: ExplainedStep): string {
   const decided = [setting, claim === undefined ? undefined : `claim ${claim}`].filter(each => each !== undefined).join(', ')
-  return `${SHOWN[verdict].padEnd(4)}  ${step.padEnd(11)}  ${because}${decided === '' ? '' : ` [${decided}]`}`
+  return `${SHOWN[verdict].padEnd(4)}  ${step.padEnd(11)}  ${showControls(because)}${decided === '' ? '' : ` [${decided}]`}`
 }
 
 function formatLimits ({ address, user }: ExplainedLimits): string[] {
