@@ -32,11 +32,16 @@ function readOverrides (entries: readonly string[]): Record<string, string> {
   return overrides
 }
 
-/** The limits of the environment, with other values for some of them; no other setting is looked at. @throws ConfigError naming each that is wrong. */
+/**
+ * The limits of the environment, with other values for some of them; no other setting is looked at.
+ * @throws ConfigError naming each that is wrong.
+ */
 export function readRehearsalSettings (env: NodeJS.ProcessEnv, entries: readonly string[]): RehearsalSettings {
   const { values, errors } = readSettings({ ...env, ...readOverrides(entries) })
   const wrong = errors.filter(({ setting }) => isRehearsed(setting))
-  const allowList = readNetworks(values.WS_IP_ALLOW_LIST ?? [], (entry, reason) => { wrong.push({ setting: 'WS_IP_ALLOW_LIST', reason: `${entry}: ${reason}` }) })
+  const allowList = readNetworks(values.WS_IP_ALLOW_LIST, (entry, reason) => {
+    wrong.push({ setting: 'WS_IP_ALLOW_LIST', reason: `${entry}: ${reason}` })
+  })
   if (wrong.length > 0) throw new ConfigError(wrong)
   return {
     addressConnections: values.WS_IP_CONNECTIONS,

@@ -17,7 +17,7 @@ export interface Lifecycle {
   /** Answers every upgrade under way: the process ends. */
   refusePending (refusal: Refusal): void
   readonly pending: number
-  /** Why no upgrade is taken now, whoever comes; null: they are. */
+  /** Why no upgrade is taken now, from anybody; null: they are. */
   closed (): Refusal | null
 }
 
@@ -116,10 +116,7 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
 
   return {
     onUpgrade: intake.take,
-    refusePending (refusal) {
-      intake.refuseAll(refusal)
-      settlement.refuseAll(refusal)
-    },
+    refusePending (refusal) { for (const held of [intake, settlement]) held.refuseAll(refusal) },
     get pending () { return intake.waiting + settlement.size },
     closed
   }

@@ -7,14 +7,18 @@ export interface TokenWords extends Pick<TokenStep, 'claim' | 'setting'> {
   readonly because: string
 }
 
-/** What decides where no value of the token does. */
-const SETTINGS: Readonly<Record<string, string>> = {
-  unknown_key: 'JWKS_COOLDOWN_S',
-  keys_unavailable: 'JWT_JWKS_URI',
-  inactive: 'JWT_INTROSPECTION_URI',
-  introspection_unavailable: 'JWT_INTROSPECTION_URI',
-  introspection_client: 'JWT_INTROSPECTION_CLIENT_ID',
-  introspection_busy: 'JWT_INTROSPECT_PER_S'
+/** What decides where the step of the token does not name it. */
+const DECIDED_BY: Readonly<Record<string, Omit<TokenWords, 'because'>>> = {
+  expired: { claim: 'exp', setting: 'JWT_CLOCK_TOLERANCE_S' },
+  not_before: { claim: 'nbf', setting: 'JWT_CLOCK_TOLERANCE_S' },
+  issued_at: { claim: 'iat', setting: 'JWT_CLOCK_TOLERANCE_S' },
+  lifetime: { claim: 'exp', setting: 'JWT_MAX_LIFETIME_S' },
+  unknown_key: { setting: 'JWKS_COOLDOWN_S' },
+  keys_unavailable: { setting: 'JWT_JWKS_URI' },
+  inactive: { setting: 'JWT_INTROSPECTION_URI' },
+  introspection_unavailable: { setting: 'JWT_INTROSPECTION_URI' },
+  introspection_client: { setting: 'JWT_INTROSPECTION_CLIENT_ID' },
+  introspection_busy: { setting: 'JWT_INTROSPECT_PER_S' }
 }
 const SETTING_NAME = /[A-Z][A-Z_]+$/
 
@@ -40,10 +44,12 @@ export function describeTokenRefusal (
   const means = cause in TOKEN_CAUSES ? `: ${TOKEN_CAUSES[cause as keyof typeof TOKEN_CAUSES]}` : ''
   const keys = cause === 'unknown_key' || cause === 'signature' ? `; ${showKeysAge(keysAgeS, nowMs)}` : ''
   const next = cause === 'unknown_key' ? `; ${sayNextFetch(fetchInMs)}` : ''
-  const setting = SETTING_NAME.exec(step?.setting ?? SETTINGS[cause] ?? '')?.[0]
+  const decided = DECIDED_BY[wanted]
+  const setting = SETTING_NAME.exec(step?.setting ?? decided?.setting ?? '')?.[0]
+  const claim = step?.claim ?? decided?.claim
   return {
     because: `${step === undefined ? `${detail}${means}` : `${cause}: ${step.because}`}${keys}${next}`,
     ...(setting === undefined ? {} : { setting }),
-    ...(step?.claim === undefined ? {} : { claim: step.claim })
+    ...(claim === undefined ? {} : { claim })
   }
 }

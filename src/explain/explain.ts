@@ -60,10 +60,14 @@ export function createExplain (deps: ExplainDeps): Explain {
   }
 }
 
-function readPresented ({ assumeClaims, token, permissions, needsToken }: ExplainDeps, question: ExplainQuestion): Presented | { readonly wanted: string } {
+function readPresented (
+  { assumeClaims, token, permissions, needsToken }: ExplainDeps, question: ExplainQuestion
+): Presented | { readonly wanted: string } {
   if (question.token !== undefined && question.claims !== undefined) return { wanted: 'token or claims, not both' }
   if (question.token !== undefined) {
-    return token.inspect === null ? { wanted: 'claims: this program checks tokens itself, and cannot be asked' } : { kind: 'token', token: question.token }
+    return token.inspect === null
+      ? { wanted: 'claims: this program checks tokens itself, and cannot be asked' }
+      : { kind: 'token', token: question.token }
   }
   if (question.claims === undefined) return { kind: 'nothing' }
   if (needsToken && KINDS.some(({ list }) => question[list] !== undefined)) {
@@ -119,10 +123,9 @@ async function readSlots ({ readLimits }: ExplainDeps, walk: Walk): Promise<Limi
 
 function toLimits ({ ofAddress, ofUser }: Walk): ExplainedLimits {
   const [window, slots] = [ofAddress?.address ?? null, ofUser?.slots ?? null]
+  const resetMs = window === null || window.waitMs === 0 ? window?.resetMs ?? 0 : window.waitMs
   return {
-    ...(window === null
-      ? {}
-      : { address: { used: window.used, limit: window.limit, reset_s: Math.ceil((window.waitMs > 0 ? window.waitMs : window.resetMs) / 1000) } }),
+    ...(window === null ? {} : { address: { used: window.used, limit: window.limit, reset_s: Math.ceil(resetMs / 1000) } }),
     ...(slots === null ? {} : { user: { used: slots.used, limit: slots.limit } })
   }
 }

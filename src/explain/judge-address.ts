@@ -29,24 +29,31 @@ export function judgeAddress (deps: JudgeAddressDeps, address: ClientAddress | n
   const state = createAddressState({ blockedForMs: deps.knownBlockMs, bannedForMs: deps.bannedForMs })
   const banned = state.banned(address)
   if (banned !== null) {
-    return refuseUnlessDry(deps, banned, `${address.key} is banned for ${seconds(banned.retryAfterMs ?? 0)} s more, by an operator or by WS_BAN_AFTER`, { setting: 'WS_BAN_AFTER' })
+    const because = `${address.key} is banned for ${seconds(banned.retryAfterMs ?? 0)} s more, by an operator or by WS_BAN_AFTER`
+    return refuseUnlessDry(deps, banned, because, { setting: 'WS_BAN_AFTER' })
   }
   const known = state.overLimit(address)
-  if (known !== null) return refuseUnlessDry(deps, known, `this process has refused it, and knows that it is over for ${seconds(known.retryAfterMs ?? 0)} s more`, BY_LIMIT)
+  if (known !== null) {
+    const because = `this process has refused it, and knows that it is over for ${seconds(known.retryAfterMs ?? 0)} s more`
+    return refuseUnlessDry(deps, known, because, BY_LIMIT)
+  }
   return reading === null ? pass('the program\'s own limiter decides, and is not asked') : judgeReading(deps, address, reading)
 }
 
 function judgeReading (deps: JudgeAddressDeps, { key }: ClientAddress, { address, decidedBy, isDegraded }: LimitsReading): Finding {
   if (decidedBy === 'nobody_passes') return fail(LIMITS_AWAY, 'Redis is away, and WS_LIMITS_ON_REDIS_DOWN is closed', BY_POLICY)
   if (decidedBy === 'everybody_passes') return pass('Redis is away, and WS_LIMITS_ON_REDIS_DOWN is open', BY_POLICY)
-  if (address === null) return refuseUnlessDry(deps, LIMITS_AWAY, 'Redis cannot decide for this address: see redis.failed and redis.denied in the log', {})
-  const by = isDegraded ? 'this process alone, as Redis is away and WS_LIMITS_ON_REDIS_DOWN is local' : decidedBy === 'redis' ? 'Redis' : 'this process'
+  if (address === null) return refuseUnlessDry(deps, LIMITS_AWAY, 'Redis cannot decide for this address: see redis.denied in the log', {})
+  const here = isDegraded ? 'this process alone, as Redis is away and WS_LIMITS_ON_REDIS_DOWN is local' : 'this process'
+  const by = decidedBy === 'redis' ? 'Redis' : here
   const counted = `${address.used} attempts of ${key} count in ${deps.windowMs / 1000} s, WS_IP_CONNECTIONS is ${address.limit}; counted by ${by}`
   if (address.waitMs === 0) return pass(counted, BY_LIMIT)
   const refusal = refuse('ip_rate_limited', { retryAfterMs: address.waitMs })
   return refuseUnlessDry(deps, refusal, `${counted}; there is room in ${seconds(address.waitMs)} s`, BY_LIMIT)
 }
 
-function refuseUnlessDry ({ dryRun }: JudgeAddressDeps, refusal: Refusal, because: string, decided: { readonly setting?: string }): Finding {
+function refuseUnlessDry (
+  { dryRun }: JudgeAddressDeps, refusal: Refusal, because: string, decided: { readonly setting?: string }
+): Finding {
   return dryRun ? pass(`${because}; ${LET_THROUGH}`, { setting: 'WS_LIMITS_MODE' }) : fail(refusal, because, decided)
 }

@@ -58,15 +58,21 @@ function sayWhoDecides ({ settings: { authorizer, pgRole } }: JudgePermissionsDe
 
 type Denied = readonly [kind: Kind, ids: readonly string[]]
 
-function sayDenied ({ settings }: JudgePermissionsDeps, who: Identity, [kind, ids]: Denied): [string, { readonly setting?: string, readonly claim?: string }] {
+function sayDenied (
+  { settings }: JudgePermissionsDeps, who: Identity, [kind, ids]: Denied
+): [because: string, decided: { readonly setting?: string, readonly claim?: string }] {
   const what = `${kind.list} ${showValue(ids)}`
   if (who.insecure) return [`${what}: anonymous sees nothing`, { setting: 'ALLOW_INSECURE_WS' }]
   if (settings.issuers !== null && !settings.issuers.has(who.issuer)) {
-    return [`${what}: users of issuer ${who.issuer} see nothing, WS_ACCESS_ISSUER is ${showValue([...settings.issuers])}`, { setting: 'WS_ACCESS_ISSUER' }]
+    const because = `${what}: users of issuer ${who.issuer} see nothing, WS_ACCESS_ISSUER is ${showValue([...settings.issuers])}`
+    return [because, { setting: 'WS_ACCESS_ISSUER' }]
   }
-  if (settings.authorizer === 'claims') return [`${what} not in the claim ${kind.claim}, which is ${showValue(who.claims[kind.claim])}`, { claim: kind.claim }]
+  if (settings.authorizer === 'claims') {
+    return [`${what} not in the claim ${kind.claim}, which is ${showValue(who.claims[kind.claim])}`, { claim: kind.claim }]
+  }
   const asked = settings.authorizer === 'postgres' ? `asked as ${settings.pgRole}` : 'asked with the user\'s token'
-  return [`${what} not visible in ${settings.relations[kind.claim]}, ${asked}: there is no such row, or its policies hide it`, { setting: kind.setting }]
+  const because = `${what} not visible in ${settings.relations[kind.claim]}, ${asked}: there is no such row, or its policies hide it`
+  return [because, { setting: kind.setting }]
 }
 
 /** The cause by the words of the documents. */

@@ -9,7 +9,7 @@ import { fail, pass, type Finding } from './finding.js'
 
 export interface JudgeRequestDeps {
   readonly settings: UpgradeSettings
-  /** Why no upgrade is taken now, whoever comes; null: they are. */
+  /** Why no upgrade is taken now, from anybody; null: they are. */
   readonly closed: () => Refusal | null
 }
 

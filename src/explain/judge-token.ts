@@ -6,6 +6,7 @@ import type { TokenSettings } from '../tokens/issuer-config.js'
 import type { IssuerKeys } from '../tokens/issuer-keys.js'
 import { showValue } from '../tokens/show-value.js'
 import type { FoundFault } from '../tokens/token-fault.js'
+import type { TokenStep } from '../tokens/token-step.js'
 import type { InspectToken, TokenInspection, TokenVerdict } from '../tokens/token-verifier.js'
 import { describeTokenRefusal, showKeysAge } from './describe-token-refusal.js'
 import { fail, pass, type Finding } from './finding.js'
@@ -44,11 +45,13 @@ export async function judgeToken (deps: JudgeTokenDeps, presented: Presented, on
   }
   if (verdict?.ok === true) return fail(who, ...sayRevoked(deps, verdict.identity))
   if (presented.kind !== 'token' || inspection === null) return fail(who, 'no token was given')
-  const { because, ...decided } = describeTokenRefusal(causeOf(who), who.detail ?? '', inspection, explain(deps, presented.token), deps.now())
+  const steps = explain(deps, presented.token)
+  const { because, ...decided } = describeTokenRefusal(causeOf(who), who.detail ?? '', inspection, steps, deps.now())
   return fail(who, because, decided)
 }
 
-const explain = ({ issuerKeys, settings, now }: JudgeTokenDeps, token: string) => explainToken(token, { issuerKeys, settings, nowMs: now() })
+const explain = ({ issuerKeys, settings, now }: JudgeTokenDeps, token: string): TokenStep[] =>
+  explainToken(token, { issuerKeys, settings, nowMs: now() })
 
 function sayWho (deps: JudgeTokenDeps, who: Identity, presented: Presented, inspection: TokenInspection | null): string {
   const user = `user ${showValue(who.userId)} of issuer ${who.issuer}`

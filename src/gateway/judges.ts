@@ -97,6 +97,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const tickets = composeTickets(ground, resumeKey)
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
   const { strike } = strikes
-  const decided = { nodes, limits, access, quietAuthorizer: chosen.authorizer, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
+  const quietAuthorizer = chosen.authorizer
+  const decided = { nodes, limits, access, quietAuthorizer, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
   return { ...decided, breakGlass, identify, report, resumeKey, passes, tickets }
 }

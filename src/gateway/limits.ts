@@ -134,7 +134,9 @@ export interface LimitsDeps {
 function createStore (deps: LimitsDeps): Store {
   const { config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics, processName } = deps
   const settings = config.limits
-  if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {}, read: null }
+  if (ownLimiter !== null) {
+    return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {}, read: null }
+  }
   const local = createMemoryLimiter(settings, { now: monotonic })
   if (redis === null) {
     const read: ReadLimits = async question => ({ ...await local.read(question), decidedBy: 'process', isDegraded: false })

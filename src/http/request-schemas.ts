@@ -33,7 +33,7 @@ export const MAX_EXPLAINED_TOKEN = 32_768
 const explained = (maxLength: number, description: string, example: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description, examples: [example] }))
 
-/** Body of `POST /v1/explain`: what an upgrade would bring along. */
+/** Body of `POST /v1/explain`: an upgrade that is asked about. */
 export const ExplainBodySchema = Type.Object({
   token: Type.Optional(Type.String({ minLength: 1, maxLength: MAX_EXPLAINED_TOKEN, description: 'as a client presents it; stands in no log' })),
   claims: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'in the place of a token: they count as verified; with several issuers `iss` says whose' })),

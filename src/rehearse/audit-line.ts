@@ -4,7 +4,15 @@ import { parseJsonObject } from '../tokens/token-format.js'
 /** What one line of the log tells of the limits. `times`: for how many events it stands. */
 export type AuditLine = { readonly atMs: number, readonly address: ClientAddress } & (
   { readonly kind: 'accepted', readonly connectionId: string, readonly userId: string, readonly insecure: boolean } |
-  { readonly kind: 'refused', readonly reason: string, readonly detail: string, readonly userId: string | null, readonly insecure: boolean, readonly isDryRun: boolean, readonly times: number } |
+  {
+    readonly kind: 'refused'
+    readonly reason: string
+    readonly detail: string
+    readonly userId: string | null
+    readonly insecure: boolean
+    readonly isDryRun: boolean
+    readonly times: number
+  } |
   { readonly kind: 'closed', readonly connectionId: string, readonly durationMs: number | null, readonly messagesIn: number | null } |
   { readonly kind: 'message_limited', readonly times: number }
 )

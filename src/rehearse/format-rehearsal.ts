@@ -21,11 +21,24 @@ export function toReport (rehearsal: Rehearsal, counts: ReadCounts, settings: Re
   const limit = ({ refused, wouldRefuse, letIn, keptOut }: Rehearsal['address']) =>
     ({ refused, would_refuse: wouldRefuse, let_in: who(letIn), kept_out: who(keptOut) })
   return {
-    read: { files, lines: counts.lines, unreadable: counts.unreadable, from: showTime(rehearsal.from), to: showTime(rehearsal.to), sampled: rehearsal.sampled, dry_run: rehearsal.dryRun },
+    read: {
+      files,
+      ...counts,
+      from: showTime(rehearsal.from),
+      to: showTime(rehearsal.to),
+      sampled: rehearsal.sampled,
+      dry_run: rehearsal.dryRun
+    },
     limits: {
       address: { setting: 'WS_IP_CONNECTIONS', value: settings.addressConnections, window_s: settings.addressWindowMs / 1000, ...limit(address) },
       user: { setting: 'WS_USER_CONNECTIONS', value: settings.userConnections, ...limit(user) },
-      messages: { setting: 'WS_IP_MESSAGES', value: settings.messages, window_s: settings.messageWindowMs / 1000, refused: messages.refused, kept_out_at_least: who(messages.keptOut) }
+      messages: {
+        setting: 'WS_IP_MESSAGES',
+        value: settings.messages,
+        window_s: settings.messageWindowMs / 1000,
+        refused: messages.refused,
+        kept_out_at_least: who(messages.keptOut)
+      }
     },
     unknown: UNKNOWN
   }

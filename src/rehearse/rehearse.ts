@@ -53,21 +53,25 @@ function countsInWindow ({ reason, detail, isDryRun }: Refused): boolean {
 
 const createOutcome = (): LimitOutcome => ({ refused: 0, wouldRefuse: 0, letIn: createTally(), keptOut: createTally() })
 
+const createCounts = () => ({
+  address: createOutcome(),
+  user: createOutcome(),
+  messages: { refused: 0, keptOut: createTally() },
+  sampled: 0,
+  dryRun: 0,
+  guessed: 0
+})
+
 /** Makes what plays the attempts of a log against other limits, by the arithmetic of the limiter itself, on the log's own time. */
 export function createRehearser (settings: RehearsalSettings): Rehearser {
-  const { allowList, messages, messageWindowMs } = settings
+  const { allowList } = settings
   let nowMs = 0
   let fromMs: number | null = null
   const limiter = createMemoryLimiter({ ...settings, leaseMs: FOR_EVER }, { now: () => nowMs })
   const open = new Map<string, Lease>()
   const stays = createStays()
   const result = {
-    address: createOutcome(),
-    user: createOutcome(),
-    messages: { refused: 0, keptOut: createTally() },
-    sampled: 0,
-    dryRun: 0,
-    guessed: 0,
+    ...createCounts(),
     get from () { return fromMs },
     get to () { return fromMs === null ? null : nowMs }
   }
@@ -77,7 +81,10 @@ export function createRehearser (settings: RehearsalSettings): Rehearser {
   async function takeAccepted ({ address, connectionId, userId, insecure }: Accepted): Promise<void> {
     const lease = { owner: leaseOwner({ userId, insecure }, address), connectionId }
     const admission = await limiter.admit({ address: countedAddress(address), lease })
-    if (admission.admitted) return void open.set(connectionId, lease)
+    if (admission.admitted) {
+      open.set(connectionId, lease)
+      return
+    }
     const outcome = result[admission.limit]
     outcome.wouldRefuse++
     outcome.keptOut.add(admission.limit === 'address' ? address.key : userId, 1)
@@ -111,9 +118,8 @@ export function createRehearser (settings: RehearsalSettings): Rehearser {
     open.delete(connectionId)
     if (lease !== undefined) limiter.release(lease)
     if (durationMs !== null) stays.noteStay(durationMs)
-    // In some window there were as many as on average, however they were spread.
-    const windows = Math.max(1, Math.ceil((durationMs ?? Infinity) / messageWindowMs))
-    if (!isExempt(address) && messagesIn !== null && messagesIn > messages * windows) result.messages.keptOut.add(address.key, 1)
+    if (isExempt(address) || messagesIn === null || !cannotHaveKept(settings, messagesIn, durationMs)) return
+    result.messages.keptOut.add(address.key, 1)
   }
 
   return {
@@ -128,6 +134,11 @@ export function createRehearser (settings: RehearsalSettings): Rehearser {
       else result.messages.refused += line.times
     }
   }
+}
+
+/** In some window there were as many messages as on average, however they were spread. */
+function cannotHaveKept ({ messages, messageWindowMs }: RehearsalSettings, messagesIn: number, durationMs: number | null): boolean {
+  return messagesIn > messages * Math.max(1, Math.ceil((durationMs ?? Infinity) / messageWindowMs))
 }
 
 /** How long connections stay that were refused in the log: as long as those before them, on average. */

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { STEP_NAMES } from '../../src/explain/explanation.js'
+import { STEP_NAMES, type ExplainedStep, type Explanation } from '../../src/explain/explanation.js'
 import { connect, connectRefused, freshAddress, type ConnectOptions } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust, type TestGateway } from '../support/gateway.js'
@@ -12,26 +12,20 @@ import { until } from '../support/until.js'
 const ADMIN_TOKEN = 'an-admin-token-of-at-least-32-bytes'
 const ORIGIN = 'https://app.example.com'
 
-interface Step { readonly step: string, readonly verdict: string, readonly because: string, readonly setting?: string, readonly claim?: string }
-interface Explained {
-  readonly outcome: string
-  readonly steps: readonly Step[]
-  readonly limits: { readonly address?: { used: number, limit: number, reset_s: number }, readonly user?: { used: number, limit: number } }
-}
 type Question = Readonly<Record<string, unknown>>
 
 async function post (gateway: TestGateway, body: unknown, token = ADMIN_TOKEN): Promise<Response> {
   return await gateway.admin('/v1/explain', { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(body) })
 }
 
-async function explain (gateway: TestGateway, question: Question): Promise<Explained> {
+async function explain (gateway: TestGateway, question: Question): Promise<Explanation> {
   const response = await post(gateway, question)
-  const body = await response.json() as Explained
+  const body = await response.json() as Explanation
   if (response.status !== 200) throw new Error(`${response.status}: ${JSON.stringify(body)}`)
   return body
 }
 
-const deciding = ({ steps }: Explained): Step | undefined => steps.find(({ verdict }) => verdict === 'fail')
+const deciding = ({ steps }: Explanation): ExplainedStep | undefined => steps.find(({ verdict }) => verdict === 'fail')
 
 /** The same question, asked as a client. */
 async function attempt (t: Test, gateway: TestGateway, question: Question): Promise<string> {
@@ -49,8 +43,10 @@ async function attempt (t: Test, gateway: TestGateway, question: Question): Prom
   return refused === null ? 'accepted' : String(refused.body['error'])
 }
 
+type Case = readonly [expected: string, question: Question]
+
 /** Explains, tries, and tells where the two differ, or where it is not what was expected; explained twice, before and after. */
-async function compare (t: Test, gateway: TestGateway, cases: ReadonlyArray<readonly [expected: string, question: Question]>): Promise<unknown[]> {
+async function compare (t: Test, gateway: TestGateway, cases: readonly Case[]): Promise<unknown[]> {
   const wrong: unknown[] = []
   for (const [expected, question] of cases) {
     const { outcome, steps } = await explain(gateway, question)
@@ -60,10 +56,18 @@ async function compare (t: Test, gateway: TestGateway, cases: ReadonlyArray<read
   return wrong
 }
 
-const SETTINGS = { ADMIN_TOKEN, WS_UPGRADE_DEADLINE_MS: '60000', WS_ALLOWED_ORIGINS: ORIGIN, WS_IP_CONNECTIONS: '4', WS_USER_CONNECTIONS: '2', JWT_MAX_LIFETIME_S: '7200', JWKS_COOLDOWN_S: '3600' }
+const SETTINGS = {
+  ADMIN_TOKEN,
+  WS_UPGRADE_DEADLINE_MS: '60000',
+  WS_ALLOWED_ORIGINS: ORIGIN,
+  WS_IP_CONNECTIONS: '4',
+  WS_USER_CONNECTIONS: '2',
+  JWT_MAX_LIFETIME_S: '7200',
+  JWKS_COOLDOWN_S: '3600'
+}
 
 /** Every refusal that a request, its token and its rights can meet, in the order of the table. */
-function tokenCases (issuer: TestIssuer): Array<readonly [string, Question]> {
+function tokenCases (issuer: TestIssuer): Case[] {
   const now = Math.floor(Date.now() / 1000)
   const sign = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}): string => issuer.sign({ sub: 'alice', ...claims }, { header })
   const good = sign({ agents: ['a1'] })
@@ -98,7 +102,7 @@ function tokenCases (issuer: TestIssuer): Array<readonly [string, Question]> {
 }
 
 /** What operators and the limits refuse: each of them made so first. */
-async function limitCases (t: Test, gateway: TestGateway, issuer: TestIssuer): Promise<Array<readonly [string, Question]>> {
+async function limitCases (t: Test, gateway: TestGateway, issuer: TestIssuer): Promise<Case[]> {
   const order = async (method: string, path: string, body: unknown): Promise<void> => {
     const { status } = await gateway.admin(path, { method, headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, body: JSON.stringify(body) })
     t.equal(status, 204, path)
@@ -134,7 +138,7 @@ t.test('an explanation is what the upgrade then meets', async (t) => {
 
   await t.test('it says what clients never learn: which id, which claim with both values, which key and when it was fetched', async (t) => {
     const { kid } = issuer.newestKey()
-    const about = async (question: Question): Promise<Step> => deciding(await explain(gateway, question)) ?? { step: 'none', verdict: 'pass', because: '' }
+    const about = async (question: Question): Promise<ExplainedStep | undefined> => deciding(await explain(gateway, question))
     t.match(await about({ token: issuer.sign({ agents: ['a1'] }), agent_ids: ['a1', 'a9'] }), { step: 'permissions', claim: 'agents', because: /agent_ids \["a9"\] not in the claim agents, which is \["a1"\]/ })
     t.match(await about({ token: issuer.sign({ aud: 'x' }) }), { step: 'token', claim: 'aud', setting: 'JWT_AUDIENCE', because: `aud is "x", JWT_AUDIENCE is "${issuer.audience}"` })
     t.match(await about({ token: issuer.sign({ iss: 'https://other.example' }) }), { claim: 'iss', setting: 'JWT_ISSUER', because: `iss is "https://other.example", JWT_ISSUER is "${issuer.issuer}"` })
@@ -215,7 +219,6 @@ t.test('a question leaves nothing behind but a line that names whom it was about
   const secrets = asked.flatMap(question => 'token' in question ? [String(question.token)] : []).flatMap(text => text.split('.').filter(part => part.length > 40))
   t.same(secrets.filter(part => gateway.stdout().includes(part)), [], 'no part of a token in the log')
   t.equal(await attempt(t, gateway, { address: over, token }), 'accepted', 'the fourth attempt has its place still')
-
 })
 
 t.test('an unknown key has none fetched, and begins no cooldown', async (t) => {

@@ -36,7 +36,8 @@ async function compare ({ limiter, reader, clock }: Subject, step: number): Prom
     const waitMs = before.address?.waitMs ?? NaN
     const full = (before.slots?.used ?? NaN) >= (before.slots?.limit ?? NaN)
     const said = await limiter.admit({ address, lease: { owner, connectionId: `c${i}` } })
-    const expected = waitMs > 0 ? { admitted: false, limit: 'address', retryAfterMs: waitMs } : full ? { admitted: false, limit: 'user' } : { admitted: true }
+    const byUser = full ? { admitted: false, limit: 'user' } : { admitted: true }
+    const expected = waitMs > 0 ? { admitted: false, limit: 'address', retryAfterMs: waitMs } : byUser
     // On a cluster the lease of an attempt that its address refuses is undone behind it.
     await limiter.vacate([])
     const { retryAfterMs: _, ...rest } = { retryAfterMs: 0, ...said }

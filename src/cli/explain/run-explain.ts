@@ -33,20 +33,21 @@ const NO_ANSWER = 2
 const failed = (reason: string): CommandResult => ({ exitCode: NO_ANSWER, stdout: '', stderr: `portcullis: ${reason}\n` })
 
 /** The body of the question; or why there is none. */
-async function toBody ({ url: _url, json: _json, ...options }: ExplainOptions, input: Readable): Promise<{ readonly body: string } | { readonly reason: string }> {
+async function toBody (options: ExplainOptions, input: Readable): Promise<{ readonly body: string } | { readonly reason: string }> {
   const { token: from, claims: text, path, address, origin, host } = options
   const token = from === undefined ? null : await readToken(from, input)
   if (token?.ok === false) return token
   const claims = text === undefined ? null : parseJsonObject(text)
   if (text !== undefined && claims === null) return { reason: '--claims: wanted a JSON object' }
   const ids = KINDS.map(({ claim, list }) => [list, options[claim]] as const)
+  const question = { ...Object.fromEntries(ids), token: token?.token, claims: claims ?? undefined, path, address, origin, host }
   // What is undefined is left out.
-  return { body: JSON.stringify({ ...Object.fromEntries(ids), token: token?.token, claims: claims ?? undefined, path, address, origin, host }) }
+  return { body: JSON.stringify(question) }
 }
 
 function describeStatus (status: number, url: URL, text: string): string {
   if (status === 401) return `${url.origin} does not know this ADMIN_TOKEN`
-  if (status === 404) return `${url.origin} explains nothing: it has no ADMIN_TOKEN, is no admin port, or of an older release`
+  if (status === 404) return `${url.origin} explains nothing: it has no ADMIN_TOKEN, is no admin port, or is of an older release`
   const message = parseJsonObject(text)?.['message']
   return `${url.origin} answered ${status}${typeof message === 'string' ? `: ${message}` : ''}`
 }
@@ -60,7 +61,9 @@ export async function runExplain (options: ExplainOptions, secret: string | unde
   if (bearer === undefined) return failed('ADMIN_TOKEN is not set: wanted is that of the gateway that is asked')
   const question = await toBody(options, input)
   if ('reason' in question) return failed(question.reason)
-  const page = await readPage(new URL('/v1/explain', options.url), { maxBytes: MAX_ANSWER_BYTES, timeoutMs: TIMEOUT_MS, post: { bearer, body: question.body } })
+  const page = await readPage(new URL('/v1/explain', options.url), {
+    maxBytes: MAX_ANSWER_BYTES, timeoutMs: TIMEOUT_MS, post: { bearer, body: question.body }
+  })
   if (!page.ok) return failed(page.reason)
   if (page.status !== 200) return failed(escapeControls(describeStatus(page.status, options.url, page.text)))
   const explanation = parseJsonObject(page.text) as Explanation | null

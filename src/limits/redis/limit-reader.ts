@@ -18,7 +18,9 @@ type Settings = Pick<LimitSettings, 'addressConnections' | 'addressWindowMs' | '
 type Counts = readonly [used: number, resetMs: number, waitMs: number]
 
 /** Reads the limits in Redis by a script that writes nothing; on a cluster one call for each key. */
-export function createRedisLimitReader (client: ScriptClient, settings: Settings, { prefix, callTimeoutMs }: LimitReaderOptions): LimitReader {
+export function createRedisLimitReader (
+  client: ScriptClient, settings: Settings, { prefix, callTimeoutMs }: LimitReaderOptions
+): LimitReader {
   const { addressConnections, addressWindowMs, userConnections } = settings
   const keys = createLimitKeys(prefix)
   const run = createScriptRunner(client, callTimeoutMs)
