@@ -81,13 +81,8 @@ export function createRehearser (settings: RehearsalSettings): Rehearser {
   async function takeAccepted ({ address, connectionId, userId, insecure }: Accepted): Promise<void> {
     const lease = { owner: leaseOwner({ userId, insecure }, address), connectionId }
     const admission = await limiter.admit({ address: countedAddress(address), lease })
-    if (admission.admitted) {
-      open.set(connectionId, lease)
-      return
-    }
-    const outcome = result[admission.limit]
-    outcome.wouldRefuse++
-    outcome.keptOut.add(admission.limit === 'address' ? address.key : userId, 1)
+    if (admission.admitted) open.set(connectionId, lease)
+    else noteKeptOut(result[admission.limit], admission.limit === 'address' ? address.key : userId)
   }
 
   async function takeRefused (line: Refused): Promise<void> {
@@ -134,6 +129,11 @@ export function createRehearser (settings: RehearsalSettings): Rehearser {
       else result.messages.refused += line.times
     }
   }
+}
+
+function noteKeptOut (outcome: LimitOutcome, name: string): void {
+  outcome.wouldRefuse++
+  outcome.keptOut.add(name, 1)
 }
 
 /** In some window there were as many messages as on average, however they were spread. */

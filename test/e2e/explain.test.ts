@@ -51,7 +51,8 @@ async function compare (t: Test, gateway: TestGateway, cases: readonly Case[]): 
   for (const [expected, question] of cases) {
     const { outcome, steps } = await explain(gateway, question)
     const tried = await attempt(t, gateway, question)
-    if (outcome !== expected || tried !== expected) wrong.push({ expected, outcome, tried, steps, question: { ...question, token: undefined } })
+    const asked = { ...question, token: undefined }
+    if (outcome !== expected || tried !== expected) wrong.push({ expected, outcome, tried, steps, asked })
   }
   return wrong
 }

@@ -55,8 +55,8 @@ async function fill ({ limiter, reader, clock }: Subject): Promise<unknown[]> {
   clock.advance(100)
   const before = await reader.read({ address: attempt.address, owner: null })
   const said = await limiter.admit(attempt)
-  const isRight = before.address?.used === 1001 && !said.admitted && said.retryAfterMs === before.address.waitMs && before.address.resetMs === before.address.waitMs
-  return isRight ? [] : [{ before, said }]
+  const { used, waitMs, resetMs } = before.address ?? {}
+  return used === 1001 && !said.admitted && said.retryAfterMs === waitMs && resetMs === waitMs ? [] : [{ before, said }]
 }
 
 function ofMemory (settings: LimitSettings): Subject {
