@@ -119,7 +119,8 @@ async function limitCases (t: Test, gateway: TestGateway, issuer: TestIssuer): P
     ['ip_rate_limited', { address: over, token: sign({}) }],
     ['revoked', { address: freshAddress(), token: sign({ jti: 'token-1' }) }],
     ['revoked', { address: freshAddress(), token: sign({ sid: 'session-1' }) }],
-    ['revoked', { address: freshAddress(), token: sign({ sub: 'mallory' }) }],
+    // The order is about tokens that were issued before it.
+    ['revoked', { address: freshAddress(), token: sign({ sub: 'mallory', iat: Math.floor(Date.now() / 1000) - 600 }) }],
     ['user_connection_limit', { address: fresh, token: sign({ sub: 'carol' }) }]
   ]
 }
