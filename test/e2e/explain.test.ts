@@ -205,20 +205,22 @@ async function takeStock (gateway: TestGateway, redis: TestRedis, issuer: TestIs
 
 t.test('a question leaves nothing behind but a line that names whom it was about', async (t) => {
   const [redis, issuer] = await Promise.all([startRedis(t), startIssuer(t)])
-  const gateway = await startGateway(t, { ...SETTINGS, ...trust(issuer), REDIS_URL: redis.url, WS_BAN_AFTER: '1' })
-  const over = freshAddress()
+  const gateway = await startGateway(t, { ...SETTINGS, ...trust(issuer), REDIS_URL: redis.url, WS_BAN_AFTER: '3' })
+  const [over, blocked] = [freshAddress(), freshAddress()]
   for (let i = 0; i < 3; i++) await attempt(t, gateway, { address: over, token: 'bad' })
+  for (let i = 0; i < 5; i++) await attempt(t, gateway, { address: blocked, token: 'bad' })
   const token = issuer.sign({ sub: 'alice', agents: ['a1'] })
-  await until('the counts are there', async () => await redis.client.llen(`ws:ratelimit:ip:${over}`) === 3)
+  await until('the broken limit is counted', async () => await redis.client.exists(`ws:strikes:${blocked}`) === 1)
   const before = await takeStock(gateway, redis, issuer)
-  const asked = [...tokenCases(issuer).map(([, question]) => question), { address: over, token }, { address: over, token }, { address: over, token, agent_ids: ['a1'] }]
+  const crowded = [over, blocked, blocked, blocked, blocked, over].map(address => ({ address, token }))
+  const asked: Question[] = [...tokenCases(issuer).map(([, question]) => question), ...crowded]
   for (const question of asked) await explain(gateway, question)
   t.same(await takeStock(gateway, redis, issuer), before)
 
   const actions = gateway.log.filter(({ event }) => event === 'admin.action')
   t.equal(actions.length, asked.length, 'one line each')
   t.match(actions.at(-1), { action: 'explain', target: 'alice', ip: '127.0.0.1', status: 200 })
-  const secrets = asked.flatMap(question => 'token' in question ? [String(question.token)] : []).flatMap(text => text.split('.').filter(part => part.length > 40))
+  const secrets = asked.flatMap(question => 'token' in question ? [String(question['token'])] : []).flatMap(text => text.split('.').filter(part => part.length > 40))
   t.same(secrets.filter(part => gateway.stdout().includes(part)), [], 'no part of a token in the log')
   t.equal(await attempt(t, gateway, { address: over, token }), 'accepted', 'the fourth attempt has its place still')
 })

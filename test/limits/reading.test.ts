@@ -26,18 +26,22 @@ function createDice (seed: number): (sides: number) => number {
 }
 
 /** Whether what was read before each of many attempts is what the limiter then said; what differed. */
-async function compare ({ limiter, reader, clock }: Subject, step: number): Promise<unknown[]> {
+async function compare ({ limiter, reader, clock }: Subject, step: number, isExact = true): Promise<unknown[]> {
   const roll = createDice(7)
+  const counted: Array<readonly [address: string, atMs: number]> = []
   const wrong: unknown[] = []
   for (let i = 0; i < 300; i++) {
     clock.advance(roll(step))
     const [address, owner] = [`192.0.2.${roll(3)}`, `u${roll(2)}`]
     const before = await reader.read({ address, owner })
     const waitMs = before.address?.waitMs ?? NaN
+    const used = counted.filter(([of, atMs]) => of === address && atMs + SETTINGS.addressWindowMs > clock.now()).length
+    if (isExact && before.address?.used !== used) wrong.push({ i, before, used })
     const full = (before.slots?.used ?? NaN) >= (before.slots?.limit ?? NaN)
     const said = await limiter.admit({ address, lease: { owner, connectionId: `c${i}` } })
     const byUser = full ? { admitted: false, limit: 'user' } : { admitted: true }
     const expected = waitMs > 0 ? { admitted: false, limit: 'address', retryAfterMs: waitMs } : byUser
+    if (said.admitted || said.limit === 'user') counted.push([address, clock.now()])
     // On a cluster the lease of an attempt that its address refuses is undone behind it.
     await limiter.vacate([])
     const { retryAfterMs: _, ...rest } = { retryAfterMs: 0, ...said }
@@ -76,7 +80,7 @@ async function ofRedis (t: Test, redis: TestRedis, settings: LimitSettings, isCl
 
 t.test('what is read before an attempt is what the limiter then says, in memory', async (t) => {
   t.same(await compare(ofMemory(EXACT), 15_000), [])
-  t.same(await compare(ofMemory(COUNTED), 15_000), [])
+  t.same(await compare(ofMemory(COUNTED), 15_000, false), [])
   t.same(await fill(ofMemory(COUNTED)), [])
 })
 
@@ -85,7 +89,7 @@ t.test('the same in Redis, in one call and on a cluster', async (t) => {
   t.same(await compare(await ofRedis(t, redis, EXACT, false), 15_000), [])
   t.same(await compare(await ofRedis(t, redis, EXACT, true), 15_000), [])
   t.same(await fill(await ofRedis(t, redis, COUNTED, false)), [])
-  t.same(await compare(await ofRedis(t, redis, COUNTED, false), 15_000), [])
+  t.same(await compare(await ofRedis(t, redis, COUNTED, false), 15_000, false), [])
 
   await t.test('a reading writes nothing, and renews no key', async (t) => {
     const { limiter, reader } = await ofRedis(t, redis, EXACT, false)
