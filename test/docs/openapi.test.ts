@@ -134,6 +134,7 @@ t.test('every route of both ports stands in the document, and no other', async (
     readiness: nothing,
     renderMetrics: nothing,
     listConnections: nothing,
+    explain: nothing,
     lists: { listBans: nothing, listRevocations: nothing },
     orders: { revoke: nothing, unrevoke: nothing, ban: nothing, unban: nothing, disconnect: nothing, recheck: nothing },
     issuers: [],
