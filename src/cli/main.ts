@@ -45,9 +45,8 @@ program.command('check')
   .option('--json', 'write one JSON object')
   .option('--token <file>', 'look at this token as an upgrade would: a file that holds it, or - for the standard input; it is not shown')
   .action(async ({ json, token: from }: { json?: true, token?: string }) => {
-    const [{ runCheck }, { readToken }, { sayStaleBuild }] = await Promise.all([
-      import('./check/run-check.js'), import('./read-token.js'), import('./say-stale-build.js')
-    ])
+    const parts = [import('./check/run-check.js'), import('./read-token.js'), import('./say-stale-build.js')] as const
+    const [{ runCheck }, { readToken }, { sayStaleBuild }] = await Promise.all(parts)
     sayStaleBuild()
     const read = from === undefined ? null : await readToken(from, process.stdin)
     if (read?.ok === false) return program.error(`portcullis: ${read.reason}`)

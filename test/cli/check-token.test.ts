@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { trust } from '../support/gateway.js'
+import { connect, freshAddress } from '../support/client.js'
+import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
+import { startRedis } from '../support/redis.js'
 import { FREE_PORTS, runCheck, runCli, type Check } from './run-cli.js'
 
 const issuer = await startIssuer(t)
@@ -10,7 +12,8 @@ const env = { ...trust(issuer), WS_MAX_CONNECTIONS: '10' }
 const nowS = Math.floor(Date.now() / 1000)
 const ofToken = (checks: readonly Check[]): string[] =>
   checks.filter(({ part }) => part === 'token').map(({ verdict, reason }) => `${verdict} ${reason}`)
-const say = async (token: string, more: Record<string, string> = {}): Promise<string[]> => ofToken((await runCheck({ ...env, ...more }, token)).checks)
+const say = async (token: string, more: Record<string, string> = {}): Promise<string[]> =>
+  ofToken((await runCheck({ ...env, ...more }, token)).checks)
 /** What of these lines is not said. */
 const unsaid = (lines: readonly string[], ...wanted: RegExp[]): string[] =>
   wanted.filter(each => !lines.some(line => each.test(line))).map(String)
@@ -22,14 +25,14 @@ t.test('a good token passes every step, and what its user may do is said', async
     /^ok request, origin, address: .*WS_TOKEN_CARRIERS is query,header,protocol/, /^ok form: /, /^ok header: alg is "RS256"/, /^ok key: kid is "key-1"/, /^ok signature: /,
     /^ok claims: exp, sub, iss, iat are there/, /^ok issuer: iss is/, /^ok user: sub is "alice"/, /^ok kind: /, /^ok audience: aud is "\w+", JWT_AUDIENCE is/, /^ok assurance: /, /^ok times: /,
     /^ok binding: /, /^ok permissions: agents is \["a1", "a2"\], 2 in all/, /^ok permissions: tasks is "\*"/, /^ok sending: /, /^ok revocation: by jti, the session, sub/,
-    /^ok user slot: .*WS_USER_CONNECTIONS is 5/, /^ok answer: accepted as "alice", until /), [])
+    /^ok revocations, user slot: not asked about: without Redis/, /^ok answer: accepted as "alice", until /), [])
 })
 
 t.test('where two values differ both are said, with the setting, and the answer is the gateway\'s', async (t) => {
   const { code, checks } = await runCheck(env, issuer.sign({ aud: 'x', exp: nowS - 60, iat: nowS - 120 }))
   t.equal(code, 1)
   t.same(unsaid(ofToken(checks),
-    new RegExp(`^fail audience: aud is "x", JWT_AUDIENCE is "${issuer.audience}": `), /^fail times: .*\(60 s ago\)/, /^ok signature: /,
+    new RegExp(`^fail audience: aud is "x", JWT_AUDIENCE is "${issuer.audience}": `), /^fail times: .*exp is \S+ \(\d+ s ago\)/, /^ok signature: /,
     new RegExp(`^fail answer: invalid_token \\(audience: aud is "x", wanted is "${issuer.audience}"\\): it is for another service`), /^ok permissions, user slot: not reached/), [])
   t.same(unsaid(await say(issuer.sign({}, { header: { kid: 'unpublished' } })), /^fail key: kid is "unpublished".*publishes "key-1"/, /^fail answer: invalid_token \(unknown_key\)/), [])
   t.same(unsaid(await say('an-opaque-token'), /^fail form: 1 parts/, /^fail answer: invalid_token \(format\): it is no JWT/), [])
@@ -51,6 +54,29 @@ t.test('introspection is asked about the token itself, once', async (t) => {
   t.equal(keycloak.introspected.filter(({ body }) => body.includes(token)).length, 1)
   keycloak.inactive.add(token)
   t.same(unsaid(ofToken((await runCheck(settings, token)).checks), /^fail answer: revoked \(inactive\): introspection says/), [])
+})
+
+t.test('what Redis keeps of the token and its user is read, and nothing is written', async (t) => {
+  const redis = await startRedis(t)
+  const settings = { ...env, REDIS_URL: redis.url }
+  const gateway = await startGateway(t, { ...settings, ADMIN_TOKEN: 'an-admin-token-of-at-least-32-bytes', WS_USER_CONNECTIONS: '2' })
+  const token = issuer.sign({ sid: 's1', jti: 'j1' })
+  const slots = { WS_USER_CONNECTIONS: '2' }
+  for (const taken of [0, 1]) {
+    t.same(unsaid(await say(token, { ...settings, ...slots }), /^ok revocations: none/, new RegExp(`^ok user slot: ${taken} of WS_USER_CONNECTIONS \\(2\\)`), /^ok answer: accepted/), [])
+    await connect(t, gateway, `/ws?token=${token}`, { from: freshAddress() })
+  }
+  t.same(unsaid(await say(token, { ...settings, ...slots }), /^warn user slot: 2 of .*: an upgrade is refused \(user_connection_limit\)/), [])
+  const answer = await gateway.admin('/v1/revocations', {
+    method: 'POST', headers: { authorization: 'Bearer an-admin-token-of-at-least-32-bytes' }, body: JSON.stringify({ sid: 's1' })
+  })
+  t.equal(answer.status, 204)
+  const before = (await redis.client.keys('*')).toSorted()
+  const { code, checks } = await runCheck(settings, token)
+  t.equal(code, 1)
+  t.same(unsaid(ofToken(checks), /^fail revocations: one that is kept in Redis means it/, /^fail answer: revoked: /), [])
+  t.same((await redis.client.keys('*')).toSorted().filter(key => !before.includes(key)), [])
+  t.same(unsaid(await say(issuer.sign({ sid: 's2' }), settings), /^ok revocations: none/), [], 'another session')
 })
 
 t.test('keys that cannot be fetched leave the claims to be looked at', async (t) => {

@@ -69,11 +69,5 @@ function describeNames (identity: Identity, { tokens }: Config): Verdict {
 
 /** What an accepted token's user may see and send, and by what it can be revoked. */
 export async function checkTokenRights (identity: Identity, token: string, config: Config): Promise<Verdict[]> {
-  const { userConnections } = config.limits
-  return [
-    ...await checkRights(identity, token, config),
-    describeScopes(identity),
-    describeNames(identity, config),
-    ok(PART, `user slot: not asked about here; WS_USER_CONNECTIONS is ${userConnections} for ${JSON.stringify(identity.userId)}`)
-  ]
+  return [...await checkRights(identity, token, config), describeScopes(identity), describeNames(identity, config)]
 }
