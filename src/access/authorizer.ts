@@ -22,6 +22,8 @@ export interface AskOptions {
   readonly fresh: boolean
   /** An open connection's rights are checked again: there are places for that which those who connect or subscribe cannot take. */
   readonly recheck?: boolean
+  /** An operator's question: its answer is from no cache and for no cache, and says nothing of the back end to those that come after. */
+  readonly leavesNoTrace?: boolean
 }
 
 /** Hears that a back end does not protect its rows (with the reasons), and that it does again (null). */

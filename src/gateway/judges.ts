@@ -1,3 +1,4 @@
+import type { Authorizer } from '../access/authorizer.js'
 import type { ClientAddress } from '../address/client-address.js'
 import { createIdentify, type Identify } from '../connection/identify.js'
 import type { Report } from '../connection/report.js'
@@ -28,6 +29,8 @@ export interface Judges {
   readonly nodes: Nodes
   readonly limits: Limits
   readonly access: Access
+  /** The same authorizer, whose faults are not written down: an operator who asks is told. */
+  readonly quietAuthorizer: Authorizer
   readonly accessSafety: AccessSafety
   readonly tokens: TokenVerifier
   readonly issuerKeys: readonly IssuerKeys[]
@@ -94,6 +97,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const tickets = composeTickets(ground, resumeKey)
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
   const { strike } = strikes
-  const decided = { nodes, limits, access, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
+  const quietAuthorizer = chosen.authorizer
+  const decided = { nodes, limits, access, quietAuthorizer, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
   return { ...decided, breakGlass, identify, report, resumeKey, passes, tickets }
 }

@@ -52,7 +52,7 @@ export const EVENTS = {
   },
   'admin.action': {
     level: 'info',
-    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 503 not known to be kept: `detail` says whether it may be',
+    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 200 explained, 503 not known to be kept: `detail` says whether it may be',
     fields: ['action', 'target', 'ip', 'status'],
     optional: ['issuer', 'duration_ms', 'detail']
   },

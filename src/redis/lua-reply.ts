@@ -13,6 +13,7 @@ export class UnexpectedReply extends Error {
 interface Tuples {
   readonly 1: readonly [number]
   readonly 2: readonly [number, number]
+  readonly 3: readonly [number, number, number]
   readonly 5: readonly [number, number, number, number, number]
 }
 

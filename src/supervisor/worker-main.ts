@@ -1,5 +1,6 @@
 import { createGateway } from '../gateway/create-gateway.js'
 import type { OrderLists, PageRequest } from '../control/control.js'
+import type { ExplainQuestion } from '../explain/explanation.js'
 import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
 import { refuseDebugger } from '../refuse-debugger.js'
 import { SYSTEM_TIMERS } from '../timers.js'
@@ -40,6 +41,7 @@ const link = openIpcPeer({
   readiness: () => gateway.operations.readiness(),
   metrics: () => gateway.operations.metricsJson(),
   listConnections: (request: ConnectionsRequest) => gateway.operations.listConnections(request),
+  explain: (question: ExplainQuestion) => gateway.operations.explain(question),
   list: (name: keyof OrderLists, request: PageRequest) => gateway.operations.lists[name](request),
   publish: (packed: Parameters<typeof publishPacked>[1]) => publishPacked(gateway.operations.publishing, packed),
   order: async (name: keyof Operations['orders'], ...args: readonly unknown[]) => {
