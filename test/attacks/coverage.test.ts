@@ -8,7 +8,7 @@ type Coverage = Readonly<Record<string, Readonly<Record<string, ReadonlyArray<re
 
 const TEST = new URL('test/', PROJECT)
 const coverage = JSON.parse(readFileSync(new URL('test/attacks/coverage.json', PROJECT), 'utf8')) as Coverage
-const GROUPS = { token: 40, keys: 15, upgrade: 14, limits: 20, frames: 18, access: 13, issuers: 4, operations: 7 }
+const GROUPS = { token: 40, keys: 15, upgrade: 14, limits: 20, frames: 18, access: 13, issuers: 4, operations: 7, word: 18 }
 
 /** The titles in a file as they stand in its source: those of a table with its holes. */
 function titlesIn (file: string): string[] {
