@@ -4,7 +4,7 @@ import { renderTable } from './output/table.js'
 /** Every case, in the order in which `npm run bench` runs them. */
 export const CASES = [
   'upgrade', 'depth', 'workers', 'rate', 'verify', 'limits', 'message', 'lone', 'fanout', 'idle', 'wide', 'hold', 'ramp', 'kids', 'growth', 'orders', 'start',
-  'history', 'recover'
+  'history', 'recover', 'logout', 'introspection'
 ]
 
 /**

@@ -115,9 +115,8 @@ t.test('limits or a store that are away give nothing', async (t) => {
 
 t.test('a proof counts once, for a token that is bound to a key, and only once all else is good', async (t) => {
   const proof = HOLDER.prove(TARGET, TOKEN)
-  const refusing = setUp(refuse('unavailable'))
-  t.equal(await refusing.proven(proof), 'unavailable')
   const store = createMemoryTicketStore()
+  t.equal(await setUp(refuse('unavailable'), { proofs: store }).proven(proof), 'unavailable', 'that was not its time')
   const { proven, causes } = setUp(BOUND, { proofs: store })
   t.same([await proven(proof), await proven(proof), await proven()], ['ticket', 'invalid_token', 'ticket'])
   t.same(causes, ['invalid_token dpop: jti'])

@@ -64,6 +64,9 @@ t.test('what is wrong with a ticket is seen before the store is asked', async (t
   ])
   bench.advance(33_000)
   t.equal(await bench.present(ticket), 'invalid_token ticket_expired')
+  const early = await bench.issue()
+  bench.advance(-3000)
+  t.equal(await bench.present(early), 'invalid_token ticket_expired', 'its end is further away than any that is made now')
   t.equal(calls, 0)
 })
 
