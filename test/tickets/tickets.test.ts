@@ -39,10 +39,13 @@ t.test('a ticket gives its token once, to whichever process is asked', async (t)
 })
 
 t.test('of two who come with one ticket at the same moment one is let in', async (t) => {
-  const bench = setUp()
+  let calls = 0
+  const memory = createMemoryTicketStore()
+  const bench = setUp({ store: { ...memory, take: async (name) => { calls++; return await memory.take(name) } } })
   const ticket = await bench.issue()
   const [first, second] = await Promise.all([bench.present(ticket), bench.present(ticket)])
   t.same([first, second], [TICKETED, 'invalid_token ticket_used'])
+  t.equal(calls, 1, 'the other costs no call')
 })
 
 t.test('what is wrong with a ticket is seen before the store is asked', async (t) => {
