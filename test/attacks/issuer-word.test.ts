@@ -63,12 +63,14 @@ t.test('behind one Redis', async (t) => {
     const { ticket } = await askTicket(gateway, from, `Bearer ${issuer.sign({ sub: 'once' })}`)
     await connect(t, gateway, `/ws?ticket=${ticket}`, { headers: { 'x-forwarded-for': from } })
     const before = calls('getdel')
-    const outcomes = new Set<unknown>()
-    for (let n = 0; n < 100; n++) {
-      const text = n % 2 === 0 ? ticket : `${ticket.slice(0, 100 + n % 16)}${'A'.repeat(16 - n % 16)}`
-      outcomes.add((await connectRefused(t, gateway, `/ws?ticket=${text}`, { headers: { 'x-forwarded-for': from } })).body['error'])
+    const floods = [{ at: from, textOf: () => ticket }, { at: freshAddress(), textOf: (n: number) => `${ticket.slice(0, 100 + n % 16)}${'A'.repeat(16 - n % 16)}` }]
+    for (const { at, textOf } of floods) {
+      const outcomes = new Set<unknown>()
+      for (let n = 0; n < 40; n++) {
+        outcomes.add((await connectRefused(t, gateway, `/ws?ticket=${textOf(n)}`, { headers: { 'x-forwarded-for': at } })).body['error'])
+      }
+      t.same([...outcomes].sort(), ['invalid_token', 'ip_rate_limited'], 'each is an attempt')
     }
-    t.same([...outcomes].sort(), ['invalid_token', 'ip_rate_limited'])
     t.equal(calls('getdel') - before, 0)
   })
 
