@@ -6,7 +6,7 @@ import { startGateway, type LogLine, type TestGateway } from '../support/gateway
 import { startRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { allowPage, logIn, serveApplication } from './application.js'
-import { claimsOf, makeRealm, type Json, type Realm } from './realm.js'
+import { allowRush, claimsOf, makeRealm, type Json, type Realm } from './realm.js'
 
 const REVOKED = { code: 4401, reason: /"revoked"/ }
 
@@ -46,6 +46,7 @@ async function signOutEverywhere (page: Page, realm: Realm): Promise<void> {
 t.test('Keycloak says once that somebody logged out, and two processes hear it', async (t) => {
   const [realm, browser, redis, origin] = await Promise.all([makeRealm(t), startBrowser(t), startRedis(t), serveApplication(t)])
   await allowPage(realm, origin)
+  await allowRush(realm)
   const settings = { ...realm.settings, REDIS_URL: redis.url, OIDC_LOGOUT_AUDIENCES: 'web,try-it', WS_ALLOWED_ORIGINS: origin, WS_USER_CONNECTIONS: '100' }
   const [here, there] = await Promise.all([startGateway(t, settings), startGateway(t, settings)])
   for (const client of ['web', 'try-it']) await tellLogouts(realm, client, here)

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { connect, freshAddress, type TestClient } from '../support/client.js'
 import { startGateway, type LogLine, type TestGateway } from '../support/gateway.js'
 import { startRedis } from '../support/redis.js'
-import { claimsOf, makeRealm, SECRET, type Json, type Realm } from './realm.js'
+import { allowRush, claimsOf, makeRealm, SECRET, type Json, type Realm } from './realm.js'
 
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 const VERIFICATION = 'https://schemas.openid.net/secevent/ssf/event-type/verification'
@@ -36,6 +36,7 @@ t.test('Keycloak pushes signals (--features=ssf, experimental), and two processe
   }
   const [here, there] = await Promise.all([startGateway(t, settings), startGateway(t, settings)])
   await openStream(realm, here)
+  await allowRush(realm)
   const user = (await realm.call('GET', '/users?username=alice&exact=true') as Array<{ id: string }>)[0]?.id ?? ''
 
   const join = async (t: Test) => {
