@@ -1,11 +1,13 @@
 // node bench/report.js [--check] [--root FOLDER]: writes the runs that `npm run bench -- --json …` left, one of each platform, into
-// docs/PERFORMANCE.md, docs/CAPACITY.md and the chart, or says whether they are up to date. A root has docs as the project's.
+// docs/PERFORMANCE.md, docs/CAPACITY.md, the README's facts and the chart, or says whether they are up to date. A root has README and
+// docs as the project's.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { hasCapacity, renderCapacity } from './output/capacity.js'
 import { drawChart } from './output/chart.js'
+import { hasFacts, renderFacts } from './output/facts.js'
 import { describeRun, renderCases, renderSummary } from './output/markdown.js'
 import { hasMillion, renderMillion } from './output/million.js'
 
@@ -30,9 +32,11 @@ function fill (text, mark, content) {
 
 const sections = render => runs.map(run => `### ${run.title}\n\n${describeRun(run)}.\n\n${render(run)}`).join('\n\n')
 const carrying = runs.find(hasCapacity)
+const factual = runs.find(hasFacts)
 const wide = runs.find(hasMillion)
 const million = wide === undefined ? 'Not measured yet.' : `${describeRun(wide)}.\n\n${renderMillion(wide)}`
 const written = {
+  'README.md': fill(read('README.md'), 'facts', renderFacts(factual)),
   'docs/PERFORMANCE.md': fill(fill(read('docs/PERFORMANCE.md'), 'performance', sections(renderSummary)), 'cases', sections(run => renderCases(run, '####'))),
   'docs/CAPACITY.md': fill(
     fill(read('docs/CAPACITY.md'), 'capacity', `${describeRun(carrying)}.\n\n${renderCapacity(carrying.results)}`), 'million', million

@@ -2,7 +2,6 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { EVENTS } from '../src/observe/events.js'
 import { PROJECT } from './support/root.js'
 
 const ROOT = fileURLToPath(PROJECT)
@@ -22,7 +21,13 @@ t.test('every link inside the documents leads to a file that is there, and to a 
   t.same(broken, [])
 })
 
-t.test('the README names every event of the log', async (t) => {
-  const readme = read('README.md')
-  t.same(Object.keys(EVENTS).filter(event => !readme.includes(`\`${event}\``)), [])
+t.test('every package that is installed has its reason on the page of dependencies', async (t) => {
+  const { dependencies, optionalDependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
+  const page = read('docs/DEPENDENCIES.md')
+  t.same(Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).filter(name => !page.includes(`\`${name}\``)), [])
+})
+
+t.test('the README is short enough to be read: what is more stands in docs', async (t) => {
+  const lines = read('README.md').split('\n')
+  t.ok(lines.length <= 120, `${lines.length} lines`)
 })

@@ -36,7 +36,8 @@ program.command('check')
   .description('read the settings as `start` does, and try the issuers, Redis, the database and the TLS files; exit code 1 when one fails')
   .option('--json', 'write one JSON object')
   .action(async ({ json }: { json?: true }) => {
-    const { runCheck } = await import('./check/run-check.js')
+    const [{ runCheck }, { sayStaleBuild }] = await Promise.all([import('./check/run-check.js'), import('./say-stale-build.js')])
+    sayStaleBuild()
     process.exitCode = await runCheck(process.env, { json: json === true, write: (text) => { process.stdout.write(text) } })
   })
 

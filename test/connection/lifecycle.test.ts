@@ -204,9 +204,9 @@ t.test('so many upgrades wait at once, one more is turned away, and a place come
   const bench = setUp({
     settings: upgradeSettings({ maxPending: 2 }), admit: async () => await new Promise<Admission>((resolve) => { answers.push(resolve) })
   })
-  bench.upgrade()
-  bench.upgrade()
-  t.equal(nameIn(bench.upgrade()), 'overloaded')
+  const comers = [bench.upgrade(), bench.upgrade(), bench.upgrade()]
+  // The last, or on a machine that is late already the one who waits before it.
+  t.equal(comers.filter(comer => nameIn(comer) === 'overloaded').length, 1)
   await until('both wait for the limits', () => answers.length === 2)
   for (const answer of answers) answer(YES)
   await until('both are decided', () => bench.lifecycle.pending === 0)

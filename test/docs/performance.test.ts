@@ -16,6 +16,7 @@ t.test('the figures in the documents are those of the runs that are kept beside 
 
 t.test('a second platform stands in the documents before the older one, and is what capacity is computed from', async (t) => {
   const root = t.testdir({ docs: { images: {} } })
+  cpSync('README.md', join(root, 'README.md'))
   for (const name of ['PERFORMANCE.md', 'CAPACITY.md', 'performance.json']) cpSync(join('docs', name), join(root, 'docs', name))
   const older = readRun('docs/performance.json')
   const image = { ...older, host: { ...older.host, node: 'v24.0.0', uWebSockets: 'current: loaded', commit: 'abc1234' } }
@@ -31,6 +32,7 @@ t.test('a second platform stands in the documents before the older one, and is w
 
 t.test('a million connections are reckoned from the slice that was measured, a process without connections by itself', async (t) => {
   const root = t.testdir({ docs: { images: {} } })
+  cpSync('README.md', join(root, 'README.md'))
   for (const name of ['PERFORMANCE.md', 'CAPACITY.md']) cpSync(join('docs', name), join(root, 'docs', name))
   const whole = readRun('docs/performance.json')
   const sample = whole.results['idle']?.rows[0]

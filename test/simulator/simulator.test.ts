@@ -7,7 +7,8 @@ import { spoil } from './planted.js'
 import { breakNothing } from './seeds.js'
 import { simulate } from './simulation.js'
 
-t.test('the first thousand seeds break no promise', async t => { await breakNothing(t, 1, 1000) })
+// The others are a heavy file's.
+t.test('the first five hundred seeds break no promise', async t => { await breakNothing(t, 1, 500) })
 
 t.test('a seed replays exactly', async (t) => {
   for (const seed of [3, 7, 11]) {
