@@ -4,9 +4,13 @@ import type { Identity } from '../tokens/identity.js'
 /** Ids asked for; `'*'` means all that this user may see now. */
 export type Asked = ByKind<readonly string[] | '*'>
 
-/** The part of what was asked for that this user may see. `unlistable`: `*` was asked of a right that cannot be listed. */
+/**
+ * The part of what was asked for that this user may see. `unlistable`: `*` was asked of a right that cannot be listed. `because`: why
+ * the rest is not visible, for operators, where there is more to say than that it is not.
+ */
 export interface Visible extends ByKind<readonly string[]> {
   readonly unlistable?: boolean
+  readonly because?: string
 }
 
 /** What a user sees who may see nothing. */

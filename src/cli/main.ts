@@ -35,10 +35,15 @@ program.command('start')
 program.command('check')
   .description('read the settings as `start` does, and try the issuers, Redis, the database and the TLS files; exit code 1 when one fails')
   .option('--json', 'write one JSON object')
-  .action(async ({ json }: { json?: true }) => {
-    const [{ runCheck }, { sayStaleBuild }] = await Promise.all([import('./check/run-check.js'), import('./say-stale-build.js')])
+  .option('--token <file>', 'look at this token as an upgrade would: a file that holds it, or - for the standard input; it is not shown')
+  .action(async ({ json, token: from }: { json?: true, token?: string }) => {
+    const parts = [import('./check/run-check.js'), import('./read-token.js'), import('./say-stale-build.js')] as const
+    const [{ runCheck }, { readToken }, { sayStaleBuild }] = await Promise.all(parts)
     sayStaleBuild()
-    process.exitCode = await runCheck(process.env, { json: json === true, write: (text) => { process.stdout.write(text) } })
+    const read = from === undefined ? null : await readToken(from, process.stdin)
+    if (read?.ok === false) return program.error(`portcullis: ${read.reason}`)
+    const write = (text: string): void => { process.stdout.write(text) }
+    process.exitCode = await runCheck(process.env, { json: json === true, token: read?.token ?? null, write })
   })
 
 const tokenCommand = program.command('token')

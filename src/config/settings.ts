@@ -105,7 +105,7 @@ export const SETTINGS = {
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
   SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose, or \`none\`; unset: what the first look shows`),
-  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?, scope_claim?, audience_claim?, user_claim?, session_claim?, typ?, max_lifetime_s?}]`', { maxLength: 65_536 }),
+  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?, scope_claim?, audience_claim?, user_claim?, session_claim?, typ?, max_lifetime_s?, acr?, max_auth_age_s?, introspection_uri?, introspection_client_id?, introspection_client_secret?}]`', { maxLength: 65_536, secret: true }),
   OIDC_BACKCHANNEL_LOGOUT: defaulted(Type.Boolean({ description: '`POST /oidc/backchannel-logout` hears issuers\' logout tokens; `false`: it is 404' }), true),
   OIDC_LOGOUT_AUDIENCES: list('clients whose logouts count, as `aud` of the logout token names them; unset: the audience or client id; `*`: any client of the issuer, for tokens with `sid`'),
   SSF_AUDIENCE: text('the `aud` of security event tokens for `POST /ssf/events`; unset: it is 404'),

@@ -39,7 +39,7 @@ export const EVENTS = {
   },
   'access.denied': {
     level: 'warn',
-    when: 'an open connection asked for what its user may not see (`detail`: `access`), lost the right to it (`access lost`), or sent without the scope ' +
+    when: 'an open connection asked for what its user may not see (`detail`: `access`, or the cause), lost the right to it (`access lost`), or sent without the scope ' +
       '`ws:send` (`scope`) or while no token is checked (`insecure`)',
     fields: ['ip', 'reason'],
     optional: [...WHO, 'path', 'detail', 'topics', 'suppressed']

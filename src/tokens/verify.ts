@@ -11,9 +11,10 @@ import { createSender } from './issuer-route.js'
 import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
 import { createKeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
-import { findOpaqueKey, nameMistake } from './name-mistake.js'
+import { nameMistake } from './name-mistake.js'
+import { readFormat } from './read-format.js'
 import { refuseToken, type FoundFault } from './token-fault.js'
-import { decodeSegment, MAX_TOKEN_LENGTH, readTokenFormat, type TokenFormat } from './token-format.js'
+import { decodeSegment, type TokenFormat } from './token-format.js'
 import type { TokenStanding } from './token-standing.js'
 import type { TokenProof, TokenRefusal, TokenVerdict, TokenVerifier } from './token-verifier.js'
 import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from './verified-tokens.js'
@@ -168,12 +169,6 @@ function createStanding ({ desks }: Introspection, known: VerifiedTokens, counts
       return answer
     }
   }
-}
-
-function readFormat (token: string): TokenFormat | FoundFault {
-  const { length } = token
-  if (length > MAX_TOKEN_LENGTH) return { fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` }
-  return readTokenFormat(token) ?? findOpaqueKey(token) ?? { fault: 'format', shown: null }
 }
 
 /** What the token says, unverified. */
