@@ -144,6 +144,7 @@ export const SETTINGS = {
   WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),
   WS_ACCESS_ISSUER: list(`with several issuers: names of those whose claims ${CLAIMS} count (\`rights: true\` in ISSUERS does the same); with a database the one whose users it knows`),
   DATABASE_URL: text('Postgres, for the `postgres` authorizer; parameters: `sslmode`, `sslrootcert`, `application_name`, `options`', { secret: true }),
+  DATABASE_CA_FILE: text('PEM file of authorities that its certificate may be of, as `sslrootcert` in DATABASE_URL; without an `sslmode` there its name is verified as well'),
   WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
   ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}, as \`schema.name\``, RELATION), relation)),
   WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),

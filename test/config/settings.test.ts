@@ -97,6 +97,7 @@ const DEFAULTS: Record<SettingName, unknown> = {
   WS_AUTHORIZER: 'claims',
   WS_ACCESS_ISSUER: [],
   DATABASE_URL: undefined,
+  DATABASE_CA_FILE: undefined,
   WS_PG_ROLE: 'authenticated',
   WS_PG_AGENTS: 'public.agents',
   WS_PG_TASKS: 'public.tasks',
