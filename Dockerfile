@@ -8,7 +8,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages/client/package.json packages/client/
 RUN npm ci --omit=optional
 COPY tsconfig.json ./
-COPY scripts/copy-assets.js scripts/bundle-libraries.js scripts/
+COPY scripts/copy-assets.js scripts/bundle-libraries.js scripts/bundle-client.js scripts/
 COPY src src
 COPY packages packages
 RUN npm run build && rm -f dist/.tsbuildinfo
@@ -32,6 +32,9 @@ RUN case "$UWS_SOURCE" in \
     esac
 COPY scripts/verify-binding.js scripts/tested-bindings.json scripts/
 RUN node scripts/verify-binding.js
+# What this image runs, for those who ask: /app/sbom.cdx.json.
+COPY scripts/write-sbom.js scripts/
+RUN node scripts/write-sbom.js sbom.cdx.json
 # The package brings a binary of about 7 MB for each platform and Node version: this image can load one of them.
 RUN binary=$(node -p '`uws_${process.platform}_${process.arch}_${process.versions.modules}.node`') && \
     find node_modules/uWebSockets.js -name '*.node' ! -name "$binary" -delete && \
@@ -42,6 +45,7 @@ ENV NODE_ENV=production
 # Read by the native layer as it loads: a request head may be so long, in bytes.
 ENV UWS_HTTP_MAX_HEADERS_SIZE=16384
 COPY --from=packages /app/node_modules node_modules
+COPY --from=packages /app/sbom.cdx.json ./
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
 USER node

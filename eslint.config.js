@@ -54,7 +54,7 @@ const bannedInTests = [
 const closedTo = (names, message) => names.map((name) => ({ name, message }))
 
 export default [
-  { ignores: ['dist/', '.test-build/', 'node_modules/', '.tap/', 'logs/', 'coverage/'] },
+  { ignores: ['**/dist/', '.test-build/', 'node_modules/', '.tap/', 'logs/', 'coverage/'] },
   // Every exception to a rule stands in this file, where it is seen.
   { linterOptions: { noInlineConfig: true } },
   ...neostandard({ ts: true, noJsx: true, env: ['node'] }),
@@ -107,6 +107,12 @@ export default [
         patterns: [{ group: ['**/dev/*'], message: 'The gateway does not know its development server.' }]
       }]
     }
+  },
+  {
+    // What a package offers is named in one place.
+    name: 'portcullis/client-exports',
+    files: ['packages/client/src/exports.ts'],
+    rules: { 'no-restricted-syntax': 'off' }
   },
   {
     name: 'portcullis/gateway',

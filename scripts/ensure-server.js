@@ -1,5 +1,5 @@
 // Finds the server program that a test needs and prints its path; installs Debian's package when it may.
-//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy|redis-py
+//   node scripts/ensure-server.js redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy|redis-py|websockets-py
 //   node scripts/ensure-server.js --packages    prints the names of all those packages
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
@@ -17,12 +17,19 @@ const servers = {
   nginx: { program: 'nginx', package: 'nginx', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
   caddy: { program: 'caddy', package: 'caddy', folders: () => [] },
   haproxy: { program: 'haproxy', package: 'haproxy', folders: () => ['/usr/sbin', '/usr/local/sbin'] },
-  'redis-py': { program: 'python3', package: 'python3-redis', folders: () => [], holds: importsRedis }
+  'redis-py': { program: 'python3', package: 'python3-redis', folders: () => [], holds: (path) => runsPython(path, 'import redis') },
+  'websockets-py': {
+    program: 'python3',
+    package: 'python3-websockets',
+    folders: () => [],
+    // What the Python client needs: releases before 13 have another module, and its syntax is that of Python 3.10.
+    holds: (path) => runsPython(path, 'import sys, websockets.asyncio.client; sys.exit(sys.version_info < (3, 10))')
+  }
 }
 
-/** Whether this Python finds redis-py. */
-function importsRedis (path) {
-  return spawnSync(path, ['-c', 'import redis'], { stdio: 'ignore' }).status === 0
+/** Whether this Python comes to a good end with a program. */
+function runsPython (path, program) {
+  return spawnSync(path, ['-c', program], { stdio: 'ignore' }).status === 0
 }
 
 /** Debian keeps the server out of the PATH, one folder a version: the newest first. */
@@ -97,7 +104,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     process.exit(0)
   }
   if (!Object.hasOwn(servers, name)) {
-    console.error('usage: node scripts/ensure-server.js --packages|redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy|redis-py')
+    console.error('usage: node scripts/ensure-server.js --packages|redis|postgres|pgbouncer|jq|chromium|prometheus|promtool|nginx|caddy|haproxy|redis-py|websockets-py')
     process.exit(2)
   }
   try {

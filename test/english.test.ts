@@ -8,13 +8,13 @@ const ROOT = fileURLToPath(PROJECT)
 /** Words that stand where a subject, a number or a reason should. */
 const VAGUE = /\b(who(m)?ever|so (many|long|seldom)|what [^.]{1,40} brings?)\b/i
 const COMMENT = /\/\*[^]*?\*\/|(?<=^|[ \t])\/\/.*/gm
-const LUA_COMMENT = /--.*/g
+const COMMENTS = new Map([['lua', /--.*/g], ['py', /"""[^]*?"""|(?<=^|[ \t])#.*/gm]])
 
 /** The comments of a source, all of a page; everything else is blanked, so that lines keep their numbers. */
 function proseOf (file: string, text: string): string {
   if (file.endsWith('.md')) return text
   const prose = text.replace(/[^\n]/g, ' ').split('')
-  for (const { 0: comment, index } of text.matchAll(file.endsWith('.lua') ? LUA_COMMENT : COMMENT)) {
+  for (const { 0: comment, index } of text.matchAll(COMMENTS.get(file.slice(file.lastIndexOf('.') + 1)) ?? COMMENT)) {
     for (const [i, char] of comment.split('').entries()) prose[index + i] = char
   }
   return prose.join('')
@@ -28,13 +28,14 @@ function findVague (file: string, text: string): string[] {
   })
 }
 
-const isOurs = (path: string): boolean => /\.(ts|lua|md)$/.test(path) && !/(^|\/)(node_modules|dist)\//.test(path)
-const FILES = ['src', 'packages', 'docs'].flatMap(folder => (readdirSync(ROOT + folder, { recursive: true }) as string[])
+const isOurs = (path: string): boolean => /\.(tsx?|lua|md|py)$/.test(path) && !/(^|\/)(node_modules|dist)\//.test(path)
+const FILES = ['src', 'packages', 'clients', 'docs'].flatMap(folder => (readdirSync(ROOT + folder, { recursive: true }) as string[])
   .map(path => `${folder}/${path}`)).filter(isOurs).concat('README.md', 'CONTRIBUTING.md').toSorted()
 
 t.test('vague words are found in comments and pages, and not in code', async (t) => {
   t.same(findVague('a.ts', "const whoever = 'so long'\n// so many of them\n/**\n * Whoever comes.\n */"), ['a.ts:2: so many', 'a.ts:4: Whoever'])
   t.same(findVague('a.lua', 'local so = long\n-- what a tick brings'), ['a.lua:2: what a tick brings'])
+  t.same(findVague('a.py', 'so = "so long"  # so many\n"""Whoever."""'), ['a.py:1: so many', 'a.py:2: Whoever'])
   t.same(findVague('a.md', 'Tickets live so long.'), ['a.md:1: so long'])
   t.ok(FILES.length > 200)
 })

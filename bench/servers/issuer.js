@@ -5,6 +5,8 @@ import { createSigner } from 'fast-jwt'
 
 export const AUDIENCE = 'bench'
 const KEY_ID = 'bench'
+const INTROSPECTION = '/introspect'
+const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout'
 /** Users that tokens are spread over. */
 export const USERS = 1000
 
@@ -15,11 +17,14 @@ export const USERS = 1000
 export async function startIssuer (scope) {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: KEY_ID, use: 'sig', alg: 'RS256' }] })
-  const state = { fetches: 0, down: false }
+  const state = { fetches: 0, questions: 0, down: false }
   const server = createServer((request, response) => {
-    state.fetches++
+    request.resume()
+    const isQuestion = request.url === INTROSPECTION
+    if (isQuestion) state.questions++
+    else state.fetches++
     if (state.down) request.socket.destroy()
-    else response.setHeader('content-type', 'application/json').end(jwks)
+    else response.setHeader('content-type', 'application/json').end(isQuestion ? '{"active":true}' : jwks)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   scope.onEnd(() => {
@@ -27,7 +32,9 @@ export async function startIssuer (scope) {
     server.close()
   })
   const url = `http://127.0.0.1:${server.address().port}`
-  const sign = createSigner({ algorithm: 'RS256', key: privateKey.export({ type: 'pkcs8', format: 'pem' }), kid: KEY_ID })
+  const signing = { algorithm: 'RS256', key: privateKey.export({ type: 'pkcs8', format: 'pem' }), kid: KEY_ID }
+  const sign = createSigner(signing)
+  const signLogout = createSigner({ ...signing, header: { typ: 'logout+jwt' } })
   let made = 0
   /** @param {object} [more] further claims */
   const claims = (more) => {
@@ -39,9 +46,13 @@ export async function startIssuer (scope) {
   return {
     url,
     jwksUrl: `${url}/jwks`,
+    /** Where it is asked whether a token is active: each is. `state.questions` counts. */
+    introspectionUrl: url + INTROSPECTION,
     publicPem: publicKey.export({ type: 'spki', format: 'pem' }),
     state,
     token: more => sign(claims(more)),
+    /** What it says when this session ends. @param {string} sid */
+    logoutToken: sid => signLogout({ ...claims({ sid, events: { [LOGOUT]: {} } }), sub: undefined }),
     /** A token whose signature must be computed to be found wrong: below the modulus, as OpenSSL looks at that first. */
     forged (more, kid = KEY_ID) {
       const signature = randomBytes(256)

@@ -27,7 +27,7 @@ export async function startRedis (scope) {
         client.disconnect()
         await child.stop()
       })
-      return { url: `redis://127.0.0.1:${port}`, port, client, pid: child.pid, cpuUs: child.cpuUs, calls: () => countCalls(client) }
+      return { url: `redis://127.0.0.1:${port}`, port, client, pid: child.pid, cpuUs: child.cpuUs, usedCpuUs: () => readUsedCpuUs(client), calls: () => countCalls(client) }
     }
     client.disconnect()
     await child.stop()
@@ -37,6 +37,12 @@ export async function startRedis (scope) {
 
 /** Calls that only a client makes: what a script does is counted by Redis under the commands' own names. */
 const CALLS = { 'script calls': /^cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/gm, '(un)subscribe calls': /^cmdstat_(?:p|s)?(?:un)?subscribe:calls=(\d+)/gm }
+
+/** What Redis itself says that it has used, for what is less than the ticks in which the system counts. @param {Redis} client */
+async function readUsedCpuUs (client) {
+  const info = await client.info('cpu')
+  return ['used_cpu_sys', 'used_cpu_user'].reduce((sum, name) => sum + 1e6 * Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]), 0)
+}
 
 /** @param {Redis} client @returns {Promise<Record<string, number>>} */
 async function countCalls (client) {

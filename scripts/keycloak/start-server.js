@@ -29,6 +29,8 @@ export async function startServer ({ note = () => {}, port: wanted = null } = {}
   const child = spawn('sh', [join(home, 'bin', 'kc.sh'), 'start-dev',
     // In memory: nothing is kept, and runs beside each other do not meet.
     '--db=dev-mem', '--cache=local', '--features=ssf', '--health-enabled=true',
+    // Signals go to a receiver on loopback, without TLS, and are looked for each second in place of every half a minute.
+    '--spi-ssf-transmitter--default--allow-insecure-push-targets=true', '--spi-ssf-transmitter--default--outbox-drainer-interval=1s',
     '--http-host=127.0.0.1', `--http-port=${port}`, `--http-management-port=${managementPort}`
   ], {
     // A group of its own: the shell's Java ends with it, whatever became of the shell.

@@ -32,6 +32,7 @@ const ADMIN_ROUTES = createAdminRoutes({
   readiness: askNothing,
   renderMetrics: askNothing,
   listConnections: askNothing,
+  explain: askNothing,
   lists: { listBans: askNothing, listRevocations: askNothing },
   orders: order,
   issuers: [],

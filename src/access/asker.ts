@@ -56,7 +56,7 @@ export function createAsker ({ ask, probe, places, checkTimeoutMs, lingerMs, now
   const running = new Set<AbortController>()
 
   return {
-    async ask ({ identity, token, asked, options: { recheck = false } }) {
+    async ask ({ identity, token, asked, options: { recheck = false, leavesNoTrace = false } }) {
       const deadline = new AbortController()
       const { signal } = deadline
       const endAtMs = performance.now() + checkTimeoutMs
@@ -64,8 +64,9 @@ export function createAsker ({ ask, probe, places, checkTimeoutMs, lingerMs, now
       running.add(deadline)
       const caller = { userId: identity.userId, list: Object.values(asked).includes('*'), recheck }
       try {
+        const run = leavesNoTrace ? breaker.runUnnoted : breaker.run
         return await queue.run(signal, caller, async () =>
-          await breaker.run(() => ask(identity, token, asked, { signal, remainingMs: () => endAtMs - performance.now() })))
+          await run(() => ask(identity, token, asked, { signal, remainingMs: () => endAtMs - performance.now() })))
       } finally {
         clearTimeout(timer)
         running.delete(deadline)

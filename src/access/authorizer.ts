@@ -4,9 +4,13 @@ import type { Identity } from '../tokens/identity.js'
 /** Ids asked for; `'*'` means all that this user may see now. */
 export type Asked = ByKind<readonly string[] | '*'>
 
-/** The part of what was asked for that this user may see. `unlistable`: `*` was asked of a right that cannot be listed. */
+/**
+ * The part of what was asked for that this user may see. `unlistable`: `*` was asked of a right that cannot be listed. `because`: why
+ * the rest is not visible, for operators, where there is more to say than that it is not.
+ */
 export interface Visible extends ByKind<readonly string[]> {
   readonly unlistable?: boolean
+  readonly because?: string
 }
 
 /** What a user sees who may see nothing. */
@@ -18,6 +22,8 @@ export interface AskOptions {
   readonly fresh: boolean
   /** An open connection's rights are checked again: there are places for that which those who connect or subscribe cannot take. */
   readonly recheck?: boolean
+  /** An operator's question: its answer is from no cache and for no cache, and says nothing of the back end to those that come after. */
+  readonly leavesNoTrace?: boolean
 }
 
 /** Hears that a back end does not protect its rows (with the reasons), and that it does again (null). */

@@ -17,6 +17,8 @@ export interface BreakerOptions {
 export interface Breaker {
   /** Runs the work. Rejects at once while open: with `AccessError`, or with the `UnsafeDatabaseError` that opened it. */
   run<T> (work: () => Promise<T>): Promise<T>
+  /** The same, but what becomes of it is not noted, and no probe is asked: save that a back end which is found unsafe is so for all. */
+  runUnnoted<T> (work: () => Promise<T>): Promise<T>
   /** Why nothing may be asked or given; null: it is safe as far as is known. */
   readonly unsafe: UnsafeDatabaseError | null
   close (): void
@@ -76,23 +78,28 @@ export function createBreaker ({ probe, failures, openMs, now, onUnsafe }: Break
     if (opened !== null) throw unsafe ?? away(opened)
   }
 
-  function noteFailure (error: unknown): void {
-    if (error instanceof UnsafeDatabaseError) return open(error)
+  function noteUnsafe (error: unknown): never {
+    if (error instanceof UnsafeDatabaseError) open(error)
+    throw error
+  }
+
+  function noteFailure (error: unknown): never {
+    if (error instanceof UnsafeDatabaseError) return noteUnsafe(error)
     if (error instanceof AccessError && error.answered) failed = 0
     else if (++failed >= failures && opened === null) void askProbe()
+    throw error
   }
 
   return {
     async run (work) {
       if (opened !== null) await admit()
-      try {
-        const result = await work()
-        failed = 0
-        return result
-      } catch (error) {
-        noteFailure(error)
-        throw error
-      }
+      const result = await work().catch(noteFailure)
+      failed = 0
+      return result
+    },
+    async runUnnoted (work) {
+      if (opened !== null) throw unsafe ?? away(opened)
+      return await work().catch(noteUnsafe)
     },
     get unsafe () { return unsafe },
     close () { clearInterval(timer) }

@@ -13,7 +13,7 @@ export const ACCESS_CAUSES = {
   name_not_found: { means: 'the name of its host cannot be looked up', todo: 'the host in DATABASE_URL or SUPABASE_URL, and the resolver of this host' },
   connection_refused: { means: 'nobody listens at its address and port', todo: 'whether it runs, host and port in DATABASE_URL or SUPABASE_URL' },
   unreachable: { means: 'its address cannot be reached', todo: 'routes and firewalls' },
-  tls: { means: 'TLS fails: its certificate is not valid for its name, or of an unknown authority, or it speaks no TLS', todo: '`sslmode` and `sslrootcert` in DATABASE_URL, the name in the certificate' },
+  tls: { means: 'TLS fails: its certificate is not valid for its name, or of an unknown authority, or it speaks no TLS', todo: '`sslmode` in DATABASE_URL, the authority in DATABASE_CA_FILE or `sslrootcert`, the name in the certificate' },
   connection_lost: { means: 'the connection ended before the answer', todo: 'the log of the database and of the pooler: a restart, a fail-over, an idle time-out on the way' },
   timeout: { means: 'it did not answer by the deadline', todo: 'half of WS_UPGRADE_DEADLINE_MS is its time; a firewall that drops packets looks the same' },
   wrong_password: { means: 'the password of the login is wrong, or there is no such login', todo: 'user and password in DATABASE_URL' },

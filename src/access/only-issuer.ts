@@ -1,4 +1,7 @@
-import { NOTHING_VISIBLE, type Authorizer } from './authorizer.js'
+import { NOTHING_VISIBLE, type Authorizer, type Visible } from './authorizer.js'
+
+/** Nothing is visible, whatever the token says. */
+const NOT_OURS: Visible = { ...NOTHING_VISIBLE, because: 'access_issuer' }
 
 /**
  * Limits an authorizer to the users of some issuers, by their configured names: any other could mint a token with the same
@@ -8,7 +11,7 @@ export function createOnlyIssuerAuthorizer (issuers: ReadonlySet<string>, author
   return {
     local: authorizer.local,
     visible (identity, token, asked, options) {
-      if (!issuers.has(identity.issuer)) return NOTHING_VISIBLE
+      if (!issuers.has(identity.issuer)) return NOT_OURS
       return authorizer.visible(identity, token, asked, options)
     },
     forget: (userId) => { authorizer.forget(userId) },

@@ -2,6 +2,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { KINDS, type ByKind } from '../kinds.js'
 import { VERSION } from '../version.js'
+import type { CommandResult, ExplainOptions } from './explain/run-explain.js'
+import type { RehearseOptions } from './run-rehearse.js'
 
 const MAX_URL_LENGTH = 2048
 
@@ -22,6 +24,12 @@ const readSeconds = (least: number, most: number) => (text: string): number => {
 const urlOption = (meaning: string, fallback: string): Option =>
   new Option('--url <url>', meaning).argParser(readUrl).default(new URL(fallback), fallback)
 
+function finish ({ exitCode, stdout, stderr }: CommandResult): void {
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  process.exitCode = exitCode
+}
+
 // Each command loads its own parts only: `token` needs no native layer, `start` no terminal.
 const program = new Command('portcullis').description('A WebSocket gateway.').version(VERSION, '-V, --version', 'print the release').enablePositionalOptions()
 
@@ -35,10 +43,15 @@ program.command('start')
 program.command('check')
   .description('read the settings as `start` does, and try the issuers, Redis, the database and the TLS files; exit code 1 when one fails')
   .option('--json', 'write one JSON object')
-  .action(async ({ json }: { json?: true }) => {
-    const [{ runCheck }, { sayStaleBuild }] = await Promise.all([import('./check/run-check.js'), import('./say-stale-build.js')])
+  .option('--token <file>', 'look at this token as an upgrade would: a file that holds it, or - for the standard input; it is not shown')
+  .action(async ({ json, token: from }: { json?: true, token?: string }) => {
+    const parts = [import('./check/run-check.js'), import('./read-token.js'), import('./say-stale-build.js')] as const
+    const [{ runCheck }, { readToken }, { sayStaleBuild }] = await Promise.all(parts)
     sayStaleBuild()
-    process.exitCode = await runCheck(process.env, { json: json === true, write: (text) => { process.stdout.write(text) } })
+    const read = from === undefined ? null : await readToken(from, process.stdin)
+    if (read?.ok === false) return program.error(`portcullis: ${read.reason}`)
+    const write = (text: string): void => { process.stdout.write(text) }
+    process.exitCode = await runCheck(process.env, { json: json === true, token: read?.token ?? null, write })
   })
 
 const tokenCommand = program.command('token')
@@ -65,6 +78,32 @@ program.command('top')
     const { printFrame, runTop } = await import('./top/run-top.js')
     const options = { url, intervalMs: interval * 1000 }
     process.exitCode = once === true ? await printFrame(options, process.stdout) : await runTop(options, process)
+  })
+
+const explainCommand = program.command('explain')
+  .description('ask a running gateway what an upgrade would be answered, and why; ADMIN_TOKEN in the environment. Exit code 0 accepted, 1 refused, 2 no answer')
+  .addOption(urlOption('its admin port', 'http://127.0.0.1:9002'))
+  .option('--token <file>', 'the token that the client presents: a file that holds it, or - for the standard input; it is not shown')
+  .option('--claims <json>', 'claims that count as verified, in the place of a token')
+  .option('--path <path>', 'the path', '/ws')
+  .option('--address <ip>', 'where the client is; without it bans and the limit of attempts are left out')
+  .option('--origin <origin>', 'of the page that connects')
+  .option('--host <host>', 'which the client asks for, where the own host is an allowed origin')
+  .option('--json', 'write the answer as JSON')
+for (const { claim, list } of KINDS) explainCommand.option(`--${claim} <ids>`, `comma list, as in ${list}; or * for all`)
+explainCommand.action(async (options: ExplainOptions) => {
+  const { runExplain } = await import('./explain/run-explain.js')
+  finish(await runExplain(options, process.env['ADMIN_TOKEN'], process.stdin))
+})
+
+program.command('rehearse')
+  .description('play the connections of recorded logs against other limits, and say who would be let in or refused. Exit code 2: a setting or a log is wrong')
+  .argument('<logs...>', 'log files, those of all processes; .gz is unpacked, - is the standard input')
+  .option('--with <settings...>', 'limits as NAME=VALUE, such as WS_IP_CONNECTIONS=20; the others are those of the environment', [])
+  .option('--json', 'write one JSON object')
+  .action(async (logs: string[], options: RehearseOptions) => {
+    const { runRehearse } = await import('./run-rehearse.js')
+    finish(await runRehearse(logs, options, process.env, process.stdin))
   })
 
 program.command('publish-script')

@@ -7,6 +7,7 @@ import { readAddress } from '../redis/read-url.js'
 import type { IssuerRoute } from '../tokens/issuer-route.js'
 import { hasRedis } from './check-redis-settings.js'
 import { OWN_HOST, type ReadParts } from './config-rules.js'
+import { databaseUrlOf } from './database-url.js'
 import type { SettingValues } from './settings.js'
 
 const S = 1000
@@ -106,7 +107,7 @@ const toLimits = ({ values, allowList }: SoundParts): Config['limits'] => ({
 const toAccess = ({ values, issuers, accessIssuers }: SoundParts): Config['access'] => ({
   authorizer: values.WS_AUTHORIZER,
   issuers: issuers.length > 1 ? accessIssuers : null,
-  databaseUrl: values.DATABASE_URL ?? null,
+  databaseUrl: databaseUrlOf(values),
   pgRole: values.WS_PG_ROLE,
   relations: mapKinds(({ setting }) => values[setting]),
   supabase: values.SUPABASE_URL === undefined || values.SUPABASE_ANON_KEY === undefined

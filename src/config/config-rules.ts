@@ -1,9 +1,9 @@
-import { readDatabaseUrl } from '../access/postgres/read-url.js'
 import { KINDS, mapKinds } from '../kinds.js'
 import { andList, orList } from '../list-words.js'
 import type { IssuerConfig } from '../tokens/issuer-config.js'
 import { checkRedisSettings, hasRedis } from './check-redis-settings.js'
 import { checkTls } from './check-tls.js'
+import { checkDatabaseUrl } from './database-url.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
 
@@ -67,19 +67,10 @@ function checkServer (values: SettingValues, report: ReportMistake): void {
   }
 }
 
-/** The reason repeats nothing of the URL, as it holds a password. */
-function checkDatabaseUrl (url: string, report: ReportMistake): void {
-  try {
-    readDatabaseUrl(url)
-  } catch (error) {
-    report('DATABASE_URL', `must be a postgres:// URL: ${error instanceof Error ? error.message : 'it cannot be read'}`)
-  }
-}
-
 function checkAccess (values: SettingValues, report: ReportMistake): void {
   const { WS_AUTHORIZER: authorizer } = values
   if (authorizer === 'postgres' && values.DATABASE_URL === undefined) report('DATABASE_URL', 'is needed with WS_AUTHORIZER=postgres')
-  if (values.DATABASE_URL !== undefined) checkDatabaseUrl(values.DATABASE_URL, report)
+  checkDatabaseUrl(values, report)
   if (authorizer === 'supabase' && values.SUPABASE_URL === undefined) report('SUPABASE_URL', 'is needed with WS_AUTHORIZER=supabase')
   if (authorizer === 'supabase' && values.SUPABASE_ANON_KEY === undefined) report('SUPABASE_ANON_KEY', 'is needed with WS_AUTHORIZER=supabase')
   const tables = mapKinds(({ setting }) => values[setting])

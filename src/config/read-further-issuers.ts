@@ -1,11 +1,12 @@
 import Type from '#typebox'
 import { Compile } from '#typebox/compile'
 import type { ClaimReading } from '../tokens/claim-reading.js'
-import type { IssuerConfig } from '../tokens/issuer-config.js'
-import { checkAlgorithms } from './check-issuer-settings.js'
+import type { IntrospectionSettings, IssuerConfig } from '../tokens/issuer-config.js'
+import { checkAlgorithms, checkUrl } from './check-issuer-settings.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingValues } from './settings.js'
 
+const S = 1000
 const YEAR_S = 31_536_000
 const ClaimName = Type.String({ minLength: 1, maxLength: 256 })
 /** One name, or several of which the first that is there counts. */
@@ -23,8 +24,14 @@ const FurtherIssuer = Type.Object({
   user_claim: Type.Optional(ClaimName),
   session_claim: Type.Optional(ClaimNames),
   typ: Type.Optional(Type.Enum(['any', 'at+jwt'])),
-  max_lifetime_s: Type.Optional(Type.Integer({ minimum: 1, maximum: YEAR_S }))
+  max_lifetime_s: Type.Optional(Type.Integer({ minimum: 1, maximum: YEAR_S })),
+  acr: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })),
+  max_auth_age_s: Type.Optional(Type.Integer({ minimum: 1, maximum: YEAR_S })),
+  introspection_uri: Type.Optional(Type.String({ minLength: 1, maxLength: 2048 })),
+  introspection_client_id: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+  introspection_client_secret: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 }))
 }, { additionalProperties: false })
+type Entry = Type.Static<typeof FurtherIssuer>
 const FurtherIssuers = Compile(Type.Array(FurtherIssuer, { maxItems: 100 }))
 const FORM = Object.entries(FurtherIssuer.properties).map(([name]) => FurtherIssuer.required.some(each => each === name) ? name : `${name}?`).join(', ')
 
@@ -49,16 +56,30 @@ export function readFurther (values: SettingValues, report: ReportMistake): Issu
       jwksUri: entry.jwks_uri ?? null,
       algorithms,
       hmacSecret: null,
-      introspection: null,
+      introspection: readIntrospection(entry, values, report),
       ...(entry.rights === true ? { rights: true } : {}),
       ...readReading(entry),
-      ...(entry.max_lifetime_s === undefined ? {} : { maxLifetimeMs: entry.max_lifetime_s * 1000 })
+      ...(entry.max_lifetime_s === undefined ? {} : { maxLifetimeMs: entry.max_lifetime_s * S }),
+      ...(entry.acr === undefined ? {} : { assurance: entry.acr }),
+      ...(entry.max_auth_age_s === undefined ? {} : { maxAuthAgeMs: entry.max_auth_age_s * S })
     }
   })
 }
 
+/** Where this issuer is asked about its tokens; reports what is missing or unsafe. */
+function readIntrospection (entry: Entry, values: SettingValues, report: ReportMistake): IntrospectionSettings | null {
+  const { introspection_uri: endpoint, introspection_client_id: clientId, introspection_client_secret: clientSecret } = entry
+  if (endpoint === undefined && clientId === undefined && clientSecret === undefined) return null
+  if (endpoint === undefined || clientId === undefined || clientSecret === undefined) {
+    report('ISSUERS', `introspection of ${entry.name} needs introspection_uri, introspection_client_id and introspection_client_secret`)
+    return null
+  }
+  checkUrl('ISSUERS', endpoint, values.JWKS_ALLOW_HTTP, report)
+  return { endpoint, clientId, clientSecret }
+}
+
 /** Where an issuer's tokens say what, as far as its entry says so. */
-function readReading (entry: Type.Static<typeof FurtherIssuer>): { readonly reading?: Partial<ClaimReading> } {
+function readReading (entry: Entry): { readonly reading?: Partial<ClaimReading> } {
   const reading: Partial<ClaimReading> = {
     ...(entry.scope_claim === undefined ? {} : { scope: [entry.scope_claim].flat() }),
     ...(entry.audience_claim === undefined ? {} : { audience: entry.audience_claim }),

@@ -18,7 +18,7 @@ export function withIntrospection (issuers: readonly IssuerConfig[], values: Set
   if (clientSecret === undefined) report('JWT_INTROSPECTION_CLIENT_SECRET', 'is needed with JWT_INTROSPECTION_URI')
   const asked = issuers.length === 1 ? issuers[0] : issuers.find(({ name }) => name === 'oidc')
   if (asked === undefined) report('JWT_INTROSPECTION_URI', 'is of JWT_ISSUER, or of the only issuer')
-  if (asked?.introspection != null) report('JWT_INTROSPECTION_URI', 'is given already by KEYCLOAK_INTROSPECT=true')
+  if (asked?.introspection != null) report('JWT_INTROSPECTION_URI', 'is given already by KEYCLOAK_INTROSPECT=true, or in ISSUERS')
   const introspection = { endpoint, clientId: clientId ?? '', clientSecret: clientSecret ?? '' }
   return issuers.map(issuer => issuer === asked ? { ...issuer, introspection } : issuer)
 }

@@ -1,6 +1,5 @@
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { IssuerRoute } from '../tokens/issuer-route.js'
+import { readAuthorities } from './read-authorities.js'
 import type { ReportMistake } from './read-settings.js'
 import type { SettingName, SettingValues } from './settings.js'
 
@@ -13,30 +12,12 @@ function readProxy (setting: SettingName, text: string | undefined, report: Repo
   return null
 }
 
-/** The text of the file, when it begins with a certificate that can be read. */
-function readAuthorities (file: string | undefined, report: ReportMistake): string | null {
-  if (file === undefined) return null
-  let pem: string
-  try {
-    pem = readFileSync(file, 'utf8')
-  } catch {
-    report('ISSUER_CA_FILE', 'the file cannot be read')
-    return null
-  }
-  try {
-    return new X509Certificate(pem).raw.length > 0 ? pem : null
-  } catch {
-    report('ISSUER_CA_FILE', 'the file holds no PEM certificate')
-    return null
-  }
-}
-
 /** How issuers are reached: by which proxies, and which authorities are believed beside the usual ones. */
 export function readRoute (values: SettingValues, report: ReportMistake): IssuerRoute {
   const http = readProxy('HTTP_PROXY', values.HTTP_PROXY, report)
   const https = readProxy('HTTPS_PROXY', values.HTTPS_PROXY, report)
   return {
-    authorities: readAuthorities(values.ISSUER_CA_FILE, report),
+    authorities: readAuthorities('ISSUER_CA_FILE', values.ISSUER_CA_FILE, report),
     proxies: http === null && https === null ? null : { http, https, except: values.NO_PROXY ?? '' }
   }
 }

@@ -105,7 +105,7 @@ export const SETTINGS = {
   SUPABASE_JWT_SECRET: secret('opt-in for legacy HS256 projects only, at least 32 bytes', 32),
   SUPABASE_ANON_KEY: secret('anon key, for the `supabase` authorizer'),
   SUPABASE_PUBLIC_TABLES: list(`those of ${RELATIONS} whose rows everybody with the anon key may see on purpose, or \`none\`; unset: what the first look shows`),
-  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?, scope_claim?, audience_claim?, user_claim?, session_claim?, typ?, max_lifetime_s?}]`', { maxLength: 65_536 }),
+  ISSUERS: text('JSON array of further issuers: `[{name, issuer, audience, jwks_uri?, algorithms?, rights?, scope_claim?, audience_claim?, user_claim?, session_claim?, typ?, max_lifetime_s?, acr?, max_auth_age_s?, introspection_uri?, introspection_client_id?, introspection_client_secret?}]`', { maxLength: 65_536, secret: true }),
   OIDC_BACKCHANNEL_LOGOUT: defaulted(Type.Boolean({ description: '`POST /oidc/backchannel-logout` hears issuers\' logout tokens; `false`: it is 404' }), true),
   OIDC_LOGOUT_AUDIENCES: list('clients whose logouts count, as `aud` of the logout token names them; unset: the audience or client id; `*`: any client of the issuer, for tokens with `sid`'),
   SSF_AUDIENCE: text('the `aud` of security event tokens for `POST /ssf/events`; unset: it is 404'),
@@ -144,6 +144,7 @@ export const SETTINGS = {
   WS_AUTHORIZER: choice('who decides what a user may see', 'claims', ['claims', 'postgres', 'supabase']),
   WS_ACCESS_ISSUER: list(`with several issuers: names of those whose claims ${CLAIMS} count (\`rights: true\` in ISSUERS does the same); with a database the one whose users it knows`),
   DATABASE_URL: text('Postgres, for the `postgres` authorizer; parameters: `sslmode`, `sslrootcert`, `application_name`, `options`', { secret: true }),
+  DATABASE_CA_FILE: text('PEM file of authorities that its certificate may be of, as `sslrootcert` in DATABASE_URL; without an `sslmode` there its name is verified as well'),
   WS_PG_ROLE: defaulted(text('database role of every check', { pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' }), 'authenticated'),
   ...mapKindsBy('setting', ({ claim, relation }) => defaulted(text(`table or view of ${claim}, as \`schema.name\``, RELATION), relation)),
   WS_ACCESS_RECHECK_S: seconds('rights of open connections are checked again', 60),
@@ -164,7 +165,7 @@ export const SETTINGS = {
   ALLOW_INSECURE_WS_UNTIL: text('ISO time at which break-glass ends, at most 24 h ahead'),
 
   OTEL_EXPORTER_OTLP_ENDPOINT: text('OpenTelemetry collector, such as `http://127.0.0.1:4318`: a span of each upgrade and each publication goes there, by OTLP over HTTP; unset: no spans'),
-  WS_TRACE_EVENTS: flag('`event` frames carry, as `trace`, the `traceparent` of the request that published them; a release without this setting drops such events, so set it once all processes have it'),
+  WS_TRACE_EVENTS: flag('`event` frames carry, as `trace`, the `traceparent` of the request that published them'),
 
   LOG_LEVEL: choice('least level written', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   LOG_FILE: text('also write the log there, rotated by size and day'),

@@ -34,7 +34,7 @@ function judge (filters: Filters, visible: Visible): Granted | Refusal {
     topics += visible[claim].length
     if (asked === null || asked === '*') continue
     const seen = new Set(visible[claim])
-    if (asked.some(id => !seen.has(id))) return FORBIDDEN
+    if (asked.some(id => !seen.has(id))) return visible.because === undefined ? FORBIDDEN : refuse('forbidden', { detail: visible.because })
   }
   return topics > MAX_TOPICS ? TOO_MANY : visible
 }

@@ -13,7 +13,7 @@ export interface Identify {
 }
 
 export interface IdentifyDeps {
-  readonly tokens: TokenVerifier
+  readonly tokens: Pick<TokenVerifier, 'verifyNow' | 'verify'>
   /** Revocations, from memory. */
   readonly isRevoked: (identity: Identity) => boolean
   /** The break-glass identity while it is in force, else null. */

@@ -15,7 +15,7 @@ export interface LeaseRecord {
 }
 
 /** Whose slots a connection takes. No token can hold NUL in its subject, so no user can take or fill those of `anonymous`. */
-export function leaseOwner ({ insecure, userId }: Identity, { key }: ClientAddress): string {
+export function leaseOwner ({ insecure, userId }: Pick<Identity, 'insecure' | 'userId'>, { key }: ClientAddress): string {
   return insecure ? `anonymous\0${key}` : userId
 }
 

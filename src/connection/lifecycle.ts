@@ -17,6 +17,8 @@ export interface Lifecycle {
   /** Answers every upgrade under way: the process ends. */
   refusePending (refusal: Refusal): void
   readonly pending: number
+  /** Why no upgrade is taken now, from anybody; null: they are. */
+  closed (): Refusal | null
 }
 
 const OVERLOADED = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
@@ -56,14 +58,22 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   const addresses = createAddressState(deps)
   const settlement = createSettlement(deps, addresses, settings.deadlineMs)
 
+  const closed = (): Refusal | null =>
+    deps.gate(settlement.size + deps.answerer.lingering) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null)
+
   /** The way in: what needs neither an issuer nor a store. Null: refused. */
   function enter (pending: PendingUpgrade, startedMs: number): Attempt | null {
     const found = findAddress(pending.head, settings)
     const { address, refusal, untrustedHeader, traceparent } = found
     if (untrustedHeader) report.untrustedForwardedFor(address)
+<<<<<<< HEAD
     const places = settlement.size + deps.answerer.lingering
     const closed = deps.gate(places) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
     if (closed !== null) return refuseEarly(deps, pending, found, startedMs, closed, NO_WISH)
+=======
+    const early = closed() ?? refusal
+    if (early !== null) return refuseEarly(deps, pending, address, startedMs, early, NO_WISH)
+>>>>>>> main
     const request = readRequest(pending.head, settings)
     if (isRefusal(request)) return refuseEarly(deps, pending, found, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)
@@ -115,10 +125,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
 
   return {
     onUpgrade: intake.take,
-    refusePending (refusal) {
-      intake.refuseAll(refusal)
-      settlement.refuseAll(refusal)
-    },
-    get pending () { return intake.waiting + settlement.size }
+    refusePending (refusal) { for (const held of [intake, settlement]) held.refuseAll(refusal) },
+    get pending () { return intake.waiting + settlement.size },
+    closed
   }
 }

@@ -20,6 +20,12 @@ export class NamedSessions {
 
   countOf (name: string): number { return this.groups.get(name)?.size ?? 0 }
 
+  /** The earliest of this name. */
+  firstOf (name: string): Session | undefined {
+    const [first] = this.of(name)
+    return first
+  }
+
   /** Those of this name, the earliest first. One may be removed while they are visited. */
   of (name: string): Iterable<Session> { return this.groups.get(name)?.members() ?? NONE }
 }

@@ -11,6 +11,9 @@ export interface PermitUpgradeDeps {
   readonly rightsGeneration: (userId: string) => number
 }
 
+/** What of an attempt is looked at, and noted. */
+export type PermittedAttempt = Pick<Attempt, 'request' | 'identity' | 'rightsGeneration'>
+
 const CHANGES = refuse('unavailable', { retryAfterMs: 1000, detail: 'access: changed' })
 /** Rights that change more often than this during one upgrade are a fault of the back end. */
 const MAX_PERMIT_TRIES = 5
@@ -20,7 +23,7 @@ const refuseAway = (error: unknown): Refusal =>
 
 /** What the user of an upgrade may listen to; notes who it is, and how old the answer is. `fresh`: from no cache. Never rejects. */
 export function permitUpgrade (
-  { authorizer, rightsGeneration }: PermitUpgradeDeps, attempt: Attempt, who: Identity, fresh = false
+  { authorizer, rightsGeneration }: PermitUpgradeDeps, attempt: PermittedAttempt, who: Identity, fresh = false
 ): Granted | Refusal | Promise<Granted | Refusal> {
   attempt.identity = who
   attempt.rightsGeneration = rightsGeneration(who.userId)

@@ -4,8 +4,10 @@ import type { Session } from './session.js'
 import { NamedSessions } from './named-sessions.js'
 import { SessionList } from './session-list.js'
 
-/** Periodic work visits one bucket at a time, so it spreads over its period instead of coming in one burst. */
-export const BUCKETS = 16
+/** Periodic work visits one bucket at a time, or some, so it spreads over its period instead of coming in one burst. */
+export const BUCKETS = 64
+/** The first connections of an owner are in one bucket, this many at most; thousands behind one address would make its visit a burst. */
+const TOGETHER = 8
 
 /** Some of the connections. The one just met may be removed while they are visited. */
 export interface Sessions extends Iterable<Session> { readonly size: number }
@@ -32,16 +34,25 @@ export interface Registry {
 
 const NONE: Sessions = new Set()
 
-export function createRegistry (): Registry {
+/**
+ * Makes an empty one. An owner's connections are in one bucket, so that one command renews their leases. `placeOf`: those whose owners have
+ * the same place, a whole number from 0 on, are in one bucket too; absent: owners take turns.
+ */
+export function createRegistry (placeOf: ((leaseOwner: string) => number) | null = null): Registry {
   const byOwner = new NamedSessions()
   const byAddress = new NamedSessions()
   const byToken = createTokenNames(byOwner)
   const buckets = Array.from({ length: BUCKETS }, () => new SessionList('bucketPlace'))
   let next = 0
   let size = 0
+  const findBucket = (owner: string): number => {
+    const others = byOwner.countOf(owner)
+    if (others >= TOGETHER || (others === 0 && placeOf === null)) return next++ % BUCKETS
+    return placeOf === null ? byOwner.firstOf(owner)?.bucket ?? 0 : placeOf(owner) % BUCKETS
+  }
   return {
     add (session) {
-      session.bucket = next++ % BUCKETS
+      session.bucket = findBucket(session.lease.owner)
       buckets[session.bucket]?.add(session)
       byOwner.add(session.lease.owner, session)
       byAddress.add(session.address.key, session)

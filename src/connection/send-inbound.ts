@@ -1,6 +1,7 @@
 import type { Inbound } from '../bus/inbound.js'
 import { mapKinds } from '../kinds.js'
-import { refuse } from '../refusals.js'
+import { refuse, type Refusal } from '../refusals.js'
+import { CLAIM_TYPE } from '../tokens/claim-types.js'
 import type { Identity } from '../tokens/identity.js'
 import { JsonText } from '../wire/json-text.js'
 import type { SendFrame } from '../wire/frames.js'
@@ -31,6 +32,11 @@ function findLack ({ scopes, insecure }: Identity): keyof typeof FORBIDDEN | nul
   return scopes.has('ws:send') ? null : 'scope'
 }
 
+function forbid (lack: keyof typeof FORBIDDEN, { scopeMistake }: Identity): Refusal {
+  if (lack !== 'scope' || scopeMistake === undefined) return FORBIDDEN[lack]
+  return refuse('forbidden', { detail: `${CLAIM_TYPE}: ${scopeMistake}` })
+}
+
 /** Whether the token lets its user send, to whatever it may read. */
 export function maySend (identity: Identity): boolean {
   return findLack(identity) === null
@@ -42,7 +48,7 @@ export async function sendInbound (deps: SendInboundDeps, session: Session, fram
   const { id, to, data, traceparent } = frame
   // Without data: the token had no such scope when the frame came.
   const lack = findLack(session.identity) ?? (data.length > 0 ? null : 'scope')
-  const granted = lack === null ? await permitSession(deps, session, filtersFor(to)) : FORBIDDEN[lack]
+  const granted = lack === null ? await permitSession(deps, session, filtersFor(to)) : forbid(lack, session.identity)
   if (session.ending !== null) return
   if (!isGranted(granted)) {
     if (granted.name === 'forbidden') report.accessDenied(session, [to], granted.detail)

@@ -7,7 +7,8 @@ import { refusalAnswer, type Answer } from '../http/answers.js'
 import { createRoute } from '../http/create-route.js'
 import { NO_INPUT, type Route } from '../http/route.js'
 import { createShape } from '../http/shape.js'
-import { REFUSALS, type Reconnect } from '../refusals.js'
+import { REFUSALS, type RefusalName } from '../refusals.js'
+import { whatToDo } from './what-to-do.js'
 import { crossOriginHeaders, type AllowedOrigins } from './cross-origin.js'
 import type { DevClaims, DevIssuer } from './dev-issuer.js'
 import { EXAMPLE_PAGE } from './example-page.js'
@@ -36,15 +37,6 @@ type Headers = Readonly<Record<string, string>>
 const DEFAULT_TTL_S = 3600
 const MAX_TTL_S = 86_400
 
-/** Advice for people, for each way of coming back. */
-const WHAT_TO_DO: Readonly<Record<Reconnect, string>> = {
-  no: 'Do not come back the same way: the answer would be the same. Change what you ask for first.',
-  'with a new token': 'Get a new token, then connect again.',
-  'after the delay': 'Wait for the stated delay, then try again.',
-  'with back-off': 'Try again after a moment, and wait longer after each failure.',
-  yes: 'Connect again.'
-}
-
 const answer = (type: string, body: string, headers: Headers = {}): Answer => ({ status: 200, text: { contentType: `${type}; charset=utf-8`, body }, headers })
 
 function readIds (text: string | undefined, fallback: readonly string[]): readonly string[] | '*' {
@@ -62,7 +54,7 @@ function readClaims ({ sub = 'alice', scope = 'ws:send', ttl = String(DEFAULT_TT
 /** What the page must know and a browser is not told elsewhere: the refusals' meaning, limits, and the key to publish with. */
 function describeConsole ({ publishKey, limits }: ConsoleSettings): string {
   const refusals = Object.entries(REFUSALS).map(([name, { status, closeCode, closable, message, reconnect }]) => ({
-    name, status, close_code: closeCode, closable, message, reconnect, what_to_do: WHAT_TO_DO[reconnect]
+    name, status, close_code: closeCode, closable, message, reconnect, what_to_do: whatToDo(name as RefusalName)
   }))
   return JSON.stringify({
     refusals,

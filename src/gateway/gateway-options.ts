@@ -42,9 +42,11 @@ export interface GatewayExtras {
   readonly routes?: readonly Route[]
   /** Number of this process among `WORKERS`, whose supervisor has the admin port and the log file. Absent: the only process. */
   readonly worker?: number
+  /** Other workers take connections on the port of this one: it warms up before it joins them, as no client is to meet cold code for it. */
+  readonly othersServe?: boolean
   /**
    * Has the code of this process compiled before it is ready; called once, unless `WS_WARM_UP` is off. Resolves soon after `leaving` is
-   * aborted, and never rejects. A process alone listens meanwhile, and a worker does not: it shares its port with others that are ready.
+   * aborted, and never rejects. The process listens meanwhile, unless `othersServe`: who comes is served, only slower.
    */
   readonly warmUp?: (config: Config, leaving: AbortSignal) => Promise<void>
   /** Development mode, in which the older binding is at home: else its start is a warning. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import hashSlot from 'cluster-key-slot'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { planDescriptors, readDescriptorLimit, type DescriptorBudget } from '../descriptors/budget.js'
@@ -15,8 +16,10 @@ import { createMetrics, type Metrics } from '../observe/metrics/metrics.js'
 import type { CreateTracer } from '../observe/tracing/load-tracing.js'
 import type { Tracer } from '../observe/tracing/tracer.js'
 import { connectRedis, type RedisConnection } from '../redis/connect.js'
+import { createLimitKeys } from '../redis/keys.js'
 import type { Exits } from './exits.js'
 import type { GatewayExtras } from './gateway-options.js'
+import { limitPrefix } from './limit-prefix.js'
 import { openProcessLog, type ProcessLog } from './process-log.js'
 import { needsOf } from './redis-needs.js'
 import { createRedisFailures, NO_REDIS_FAILURES, type RedisFailures } from './redis-failures.js'
@@ -82,7 +85,7 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
   })
   const processName = hearsByProcess(config) ? encodeId(name) : null
   const descriptors = planDescriptors(readDescriptorLimit(), config.server.maxConnections)
-  const registry = createRegistry()
+  const registry = createRegistry(placesByOwner(config))
   return {
     ...processLog,
     config,
@@ -104,6 +107,13 @@ export function openGround (config: Config, options: GatewayExtras, exits: Exits
 /** On a cluster a script publishes in its own slot only, and a plain PUBLISH tells no process. */
 function hearsByProcess ({ redis, plainUserPublish }: Config): boolean {
   return redis !== null && redis.clusterUrls.length === 0 && !plainUserPublish
+}
+
+/** On a cluster the leases of owners whose keys share a slot are renewed by one call: they are visited together. */
+function placesByOwner (config: Config): ((leaseOwner: string) => number) | null {
+  if (config.redis === null || config.redis.clusterUrls.length === 0) return null
+  const keys = createLimitKeys(limitPrefix(config))
+  return leaseOwner => hashSlot(keys.user(leaseOwner))
 }
 
 function openRedis ({ redis }: Config, log: Logger, exits: Exits): RedisConnection | null {

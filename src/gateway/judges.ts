@@ -1,3 +1,4 @@
+import type { Authorizer } from '../access/authorizer.js'
 import type { ClientAddress } from '../address/client-address.js'
 import { createIdentify, type Identify } from '../connection/identify.js'
 import type { Report } from '../connection/report.js'
@@ -29,6 +30,8 @@ export interface Judges {
   readonly nodes: Nodes
   readonly limits: Limits
   readonly access: Access
+  /** The same authorizer, whose faults are not written down: an operator who asks is told. */
+  readonly quietAuthorizer: Authorizer
   readonly accessSafety: AccessSafety
   readonly tokens: TokenVerifier
   readonly issuerKeys: readonly IssuerKeys[]
@@ -54,7 +57,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
   const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
   exits.add(nodes.close)
-  const keepRecords = { node, mayRestore: nodes.mayRestore }
+  const keepRecords = { node, ...nodes.trust }
   const limits = composeLimits({
     config,
     redis,
@@ -97,6 +100,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const tickets = composeTickets(ground, resumeKey)
   const bannedForMs = (addressKey: string): number => Math.max(control.bannedForMs(addressKey), strikes.bannedForMs(addressKey))
   const { strike } = strikes
-  const decided = { nodes, limits, access, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
+  const quietAuthorizer = chosen.authorizer
+  const decided = { nodes, limits, access, quietAuthorizer, accessSafety, tokens, issuerKeys, control, endings, bannedForMs, strike }
   return { ...decided, breakGlass, identify, report, resumeKey, passes, tickets }
 }

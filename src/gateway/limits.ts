@@ -5,6 +5,9 @@ import { createGuardedLimiter } from '../limits/outage/guarded-limiter.js'
 import { LimitUndecided, type Limiter } from '../limits/limiter.js'
 import { createMemoryLimiter } from '../limits/memory/limiter.js'
 import { createMessageLimit, type MessageLimit } from '../limits/messages/message-limit.js'
+import { createGuardedReading } from '../limits/outage/guarded-reading.js'
+import type { ReadLimits } from '../limits/reading.js'
+import { createRedisLimitReader } from '../limits/redis/limit-reader.js'
 import { createRedisLimiter, type RecordOptions } from '../limits/redis/limiter.js'
 import type { Metrics } from '../observe/metrics/metrics.js'
 import { classifyFailure, isAway, type AwayCause } from '../redis/failure.js'
@@ -21,6 +24,10 @@ export interface Limits {
    * once for each attempt, which ends there.
    */
   readonly blockedForMs: (addressKey: string) => number
+  /** The same for an operator's question, which is no attempt: nothing is counted. */
+  readonly knownBlockMs: (addressKey: string) => number
+  /** What an attempt would meet; null: the program's own limiter decides, which can't be asked without counting. */
+  readonly read: ReadLimits | null
   /** Counts the decision that a user has no slot left, where it was made without the limiter. */
   readonly noteUserFull: () => void
   /** Null: without Redis. False also while it hangs or refuses to write. */
@@ -107,7 +114,7 @@ function tellProbes (limiter: Limiter, noteProbe: (succeeded: boolean) => void):
   }
 }
 
-type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway'>
+type Store = Pick<Limits, 'limiter' | 'redisUp' | 'noteRedisAway' | 'read'>
 
 export interface LimitsDeps {
   readonly config: Config
@@ -127,9 +134,14 @@ export interface LimitsDeps {
 function createStore (deps: LimitsDeps): Store {
   const { config, redis, audit, redisFailures, keepRecords, ownLimiter = null, readsTopics, processName } = deps
   const settings = config.limits
-  if (ownLimiter !== null) return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {} }
+  if (ownLimiter !== null) {
+    return { limiter: callThrough(ownLimiter), redisUp: () => redis?.isUp() ?? null, noteRedisAway: () => {}, read: null }
+  }
   const local = createMemoryLimiter(settings, { now: monotonic })
-  if (redis === null) return { limiter: local, redisUp: () => null, noteRedisAway: () => {} }
+  if (redis === null) {
+    const read: ReadLimits = async question => ({ ...await local.read(question), decidedBy: 'process', isDegraded: false })
+    return { limiter: local, redisUp: () => null, noteRedisAway: () => {}, read }
+  }
   const basePrefix = config.redis?.prefix ?? ''
   const policy = settings.onRedisDown
   // Time must be left to answer, and for the policy, when Redis hangs.
@@ -154,7 +166,14 @@ function createStore (deps: LimitsDeps): Store {
     unreachableBecause: () => causeOf(redis)
   })
   redis.onChange((up) => { if (up) guarded.noteReconnected() })
-  return { limiter: guarded, redisUp: () => redis.isUp() && !guarded.isDegraded(), noteRedisAway: guarded.noteAway }
+  return {
+    limiter: guarded,
+    redisUp: () => redis.isUp() && !guarded.isDegraded(),
+    noteRedisAway: guarded.noteAway,
+    read: createGuardedReading({
+      shared: createRedisLimitReader(redis.commands, settings, { prefix: limitPrefix(config), callTimeoutMs }), local, policy, guarded
+    })
+  }
 }
 
 /** Puts the limits together: the store, what is known locally, and what is counted. */
@@ -166,6 +185,7 @@ export function composeLimits (deps: LimitsDeps): Limits {
   const countRefused: CountRefused = (limit) => { metrics.limitDecision(limit, dryRun ? 'would_refuse' : 'refused') }
   const count = createDecisionCount(metrics, countRefused)
   const limiter = dryRun ? letThrough(store.limiter, count) : rememberBlocks(store.limiter, blocks, count)
+  const knownBlockMs = (addressKey: string): number => dryRun ? 0 : blocks.blockedForMs(addressKey)
   let askBack = (_address: string): void => {}
   const messageLimit = createMessageLimit(limiter, {
     now: monotonic, maxWaiting: MAX_WAITING_FRAMES, onWaiting: (address) => { askBack(address) }
@@ -176,10 +196,12 @@ export function composeLimits (deps: LimitsDeps): Limits {
     redisUp: store.redisUp,
     noteRedisAway: store.noteRedisAway,
     blockedForMs (addressKey) {
-      const forMs = dryRun ? 0 : blocks.blockedForMs(addressKey)
+      const forMs = knownBlockMs(addressKey)
       if (forMs > 0) countRefused('ip')
       return forMs
     },
+    knownBlockMs,
+    read: store.read,
     noteUserFull () { countRefused('user') },
     start (handler) { askBack = handler },
     async close () {

@@ -7,6 +7,7 @@ import { createHeartbeat } from '../nodes/heartbeat.js'
 import { createNodeStore } from '../nodes/node-store.js'
 import { createOwnRecords } from '../nodes/own-records.js'
 import { createTakeover, type LostConnection } from '../nodes/takeover.js'
+import type { RecordTrust } from '../limits/redis/record-calls.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { waitAtMost } from '../redis/bounded-wait.js'
 import { isAway } from '../redis/failure.js'
@@ -15,8 +16,8 @@ import type { OnFault } from './report.js'
 export interface Nodes {
   /** Writes a connection's closed line, unless another process has written it. */
   readonly closed: Audit['closed']
-  /** Records that Redis does not have are lost, not claimed by others. */
-  readonly mayRestore: () => boolean
+  /** What the limiter has to know of the records that it keeps for this process, and takes along for it. */
+  readonly trust: RecordTrust
   /**
    * Resolves when the other processes know of this one, or Redis is away. `onAway`: a heartbeat found no connection to Redis, also where
    * nobody comes to this process whose attempt would find that out.
@@ -44,7 +45,7 @@ const monotonic = (): number => performance.now()
 
 /** Puts together what gives every connection its one closed line though processes die. Without Redis nobody survives: no part of it. */
 export function composeNodes ({ config, node, redis, registry, audit, onFault }: NodesDeps): Nodes {
-  if (redis === null) return { closed: audit.closed, mayRestore: () => true, start: async () => {}, close: async () => {} }
+  if (redis === null) return { closed: audit.closed, trust: { mayRestore: () => true }, start: async () => {}, close: async () => {} }
   const { leaseMs } = config.limits
   const timeoutMs = Math.min(MAX_TIMEOUT_MS, leaseMs / 4)
   const store = createNodeStore({ client: redis.commands, prefix: config.redis?.prefix ?? '', node, leaseMs, timeoutMs })
@@ -57,17 +58,26 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
     pendingMs: config.upgrade.deadlineMs + PENDING_MARGIN_MS,
     now: monotonic
   })
+  let troubledAtMs = -Infinity
   const takeover = createTakeover({ store, heartbeat, leaseMs, now: monotonic, onLost: (lost) => { writeLost(audit, lost, onFault) } })
   return {
     closed (connection, closed) {
       if (connection.connectionId !== null) records.ended(connection.connectionId)
       lines.closed(connection, closed)
     },
-    mayRestore: heartbeat.isCurrent,
+    trust: {
+      mayRestore: heartbeat.isCurrent,
+      // Each lease is renewed within one: by then every record was looked for since. What is lost together with its lease needs no trouble.
+      mayBeLost: () => monotonic() - troubledAtMs <= leaseMs,
+      takeRider: heartbeat.takeRide
+    },
     async start (onAway) {
       redis.keepWhile(heartbeat.isInDoubt)
       heartbeat.start({
-        onReturn: async (limitMs) => { lines.markClaimed(await store.readClaimed(limitMs)) },
+        onReturn: async (limitMs) => {
+          troubledAtMs = monotonic()
+          lines.markClaimed(await store.readClaimed(limitMs))
+        },
         onBeat: () => {
           redis.noteProbe(true)
           void records.tend()
@@ -79,6 +89,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
           // One that has just broken may be there again in a moment, and why it is not only an attempt to connect can tell.
           if (error !== null && !redis.isUp() && redis.lastError() !== null) onAway()
           records.distrust()
+          troubledAtMs = monotonic()
         }
       })
       const firstBeat = heartbeat.beat()

@@ -89,7 +89,8 @@ export async function openDoors (house: House, exits: Exits, leaving: AbortSigna
   const adminPort = await admin?.listen() ?? null
   await untilRevocationsAreKnown(house, leaving)
   const warm = async (): Promise<void> => { if (config.server.warmUp) await options.warmUp?.(config, leaving) }
-  if (options.worker !== undefined) await warm()
+  const warmsFirst = options.othersServe === true
+  if (warmsFirst) await warm()
   leaving.throwIfAborted()
   exits.add(server.close)
   const port = await server.listen(serverHandlers)
@@ -97,7 +98,7 @@ export async function openDoors (house: House, exits: Exits, leaving: AbortSigna
   exits.add(watch.stop)
   watch.start()
   warnOfFewDescriptors(house.ground)
-  if (options.worker !== undefined || options.warmUp === undefined) run(house.ground)
+  if (warmsFirst || options.warmUp === undefined) run(house.ground)
   else {
     const warmed = warm().then(() => { run(house.ground) })
     exits.add(() => warmed)

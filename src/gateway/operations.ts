@@ -1,5 +1,6 @@
 import type { Publishing } from '../bus/publishing.js'
 import type { Control, OrderLists, PageRequest } from '../control/control.js'
+import type { Explain } from '../explain/explanation.js'
 import type { Readiness } from './readiness.js'
 
 /** One open connection as operators see it. */
@@ -38,6 +39,8 @@ export interface Operations {
   renderMetrics (): Promise<{ readonly contentType: string, readonly body: string }>
   /** Rejects when the other processes cannot be asked. */
   listConnections (request: ConnectionsRequest): Promise<ConnectionPage>
+  /** Rejects when no process can be asked. */
+  readonly explain: Explain
   readonly lists: OrderLists
   readonly orders: Pick<Control, 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck'>
   readonly publishing: Publishing

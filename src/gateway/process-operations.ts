@@ -3,6 +3,7 @@ import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Server } from '../transport/uws/server.js'
 import type { Fanout } from './bus.js'
 import type { Connections } from './connections.js'
+import { composeExplain } from './explain.js'
 import type { Ground } from './ground.js'
 import type { Judges } from './judges.js'
 import type { Operations } from './operations.js'
@@ -22,7 +23,7 @@ export interface ProcessOperationsDeps {
   readonly ground: Ground
   readonly judges: Judges
   readonly fanout: Fanout
-  readonly connections: Pick<Connections, 'tokensLateMs'>
+  readonly connections: Pick<Connections, 'tokensLateMs' | 'lifecycle'>
   readonly server: Pick<Server, 'isPaused'>
   /** The native layer's package and version. */
   readonly binding: string
@@ -66,6 +67,7 @@ export function composeProcessOperations (deps: ProcessOperationsDeps): ProcessO
       eventLoopLate: eventLoop.isLate
     },
     listConnections: fanout.listConnections,
+    explain: composeExplain(ground, judges, connections),
     orders: control,
     lists: control,
     publishing: fanout.publishing

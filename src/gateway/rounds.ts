@@ -11,7 +11,7 @@ export interface RoundsDeps {
   readonly onFault: OnFault
 }
 
-/** Periodic work on every open connection: its lease is renewed three times in a lease, and it is pinged. */
+/** Periodic work on every open connection: its lease is renewed three times in a lease, with others in one call, and it is pinged. */
 export interface Rounds {
   start (): void
   stop (): void
@@ -29,7 +29,7 @@ export function createRounds ({ config, registry, limiter, onFault }: RoundsDeps
       for (let i = 0; i < leases.length; i += MAX_RENEWED_PER_CALL) {
         limiter.renew(leases.slice(i, i + MAX_RENEWED_PER_CALL)).catch((error: unknown) => { onFault(error, 'renew') })
       }
-    }))
+    }, MAX_RENEWED_PER_CALL))
   }
   function startPings (): void {
     running.push(startRounds(registry, config.server.pingIntervalMs, (sessions) => {

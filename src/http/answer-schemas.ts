@@ -1,4 +1,6 @@
 import Type from '#typebox'
+import { STEP_NAMES } from '../explain/explanation.js'
+import { REFUSALS } from '../refusals.js'
 
 /** Bodies of HTTP answers, for the documents; a test holds them to what the server really answers. A `title` names a component. */
 
@@ -92,6 +94,37 @@ export const RevocationListSchema = Type.Object({
   title: 'RevocationList',
   description: 'Revoked tokens, sessions and users, of all processes.',
   examples: [{ revocations: [{ sub: 'mallory', issued_before: '2026-11-21T22:21:03.000Z', expires_at: '2026-11-22T22:31:03.000Z' }] }]
+})
+
+const count = (description: string) => Type.Integer({ minimum: 0, description })
+const decidedBy = (description: string) => Type.Optional(Type.String({ description }))
+
+/** Body of `POST /v1/explain`. */
+export const ExplanationSchema = Type.Object({
+  outcome: Type.Enum(['accepted', ...Object.keys(REFUSALS)], { description: '`accepted`, or the name of the refusal' }),
+  steps: Type.Array(Type.Object({
+    step: Type.Enum([...STEP_NAMES]),
+    verdict: Type.Enum(['pass', 'fail', 'not_reached']),
+    because: Type.String({ description: 'for people; may change' }),
+    setting: decidedBy('the setting that decided'),
+    claim: decidedBy('the claim that decided')
+  }), { description: 'in the order in which they decide' }),
+  limits: Type.Object({
+    address: Type.Optional(Type.Object({
+      used: count('attempts that count now'), limit: count('`WS_IP_CONNECTIONS`'), reset_s: count('seconds until the window has room for one more')
+    }, { description: 'absent without an address, for one on the allow list, and where it cannot be read' })),
+    user: Type.Optional(Type.Object({
+      used: count('connections that are open'), limit: count('`WS_USER_CONNECTIONS`')
+    }, { description: 'absent while it is not known who it is, and where it cannot be read' }))
+  })
+}, {
+  title: 'Explanation',
+  description: 'What an upgrade would be answered now, and why.',
+  examples: [{
+    outcome: 'ip_rate_limited',
+    steps: STEP_NAMES.map((step, i) => ({ step, verdict: i < 2 ? 'pass' : i === 2 ? 'fail' : 'not_reached', because: '…' })),
+    limits: { address: { used: 10, limit: 10, reset_s: 24 } }
+  }]
 })
 
 const PUBLISHED = { accepted: true, pos: '1764280000000000-1f0e9c2d:17' }

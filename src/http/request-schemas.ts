@@ -1,4 +1,5 @@
 import Type, { type Static } from '#typebox'
+import { mapKindsBy } from '../kinds.js'
 import { orList } from '../list-words.js'
 import { SAMPLE_TARGET, TARGET_FORMS, TARGET_PATTERN } from '../wire/ids.js'
 import { EventMessageSchema } from '../wire/redis-messages.js'
@@ -26,6 +27,25 @@ export type RevocationBody = Static<typeof RevocationBodySchema>
 export const BanBodySchema = Type.Object({
   seconds: Type.Number({ minimum: 1, maximum: MAX_BAN_S, description: 'how long the ban lasts from now on' })
 }, { title: 'Ban', description: 'How long.', examples: [{ seconds: 300 }] })
+
+/** Longest token that is explained, in characters: longer ones than clients may present can be asked about. */
+export const MAX_EXPLAINED_TOKEN = 32_768
+const explained = (maxLength: number, description: string, example: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, description, examples: [example] }))
+
+/** Body of `POST /v1/explain`: an upgrade that is asked about. */
+export const ExplainBodySchema = Type.Object({
+  token: Type.Optional(Type.String({ minLength: 1, maxLength: MAX_EXPLAINED_TOKEN, description: 'as a client presents it; stands in no log' })),
+  claims: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'in the place of a token: they count as verified; with several issuers `iss` says whose' })),
+  path: explained(256, 'the path; absent: `/ws`', '/ws'),
+  ...mapKindsBy('list', ({ claim, samples }) => Type.Optional(Type.Union(
+    [Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 1024 }), Type.String({ maxLength: 16_384 })],
+    { description: `${claim} that the filter names, as a list or as it stands in the query`, examples: [samples] }
+  ))),
+  address: explained(64, 'the client\'s, behind proxies; absent: bans and the limit of attempts are left out', '198.51.100.7'),
+  origin: explained(2048, 'of the page that connects', 'https://app.example.com'),
+  host: explained(512, 'which the client asks for, where the own host is an allowed origin; absent: that of `PUBLIC_URL`', 'gateway.example.com')
+}, { ...Strict, title: 'ExplainQuestion', description: 'An upgrade.', examples: [{ claims: { sub: 'alice' }, address: '198.51.100.7' }] })
 
 /** No half of a surrogate pair: UTF-8 has none, so two texts that differ in it alone would be one on the way. */
 const WELL_FORMED = '^\\P{Cs}*$'

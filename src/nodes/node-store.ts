@@ -2,9 +2,10 @@ import { waitAtMost } from '../redis/bounded-wait.js'
 import { split } from '../collections/split.js'
 import type { RedisClient } from '../redis/client.js'
 import { createNodeKeys } from '../redis/keys.js'
-import { readTexts, readTuple } from '../redis/lua-reply.js'
+import { readTexts } from '../redis/lua-reply.js'
 import { createScriptRunner, readLuaScript, type LuaScript, type RunScript } from '../redis/lua-script.js'
 import { createPatientClient } from '../redis/patient-client.js'
+import { CLAIMED_LIFE_MS, createNodeBeats } from './node-beats.js'
 
 export interface NodeStoreOptions {
   readonly client: RedisClient
@@ -18,13 +19,6 @@ export interface NodeStoreOptions {
   readonly timeoutMs: number
 }
 
-export interface Beat {
-  /** Ms on Redis's clock. */
-  readonly aliveUntilMs: number
-  /** This node was overdue, or Redis does not know it: others may have claimed its connections. */
-  readonly lapsed: boolean
-}
-
 /** Some of a lost node's records; each is given to one process only. */
 export interface ClaimedPage {
   /** Where to go on; null: that was all. */
@@ -36,17 +30,12 @@ export interface ClaimedPage {
 
 /** The time a node may be overdue before its connections are claimed: half a lease. */
 const graceMs = (leaseMs: number): number => Math.ceil(leaseMs / 2)
-const RECORDS_LIFE_MS = 86_400_000
-/** A process that was stopped for longer than this may write closed lines that others have written. */
-const CLAIMED_LIFE_MS = 3_600_000
 const RECORDS_PER_CLAIM = 100
 const IDS_PER_CALL = 500
 const MAX_LOST = 20
 
 const load = (name: string): LuaScript => readLuaScript(new URL('./lua/', import.meta.url), name)
-const scripts = {
-  beat: load('beat'), enlist: load('enlist'), findLost: load('find-lost'), claim: load('claim'), delist: load('delist'), listIds: load('list-ids')
-}
+const scripts = { findLost: load('find-lost'), claim: load('claim'), delist: load('delist'), listIds: load('list-ids') }
 
 export type NodeStore = ReturnType<typeof createNodeStore>
 
@@ -61,17 +50,7 @@ export function createNodeStore ({ client, prefix, node, leaseMs, timeoutMs }: N
     limitMs === timeoutMs ? run : createScriptRunner(createPatientClient(client, limitMs), limitMs)
 
   return {
-    /** Notes with this node's records that it is alive. */
-    async beat (limitMs = timeoutMs): Promise<Beat> {
-      const args = [leaseMs, grace, Date.now(), RECORDS_LIFE_MS, CLAIMED_LIFE_MS]
-      const reply = await runWithin(limitMs)(scripts.beat, [own.records, own.claimed], args)
-      const [aliveUntilMs, lapsed] = readTuple(reply, scripts.beat.name, 2)
-      return { aliveUntilMs, lapsed: lapsed === 1 }
-    },
-    /** Notes the same in the index of all nodes, where others look. */
-    async enlist (aliveUntilMs: number, limitMs = timeoutMs): Promise<void> {
-      await runWithin(limitMs)(scripts.enlist, [keys.index], [node, aliveUntilMs, RECORDS_LIFE_MS])
-    },
+    ...createNodeBeats({ client, node, index: keys.index, own, leaseMs, graceMs: grace, timeoutMs, runWithin }),
     /** Up to 20 other nodes that are overdue; none when `goodUntilMs` (Redis's clock) has passed. */
     async findLost (goodUntilMs: number): Promise<string[]> {
       const reply = await run(scripts.findLost, [keys.index], [grace, goodUntilMs, MAX_LOST + 1])

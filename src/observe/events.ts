@@ -39,7 +39,7 @@ export const EVENTS = {
   },
   'access.denied': {
     level: 'warn',
-    when: 'an open connection asked for what its user may not see (`detail`: `access`), lost the right to it (`access lost`), or sent without the scope ' +
+    when: 'an open connection asked for what its user may not see (`detail`: `access`, or the cause), lost the right to it (`access lost`), or sent without the scope ' +
       '`ws:send` (`scope`) or while no token is checked (`insecure`)',
     fields: ['ip', 'reason'],
     optional: [...WHO, 'path', 'detail', 'topics', 'suppressed']
@@ -52,7 +52,7 @@ export const EVENTS = {
   },
   'admin.action': {
     level: 'info',
-    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 503 not known to be kept: `detail` says whether it may be',
+    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 200 explained, 503 not known to be kept: `detail` says whether it may be',
     fields: ['action', 'target', 'ip', 'status'],
     optional: ['issuer', 'duration_ms', 'detail']
   },

@@ -4,7 +4,7 @@ import { createRefusalSampler } from './refusal-sampler.js'
 
 /** What an operator had done by the admin port. */
 export interface AdminAction {
-  readonly action: 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck'
+  readonly action: 'revoke' | 'unrevoke' | 'ban' | 'unban' | 'disconnect' | 'recheck' | 'explain'
   /** Whom: a user id, an address, `jti:<id>` and the like; `*`: everybody. */
   readonly target: string
   /** Configured name of the issuer that a revocation is limited to. */

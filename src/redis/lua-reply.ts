@@ -13,6 +13,7 @@ export class UnexpectedReply extends Error {
 interface Tuples {
   readonly 1: readonly [number]
   readonly 2: readonly [number, number]
+  readonly 3: readonly [number, number, number]
   readonly 5: readonly [number, number, number, number, number]
 }
 
@@ -64,11 +65,11 @@ export function readFailures (reply: unknown, script: string, keys: readonly str
   return failures
 }
 
-/** Reads two lists; what is in them is not looked at. */
-export function readTwoLists (reply: unknown, script: string): readonly [readonly unknown[], readonly unknown[]] {
-  const [one, other, ...more]: readonly unknown[] = Array.isArray(reply) ? reply : []
-  if (!Array.isArray(one) || !Array.isArray(other) || more.length > 0) throw new UnexpectedReply(script, 'two lists')
-  return [one, other]
+/** Reads three lists; what is in them is not looked at. */
+export function readThreeLists (reply: unknown, script: string): readonly [readonly unknown[], readonly unknown[], readonly unknown[]] {
+  const [first, second, third, ...more]: readonly unknown[] = Array.isArray(reply) ? reply : []
+  if (!Array.isArray(first) || !Array.isArray(second) || !Array.isArray(third) || more.length > 0) throw new UnexpectedReply(script, 'three lists')
+  return [first, second, third]
 }
 
 /** Reads a list of texts, empty or of any length. */

@@ -1,5 +1,6 @@
 import { AggregatorRegistry, type Registry } from '#prom-client'
 import type { ListedBan, ListedRevocation, Page } from '../control/control.js'
+import type { ExplainAnswer } from '../explain/explanation.js'
 import type { ConnectionPage, Operations } from '../gateway/operations.js'
 import type { MetricsJson } from '../observe/metrics/metrics.js'
 import type { Readiness, UnreadyReason } from '../gateway/readiness.js'
@@ -14,6 +15,8 @@ const NOT_READY: Readiness = { ready: false, reasons: ['starting'], issuersWitho
 const PROBE_TIMEOUT_MS = 1000
 /** Anybody may probe, and each probe asks every worker: those that come together are asked once. */
 const READINESS_FRESH_MS = 100
+/** An issuer, Redis and a database may each take their time to an explanation. */
+const EXPLAIN_TIMEOUT_MS = 15_000
 /** A call fails on every worker when Redis is away: the second failure is the answer. */
 const MAX_TRIES = 2
 
@@ -108,6 +111,10 @@ export function createFleetOperations (fleet: WorkersInFront, isDraining: () => 
       return { contentType: joined.contentType, body: await joined.metrics() }
     },
     async listConnections (request) { return await askRepeatable(running(), 'listConnections', [request]) as ConnectionPage },
+    async explain (question) {
+      const worker = await findLive(running()).catch(() => { throw new OperationFault('no worker answers', 'undone') })
+      return await worker.link.call('explain', [question], EXPLAIN_TIMEOUT_MS) as ExplainAnswer
+    },
     lists: {
       async listBans (request) { return await askRepeatable(running(), 'list', ['listBans', request]) as Page<ListedBan> | null },
       async listRevocations (request) { return await askRepeatable(running(), 'list', ['listRevocations', request]) as Page<ListedRevocation> | null }

@@ -103,7 +103,7 @@ export class Fleet {
     const { entry, env, log, onLine, make = startWorker } = this.options
     const startedAtMs = performance.now()
     const livedMs = (): number => performance.now() - startedAtMs
-    const worker = make(number, entry, env, {
+    const worker = make(number, entry, this.running().length > 0 ? { ...env, PORTCULLIS_OTHERS_SERVE: '1' } : env, {
       onLine,
       onStarted: (port) => {
         writeEvent(log, { event: 'worker.started', worker: number, port })

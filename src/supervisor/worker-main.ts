@@ -1,5 +1,6 @@
 import { createGateway } from '../gateway/create-gateway.js'
 import type { OrderLists, PageRequest } from '../control/control.js'
+import type { ExplainQuestion } from '../explain/explanation.js'
 import type { ConnectionsRequest, Operations } from '../gateway/operations.js'
 import { refuseDebugger } from '../refuse-debugger.js'
 import { SYSTEM_TIMERS } from '../timers.js'
@@ -10,7 +11,10 @@ import { publishPacked } from './publish-call.js'
 refuseDebugger()
 /** Entry of one worker: a gateway whose admin port and log file are the supervisor's. */
 const gateway = createGateway({
-  settings: process.env, worker: Number(process.env['PORTCULLIS_WORKER']), warmUp: createWarmUp({ timers: SYSTEM_TIMERS })
+  settings: process.env,
+  worker: Number(process.env['PORTCULLIS_WORKER']),
+  othersServe: process.env['PORTCULLIS_OTHERS_SERVE'] !== undefined,
+  warmUp: createWarmUp({ timers: SYSTEM_TIMERS })
 })
 
 const asked = { signal: 0, supervisor: 0 }
@@ -37,6 +41,7 @@ const link = openIpcPeer({
   readiness: () => gateway.operations.readiness(),
   metrics: () => gateway.operations.metricsJson(),
   listConnections: (request: ConnectionsRequest) => gateway.operations.listConnections(request),
+  explain: (question: ExplainQuestion) => gateway.operations.explain(question),
   list: (name: keyof OrderLists, request: PageRequest) => gateway.operations.lists[name](request),
   publish: (packed: Parameters<typeof publishPacked>[1]) => publishPacked(gateway.operations.publishing, packed),
   order: async (name: keyof Operations['orders'], ...args: readonly unknown[]) => {

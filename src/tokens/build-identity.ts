@@ -1,5 +1,6 @@
 import type { ClaimReading } from './claim-reading.js'
 import { firstClaim } from './claim-rules.js'
+import { findScopeMistake } from './claim-types.js'
 import type { AccessClaims } from './claims.js'
 import { readConfirmation } from './confirmation.js'
 import type { Identity } from './identity.js'
@@ -10,6 +11,8 @@ import type { Identity } from './identity.js'
  */
 export function buildIdentity (claims: AccessClaims, issuerName: string, severalIssuers: boolean, reading: ClaimReading): Identity {
   const user = String(claims[reading.user])
+  const scopes = readScopes(firstClaim(claims, reading.scope))
+  const scopeMistake = scopes.size > 0 ? null : findScopeMistake(claims, reading)
   return {
     userId: severalIssuers ? `${issuerName}:${user}` : user,
     subject: claims.sub ?? '',
@@ -19,7 +22,8 @@ export function buildIdentity (claims: AccessClaims, issuerName: string, several
     issuedAtMs: claims.iat * 1000,
     tokenId: textOrNull(claims['jti']),
     sessionId: textOrNull(firstClaim(claims, reading.session)),
-    scopes: readScopes(firstClaim(claims, reading.scope)),
+    scopes,
+    ...(scopeMistake === null ? {} : { scopeMistake }),
     confirmation: readConfirmation(claims),
     insecure: false
   }

@@ -35,8 +35,8 @@ export function toClaimRules (config: IssuerConfig, settings: TokenSettings): Cl
     takesAuthorizedParty: config.preset === 'keycloak',
     clockToleranceMs: settings.clockToleranceMs,
     maxLifetimeMs: config.maxLifetimeMs ?? settings.maxLifetimeMs,
-    assurance: new Set(settings.assurance),
-    maxAuthAgeMs: settings.maxAuthAgeMs ?? null
+    assurance: new Set(config.assurance ?? settings.assurance),
+    maxAuthAgeMs: config.maxAuthAgeMs ?? settings.maxAuthAgeMs ?? null
   }
 }
 

@@ -15,17 +15,46 @@ export interface AccessClaims extends Readonly<Record<string, unknown>> {
   readonly iat: number
 }
 
+/** What is looked at in the claims of a token. */
+export type ClaimPart = 'claims' | 'issuer' | 'user' | 'kind' | 'audience' | 'assurance' | 'times'
+
+export interface ClaimCheck {
+  readonly part: ClaimPart
+  /** Null: nothing is wrong. Looks for itself, whatever another found. */
+  readonly find: (claims: Readonly<Record<string, unknown>>, rules: ClaimRules, nowMs: number) => FoundFault | null
+}
+
+/** All that is looked at, in the order in which a fault is answered. */
+export const CLAIM_CHECKS: readonly ClaimCheck[] = [
+  { part: 'claims', find: findMissing },
+  { part: 'issuer', find: findIssuerFault },
+  { part: 'user', find: findSubjectFault },
+  { part: 'kind', find: findKindFault },
+  { part: 'audience', find: findAudienceFault },
+  { part: 'assurance', find: findAssuranceFault },
+  { part: 'times', find: findTimeFault }
+]
+
 /**
  * Checks the claims of an access token (RFC 7519 section 4.1). The answer `expired` comes only when all else is good;
  * null means that nothing is wrong.
  */
 export function findClaimFault (claims: unknown, rules: ClaimRules, nowMs: number): FoundFault | null {
   if (!isObject(claims)) return { fault: 'payload', shown: null }
-  const missing = rules.required.find(name => !(name in claims))
-  if (missing !== undefined) return { fault: 'claim_missing', shown: missing }
-  if (claims['iss'] !== rules.issuer) return { fault: 'unknown_issuer', shown: null }
-  return findSubjectFault(claims, rules) ?? findKindFault(claims, rules) ?? findAudienceFault(claims, rules) ??
-    findAssuranceFault(claims, rules, nowMs) ?? findTimeFault(claims, rules, nowMs)
+  for (const { find } of CLAIM_CHECKS) {
+    const found = find(claims, rules, nowMs)
+    if (found !== null) return found
+  }
+  return null
+}
+
+function findMissing (claims: Readonly<Record<string, unknown>>, { required }: ClaimRules): FoundFault | null {
+  const missing = required.find(name => !(name in claims))
+  return missing === undefined ? null : { fault: 'claim_missing', shown: missing }
+}
+
+function findIssuerFault (claims: Readonly<Record<string, unknown>>, { issuer }: ClaimRules): FoundFault | null {
+  return claims['iss'] === issuer ? null : { fault: 'unknown_issuer', shown: null }
 }
 
 /** The same claims, typed: only for claims in which {@link findClaimFault} found nothing. */

@@ -17,6 +17,8 @@ export interface Identity {
   readonly tokenId: string | null
   readonly sessionId: string | null
   readonly scopes: ReadonlySet<string>
+  /** Present only where the claim of scopes has a type that grants none: what it is, for operators. */
+  readonly scopeMistake?: string
   /** The key that the token is bound to; null: it is a bearer token. */
   readonly confirmation: Confirmation | null
   /** True only for break-glass `anonymous` connections. */

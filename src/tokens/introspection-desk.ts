@@ -20,6 +20,8 @@ export interface IntrospectionDesk {
    * An answer to a question asked at most `maxAgeMs` ago. One question at a time for each token and kind. Never rejects.
    */
   ask (token: string, kind: QuestionKind, maxAgeMs: number): Promise<DeskAnswer>
+  /** The issuer's own answer now, for an operator's question: it counts for nobody, and is neither shared nor counted. Never rejects. */
+  peek (token: string): Promise<DeskAnswer>
   close (): void
 }
 
@@ -92,6 +94,11 @@ export function createIntrospectionDesk (deps: IntrospectionDeskDeps): Introspec
       const answer = find(token, kind, maxAgeMs).finally(() => { line.delete(token) })
       line.set(token, answer)
       return answer
+    },
+    async peek (token) {
+      const askedAtMs = now()
+      const answer = await introspector.ask(token)
+      return answer.kind === 'failed' ? answer : { kind: answer.kind, askedAtMs }
     },
     close: () => { introspector.close() }
   }

@@ -26,6 +26,10 @@ export interface IssuerConfig {
   readonly reading?: Partial<ClaimReading>
   /** Longest accepted time from `iat` to `exp` of its tokens, in ms; absent: that of all. */
   readonly maxLifetimeMs?: number
+  /** Accepted values of `acr` in its tokens; absent: those of all. */
+  readonly assurance?: readonly string[]
+  /** Longest accepted time since `auth_time` in its tokens, in ms; absent: that of all. */
+  readonly maxAuthAgeMs?: number
 }
 
 /** Where an issuer is asked whether its tokens are active (RFC 7662), and as which client. */

@@ -20,8 +20,8 @@ export type LocalVerdict =
 
 export interface IssuerVerifier {
   readonly config: IssuerConfig
-  /** Decides with the keys at hand: signature first, then the claims. Never throws. */
-  check (token: string, format: TokenFormat, nowMs: number): LocalVerdict
+  /** Decides with the keys at hand: signature first, then the claims. Never throws. `leavesNoTrace`: nothing of it is remembered. */
+  check (token: string, format: TokenFormat, nowMs: number, leavesNoTrace?: boolean): LocalVerdict
   /** What time has made wrong with a token that was accepted: it ended, or its user signed in too long ago. */
   recheck (identity: Identity, nowMs: number): FoundFault | null
   /** Whether a token that this key has verified may still count as verified. */
@@ -39,7 +39,7 @@ export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSet
   const rules = toClaimRules(config, settings)
   const isAccepted = rules.reading.type === 'at+jwt' ? isRfc9068Type : undefined
 
-  function check (token: string, format: TokenFormat, nowMs: number): LocalVerdict {
+  function check (token: string, format: TokenFormat, nowMs: number, leavesNoTrace = false): LocalVerdict {
     const segment = token.slice(0, format.headerEnd)
     const keys = source.current()
     const remembered = keys?.byHeader.get(segment)
@@ -51,7 +51,7 @@ export function createIssuerVerifier (issuerKeys: IssuerKeys, settings: TokenSet
     if (prepared === null) return checkWithoutKey(header, token, format, nowMs)
     const verdict = verifyWith(prepared, token, format, nowMs)
     // Only what a key has signed gets a place: a forger can neither fill the map nor steer it.
-    if (verdict.kind === 'verified' && prepared.key !== secret && keys !== null) rememberHeader(keys, segment, prepared)
+    if (verdict.kind === 'verified' && prepared.key !== secret && keys !== null && !leavesNoTrace) rememberHeader(keys, segment, prepared)
     return verdict
   }
 

@@ -31,6 +31,25 @@ export interface TokenProof {
   readonly jkt?: string
 }
 
+/** What would be said of a token, and by what, for an operator's question. */
+export interface TokenInspection {
+  readonly verdict: TokenVerdict
+  /** Configured name of the issuer that it was judged by; null: of none. */
+  readonly issuer: string | null
+  /** How old the issuer's keys are, in seconds; null: none were fetched, or none asked for. */
+  readonly keysAgeS: number | null
+  /** How long no keys may be fetched, in ms; 0: an upgrade with a key that is not at hand would have them fetched. */
+  readonly fetchInMs: number
+  /** What the issuer says of it, where it is asked; null: it was not, or gave no answer. `ageMs`: since it was asked. */
+  readonly introspected: { readonly active: boolean, readonly ageMs: number } | null
+}
+
+/**
+ * Says what a token would be answered now, and does nothing else: no key is fetched, no verdict remembered. An issuer that is asked about
+ * its tokens is asked, unless an answer that still counts is known. Never rejects.
+ */
+export type InspectToken = (token: string) => Promise<TokenInspection>
+
 /** The port by which a connection learns who a token belongs to. */
 export interface TokenVerifier {
   /** Decides with what this process has at hand; null when keys must be fetched (or the token introspected) first. Never throws. */
@@ -44,5 +63,7 @@ export interface TokenVerifier {
   forget (revoked: RevokedTokens): void
   /** Absent: what was found of a token stands until it ends. */
   readonly standing?: TokenStanding
+  /** Absent: what would be said of a token cannot be asked without saying it. */
+  readonly inspect?: InspectToken
   close (): void
 }

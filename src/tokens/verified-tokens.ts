@@ -18,6 +18,8 @@ export interface VerifiedToken {
 export interface VerifiedTokens {
   /** The entry, if the key that verified it is still trusted; whether it has ended is for the caller to say. */
   find (token: string): VerifiedToken | undefined
+  /** The same, and leaves the cache as it is. */
+  peek (token: string): VerifiedToken | undefined
   remember (token: string, verified: VerifiedToken): void
   drop (token: string): void
   /** Drops tokens that were revoked: an order for one visits those of its name alone. */
@@ -60,6 +62,10 @@ export function createVerifiedTokens (size: number): VerifiedTokens {
 
   return {
     find,
+    peek (token) {
+      const entry = entries.peek(token)
+      return entry?.verifier.trusts(entry.key) === true ? entry : undefined
+    },
     remember,
     drop: token => { entries.delete(token) },
     forget ({ names, matches }) {

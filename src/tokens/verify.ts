@@ -8,14 +8,14 @@ import type { DeskAnswer, IntrospectionDesk } from './introspection-desk.js'
 import type { IssuerConfig, TokenSettings } from './issuer-config.js'
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 import { createSender } from './issuer-route.js'
-import { createIssuerVerifier, type IssuerVerifier, type LocalVerdict } from './issuer-verifier.js'
+import { createInspector } from './inspect-token.js'
+import { createIssuerVerifier } from './issuer-verifier.js'
+import { createJudge, refuseWithoutKey, UNPROVEN, type Issuer, type WithoutKey } from './judge-token.js'
 import { createKeySource } from './jwks.js'
 import type { RefreshedKeys } from './kept-keys.js'
-import { findOpaqueKey, nameMistake } from './name-mistake.js'
-import { refuseToken, type FoundFault } from './token-fault.js'
-import { decodeSegment, MAX_TOKEN_LENGTH, readTokenFormat, type TokenFormat } from './token-format.js'
+import { refuseToken } from './token-fault.js'
 import type { TokenStanding } from './token-standing.js'
-import type { TokenProof, TokenRefusal, TokenVerdict, TokenVerifier } from './token-verifier.js'
+import type { TokenProof, TokenVerdict, TokenVerifier } from './token-verifier.js'
 import { createVerifiedTokens, type VerifiedToken, type VerifiedTokens } from './verified-tokens.js'
 
 export interface TokenVerifierDeps {
@@ -35,11 +35,6 @@ export interface IssuersVerifier extends TokenVerifier {
   readonly issuerKeys: readonly IssuerKeys[]
 }
 
-interface Issuer {
-  readonly verifier: IssuerVerifier
-  readonly keys: IssuerKeys
-}
-
 /** A token, what is known beside it, and since when it is asked about (ms since the epoch). */
 interface Question extends TokenProof {
   readonly token: string
@@ -52,9 +47,6 @@ type Decision =
   { readonly kind: 'fetch_keys', readonly ended: Promise<void> } |
   { readonly kind: 'introspect', readonly desk: IntrospectionDesk, readonly verified: VerifiedToken }
 
-const UNPROVEN = refuseToken('sender_constrained')
-const refuseAs = ({ fault, shown }: FoundFault): Decision => ({ kind: 'verdict', verdict: refuseToken(fault, shown) })
-
 /**
  * Makes the verifier of all configured issuers. Keys are never shared between them; the unverified `iss` does no more
  * than choose one of the list. `issuerKeys` serve what issuers sign beside access tokens; they end with the verifier.
@@ -66,8 +58,7 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
   const { countsMs } = settings.introspection
   const introspection = composeIntrospection(settings, fetchJson, deps, steadyNow)
   const issuers = settings.issuers.map(config => createIssuer(config, settings, fetchJson, now, deps))
-  const byIssuer = new Map<unknown, Issuer>(issuers.map(issuer => [issuer.verifier.config.issuer, issuer]))
-  const onlyIssuer = issuers.length === 1 ? issuers[0] : undefined
+  const judge = createJudge(issuers)
   const known = createVerifiedTokens(settings.cacheSize)
 
   function decide (question: Question, mayFetch: boolean): Decision {
@@ -78,18 +69,11 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
       const verdict = recheck(known, question, remembered, nowMs)
       return verdict.ok ? decideVerified(introspection, remembered) : { kind: 'verdict', verdict }
     }
-    const format = readFormat(token)
-    if ('fault' in format) return refuseAs(format)
-    const issuer = onlyIssuer ?? byIssuer.get(issuerNamedBy(token, format))
-    if (issuer === undefined) return refuseAs(nameMistake(token, format, { fault: 'unknown_issuer', shown: null }))
-    const local = issuer.verifier.check(token, format, nowMs)
-    if (local.kind === 'fault') return refuseAs(nameMistake(token, format, local))
-    if (local.kind === 'no_key') return decideWithoutKey(issuer, local, question, mayFetch)
-    if (!isProven(local.identity.confirmation, jkt)) return { kind: 'verdict', verdict: UNPROVEN }
-    const verdict = { ok: true, identity: local.identity } as const
-    const verified = { verdict, key: local.key, verifier: issuer.verifier, askedAtMs: null }
-    const decision = decideVerified(introspection, verified)
-    if (decision.kind === 'verdict') known.remember(token, verified)
+    const judged = judge(token, jkt, nowMs)
+    if (judged.kind === 'refused') return { kind: 'verdict', verdict: judged.refusal }
+    if (judged.kind === 'no_key') return decideWithoutKey(judged.issuer, judged.local, question, mayFetch)
+    const decision = decideVerified(introspection, judged.verified)
+    if (decision.kind === 'verdict') known.remember(token, judged.verified)
     return decision
   }
 
@@ -120,6 +104,7 @@ export function createTokenVerifier (settings: TokenSettings, deps: TokenVerifie
     start: async () => { await Promise.all(issuers.map(async issuer => { await issuer.keys.source.refresh() })) },
     status: () => issuers.map(issuer => issuer.keys.source.status()),
     forget: known.forget,
+    inspect: createInspector({ judge, introspection, known, now, steadyNow }),
     ...(introspection.desks.size === 0 ? {} : { standing: createStanding(introspection, known, countsMs, steadyNow) }),
     close: () => {
       for (const { keys } of issuers) keys.source.close()
@@ -170,33 +155,9 @@ function createStanding ({ desks }: Introspection, known: VerifiedTokens, counts
   }
 }
 
-function readFormat (token: string): TokenFormat | FoundFault {
-  const { length } = token
-  if (length > MAX_TOKEN_LENGTH) return { fault: 'too_long', shown: `${length} characters, at most ${MAX_TOKEN_LENGTH}` }
-  return readTokenFormat(token) ?? findOpaqueKey(token) ?? { fault: 'format', shown: null }
-}
-
-/** What the token says, unverified. */
-function issuerNamedBy (token: string, { headerEnd, payloadEnd }: TokenFormat): unknown {
-  return decodeSegment(token.slice(headerEnd + 1, payloadEnd))?.['iss']
-}
-
-function decideWithoutKey (
-  { keys: { source } }: Issuer, { keyId, expired }: LocalVerdict & { readonly kind: 'no_key' }, { askedAtMs }: Question, mayFetch: boolean
-): Decision {
-  const ended = mayFetch ? source.refresh() : null
-  if (ended !== null) return { kind: 'fetch_keys', ended }
-  const keys = source.current()
-  // Ended or forged, no key could make it good.
-  if (keys === null && expired) return { kind: 'verdict', verdict: refuseToken('expired_unproven') }
-  if (keys === null) return { kind: 'verdict', verdict: { ...refuseToken('keys_unavailable'), retryAfterMs: source.waitMs() } }
-  const isFinal = keyId === null || keys.knows(keyId) || expired || source.isFrom(askedAtMs)
-  return { kind: 'verdict', verdict: isFinal ? refuseToken('unknown_key') : notFetchedYet(source.waitMs()) }
-}
-
-/** The issuer may have made a key since it was asked, as at a rotation: its first tokens are as good as those that come after. */
-function notFetchedYet (waitMs: number): TokenRefusal {
-  return { ok: false, refusal: 'unavailable', detail: 'unknown_key', retryAfterMs: waitMs }
+function decideWithoutKey (issuer: Issuer, local: WithoutKey, { askedAtMs }: Question, mayFetch: boolean): Decision {
+  const ended = mayFetch ? issuer.keys.source.refresh() : null
+  return ended !== null ? { kind: 'fetch_keys', ended } : { kind: 'verdict', verdict: refuseWithoutKey(issuer, local, askedAtMs) }
 }
 
 function createIssuer (

@@ -43,7 +43,7 @@ export function answerRedis ([name = '', ...args]: readonly string[], nowMs: num
 
 function answerScript ([sha, keyCount, ...rest]: readonly string[], nowMs: number): Reply {
   if (sha === BEAT) return [nowMs + ALIVE_MS, 0]
-  if (sha === RENEW) return [[], []]
+  if (sha === RENEW) return [[], [], []]
   if (sha === SETTLE_ORDERS) return [nowMs]
   const keys = rest.slice(0, Number(keyCount))
   if (keys.length > 0 && keys.every((key) => key.includes(HISTORY))) return keys.map(() => HEAD)

@@ -34,7 +34,8 @@ t.test('a right to everything allows any id and cannot be listed', async (t) => 
 
 t.test('an absent or malformed claim allows nothing', async (t) => {
   for (const claim of [undefined, null, 7, true, 'a1', 'a1,a2', '**', '', {}, { a1: true }, [], [['a1']], [['*']], ['*', '*']]) {
-    t.same(visible({ agents: claim, tasks: claim }, { agents: ['a1', '*'], tasks: '*' }), { agents: [], tasks: [] }, JSON.stringify(claim))
+    const { because: _, ...seen } = visible({ agents: claim, tasks: claim }, { agents: ['a1', '*'], tasks: '*' })
+    t.same(seen, { agents: [], tasks: [] }, JSON.stringify(claim))
   }
 })
 
@@ -42,6 +43,18 @@ t.test('entries that are no ids are ignored, the others count', async (t) => {
   const long = 'x'.repeat(128)
   const claim = ['a1', '*', '', 'a b', 'a\n', 'a/b', 7, null, ['a2'], 'x'.repeat(129), long, '__proto__']
   t.same(visible({ agents: claim }, { agents: '*', tasks: [] }).agents, ['a1', long, '__proto__'])
+})
+
+t.test('a claim of the wrong type is named, with what it is, to operators', async (t) => {
+  const say = (agents: unknown): string | undefined => visible({ agents, tasks: ['t1'] }, { agents: ['a1'], tasks: ['t1'] }).because
+  t.equal(say('a1'), 'claim_type: agents is "a1", wanted is a list of ids, or "*"')
+  t.equal(say({ a1: true }), 'claim_type: agents is an object, wanted is a list of ids, or "*"')
+  t.equal(say(null), 'claim_type: agents is null, wanted is a list of ids, or "*"')
+  t.equal(say([1, 2]), 'claim_type: agents has an entry that is no id, 1: wanted is a list of ids, or "*"')
+  t.equal(say(['*', 'a2']), 'claim_type: agents has an entry that is no id, "*": wanted is a list of ids, or "*"')
+  for (const good of [undefined, [], ['a2'], ['a1', 7], '*', ['*']]) t.equal(say(good), undefined, JSON.stringify(good))
+  t.equal(visible({ agents: 'a1', tasks: ['t1'] }, { agents: [], tasks: ['t9'] }).because, undefined, 'it was not asked for')
+  t.equal(visible({ agents: 'a1' }, { agents: ['a1'], tasks: [] }, true).because, undefined, 'an anonymous connection has no claims')
 })
 
 t.test('an anonymous break-glass connection has no rights whatever its claims say', async (t) => {

@@ -21,7 +21,7 @@ t.test('the users of named issuers are asked about, another issuer\'s see nothin
   t.same(await authorizer.visible(identityOf('alice'), '', question, { fresh: true }), { agents: ['a1'], tasks: [] })
   for (const asking of [question, { agents: '*', tasks: '*' }] as const) {
     const stranger = identityOf('alice', {}, { issuer: 'other' })
-    t.same(await authorizer.visible(stranger, '', asking, { fresh: true }), { agents: [], tasks: [] })
+    t.same(await authorizer.visible(stranger, '', asking, { fresh: true }), { agents: [], tasks: [], because: 'access_issuer' }, 'and operators hear why')
   }
   t.same(await authorizer.visible(identityOf('bob', {}, { issuer: 'second' }), '', question, { fresh: true }), { agents: ['a1'], tasks: [] })
   t.equal(asked, 2)

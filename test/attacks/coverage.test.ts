@@ -1,22 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { PROJECT } from '../support/root.js'
+import { titlesIn } from '../support/test-titles.js'
 
 /** For each item of the threat list, by group: the tests that fail without its defence, as `[file, title]`. */
 type Coverage = Readonly<Record<string, Readonly<Record<string, ReadonlyArray<readonly [string, string]>>>>>
 
-const TEST = new URL('test/', PROJECT)
 const coverage = JSON.parse(readFileSync(new URL('test/attacks/coverage.json', PROJECT), 'utf8')) as Coverage
-const GROUPS = { token: 40, keys: 15, upgrade: 14, limits: 20, frames: 18, access: 13, issuers: 4, operations: 7 }
-
-/** The titles in a file as they stand in its source: those of a table with its holes. */
-function titlesIn (file: string): string[] {
-  const path = fileURLToPath(new URL(file, TEST))
-  if (!existsSync(path)) return []
-  const titles = readFileSync(path, 'utf8').matchAll(/\.test\((['`])((?:\\.|(?!\1)[^\\])*)\1|^ {2}\['((?:\\.|[^'\\])*)',/gm)
-  return [...titles].map(([, , title, row]) => (title ?? row ?? '').replaceAll("\\'", "'"))
-}
+const GROUPS = { token: 40, keys: 15, upgrade: 14, limits: 20, frames: 18, access: 13, issuers: 4, operations: 7, word: 18 }
 
 t.test('every group of threats is there, with its items', async (t) => {
   t.same(Object.keys(coverage), Object.keys(GROUPS))

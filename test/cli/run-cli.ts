@@ -7,14 +7,15 @@ export interface Check { readonly part: string, readonly verdict: 'ok' | 'warn' 
 
 const LIMIT_MS = 60_000
 
-/** Runs the built command line to its end, with exactly these settings. */
-export async function runCli (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+/** Runs the built command line to its end, with exactly these settings and this input. */
+export async function runCli (args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Promise<CliResult> {
   const child = spawn(process.execPath, ['dist/cli/main.js', ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL'
   })
+  child.stdin.end(input)
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output.stdout += text })
   child.stderr.setEncoding('utf8').on('data', (text: string) => { output.stderr += text })
@@ -48,8 +49,8 @@ export async function runBuiltCheck (env: Readonly<Record<string, string>>): Pro
 }
 
 /** The same without a process: for the many ways in which something can be broken. */
-export async function runCheck (env: Readonly<Record<string, string>>): Promise<CheckResult> {
+export async function runCheck (env: Readonly<Record<string, string>>, token: string | null = null): Promise<CheckResult> {
   let output = ''
-  const code = await runCommand({ ...FREE_PORTS, ...env }, { json: true, write: (text) => { output += text } })
+  const code = await runCommand({ ...FREE_PORTS, ...env }, { json: true, token, write: (text) => { output += text } })
   return readResult(code, output, '')
 }

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import { startIssuer } from '../support/issuer.js'
 import { until } from '../support/until.js'
 import { look, pageReached, servePage, startBrowser, type PageServer } from './browser.js'
-import { tokenOf } from './played-page.js'
+import { tokenOf } from './token-of.js'
 import { startRestartableGateway } from './restartable-gateway.js'
 import { startScriptedServer } from './scripted-server.js'
 

@@ -11,6 +11,14 @@ export interface CaseOptions {
   readonly event_types?: readonly string[]
   readonly last?: number
   readonly storage?: 'none' | 'kept' | 'throws'
+  readonly states?: boolean
+}
+
+/** What a call is given: a subscription, or a message. */
+export interface CallArguments extends CaseOptions {
+  readonly to?: string
+  readonly data?: unknown
+  readonly id?: string
 }
 
 /** Every step by its key. */
@@ -21,11 +29,14 @@ export interface Steps {
   readonly sends: Frame
   readonly event: Readonly<Record<string, unknown>>
   readonly breaks: true
+  readonly closes: { readonly code: number } & Readonly<Record<string, unknown>>
   readonly asks: Frame
-  readonly calls: Readonly<Record<string, CaseOptions>>
+  readonly calls: Readonly<Record<string, CallArguments>>
   readonly resolves: true
   readonly rejects: string
   readonly signs_in: string | null
+  readonly signs_out: true
+  readonly closes_client: true
   readonly page_load: CaseOptions
   readonly stores: string
   readonly passes_ms: number

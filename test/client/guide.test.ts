@@ -8,7 +8,7 @@ import { startIssuer } from '../support/issuer.js'
 import { PROJECT } from '../support/root.js'
 import { until } from '../support/until.js'
 import { servePage } from './browser.js'
-import { tokenOf } from './played-page.js'
+import { tokenOf } from './token-of.js'
 import { startRestartableGateway } from './restartable-gateway.js'
 import { startScriptedServer } from './scripted-server.js'
 
@@ -24,7 +24,7 @@ function run (t: Lifetime, program: string): () => string {
   })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
-  child.stdin.end(program.replace("'portcullis/client'", JSON.stringify(new URL('dist/client/connect.js', PROJECT).href)))
+  child.stdin.end(program.replace("'@portcullis/client'", JSON.stringify(new URL('packages/client/dist/index.js', PROJECT).href)))
   return () => output
 }
 

@@ -1,6 +1,6 @@
 // The client and real gateways: what is published while one of them is away, or while a page is loaded again.
 import t from 'tap'
-import type { Recovered } from '../../packages/client/src/recovery.js'
+import type { Recovered } from '../../packages/client/src/signals.js'
 import { freshAddress } from '../support/client.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'

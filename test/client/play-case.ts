@@ -3,38 +3,49 @@ import { isDeepStrictEqual, inspect } from 'node:util'
 import type { Frame } from '../support/client.js'
 import type { Lifetime } from '../support/gateway.js'
 import { until } from '../support/until.js'
-import type { Case, CaseOptions, Step } from './case-files.js'
-import { createMovedClock } from './moved-clock.js'
-import { openPage, type Heard, type Page } from './played-page.js'
+import type { Application, Heard } from './application.js'
+import type { CallArguments, Case, CaseOptions, Step, Steps } from './case-files.js'
+import { tokenOf } from './token-of.js'
 import { startScriptedServer, type Peer, type ScriptedServer } from './scripted-server.js'
 
 const LIMITS = { frame_bytes: 1_048_576, messages: 100, message_window_s: 60, connections: 5, filter_ids: 50, subscribes_per_s: 10 }
 const EVENT = { type: 'event', event: 'x', data: null, ts: '2026-11-27T12:00:00.000Z' }
 /** Parameters of the address that are not looked at. */
-const OTHER_PARAMETERS = ['refuse', 'resume', 'token']
+const OTHER_PARAMETERS = ['refuse', 'token']
 
 function expect (what: string, found: unknown, wanted: unknown): void {
   if (!isDeepStrictEqual(found, wanted)) throw new Error(`${what}: ${inspect(found, { depth: 9 })}\n  instead of ${inspect(wanted, { depth: 9 })}`)
 }
 
-/** A frame without its id, and with sorted lists of ids. */
-function bare ({ id, ...frame }: Frame): Frame {
+/** A frame with sorted lists of ids, and with its own id where that of the `wanted` frame is named. */
+function bare ({ id, ...rest }: Frame, wanted: Frame): Frame {
+  const frame = wanted['id'] === undefined ? rest : { ...rest, id }
   const sorted = Object.entries(frame).map(([name, value]) => [name, /_ids$/.test(name) && Array.isArray(value) ? value.toSorted() : value])
   return Object.fromEntries(sorted) as Frame
 }
 
+/** Of these the members count that a step names. */
+const COMPARED_AS_NAMED = ['event', 'waiting', 'closed']
+
 /** What was heard, as far as the step names it. */
 function asFar (wanted: Heard, heard: Heard): Heard {
-  if (!('event' in wanted && 'event' in heard)) return heard
-  const [named, event] = [wanted['event'], heard['event']] as [Record<string, unknown>, Record<string, unknown>]
-  return { event: Object.fromEntries(Object.entries(event).filter(([name]) => name in named || name === 'replayed')) }
+  const kind = COMPARED_AS_NAMED.find(kind => kind in wanted && kind in heard)
+  if (kind === undefined) return heard
+  const [named, told] = [wanted[kind], heard[kind]] as [Record<string, unknown>, Record<string, unknown>]
+  return { [kind]: Object.fromEntries(Object.entries(told).filter(([name]) => name in named || name === 'replayed')) }
 }
 
-/** Plays one case. Rejects at the first step that does not come about, and says which. */
-export async function playCase (t: Lifetime, played: Case): Promise<void> {
+/** `token_of: bob` in a frame stands for the token of bob. */
+function withToken ({ token_of: user, ...frame }: Frame): Frame {
+  return user === undefined ? frame as Frame : { ...frame, token: tokenOf(String(user)) } as Frame
+}
+
+/** Plays one case with a client. Rejects at the first step that does not come about, and says which. */
+export async function playCase (t: Lifetime, played: Case, application: Application): Promise<void> {
   const server = await startScriptedServer(t, () => {}, () => {})
-  const player = new Player(server, played.options)
-  t.teardown(() => { player.leave() })
+  t.teardown(async () => { await application.leave() })
+  const player = new Player(server, application, played.options)
+  await application.open(server.url, played.options)
   for (const [n, step] of played.steps.entries()) {
     try {
       await player.play(step)
@@ -46,25 +57,16 @@ export async function playCase (t: Lifetime, played: Case): Promise<void> {
 }
 
 class Player {
-  private readonly clock = createMovedClock()
-  private readonly values = new Map<string, string>()
-  private page: Page
   private user: string | null = 'alice'
   /** As the gateway calls the user of this connection. */
   private userId = ''
   private connections = 0
   private asked = 0
   private readonly unanswered: unknown[] = []
+  /** The client has said that it will not come back. */
+  private isClosed = false
 
-  constructor (private readonly server: ScriptedServer, private options: CaseOptions) {
-    this.page = this.open()
-  }
-
-  leave (): void { this.page.leave() }
-
-  private open (): Page {
-    return openPage({ url: this.server.url, options: this.options, user: () => this.user, values: this.values, clock: this.clock })
-  }
+  constructor (private readonly server: ScriptedServer, private readonly application: Application, private options: CaseOptions) {}
 
   private get peer (): Peer {
     const peer = this.server.peers[this.connections - 1]
@@ -81,16 +83,28 @@ class Player {
       case 'event': return this.peer.send({ ...EVENT, ...value })
       case 'breaks': return this.peer.socket.terminate()
       case 'asks': return await this.ask(value)
-      case 'calls': return Object.entries(value).forEach(([name, given]) => { this.page.call(name, given) })
-      case 'resolves': return expect('the call ends', await this.page.ends.shift(), '')
-      case 'rejects': return expect('the call ends', await this.page.ends.shift(), value)
-      case 'signs_in': this.user = value; return
-      case 'page_load': return this.load(value)
-      case 'stores': return this.values.forEach((_, name) => { this.values.set(name, value) })
-      case 'passes_ms': return this.clock.pass(value)
+      case 'closes': return this.close(value)
+      case 'calls': return await this.call(value)
+      case 'resolves': return expect('the call ends', await this.application.ends.shift(), '')
+      case 'rejects': return expect('the call ends', await this.application.ends.shift(), value)
+      case 'signs_in': return await this.signIn(value)
+      case 'signs_out': return await this.application.signOut()
+      case 'closes_client': return await this.application.close()
+      case 'page_load': return await this.load(value)
+      case 'stores': return await this.application.store(value)
+      case 'passes_ms': return await this.application.pass(value)
       case 'hears': return await this.hear(value)
       default: throw new Error('no such step')
     }
+  }
+
+  private async call (calls: Readonly<Record<string, CallArguments>>): Promise<void> {
+    for (const [name, given] of Object.entries(calls)) await this.application.call(name, given)
+  }
+
+  private async signIn (user: string | null): Promise<void> {
+    this.user = user
+    await this.application.signIn(user)
   }
 
   private async connect (query: Readonly<Record<string, string>>): Promise<void> {
@@ -99,6 +113,10 @@ class Player {
     this.asked = this.unanswered.length = 0
     const found = [...this.peer.query].filter(([name]) => !OTHER_PARAMETERS.includes(name))
     expect('the address has', Object.fromEntries(found), query)
+  }
+
+  private close ({ code, ...reason }: Steps['closes']): void {
+    this.peer.close(code, Object.keys(reason).length === 0 ? undefined : reason)
   }
 
   private welcome (members: Readonly<Record<string, unknown>>): void {
@@ -110,33 +128,40 @@ class Player {
     await until(`the client asks ${JSON.stringify(frame)}`, () => this.peer.got.length > this.asked)
     const got = this.peer.got[this.asked++] as Frame
     this.unanswered.push(got['id'])
-    expect('the client asks', bare(got), bare(frame))
+    expect('the client asks', bare(got, frame), bare(withToken(frame), frame))
   }
 
   private async hear (wanted: Heard): Promise<void> {
-    await until(`the application hears ${JSON.stringify(wanted)}`, () => this.page.heard.length > 0)
-    const heard = this.page.heard.shift() as Heard
+    await until(`the application hears ${JSON.stringify(wanted)}`, () => this.application.heard.length > 0)
+    const heard = this.application.heard.shift() as Heard
     expect('the application hears', asFar(wanted, heard), wanted)
+    this.isClosed = 'closed' in heard
   }
 
-  private load (options: CaseOptions): void {
-    expect('left to hear', this.page.heard, [])
-    this.page.leave()
+  private async load (options: CaseOptions): Promise<void> {
+    await this.application.leave()
+    expect('left to hear', this.application.heard, [])
     this.options = { ...this.options, ...options }
-    this.page = this.open()
+    await this.application.open(this.server.url, this.options)
   }
 
   async end (): Promise<void> {
-    const { peer } = this
+    if (!this.isClosed) await this.hearTheEnd(this.peer)
+    await this.application.settle()
+    expect('left to hear', this.application.heard, [])
+    expect('left of what the client asks', this.server.peers[this.connections - 1]?.got.slice(this.asked) ?? [], [])
+    expect('connections', this.server.peers.length, this.connections)
+    expect('calls without an end', this.application.ends.length, 0)
+  }
+
+  private async hearTheEnd (peer: Peer): Promise<void> {
     // Wanted also where the application wants some events only.
     peer.send({ ...EVENT, topic: `user:${this.userId}`, event: 'done', data: 'the end of the case' })
     await this.hear({ event: { data: 'the end of the case' } })
+    await this.application.settle()
     // The pong follows what the client has sent before it.
     const pong = once(peer.socket, 'pong')
     peer.socket.ping()
     await pong
-    expect('left to hear', this.page.heard, [])
-    expect('left of what the client asks', peer.got.slice(this.asked), [])
-    expect('calls without an end', this.page.ends.length, 0)
   }
 }

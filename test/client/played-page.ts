@@ -1,30 +1,14 @@
 import WebSocket from 'ws'
 import type { ClientOptions } from '../../packages/client/src/client-options.js'
-import { connect, type Client } from '../../packages/client/src/connect.js'
+import type { Client } from '../../packages/client/src/client.js'
+import type { ClientState } from '../../packages/client/src/client-state.js'
+import { connect } from '../../packages/client/src/connect.js'
 import type { PositionStorage } from '../../packages/client/src/position-storage.js'
-import type { CaseOptions } from './case-files.js'
-import type { MovedClock } from './moved-clock.js'
+import type { Application, Heard } from './application.js'
+import type { CallArguments, CaseOptions } from './case-files.js'
+import { createMovedClock } from './moved-clock.js'
 import { reasonOf } from './observed-client.js'
-
-/** What the application was told: one member, by its kind. */
-export type Heard = Readonly<Record<string, unknown>>
-
-/** One page with a client. */
-export interface Page {
-  readonly client: Client
-  readonly heard: Heard[]
-  /** How calls ended, in the order in which they were made: `''` for success, else the reason. */
-  readonly ends: Array<Promise<string>>
-  call (name: string, options: CaseOptions): void
-  /** The page is gone: it tells nothing, and stores nothing, any more. */
-  leave (): void
-}
-
-/** A token as any issuer makes it; nobody verifies it here. */
-export function tokenOf (user: string | null): string {
-  const claims = { iss: 'https://issuer.example', ...(user === null ? {} : { sub: user }) }
-  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
-}
+import { tokenOf } from './token-of.js'
 
 const THROWS: PositionStorage = {
   getItem () { throw new Error('no storage here') },
@@ -53,44 +37,68 @@ const toFilters = ({ agents, tasks, event_types: eventTypes, last }: CaseOptions
   ...(last === undefined ? {} : { last })
 })
 
-export interface PageOptions {
-  readonly url: string
-  readonly options: CaseOptions
-  readonly user: () => string | null
-  readonly values: Map<string, string>
-  readonly clock: MovedClock
+/** A state as a case names it. */
+function toHeard (state: ClientState): Heard | null {
+  if (state.status === 'open') return { open: state.userId }
+  if (state.status === 'connecting') return null
+  const { name, code } = state.because
+  return { [state.status]: { because: name, code, ...(state.status === 'waiting' ? { retry_in_ms: state.retryInMs } : {}) } }
 }
 
-export function openPage ({ url, options, user, values, clock }: PageOptions): Page {
-  let isGone = false
+/** Calls the client as a case says. */
+async function call (client: Client, name: string, { to, data, id, ...filters }: CallArguments): Promise<unknown> {
+  if (name === 'send') return await client.send(to as 'agent:a1', data, id === undefined ? {} : { id })
+  if (name !== 'subscribe' && name !== 'unsubscribe') throw new Error(`no such call: ${name}`)
+  return await client[name](toFilters(filters))
+}
+
+/** An application of this repository's client, one page after the other. */
+export function createPages (): Application {
+  const values = new Map<string, string>()
+  const clock = createMovedClock()
   const heard: Heard[] = []
   const ends: Array<Promise<string>> = []
-  const client = connect({
-    url,
-    token: () => tokenOf(user()),
-    WebSocket,
-    clock,
-    ...toFilters(options),
-    ...storageOf(options.storage, values, () => isGone)
-  })
-  const hear = (one: Heard): void => { if (!isGone) heard.push(one) }
-  client.on('state', (state) => { if (state.status === 'open') hear({ open: state.userId }) })
-  client.on('event', (event) => { hear({ event }) })
-  client.on('recovered', ({ topics }) => { hear({ recovered: topics }) })
-  client.on('gap', ({ topics }) => { hear({ gap: topics }) })
-  client.on('denied', (denied) => { hear({ denied }) })
+  let token: () => string | null = () => tokenOf('alice')
+  let client: Client | null = null
+  let leave = (): void => {}
+
+  function open (url: string, options: CaseOptions): void {
+    let isGone = false
+    const hear = (one: Heard): void => { if (!isGone) heard.push(one) }
+    const page = client = connect({
+      url,
+      token: () => token(),
+      WebSocket,
+      clock,
+      ...toFilters(options),
+      ...storageOf(options.storage, values, () => isGone)
+    })
+    page.on('state', (state) => {
+      const one = toHeard(state)
+      if (one !== null && (options.states === true || 'open' in one)) hear(one)
+    })
+    page.on('event', (event) => { hear({ event }) })
+    page.on('recovered', ({ topics }) => { hear({ recovered: topics }) })
+    page.on('gap', ({ topics }) => { hear({ gap: topics }) })
+    page.on('denied', (denied) => { hear({ denied }) })
+    leave = () => {
+      isGone = true
+      page.close()
+    }
+  }
   return {
-    client,
     heard,
     ends,
+    open,
+    leave () { leave() },
     call (name, given) {
-      const filters = toFilters(given)
-      if (name !== 'subscribe' && name !== 'unsubscribe') throw new Error(`no such call: ${name}`)
-      ends.push(reasonOf(name === 'subscribe' ? client.subscribe(filters) : client.unsubscribe(filters)))
+      if (client !== null) ends.push(reasonOf(call(client, name, given)))
     },
-    leave () {
-      isGone = true
-      client.close()
-    }
+    signIn (user) { token = () => tokenOf(user) },
+    signOut () { token = () => null },
+    close () { client?.close() },
+    store (text) { for (const name of values.keys()) values.set(name, text) },
+    pass (ms) { clock.pass(ms) },
+    settle () {}
   }
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Lifetime } from '../support/gateway.js'
@@ -8,6 +9,8 @@ import type { Frame } from '../support/client.js'
 export interface Peer {
   /** The query of the attempt. */
   readonly query: URLSearchParams
+  /** The head of the attempt. */
+  readonly head: IncomingHttpHeaders
   /** The token that came as a subprotocol. */
   readonly token: string
   /** When it was accepted, on the clock of `performance.now()`. */
@@ -50,6 +53,7 @@ export async function startScriptedServer (
     const protocols = String(request.headers['sec-websocket-protocol'] ?? '').split(/, */)
     const peer: Peer = {
       query: new URL(request.url ?? '', 'http://localhost').searchParams,
+      head: request.headers,
       token: protocols.find(one => one.startsWith('bearer.'))?.slice('bearer.'.length) ?? '',
       atMs: performance.now(),
       socket,

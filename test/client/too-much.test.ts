@@ -1,7 +1,7 @@
 // More than a gateway takes: the client says so, or asks in parts, and never asks for the same for ever.
 import t from 'tap'
 import WebSocket from 'ws'
-import type { Denied } from '../../packages/client/src/resubscribe.js'
+import type { Denied } from '../../packages/client/src/signals.js'
 import type { SocketConstructor } from '../../packages/client/src/surroundings.js'
 import { freshAddress } from '../support/client.js'
 import { startIssuer } from '../support/issuer.js'

@@ -69,7 +69,7 @@ function besides (name: string): Readonly<Record<string, string>> {
 /** The stack of what ends `check` or the start; null: neither ends so. */
 async function findStack (env: Readonly<Record<string, string>>): Promise<string | null> {
   try {
-    await runCheck(env, { json: false, write: () => {} })
+    await runCheck(env, { json: false, token: null, write: () => {} })
     const gateway = createGateway({ config: loadConfig(env), log: { write: () => {} } })
     await gateway.start()
     await gateway.stop('test')

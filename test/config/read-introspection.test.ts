@@ -28,4 +28,6 @@ t.test('what is missing, given twice or unsafe is named', async (t) => {
   t.match(mistakesOf({ ...ISSUER, JWT_INTROSPECTION_URI: ASKED.JWT_INTROSPECTION_URI }), 'JWT_INTROSPECTION_CLIENT_SECRET')
   t.match(mistakesOf({ ...ISSUER, ...ASKED, JWT_INTROSPECTION_URI: 'http://id.example/introspect' }), 'JWT_INTROSPECTION_URI')
   t.match(mistakesOf({ ...KEYCLOAK, ...ASKED, KEYCLOAK_INTROSPECT: 'true' }), 'given already')
+  const own = { introspection_uri: 'https://id.example/a', introspection_client_id: 'a', introspection_client_secret: 'b' }
+  t.match(mistakesOf({ ISSUERS: JSON.stringify([{ name: 'own', issuer: 'https://id.example', audience: 'a', ...own }]), ...ASKED }), 'given already')
 })

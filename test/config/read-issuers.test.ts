@@ -136,6 +136,22 @@ t.test('a further issuer says where its tokens say what', async (t) => {
   t.equal(issuersOf({ ISSUERS: JSON.stringify([{ ...google }]) })[0]?.reading, undefined)
 })
 
+t.test('a further issuer is asked about its tokens, and says which sign-in is wanted', async (t) => {
+  const asked = { introspection_uri: 'https://id.example/introspect', introspection_client_id: 'gw', introspection_client_secret: 's3cret' }
+  const entry = { ...google, ...asked, acr: ['gold'], max_auth_age_s: 60 }
+  const both = issuersOf({ ...LEAST, JWT_ACR: 'silver', WS_ACCESS_ISSUER: 'oidc', ISSUERS: JSON.stringify([entry]) })
+  t.match(both, [{ introspection: null }, {
+    introspection: { endpoint: 'https://id.example/introspect', clientId: 'gw', clientSecret: 's3cret' }, assurance: ['gold'], maxAuthAgeMs: 60_000
+  }])
+  for (const missing of Object.keys(asked)) {
+    const mistakes = expectMistakes(t, { ISSUERS: JSON.stringify([{ ...google, ...asked, [missing]: undefined }]) })
+    t.match(mistakes, [{ setting: 'ISSUERS', reason: /introspection of google needs introspection_uri/ }], missing)
+    t.notMatch(JSON.stringify(mistakes), 's3cret')
+  }
+  const unsafe = { ...google, ...asked, introspection_uri: 'http://id.example/introspect' }
+  t.match(expectMistakes(t, { ISSUERS: JSON.stringify([unsafe]) }), [{ setting: 'ISSUERS', reason: /loopback/ }])
+})
+
 t.test('what all issuers are told about claims, sign-in and life is read in one place', async (t) => {
   const read = (env: NodeJS.ProcessEnv): unknown => {
     const { reading, assurance, maxAuthAgeMs, maxLifetimeMs } = loadConfig({ ...LEAST, ...env }, NOW_MS).tokens

@@ -33,6 +33,12 @@ t.test('one id that may not be seen, or is not there, refuses the whole', async 
   }
 })
 
+t.test('a refusal tells operators more where the authorizer does, and clients the same', async (t) => {
+  const because = 'claim_type: agents is "x"'
+  t.match(await authorize(sees({ agents: [], tasks: [], because }), ALICE, '', { agents: ['x'], tasks: null }), { name: 'forbidden', message: 'not allowed, or no such thing', detail: because })
+  t.match(await authorize(sees({ agents: [], tasks: [] }), ALICE, '', { agents: ['x'], tasks: null }), { detail: 'access' })
+})
+
 t.test('an id counts only for its own kind', async (t) => {
   t.match(await authorize(sees({ agents: ['x'], tasks: [] }), ALICE, '', { agents: null, tasks: ['x'] }), { name: 'forbidden' })
 })

@@ -311,6 +311,7 @@ t.test('who may not send, or not there, is forbidden and nothing is stored', asy
   const cases = [
     [setUp(), 'agent:secret', 'access'],
     [setUp({ identity: { ...ALICE, scopes: new Set(['ws:sender', 'send']) } }), 'agent:a1', 'scope'],
+    [setUp({ identity: { ...ALICE, scopes: new Set(), scopeMistake: 'scope is 7' } }), 'agent:a1', 'claim_type: scope is 7'],
     [setUp({ identity: { ...ALICE, insecure: true } }), 'agent:a1', 'insecure']
   ] as const
   for (const [bench, to, lacking] of cases) {

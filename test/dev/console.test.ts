@@ -154,7 +154,7 @@ t.test('the console page', async (t) => {
     await view.field('mint', 'lifetime in s').fill('-60')
     await view.press('Mint token')
     await connect(view)
-    await view.see(view.page.locator('#refusal'), /Socket #1: expired_token.*the token has expired.*Get a new token, then connect again.*HTTP status 401.*close code 4401/s)
+    await view.see(view.page.locator('#refusal'), /Socket #1: expired_token.*the token has expired.*Mint a token with a lifetime above 0, then connect again.*HTTP status 401.*close code 4401/s)
     await view.see(view.row(1), /refused.*4401 expired_token/)
     await view.field('mint', 'lifetime in s').fill('60')
     await view.press('Mint token')
@@ -243,6 +243,30 @@ t.test('the console page', async (t) => {
     await view.see(view.row(2), 'closed')
     await page.keyboard.press('Space')
     t.equal(await focused(), 'Close', 'the line is gone, and the focus is at its neighbour')
+    t.same(view.complaints, [])
+  })
+
+  await t.test('on a phone Connect answers below its button, within sight, and its advice fits the cause', async (t) => {
+    const view = await openConsole(t, browser, url, PHONE)
+    const status = view.page.locator('#connect-status')
+    const isInSight = `(() => {
+      const { top, bottom } = document.getElementById('connect-status').getBoundingClientRect()
+      return bottom > top && top >= document.querySelector('header').getBoundingClientRect().bottom && bottom <= innerHeight
+    })()`
+    await view.field('mint', 'user (sub)').fill('walker')
+    await view.press('Mint token')
+    await connect(view)
+    await view.see(status, 'Socket #1 is open as walker.')
+    t.equal(await view.page.evaluate(isInSight), true)
+    await view.field('connect', 'agent_ids').fill('a9')
+    await connect(view)
+    await view.see(status, /^Socket #2: 4403 forbidden\. The token must list each id that is asked for/)
+    t.equal(await view.page.evaluate(isInSight), true)
+    await view.field('connect', 'agent_ids').fill('a1')
+    await connect(view, 2)
+    await view.see(status, '2 × open.')
+    await view.page.getByRole('link', { name: 'See it' }).click()
+    await until('the sockets are in sight', async () => await view.page.evaluate("document.getElementById('live').getBoundingClientRect().top < innerHeight / 2"))
     t.same(view.complaints, [])
   })
 
@@ -343,7 +367,7 @@ t.test('the console page at the limits of development mode', async (t) => {
   const meter = (name: string): Locator => view.page.getByRole('meter', { name }).locator('..')
 
   await connect(view, 6)
-  await view.see(view.page.locator('#refusal'), /user_connection_limit.*this user has too many open connections.*Wait for the stated delay.*429.*4429/s)
+  await view.see(view.page.locator('#refusal'), /user_connection_limit.*this user has too many open connections.*Close one of this user.s sockets.*429.*4429/s)
   await view.see(meter('Sockets of alice'), /5 of 5.*Full\. Room when one of them closes/)
   await view.see(meter('Attempts'), /Attempts in 60 s.*6 of 10/)
   await view.press('Close all')

@@ -11,6 +11,7 @@ import {
   findProxy, openThrough, outcomesOfOrigins, outcomesOfToken, outcomeThrough, signToLength, startProxy, type NextClient
 } from './front-proxy.js'
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
+import { ASKED_SETTINGS, OUTCOMES, outcomesOfRequests } from './requests-through.js'
 import { rollThrough } from './rolling-restart.js'
 
 interface TestCaddy { readonly port: number, readonly base: string, logs (): Promise<string> }
@@ -33,7 +34,7 @@ async function startCaddy (t: Test, gatewayPort: number, change: Readonly<Record
 
 t.test('behind the guide\'s Caddy', async (t) => {
   const issuer = await startIssuer(t)
-  const gateway = await startGateway(t, { ...trust(issuer), TRUSTED_PROXIES: '127.0.0.1/32', WS_USER_CONNECTIONS: '100' })
+  const gateway = await startGateway(t, { ...trust(issuer), ...ASKED_SETTINGS, TRUSTED_PROXIES: '127.0.0.1/32', WS_USER_CONNECTIONS: '100' })
   const caddy = await startCaddy(t, gateway.port)
   const through: NextClient = (more = {}) => ({ base: caddy.base, from: freshAddress(), ...more })
 
@@ -56,6 +57,10 @@ t.test('behind the guide\'s Caddy', async (t) => {
   await t.test('the page\'s own host is a good origin, another is not; nothing but the WebSocket paths is served', async (t) => {
     t.same(await outcomesOfOrigins(t, issuer.sign(), through), ['open', '403'])
     for (const path of ['/', '/v1/publish', '/metrics', '/ws/other']) t.match(await openThrough(t, path, through()), { status: 404, body: /not_found/ }, path)
+  })
+
+  await t.test('tickets, logouts and signals pass, a proof names the address that its client sees; publish and recheck stay inside', async (t) => {
+    t.same(await outcomesOfRequests(t, issuer, through), OUTCOMES)
   })
 
   const present = async (t: Test, base: string, token: string): Promise<string[]> => await outcomesOfToken(t, token, (more = {}) =>

@@ -12,6 +12,7 @@ import {
   findProxy, openThrough, outcomesOfOrigins, outcomesOfToken, outcomeThrough, signToLength, startProxy, type NextClient, type ThroughProxy
 } from './front-proxy.js'
 import { readGuideFile, replaceAllOf, runGuide } from './guide-commands.js'
+import { ASKED_SETTINGS, OUTCOMES, outcomesOfRequests } from './requests-through.js'
 import { rollThrough } from './rolling-restart.js'
 
 const LONGEST_TOKEN = 12_000
@@ -64,7 +65,7 @@ const ipOf = async (gateway: TestGateway, user: string): Promise<unknown> =>
 
 t.test('behind the guide\'s nginx', async (t) => {
   const issuer = await startIssuer(t)
-  const gateway = await startGateway(t, { ...trust(issuer), TRUSTED_PROXIES: '127.0.0.1/32', WS_PING_INTERVAL_S: '1', WS_USER_CONNECTIONS: '100' })
+  const gateway = await startGateway(t, { ...trust(issuer), ...ASKED_SETTINGS, TRUSTED_PROXIES: '127.0.0.1/32', WS_PING_INTERVAL_S: '1', WS_USER_CONNECTIONS: '100' })
   const nginx = await startNginx(t, gateway.port, { 'proxy_read_timeout    90s': 'proxy_read_timeout 3s' })
   const { base, certFile } = nginx
   const through: NextClient = (more = {}) => ({ base, certFile, from: freshAddress(), ...more })
@@ -115,6 +116,10 @@ t.test('behind the guide\'s nginx', async (t) => {
     }
   })
 
+  await t.test('tickets, logouts and signals pass, a proof names the address that its client sees; publish and recheck stay inside', async (t) => {
+    t.same(await outcomesOfRequests(t, issuer, through), OUTCOMES)
+  })
+
   await t.test('no token is in any log, and the access log tells the path and the outcome', async (t) => {
     const token = issuer.sign({ sub: 'logged' })
     await isOpen(t, `/ws?token=${token}`, through({ headers: { referer: `https://app.example/?token=${token}` } })).then(socket => { socket.close() })
@@ -122,7 +127,7 @@ t.test('behind the guide\'s nginx', async (t) => {
     t.equal(await outcomeThrough(t, `/ws?token=${token}&agent_ids=,`, through()), '400')
     await until('the lines are written', async () => (await nginx.accessLines()).some(line => line['path'] === '/other'))
     await until('the line of the closed connection is written', async () => (await nginx.accessLines()).some(line => line['status'] === 101))
-    t.match((await nginx.accessLines()).find(line => line['status'] === 400), { method: 'GET', path: '/ws', upstream_status: '400' })
+    t.match((await nginx.accessLines()).find(line => line['status'] === 400 && line['path'] === '/ws'), { method: 'GET', upstream_status: '400' })
     t.notMatch(await nginx.logs(), token.slice(0, 40))
     t.notMatch(await nginx.logs(), /eyJ/)
   })

@@ -106,10 +106,12 @@ t.test('filters in the URL', async (t) => {
     t.equal(missing.status, forbidden.status)
   })
 
-  await t.test('claims that are no list of ids give no access', async (t) => {
-    for (const agents of ['a1', { a1: true }, [['a1']], null, 1, [['*']]]) {
-      const refused = await connectRefused(t, gateway, path({ agents }, 'agent_ids=a1'), from())
-      t.equal(refused.status, 403, JSON.stringify(agents))
+  await t.test('claims that are no list of ids give no access, and the log names them', async (t) => {
+    for (const agents of ['a1', { a1: true }, [['a1']], null, 1, [['*']], [1]]) {
+      const address = freshAddress()
+      const refused = await connectRefused(t, gateway, path({ agents }, 'agent_ids=a1'), { from: address })
+      t.same([refused.status, refused.body['message']], [403, 'not allowed, or no such thing'], JSON.stringify(agents))
+      t.match(await gateway.waitForLog('connection.refused', ({ ip }) => ip === address), { detail: /^claim_type: agents / })
     }
   })
 

@@ -70,7 +70,9 @@ async function waitForHeartbeats (t: Test, { redis, gateways }: Stage): Promise<
   const heard = await startMonitor(t, redis.port)
   const countBeats = (gateway: TestGateway): number => {
     const records = `ws:node:${String(gateway.log[0]?.['node'])}`
-    return heard.filter(({ source, args: [command, , keys, first] }) => source !== 'lua' && command === 'evalsha' && keys === '2' && first === records).length
+    // By itself, or along with a renewal.
+    const isBeat = (args: readonly string[]): boolean => args[0] === 'evalsha' && args.includes(records) && args.includes('ws:nodes')
+    return heard.filter(({ source, args }) => source !== 'lua' && isBeat(args)).length
   }
   await until('each has sent heartbeats', () => gateways.every(gateway => countBeats(gateway) >= HEARTBEATS))
 }

@@ -65,6 +65,7 @@ t.test('signals end what they name, and are answered as RFC 8935 has it', async 
     ]
     const answers = await Promise.all(cases.map(async ([, token, headers]) => await push(gateway, token, headers)))
     t.same(answers.map(({ status }) => status), cases.map(() => 400))
+    t.same(answers.map(({ headers }) => [headers.get('content-type'), headers.get('content-language')]), cases.map(() => ['application/json; charset=utf-8', 'en']))
     const bodies = await Promise.all(answers.map(async answer => await answer.json() as { err: string, description: string }))
     t.same(bodies.map(({ err }) => err), cases.map(([err]) => err))
     t.same(bodies.filter(({ description }) => description === ''), [])

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import { loadConfig } from '../../src/config/load-config.js'
 import { createRegistry } from '../../src/connection/registry.js'
-import { composeNodes } from '../../src/gateway/nodes.js'
+import { composeNodes, type Nodes } from '../../src/gateway/nodes.js'
+import type { Limiter } from '../../src/limits/limiter.js'
+import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
 import { createAudit } from '../../src/observe/audit.js'
 import { createLog } from '../../src/observe/log/log.js'
 import { connectRedis } from '../../src/redis/connect.js'
@@ -15,6 +17,9 @@ const HEARTBEATS = 6
 
 interface World {
   readonly redis: TestRedis
+  /** What renewals of this process's leases go through. */
+  readonly limiter: Limiter
+  readonly trust: Nodes['trust']
   /** How each probe went that the connection was told of. */
   readonly probes: boolean[]
   /** How often the connection was lost. */
@@ -51,7 +56,9 @@ async function startNode (t: Test): Promise<World> {
   })
   await nodes.start(() => {})
   t.teardown(async () => { await nodes.close() })
-  return { redis, probes, countLosses: () => losses }
+  const limiter = createRedisLimiter(connection.commands, { ...config.limits, leaseMs: LEASE_MS }, { prefix: '', records: { prefix: '', node: 'n1', ...nodes.trust } })
+  t.teardown(async () => { await limiter.close() })
+  return { redis, limiter, trust: nodes.trust, probes, countLosses: () => losses }
 }
 
 const FOREIGN: Readonly<Record<string, (redis: TestRedis['client']) => Promise<unknown>>> = {
@@ -85,4 +92,35 @@ t.test('a Redis that hangs fails probes, has its connection made anew, and is he
   redis.resume()
   await until('heartbeats are answered again', () => probes.at(-1) === true)
   t.pass('it comes back')
+})
+
+t.test('records that are lost without their leases come back: a heartbeat finds that out, and then renewals look for all', async (t) => {
+  const { redis: { client }, limiter, trust } = await startNode(t)
+  const lease = { owner: 'alice', connectionId: 'c1', record: 'r' }
+  const renewUntil = async (what: string, isTrue: () => Promise<boolean>): Promise<void> => {
+    await until(what, async () => {
+      await limiter.renew([lease])
+      return await isTrue()
+    })
+  }
+  await renewUntil('the trouble of the start is over', async () => trust.mayBeLost?.() === false)
+  t.equal(await client.hexists('ws:node:n1', 'c1'), 1)
+  await client.del('ws:node:n1')
+  await renewUntil('it is there again', async () => await client.hexists('ws:node:n1', 'c1') === 1)
+})
+
+t.test('a process that renews leases has no other heartbeat', async (t) => {
+  const { redis: { client }, limiter, trust } = await startNode(t)
+  const lease = { owner: 'alice', connectionId: 'c1', record: 'r' }
+  await until('a heartbeat rides', async () => {
+    const rider = trust.takeRider?.()
+    rider?.failed(new Error('not taken along'))
+    return rider !== undefined && rider !== null
+  })
+  const before = await client.hget('ws:node:n1', '')
+  await until('the next one has ridden', async () => {
+    await limiter.renew([lease])
+    return await client.hget('ws:node:n1', '') !== before
+  })
+  t.ok(Number(await client.zscore('ws:nodes', 'n1')) > 0)
 })

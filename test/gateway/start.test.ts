@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { loadConfig } from '../../src/config/load-config.js'
 import { createGateway, type Gateway } from '../../src/gateway/create-gateway.js'
@@ -166,4 +166,40 @@ t.test('one that is stopped while it starts rejects clearly, after everything is
   t.match(attempt.lines.join(''), /server\.draining.*server\.stopped/s)
   t.notMatch(attempt.lines.join(''), /server\.started/)
   await expectNothingOpen(attempt, attempt.settings.PORT)
+})
+
+/** Whether somebody listens there. */
+async function isOpen (port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  const opened = await new Promise<boolean>((resolve) => { socket.once('connect', () => { resolve(true) }).once('error', () => { resolve(false) }) })
+  socket.destroy()
+  return opened
+}
+
+t.test('a process listens while it warms up and is not ready yet; a worker whose others serve warms up first', async (t) => {
+  const cases = [['alone', {}, true], ['a worker of a start', { worker: 1 }, true], ['one that comes back', { worker: 1, othersServe: true }, false]] as const
+  for (const [name, extras, listens] of cases) {
+    const port = await findFreePort()
+    let finish = (): void => {}
+    const visits = new Promise<void>((resolve) => { finish = resolve })
+    let asked = (): void => {}
+    const warming = new Promise<void>((resolve) => { asked = resolve })
+    const attempt = await prepare(t, { PORT: String(port) }, {
+      ...extras,
+      async warmUp () {
+        asked()
+        await visits
+      }
+    })
+    const started = attempt.gateway.start()
+    await warming
+    if (listens) await started
+    t.equal(await isOpen(port), listens, name)
+    t.equal(attempt.gateway.operations.readiness().ready, false, name)
+    finish()
+    await started
+    await until('it is ready', () => attempt.gateway.operations.readiness().ready)
+    t.ok(await isOpen(port), name)
+    await attempt.gateway.stop('over')
+  }
 })

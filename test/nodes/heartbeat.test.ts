@@ -1,24 +1,32 @@
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createHeartbeat, type Heartbeat } from '../../src/nodes/heartbeat.js'
-import type { Beat } from '../../src/nodes/node-store.js'
+import type { Beat } from '../../src/nodes/node-beats.js'
 import type { Lifetime } from '../support/gateway.js'
 
 const LEASE_MS = 60_000
 const TIMEOUT_MS = 1000
+const PERIOD_MS = LEASE_MS / 3
+
+type Answer = Pick<Beat, 'aliveUntilMs' | 'lapsed'>
 
 interface World {
   readonly heartbeat: Heartbeat
   nowMs: number
   up: boolean
   /** What happens when a heartbeat is sent. */
-  answer: () => Promise<Beat>
+  answer: () => Promise<Answer>
+  /** Whether another call can take a heartbeat along. */
+  canRide: boolean
   /** How long the last heartbeat was allowed to take. */
   limitMs: number
   /** What was called. */
   readonly calls: string[]
   change: (up: boolean) => void
 }
+
+const read = ([aliveUntilMs, lapsed]: readonly unknown[]): Beat =>
+  ({ aliveUntilMs: Number(aliveUntilMs), lapsed: lapsed === 1, index: 'noted' })
 
 /** What happens beside the heartbeat itself; default: nothing. */
 interface Doubles { readonly enlist?: () => Promise<void>, readonly onReturn?: () => Promise<void> }
@@ -27,11 +35,18 @@ interface Doubles { readonly enlist?: () => Promise<void>, readonly onReturn?: (
 function start (t: Lifetime, { enlist = async () => {}, onReturn = async () => {} }: Doubles = {}): World {
   const calls: string[] = []
   const world: Omit<World, 'heartbeat'> = {
-    nowMs: 1_000_000, up: true, limitMs: 0, calls, change: () => {}, answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
+    nowMs: 1_000_000,
+    up: true,
+    canRide: true,
+    limitMs: 0,
+    calls,
+    change: () => {},
+    answer: async () => ({ aliveUntilMs: 5000 + LEASE_MS, lapsed: false })
   }
   const heartbeat = createHeartbeat({
     store: {
-      beat: async (limitMs = 0) => { calls.push('beat'); world.limitMs = limitMs; return await world.answer() },
+      beat: async (limitMs = 0) => { calls.push('beat'); world.limitMs = limitMs; return { ...await world.answer(), index: 'noted' } },
+      rideAlong: () => world.canRide ? { keys: ['k'], args: ['a'], read } : null,
       async enlist () {
         await enlist()
         calls.push('enlist')
@@ -216,7 +231,7 @@ t.test('what others have claimed is known as soon as Redis has told it, though t
 t.test('a stop breaks off a question that is not answered, and asks no other', async (t) => {
   const world = await stall(t)
   world.calls.length = 0
-  let late = (_beat: Beat): void => {}
+  let late = (_beat: Answer): void => {}
   world.answer = async () => await new Promise((resolve) => { late = resolve })
   const verified = world.heartbeat.verify()
   await setImmediate()
@@ -278,6 +293,70 @@ t.test('it beats as soon as Redis is back, one beat at a time, and no more once 
   t.same(world.calls.splice(0), ['broken'], 'no heartbeat has failed')
   await world.heartbeat.stop()
   await world.heartbeat.verify()
+  t.same(world.calls, ['unwatched'])
+})
+
+t.test('a heartbeat that is due goes along with another call, and counts from when that was sent', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  world.nowMs += 0.8 * PERIOD_MS - 1
+  t.equal(world.heartbeat.takeRide(), null, 'too soon')
+  world.nowMs += 1
+  world.calls.length = 0
+  const ride = world.heartbeat.takeRide()
+  t.match(ride, { keys: ['k'], args: ['a'] })
+  t.equal(world.heartbeat.takeRide(), null, 'one at a time')
+  const joined = world.heartbeat.beat()
+  world.nowMs += TIMEOUT_MS
+  ride?.answered([5000 + LEASE_MS, 1])
+  await joined
+  t.same(world.calls, ['return', 'enlist', 'beaten'], 'none was sent by itself')
+  world.nowMs += LEASE_MS - TIMEOUT_MS
+  t.equal(world.heartbeat.isCurrent(), true)
+  world.nowMs += 1
+  t.equal(world.heartbeat.isCurrent(), false)
+})
+
+t.test('a ride that fails is no trouble yet: the heartbeat is sent by itself, at once', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  world.nowMs += PERIOD_MS
+  world.calls.length = 0
+  world.heartbeat.takeRide()?.failed(new Error('NOPERM'))
+  await world.heartbeat.beat()
+  t.same(world.calls, ['beat', 'enlist', 'beaten'])
+  t.same([world.heartbeat.isCurrent(), world.heartbeat.isCutOff()], [true, false])
+})
+
+t.test('no heartbeat rides that is the first, or that of a process which stood still, is without Redis, or has stopped', async (t) => {
+  const world = start(t)
+  t.equal(world.heartbeat.takeRide(), null, 'the first')
+  await world.heartbeat.beat()
+  world.nowMs += PERIOD_MS
+  const refusals: Array<[string, () => void]> = [
+    ['on a cluster', () => { world.canRide = false }],
+    ['without Redis', () => { Object.assign(world, { canRide: true, up: false }) }],
+    ['stood still', () => { Object.assign(world, { up: true, nowMs: world.nowMs + 2 * LEASE_MS }) }]
+  ]
+  for (const [why, change] of refusals) {
+    change()
+    t.equal(world.heartbeat.takeRide(), null, why)
+  }
+  await world.heartbeat.beat()
+  world.nowMs += PERIOD_MS
+  await world.heartbeat.stop()
+  t.equal(world.heartbeat.takeRide(), null, 'stopped')
+})
+
+t.test('a stop does not wait for the call with which the heartbeat rides', async (t) => {
+  const world = start(t)
+  await world.heartbeat.beat()
+  world.nowMs += PERIOD_MS
+  const ride = world.heartbeat.takeRide()
+  world.calls.length = 0
+  await world.heartbeat.stop()
+  ride?.failed(new Error('late'))
+  await setImmediate()
   t.same(world.calls, ['unwatched'])
 })
 

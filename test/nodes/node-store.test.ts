@@ -22,9 +22,9 @@ async function keepRecords ({ commands }: RedisConnection, node: string, count: 
 }
 
 async function beatOnce (store: NodeStore): Promise<boolean> {
-  const { aliveUntilMs, lapsed } = await store.beat()
-  await store.enlist(aliveUntilMs)
-  return lapsed
+  const beat = await store.beat()
+  await store.enlist(beat)
+  return beat.lapsed
 }
 
 async function claimAll (store: NodeStore, node: string): Promise<ClaimedPage['records'][number][]> {
@@ -166,6 +166,37 @@ t.test('on a single Redis', async (t) => {
   t.teardown(async () => { await connection.close() })
   t.ok(await connection.waitUntilUp(HANG_MS))
   await testStore(t, connection)
+})
+
+t.test('what is wrong with the index tells nothing of a node: it is alive, and hears what is wrong', async (t) => {
+  const redis = await startRedis(t)
+  await redis.client.call('ACL', 'SETUSER', 'no-index', 'on', '>pass', '~p:ws:node:*', '~{p:ws:node:*', '+@all')
+  const [whole, denied] = [redis.url, redis.url.replace('//', '//no-index:pass@')].map(url => connectRedis({ url }))
+  if (whole === undefined || denied === undefined) throw new Error('two')
+  t.teardown(async () => { await Promise.all([whole.close(), denied.close()]) })
+  for (const connection of [whole, denied]) t.ok(await connection.waitUntilUp(HANG_MS))
+  await redis.client.set('p:ws:nodes', 'not ours')
+  for (const [connection, wrong] of [[whole, /WRONGTYPE/], [denied, /NOPERM|permission|access/]] as const) {
+    const node = openStores(connection)('n')
+    const beat = await node.beat()
+    t.ok(beat.aliveUntilMs > 0)
+    await t.rejects(node.enlist(beat), wrong)
+  }
+  t.match(await redis.client.hget('p:ws:node:n', ''), /^\d+:\d+$/)
+})
+
+t.test('on a single Redis a heartbeat is one call', async (t) => {
+  const redis = await startRedis(t)
+  const connection = connectRedis({ url: redis.url })
+  t.teardown(async () => { await connection.close() })
+  t.ok(await connection.waitUntilUp(HANG_MS))
+  const node = openStores(connection)('n')
+  const countCalls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1])
+  await beatOnce(node)
+  const before = await countCalls()
+  await beatOnce(node)
+  t.equal(await countCalls() - before, 1)
+  t.same(await redis.client.zrange('p:ws:nodes', '0', '-1'), ['n'])
 })
 
 t.test('on a cluster of three', async (t) => {

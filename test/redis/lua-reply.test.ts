@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readFlag, readIntegers, readTextIntegerPairs, readTexts, readTuple, readTwoLists, UnexpectedReply } from '../../src/redis/lua-reply.js'
+import { readFlag, readIntegers, readTextIntegerPairs, readTexts, readTuple, readThreeLists, UnexpectedReply } from '../../src/redis/lua-reply.js'
 
 t.test('what a script promises is read as it is', async (t) => {
   t.equal(readFlag(1, 's'), true)
@@ -10,7 +10,7 @@ t.test('what a script promises is read as it is', async (t) => {
   t.same(readIntegers([], 's'), [])
   t.same(readIntegers([0, 7, -1], 's'), [0, 7, -1])
   t.same(readTexts(['', 'a'], 's'), ['', 'a'])
-  t.same(readTwoLists([[1, 'a'], []], 's'), [[1, 'a'], []])
+  t.same(readThreeLists([[1, 'a'], [], [2]], 's'), [[1, 'a'], [], [2]])
   t.same(readTextIntegerPairs(['a', 1, 'b', 2], 's'), [['a', 1], ['b', 2]])
   t.same(readTextIntegerPairs([], 's'), [])
 })
@@ -29,10 +29,10 @@ t.test('anything else throws one named error, with the script and without the re
     'no list of integers': () => readIntegers('secret', 'x'),
     'a number among texts': () => readTexts(['a', 1], 'x'),
     'no list of texts': () => readTexts(undefined, 'x'),
-    'one list': () => readTwoLists([['secret']], 'x'),
-    'three lists': () => readTwoLists([[], [], ['secret']], 'x'),
-    'a text beside a list': () => readTwoLists([[], 'secret'], 'x'),
-    'no lists': () => readTwoLists('secret', 'x'),
+    'two lists': () => readThreeLists([['secret'], []], 'x'),
+    'four lists': () => readThreeLists([[], [], [], ['secret']], 'x'),
+    'a text beside a list': () => readThreeLists([[], [], 'secret'], 'x'),
+    'no lists': () => readThreeLists('secret', 'x'),
     'half a pair': () => readTextIntegerPairs(['secret', 1, 'secret'], 'x'),
     'a pair the wrong way round': () => readTextIntegerPairs([1, 'secret'], 'x'),
     'no pairs': () => readTextIntegerPairs(1, 'x')

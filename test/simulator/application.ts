@@ -1,4 +1,5 @@
-import { connect, type Client } from '../../packages/client/src/connect.js'
+import type { Client } from '../../packages/client/src/client.js'
+import { connect } from '../../packages/client/src/connect.js'
 import type { PositionStorage } from '../../packages/client/src/position-storage.js'
 import { Host } from './host.js'
 import { ApplicationLedger } from './ledger/application-ledger.js'

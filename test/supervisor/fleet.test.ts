@@ -7,6 +7,8 @@ import { until } from '../support/until.js'
 
 interface Made {
   readonly number: number
+  /** It was told that others take connections. */
+  readonly othersServe: boolean
   readonly started: () => void
   readonly ended: (code: number | null, signal: NodeJS.Signals | null) => void
 }
@@ -16,7 +18,7 @@ function makeFleet (t: Test, forks: () => boolean = () => true) {
   const made: Made[] = []
   const lines: Array<Record<string, unknown>> = []
   const write = (line: string): void => { lines.push(JSON.parse(line) as Record<string, unknown>) }
-  function make (number: number, events: WorkerEvents): WorkerProcess | null {
+  function make (number: number, env: NodeJS.ProcessEnv, events: WorkerEvents): WorkerProcess | null {
     if (!forks()) {
       events.onForkFailed('EMFILE')
       return null
@@ -32,6 +34,7 @@ function makeFleet (t: Test, forks: () => boolean = () => true) {
     }
     made.push({
       number,
+      othersServe: env['PORTCULLIS_OTHERS_SERVE'] !== undefined,
       started: () => {
         started = true
         events.onStarted(9001)
@@ -45,7 +48,7 @@ function makeFleet (t: Test, forks: () => boolean = () => true) {
     env: {},
     log: createLog({ node: 'n', level: 'info', destination: { write } }),
     onLine: () => {},
-    make: (number, _entry, _env, events) => make(number, events)
+    make: (number, _entry, env, events) => make(number, env, events)
   })
   t.teardown(() => { fleet.kill() })
   return { fleet, made, lines }
@@ -64,6 +67,17 @@ t.test('it has stood once each worker has taken connections, and names those tha
   made[0]?.ended(1, null)
   t.same(fleet.missing(), [1])
   t.ok(fleet.hasStood, 'the others serve')
+})
+
+t.test('a worker is told whether others serve: at a start none does, and one that comes back joins those that do', async (t) => {
+  const { fleet, made } = makeFleet(t)
+  const start = fleet.start(2)
+  made[0]?.started()
+  made[1]?.started()
+  await start
+  made[0]?.ended(1, null)
+  await until('its second process', () => made.length === 3)
+  t.same(made.map(({ number, othersServe }) => [number, othersServe]), [[1, false], [2, false], [1, true]])
 })
 
 t.test('a worker that says that it cannot start ends a start in which none could', async (t) => {

@@ -39,10 +39,17 @@ t.test('a ticket gives its token once, to whichever process is asked', async (t)
 })
 
 t.test('of two who come with one ticket at the same moment one is let in', async (t) => {
-  const bench = setUp()
+  let calls = 0
+  const memory = createMemoryTicketStore()
+  const bench = setUp({ store: { ...memory, take: async (name) => { calls++; return await memory.take(name) } } })
   const ticket = await bench.issue()
   const [first, second] = await Promise.all([bench.present(ticket), bench.present(ticket)])
   t.same([first, second], [TICKETED, 'invalid_token ticket_used'])
+  const next = await bench.issue()
+  // Each was found genuine before the other was taken.
+  const judged = [bench.tickets.judge(next, HOME), bench.tickets.judge(next, HOME)]
+  t.match(await Promise.all(judged.map(async each => 'redeem' in each ? await each.redeem() : each)), [TICKETED, { name: 'invalid_token', detail: 'ticket_used' }])
+  t.equal(calls, 2, 'one that comes second costs no call')
 })
 
 t.test('what is wrong with a ticket is seen before the store is asked', async (t) => {
@@ -64,6 +71,9 @@ t.test('what is wrong with a ticket is seen before the store is asked', async (t
   ])
   bench.advance(33_000)
   t.equal(await bench.present(ticket), 'invalid_token ticket_expired')
+  const early = await bench.issue()
+  bench.advance(-3000)
+  t.equal(await bench.present(early), 'invalid_token ticket_expired', 'its end is further away than any that is made now')
   t.equal(calls, 0)
 })
 

@@ -27,3 +27,13 @@ t.test('a sign-in that is too long ago is refused, also of a token that was acce
   t.equal(describeWhole(verifier.verifyNow(token)), 'invalid_token auth_age: signed in 70 s ago, at most 60 s')
   t.equal(describeWhole(await verifier.verify(token)), 'invalid_token auth_age: signed in 70 s ago, at most 60 s', 'and stays so once forgotten')
 })
+
+t.test('an issuer\'s own word about sign-ins comes before that of all', async (t) => {
+  const gold = { settings: { assurance: ['gold'], maxAuthAgeMs: 60_000 } }
+  const own = (await startVerifier(t, [issuer.config({ assurance: ['silver'], maxAuthAgeMs: 600_000 })], gold)).verifier
+  const nowS = Math.floor(Date.now() / 1000)
+  const say = (acr: string, agoS: number): string => describeWhole(own.verifyNow(issuer.sign({ acr, auth_time: nowS - agoS })))
+  t.equal(say('silver', 300), 'accepted alice')
+  t.equal(say('gold', 300), 'invalid_token acr: acr is "gold", wanted is ["silver"]')
+  t.match(say('silver', 900), /^invalid_token auth_age: signed in 90\d s ago, at most 600 s$/)
+})

@@ -155,6 +155,7 @@ t.test('claims of the wrong type name no token, session or scope', async t => {
     t.fail(describe(verdict))
     return
   }
-  const { tokenId, sessionId, scopes } = verdict.identity
+  const { tokenId, sessionId, scopes, scopeMistake } = verdict.identity
   t.same({ tokenId, sessionId, scopes: scopes.size }, { tokenId: null, sessionId: null, scopes: 0 })
+  t.equal(scopeMistake, 'scope is an object, wanted is a text with spaces between them, or a list of texts')
 })

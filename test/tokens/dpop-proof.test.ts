@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkProof, type Proof, type ProofFault } from '../../src/tokens/dpop-proof.js'
+import { checkProof, PROOF_MEMORY_MS, type Proof, type ProofFault } from '../../src/tokens/dpop-proof.js'
 import { computeThumbprint } from '../../src/tokens/key-thumbprint.js'
 import { createDpopClient, type ProofChanges } from '../support/dpop.js'
 import { generateKey, type SigningAlgorithm } from '../support/issuer.js'
@@ -99,4 +99,13 @@ t.test('a proof is known again by key and jti', async (t) => {
   t.equal(idOf(CLIENT, 'a'), idOf(CLIENT, 'a'))
   t.not(idOf(CLIENT, 'a'), idOf(CLIENT, 'b'))
   t.not(idOf(CLIENT, 'a'), idOf(SECOND, 'a'), 'nobody can use up the jti of another')
+})
+
+t.test('a proof is remembered for as long as it could be shown again, from whatever time it says it is of', async (t) => {
+  const nowMs = Date.now()
+  const isGood = (proof: string, atMs: number): boolean => typeof checkProof(proof, { method: 'POST', target: TARGET, token: TOKEN, nowMs: atMs }) !== 'string'
+  const early = CLIENT.prove(TARGET, TOKEN, { claims: { iat: Math.floor(nowMs / 1000) + 60 } })
+  t.ok(isGood(early, nowMs))
+  t.ok(isGood(early, nowMs + 118_000))
+  t.notOk(isGood(early, nowMs + PROOF_MEMORY_MS))
 })

@@ -2,8 +2,8 @@ import type { KeyFetchFailure, KeyFetchFault } from '../../src/tokens/fetch-keys
 import { DIRECT } from '../../src/tokens/issuer-route.js'
 import type { IssuerConfig, JwksSettings, TokenSettings } from '../../src/tokens/issuer-config.js'
 import type { RefreshedKeys } from '../../src/tokens/kept-keys.js'
-import type { TokenVerdict, TokenVerifier } from '../../src/tokens/token-verifier.js'
-import { createTokenVerifier, type TokenVerifierDeps } from '../../src/tokens/verify.js'
+import type { TokenVerdict } from '../../src/tokens/token-verifier.js'
+import { createTokenVerifier, type IssuersVerifier, type TokenVerifierDeps } from '../../src/tokens/verify.js'
 
 /** The real time, because issuers sign with that, and as much more as a test adds. */
 export interface Clock {
@@ -24,7 +24,8 @@ export function createClock (): Clock {
 }
 
 export interface StartedVerifier {
-  readonly verifier: TokenVerifier
+  readonly verifier: IssuersVerifier
+  readonly settings: TokenSettings
   readonly clock: Clock
   readonly refreshed: Array<RefreshedKeys & { readonly issuer: string }>
   readonly failed: KeyFetchFault[]
@@ -47,7 +48,7 @@ export async function startVerifier (
   const refreshed: StartedVerifier['refreshed'] = []
   const failed: KeyFetchFault[] = []
   const failures: KeyFetchFailure[] = []
-  const verifier = createTokenVerifier({
+  const settings: TokenSettings = {
     issuers,
     clockToleranceMs: 5000,
     maxLifetimeMs: 86_400_000,
@@ -56,7 +57,8 @@ export async function startVerifier (
     route: DIRECT,
     ...overrides.settings,
     jwks: { maxAgeMs: 600_000, cooldownMs: 30_000, maxStaleMs: 3_600_000, timeoutMs: 60_000, ...overrides.jwks }
-  }, {
+  }
+  const verifier = createTokenVerifier(settings, {
     now: clock.now,
     introspection: overrides.introspection ?? {},
     onRefreshed: (issuer, more) => { refreshed.push({ issuer, ...more }) },
@@ -67,7 +69,7 @@ export async function startVerifier (
   })
   t.teardown(() => { verifier.close() })
   await verifier.start()
-  return { verifier, clock, refreshed, failed, failures }
+  return { verifier, settings, clock, refreshed, failed, failures }
 }
 
 /** A verdict in one line: `accepted <user id>`, `<refusal> <cause>`, or `pending`. */

@@ -165,3 +165,12 @@ t.test('close ends a question that hangs', async t => {
   verifier.close()
   t.equal(describe(await waiting), 'unavailable introspection_unavailable')
 })
+
+t.test('of several issuers each is asked about its own tokens alone, or not at all', async (t) => {
+  const [asked, other] = [await startIssuer(t, { preset: 'keycloak', audience: 'gateway' }), await startIssuer(t, { name: 'other' })]
+  const introspection = { endpoint: asked.introspectionUri, clientId: 'a', clientSecret: 'b' }
+  const { verifier } = await startVerifier(t, [asked.config({ name: 'asked', introspection }), other.config({ name: 'other' })])
+  t.equal(describe(await verifier.verify(other.sign())), 'accepted other:alice')
+  t.equal(describe(await verifier.verify(asked.sign())), 'accepted asked:alice')
+  t.same([asked.requests.introspection, other.requests.introspection], [1, 0])
+})

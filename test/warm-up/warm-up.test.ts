@@ -4,6 +4,8 @@ import { loadConfig } from '../../src/config/load-config.js'
 import type { Timers } from '../../src/timers.js'
 import { openVisitors, type Visitors } from '../../src/warm-up/visitors.js'
 import { createWarmUp, WARM_UP_MS } from '../../src/warm-up/warm-up.js'
+import { connect } from '../support/client.js'
+import { findFreePort } from '../support/free-port.js'
 import { startGateway, trust } from '../support/gateway.js'
 import { startIssuer } from '../support/issuer.js'
 import { startRedis } from '../support/redis.js'
@@ -84,7 +86,7 @@ async function startWarm (t: Test, more: Record<string, string> = {}) {
   const [issuer, redis] = await Promise.all([startIssuer(t), startRedis(t)])
   await redis.client.config('RESETSTAT')
   const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: redis.url, WS_WARM_UP: 'true', ...more })
-  return { gateway, redis }
+  return { gateway, redis, issuer }
 }
 
 /** What stands in Redis, the log and the metrics of a process that has just become ready. */
@@ -106,6 +108,22 @@ t.test('it leaves nothing: no key, no line, no count, no label that a cold start
   const [left, wanted] = await Promise.all([look(warm), look(cold)])
   t.same({ ...left, events: left.events.toSorted() }, { ...wanted, events: wanted.events.toSorted() })
   t.equal(warm.gateway.stderr(), '')
+})
+
+t.test('workers listen while they warm up, serve who comes, and leave no line, no key, and nothing on standard error either', async (t) => {
+  const port = await findFreePort()
+  const { gateway, redis, issuer } = await startWarm(t, { WORKERS: '2', PORT: String(port), NODE_ID: 'host' })
+  await gateway.waitForLog('supervisor.started')
+  t.equal((await gateway.admin('/readyz')).status, 503)
+  await until('both have keys', () => gateway.log.filter(({ event }) => event === 'jwks.refreshed').length === 2)
+  const client = await connect(t, gateway, `/ws?token=${issuer.sign({ sub: 'early' })}`)
+  await client.nextOf('welcome')
+  await until('it is ready', async () => (await gateway.admin('/readyz')).status === 200)
+  t.equal(gateway.log.filter(({ event }) => event === 'connection.accepted').length, 1)
+  const STARTS = /^(?:(?:server|supervisor|worker)\.started|jwks\.refreshed|connection\.accepted|binding\.older|descriptors\.few)$/
+  t.same(gateway.log.map(({ event }) => event).filter((event) => !STARTS.test(event)), [])
+  t.same((await redis.client.keys('*')).filter((key) => key.includes('ratelimit:user')), ['ws:ratelimit:user:early'])
+  t.equal(gateway.stderr(), '')
 })
 
 t.test('a process that is told to end while it warms up ends at once, and well', async (t) => {

@@ -1,27 +1,13 @@
+import type { Calls } from './client.js'
 import type { EventTypes } from './event-types.js'
-import type { Ids, SubscribedFrame, UnsubscribedFrame } from './frames.js'
+import type { SubscribedFrame, UnsubscribedFrame } from './frames.js'
 import type { Pause } from './pause.js'
 import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
 import type { Requests } from './requests.js'
 import { subscribeAll } from './subscribe-all.js'
-import { checkLast, checkLists, checkMessage, toFilterLists, toTopics, type Filters } from './topics.js'
+import { checkLast, checkLists, checkMessage, toFilterLists, toTopics } from './topics.js'
 import type { Wanted } from './wanted.js'
-
-/** What an application asks for. All reject with a `RequestError`. */
-export interface Calls {
-  /**
-   * Resolves once every later event will arrive, on this connection and all after it. `eventTypes` counts for all topics. `last`: how many
-   * of the newest events are told of each topic that was not listened to before, as far as they are kept.
-   */
-  subscribe (filters: Filters & { readonly eventTypes?: Ids, readonly last?: number }): Promise<SubscribedFrame>
-  unsubscribe (filters: Filters): Promise<UnsubscribedFrame>
-  /**
-   * Resolves once the gateway has stored the message for the back end. Never repeated by itself. To repeat one whose end is not
-   * known give both the same `id`, which no other message of this user ever had: 1 to 64 characters.
-   */
-  send (to: `agent:${string}` | `task:${string}`, data: unknown, options?: { readonly id?: string }): Promise<void>
-}
 
 export interface CallsOptions {
   readonly requests: Requests

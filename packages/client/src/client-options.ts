@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS, SYSTEM_CLOCK, type Clock } from './clock.js'
+import { readDebug, type DebugLine } from './debug.js'
 import type { Ids } from './frames.js'
 import type { Backoff } from './reconnect-delay.js'
 import type { PositionStorage } from './position-storage.js'
@@ -44,6 +45,8 @@ export interface ClientOptions extends Filters {
   readonly stableMs?: number
   /** How long before its end a token is replaced, but at half of its life at the latest. Default 60000 ms. */
   readonly refreshBeforeMs?: number
+  /** Tells what the client does, for developers: `true` tells the console. No line holds a token or the data of a frame. Default: false. */
+  readonly debug?: boolean | DebugLine
   /** Time and chance, for tests and simulators. Default: the system's. */
   readonly clock?: Clock
 }
@@ -66,6 +69,7 @@ export interface ClientSettings {
   readonly backoff: Backoff
   readonly stableMs: number
   readonly refreshBeforeMs: number
+  readonly debug: DebugLine | undefined
   readonly clock: Clock
 }
 
@@ -112,7 +116,7 @@ function readNumber (name: string, value: number | undefined, fallback: number, 
 export function readOptions (options: ClientOptions): ClientSettings {
   const { agents, tasks, eventTypes, carrier = 'protocol', backoff = {} } = options
   const Socket = options.WebSocket ?? findSocketConstructor()
-  if (Socket === undefined) throw new TypeError('WebSocket: there is none here; give the one of the package ws')
+  if (Socket === undefined) throw new TypeError('WebSocket: there is none here (Node 20 and 21): npm install ws, and give its WebSocket as the option of that name')
   if (typeof options.token !== 'function') throw new TypeError('token: a function that gives the token')
   if (carrier !== 'protocol' && carrier !== 'query') throw new TypeError('carrier: protocol or query')
   checkLists({ agents, tasks, eventTypes })
@@ -137,6 +141,7 @@ export function readOptions (options: ClientOptions): ClientSettings {
     },
     stableMs: readNumber('stableMs', options.stableMs, 10_000, 0),
     refreshBeforeMs: readNumber('refreshBeforeMs', options.refreshBeforeMs, 60_000, 0),
+    debug: readDebug(options.debug),
     clock: options.clock ?? SYSTEM_CLOCK
   }
 }

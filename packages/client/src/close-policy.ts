@@ -46,6 +46,8 @@ export interface Ending {
   readonly reconnect: Reconnect
   /** Not sooner than this, in ms from the end; null when nothing was told. */
   readonly retryAfterMs: number | null
+  /** With `token_failed`: what the token callback threw, or what was wrong with what it gave. */
+  readonly cause?: unknown
 }
 
 type Name = keyof typeof CLOSE_POLICY
@@ -83,7 +85,8 @@ export function readClose (code: number, reason: string): Ending {
 
 const FINAL: readonly OwnEnding[] = ['closed', 'signed_out']
 
-/** An ending that the client itself brought about. */
-export function ownEnding (name: OwnEnding): Ending {
-  return { name, code: null, reconnect: FINAL.includes(name) ? 'no' : 'with back-off', retryAfterMs: null }
+/** An ending that the client itself brought about. `cause`: the error behind it, where there is one. */
+export function ownEnding (name: OwnEnding, cause?: unknown): Ending {
+  const ending = { name, code: null, reconnect: FINAL.includes(name) ? 'no' : 'with back-off', retryAfterMs: null } as const
+  return cause === undefined ? ending : { ...ending, cause }
 }

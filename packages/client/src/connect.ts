@@ -1,32 +1,16 @@
-import { createCalls, type Calls } from './calls.js'
+import { createCalls } from './calls.js'
+import type { Client } from './client.js'
 import { readOptions, type ClientOptions } from './client-options.js'
+import type { ClientState } from './client-state.js'
 import { ownEnding } from './close-policy.js'
-import { createConnectionLoop, type ClientState } from './connection-loop.js'
+import { createConnectionLoop } from './connection-loop.js'
 import { createEventTypes } from './event-types.js'
-import type { GapFrame, ServerFrame } from './frames.js'
 import { createListeners } from './listeners.js'
 import { createPause } from './pause.js'
-import { createRecovery, type Recovered } from './recovery.js'
+import { createRecovery } from './recovery.js'
 import { createRequests } from './requests.js'
-import type { Denied } from './resubscribe.js'
+import type { Signals } from './signals.js'
 import { createWanted } from './wanted.js'
-
-/**
- * What a client tells: its state, topics that it lost the right to, whether events were missed, and frames of the gateway by type.
- * `gap`: events of these topics may be missing although the connection stood.
- */
-export type Signals<Events extends object = Record<string, unknown>> =
-  & { [Type in ServerFrame['type']]: Extract<ServerFrame<Events>, { type: Type }> }
-  & { state: ClientState, denied: Denied, recovered: Recovered, gap: GapFrame }
-
-/** One client of a gateway: always connected as far as it can be, to all that was subscribed. */
-export interface Client<Events extends object = Record<string, unknown>> extends Calls {
-  readonly state: ClientState
-  /** Returns what takes the listener away again. */
-  on<Name extends keyof Signals<Events>> (name: Name, listener: (signal: Signals<Events>[Name]) => void): () => void
-  /** Final. What waits for an answer is rejected. */
-  close (): void
-}
 
 /** What a list may hold in a gateway that is set up as usual; `welcome` tells what it is. */
 const USUAL_MAX_IDS = 50

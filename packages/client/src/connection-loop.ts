@@ -1,6 +1,8 @@
 import { askToken } from './ask-token.js'
 import type { ClientSettings, TokenReason } from './client-options.js'
+import type { ClientState } from './client-state.js'
 import { finalEnding, ownEnding, type Ending } from './close-policy.js'
+import { describeFrame, describeState } from './debug.js'
 import type { EventTypes } from './event-types.js'
 import type { ServerFrame, WelcomeFrame } from './frames.js'
 import { openConnection, type Connection } from './connection.js'
@@ -8,26 +10,15 @@ import { createKeptPass, type KeptPass } from './kept-pass.js'
 import { PresentedToken } from './presented-token.js'
 import type { Recovery } from './recovery.js'
 import type { Requests } from './requests.js'
-import type { Denied } from './resubscribe.js'
 import { RetryClock } from './retry-clock.js'
 import { startSession, type Session } from './session.js'
+import type { Denied } from './signals.js'
 import { watchOnline } from './surroundings.js'
 import { takeTicket, type TicketAnswer } from './take-ticket.js'
 import type { Wanted } from './wanted.js'
 
 /** Tickets that are tried before the token itself is sent. */
 const MAX_TICKETS = 2
-
-/** Where the client is. */
-export type ClientState =
-  /** A token is asked for, a socket is opened, what was subscribed is subscribed again. */
-  | { readonly status: 'connecting' }
-  /** From here on no event of what is subscribed is missed. */
-  | { readonly status: 'open', readonly userId: string, readonly connectionId: string }
-  /** It will try again. */
-  | { readonly status: 'waiting', readonly retryInMs: number, readonly because: Ending }
-  /** It will not. */
-  | { readonly status: 'closed', readonly because: Ending }
 
 export interface ConnectionLoopOptions {
   readonly settings: ClientSettings
@@ -74,7 +65,7 @@ class Loop implements ConnectionLoop {
 
   start (): void {
     this.cancel = undefined
-    this.attempt().catch(() => { if (!this.over.signal.aborted) this.settle(ownEnding('token_failed')) })
+    this.attempt().catch((cause: unknown) => { if (!this.over.signal.aborted) this.settle(ownEnding('token_failed', cause)) })
   }
 
   end (because: Ending): void {
@@ -85,11 +76,17 @@ class Loop implements ConnectionLoop {
     this.options.requests.end()
     this.session?.stop()
     this.connection?.abandon()
-    this.options.onState({ status: 'closed', because })
+    this.tell({ status: 'closed', because })
+  }
+
+  private tell (state: ClientState): void {
+    this.options.settings.debug?.(describeState(state))
+    this.options.onState(state)
   }
 
   /** One question at a time: what is being fetched for a connection that has ended meanwhile serves the next. */
   private async getToken (reason: TokenReason): Promise<string | null> {
+    if (this.asking === null) this.options.settings.debug?.(`asks for a token: ${reason}`)
     this.asking ??= askToken(this.options.settings, reason, this.over.signal).finally(() => { this.asking = null })
     return await this.asking
   }
@@ -97,7 +94,7 @@ class Loop implements ConnectionLoop {
   private signOut (): void { this.end(ownEnding('signed_out')) }
 
   private async attempt (): Promise<void> {
-    this.options.onState({ status: 'connecting' })
+    this.tell({ status: 'connecting' })
     if (this.over.signal.aborted) return
     const next = await this.getToken(this.token.reason)
     if (this.over.signal.aborted) return
@@ -122,6 +119,7 @@ class Loop implements ConnectionLoop {
     this.clock.attempted()
     if (answer !== null && 'ending' in answer) return this.settle(answer.ending)
     this.ticket = answer?.ticket ?? null
+    settings.debug?.(`opens ${settings.url.host}${settings.url.pathname} ${this.ticket === null ? 'by token' : 'by ticket'}`)
     this.connection = openConnection({
       settings,
       token,
@@ -135,6 +133,7 @@ class Loop implements ConnectionLoop {
   }
 
   private receive (frame: ServerFrame): void {
+    this.options.settings.debug?.(`received ${describeFrame(frame)}`)
     if (frame.type === 'welcome' && this.session === null && this.connection !== null) this.session = this.greet(this.connection, frame)
     if (frame.type === 'closing') {
       this.pass.keep(frame.resume)
@@ -166,7 +165,7 @@ class Loop implements ConnectionLoop {
       askToken: async () => await this.getToken('refresh'),
       onToken: (replaced) => { this.token.current = replaced },
       onSignedOut: () => { this.signOut() },
-      onReady: () => { this.options.onState({ status: 'open', userId: welcome.user_id, connectionId: welcome.connection_id }) }
+      onReady: () => { this.tell({ status: 'open', userId: welcome.user_id, connectionId: welcome.connection_id }) }
     })
   }
 
@@ -184,7 +183,7 @@ class Loop implements ConnectionLoop {
     this.clock.ended()
     const retryInMs = this.clock.nextDelayMs(because)
     this.startIn(retryInMs)
-    this.options.onState({ status: 'waiting', retryInMs, because })
+    this.tell({ status: 'waiting', retryInMs, because })
   }
 
   /** A ticket was refused, which says nothing against the token: it goes on at once, with one more ticket, and then without. */

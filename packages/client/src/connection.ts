@@ -1,9 +1,10 @@
 import { finalEnding, ownEnding, readClose, type Ending, type OwnEnding } from './close-policy.js'
+import { describeFrame } from './debug.js'
 import { readFrame, SUBPROTOCOL, type ClosingFrame, type Ids, type ServerFrame } from './frames.js'
 import type { ClientSettings } from './client-options.js'
 
 export interface ConnectionOptions {
-  readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs' | 'clock'>
+  readonly settings: Pick<ClientSettings, 'url' | 'carrier' | 'Socket' | 'timeoutMs' | 'debug' | 'clock'>
   readonly token: string
   /** Stands for the token, which is not sent; null: none. */
   readonly ticket: string | null
@@ -49,7 +50,7 @@ function explain (code: number, reason: string, closing: ClosingFrame | null): E
 
 /** Opens a socket. It ends with `no_answer` when no frame comes within `timeoutMs`, or no end that long after `closing`. */
 export function openConnection (options: ConnectionOptions): Connection {
-  const { settings: { Socket, carrier, timeoutMs, clock }, onFrame, onEnd } = options
+  const { settings: { Socket, carrier, timeoutMs, debug, clock }, onFrame, onEnd } = options
   const protocols = carrier === 'protocol' && options.ticket === null ? [SUBPROTOCOL, `bearer.${options.token}`] : [SUBPROTOCOL]
   const socket = new Socket(addressOf(options), protocols)
   let isOver = false
@@ -89,5 +90,10 @@ export function openConnection (options: ConnectionOptions): Connection {
   socket.addEventListener('close', ({ code, reason }) => {
     if (finish()) onEnd(explain(code, reason, closing))
   })
-  return { send: (text) => { if (!isOver) socket.send(text) }, drop, abandon }
+  function send (text: string): void {
+    if (isOver) return
+    debug?.(`sends ${describeFrame(JSON.parse(text) as object)}`)
+    socket.send(text)
+  }
+  return { send, drop, abandon }
 }

@@ -15,7 +15,9 @@ export class PresentedToken {
 
   /** Takes the next token; what ends the attempt when it is the one that was just refused. */
   present (token: string): Ending | null {
-    if (token === this.refused) return { ...ownEnding('token_failed'), reconnect: 'with a new token' }
+    if (token === this.refused) {
+      return { ...ownEnding('token_failed', new Error('the token callback gave the token that was just refused')), reconnect: 'with a new token' }
+    }
     this.current = token
     return null
   }

@@ -7,16 +7,9 @@ import { formatPosition, parsePosition, type Position } from './position.js'
 import { createPositionKeeper, type Owner, type PositionKeeper, type PositionStorage } from './position-storage.js'
 import { createPositions, type Positions } from './positions.js'
 import { createSeenIds, type SeenIds } from './seen-ids.js'
+import type { Recovered } from './signals.js'
 import { readSubject } from './token-claims.js'
 import { starOf } from './undecided.js'
-
-/**
- * Whether the application gets all that it missed, by topic. `false`: events may be missing, so the topic's state is to be fetched anew.
- * Told of topics that were listened to before, and with a storage of all, as the page before may have listened to them.
- */
-export interface Recovered {
-  readonly topics: Readonly<Record<string, boolean>>
-}
 
 export interface RecoveryOptions {
   readonly url: URL

@@ -3,16 +3,10 @@ import type { ClientFrame, ServerFrame } from './frames.js'
 import type { Pause } from './pause.js'
 import type { Recovery } from './recovery.js'
 import { RequestError } from './request-error.js'
-import { halve, toFilterLists } from './topics.js'
 import type { AskOptions } from './requests.js'
+import type { Denied } from './signals.js'
+import { halve, toFilterLists } from './topics.js'
 import type { Wanted } from './wanted.js'
-
-/** Topics that the gateway no longer lets this user see. */
-export interface Denied {
-  readonly topics: readonly string[]
-  /** The name of the refusal: `forbidden`, or `bad_request` for more than the gateway takes. */
-  readonly reason: string
-}
 
 export interface ResubscribeOptions {
   readonly wanted: Wanted

@@ -1,20 +1,14 @@
 import { discoveryAddress, MAX_DOCUMENT_BYTES } from '../../tokens/fetch-keys.js'
 import type { FetchJson } from '../../tokens/fetch-json.js'
 import type { IssuerConfig } from '../../tokens/issuer-config.js'
+import { nameSettings } from '../../tokens/issuer-settings.js'
 import { fail, ok, warn, type Verdict } from './verdict.js'
-
-/** Where what tokens name is told, of an issuer whose keys have an address of their own. */
-function settingOf ({ preset, name }: IssuerConfig): string {
-  if (preset === 'keycloak') return 'KEYCLOAK_ISSUER_URL'
-  if (preset === 'supabase') return 'SUPABASE_ISSUER'
-  return name === 'oidc' ? 'JWT_ISSUER' : `"issuer" of ${name} in ISSUERS`
-}
 
 const quote = (text: string): string => JSON.stringify(text.slice(0, 200))
 
 function compare (issuer: IssuerConfig, named: string, part: string): Verdict {
   if (named === issuer.issuer) return ok(part, `issuer: its discovery document names ${quote(named)}, as tokens must`)
-  const setting = settingOf(issuer)
+  const { issuer: setting } = nameSettings(issuer)
   if (named === issuer.reachedAt) {
     return warn(part, `issuer: asked at ${quote(named)} it names itself so, and tokens must name ${quote(issuer.issuer)} (${setting}): ` +
       'that is right only where it takes its name from each request and tokens are had there')

@@ -12,9 +12,9 @@ const ADVICE: Partial<Record<IntrospectionFault, string>> = {
   no_verdict: 'sent an answer without a boolean `active`: is it an introspection endpoint?'
 }
 
-const settingsOf = ({ preset }: IssuerConfig): string => preset === 'keycloak'
+const settingsOf = ({ preset, name }: IssuerConfig): string => preset === 'keycloak'
   ? 'KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET must be those of a confidential client'
-  : 'JWT_INTROSPECTION_CLIENT_ID and JWT_INTROSPECTION_CLIENT_SECRET'
+  : `JWT_INTROSPECTION_CLIENT_ID and JWT_INTROSPECTION_CLIENT_SECRET, or those of ${name} in ISSUERS`
 
 /** Asks about no token at all: an issuer that takes our client answers that it is not active (RFC 7662 section 2.2). */
 export async function checkIntrospection (

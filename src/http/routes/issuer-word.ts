@@ -74,7 +74,10 @@ function answerHeard (heard: Heard, done: number, refused: (fault: HearingFault[
 }
 
 const refuseLogout = (): Answer => ({ status: 400, body: { error: 'invalid_request' } })
-const refuseSignal = (fault: HearingFault['fault']): Answer => ({ status: 400, body: { err: ERROR_OF[fault] ?? 'invalid_request', description: fault } })
+/** RFC 8935 section 2.3: what is written for people names its language. */
+const ENGLISH = { 'Content-Language': 'en' }
+const refuseSignal = (fault: HearingFault['fault']): Answer =>
+  ({ status: 400, body: { err: ERROR_OF[fault] ?? 'invalid_request', description: fault }, headers: ENGLISH })
 
 const SHARED_ANSWERS = {
   429: describeRefusal('It is refused, and this address is over its limit of attempts. A good one is always heard.', limitedAnswer(41_250)),

@@ -3,6 +3,7 @@ import type { Route } from '../route.js'
 import { createSecret, type OnWrongSecret } from '../secrets.js'
 import { createBanRoutes } from './bans.js'
 import { createConnectionRoutes, type ConnectionRoutesDeps } from './connections.js'
+import { createExplainRoutes, type ExplainRoutesDeps } from './explain.js'
 import { createHealthRoutes, type HealthRoutesDeps } from './health.js'
 import { createMetricsRoutes, type MetricsRoutesDeps } from './metrics.js'
 import { createOrderListRoutes, type OrderListRoutesDeps } from './order-lists.js'
@@ -23,7 +24,8 @@ export interface MainRoutesDeps extends BackEndRoutesDeps {
 }
 
 export interface AdminRoutesDeps extends BackEndRoutesDeps, HealthRoutesDeps, MetricsRoutesDeps,
-  Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<OrderListRoutesDeps, 'lists'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'> {
+  Pick<ConnectionRoutesDeps, 'listConnections'>, Pick<OrderListRoutesDeps, 'lists'>, Pick<RevocationRoutesDeps, 'issuers' | 'maxTokenLifetimeMs'>,
+  Pick<ExplainRoutesDeps, 'explain'> {
   /** The values of `ADMIN_TOKEN`; none: unset. */
   readonly adminTokens: readonly string[]
   readonly onAction: OnAdminAction
@@ -52,6 +54,11 @@ export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
     ...createBanRoutes(forOperators),
     ...createOrderListRoutes(forOperators),
     ...createRecheckRoutes(forOperators),
+<<<<<<< HEAD
     ...createPublishRoutes({ ...deps, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
+=======
+    ...createExplainRoutes(forOperators),
+    ...createPublishRoutes({ publishing: deps.publishing, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
+>>>>>>> main
   ]
 }

@@ -8,6 +8,8 @@ export interface MemoryLeases {
   take (lease: Lease, now: number): boolean
   renew (lease: Lease, now: number): void
   release (lease: Lease): void
+  /** How many of an owner have not lapsed. Changes nothing. */
+  count (owner: string, now: number): number
   /** Leases that have not lapsed. */
   live (now: number): Generator<Lease>
   readonly users: number
@@ -67,6 +69,10 @@ export function createMemoryLeases (slots: number, leaseMs: number): MemoryLease
     release ({ owner, connectionId }) {
       const held = byUser.get(owner)
       if (held?.remove(connectionId) === true && held.size === 0) byUser.noteEmpty()
+    },
+    count (owner, now) {
+      const held = byUser.get(owner)
+      return held === undefined ? 0 : [...held.members()].filter(({ endsAt }) => endsAt > now).length
     },
     * live (now) {
       for (const held of byUser.all()) {

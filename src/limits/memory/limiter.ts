@@ -1,10 +1,11 @@
 import { USER_RETRY_AFTER_MS, type Admission, type Admit, type Lease, type Limiter, type LimitSettings, type Resume } from '../limiter.js'
+import type { AddressReading, LimitReader } from '../reading.js'
 import { createMemoryLeases } from './leases.js'
 import { createMessageWindow, type MessagesLeft } from './messages.js'
 import { createSlidingWindow, createWindowLog, type WindowLog } from './window.js'
 import { createTwoGenerationMap } from '../../collections/two-generation-map.js'
 
-export interface MemoryLimiter extends Limiter {
+export interface MemoryLimiter extends Limiter, LimitReader {
   /** The leases held now. Those released or lapsed while the caller goes through them are left out. */
   liveLeases (): Generator<Lease>
   /** Takes note of a lease that another limiter gave. */
@@ -67,6 +68,13 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
     },
     settle: (settled) => { messages.settle(settled, now()) },
     close: async () => {},
+    async read ({ address, owner }) {
+      const at = now()
+      return {
+        address: address === null ? null : attempts.read(address, at),
+        slots: owner === null ? null : { used: leases.count(owner, at), limit: settings.userConnections }
+      }
+    },
     liveLeases: () => leases.live(now()),
     hold: (lease) => { leases.renew(lease, now()) },
     noteAttempt ({ address, resume = null }) {
@@ -101,6 +109,19 @@ function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSett
     waitMs (address: string, now: number): number {
       const log = logs.get(address)
       return log === undefined || window.update(log, now) < addressConnections ? 0 : window.waitMs(log, now)
+    },
+    /** How it stands, found on a copy: nothing is counted, and nothing forgotten. */
+    read (address: string, now: number): AddressReading {
+      const { times, counts, sum } = logs.get(address) ?? createWindowLog()
+      const log = { times: [...times], counts: [...counts], sum }
+      const used = window.update(log, now)
+      const [oldest] = log.times
+      return {
+        used,
+        limit: addressConnections,
+        resetMs: oldest === undefined ? 0 : oldest + addressWindowMs - now,
+        waitMs: used < addressConnections ? 0 : window.waitMs(log, now)
+      }
     },
     size: () => logs.size
   }

@@ -15,6 +15,8 @@ export interface CarriedWindowsOptions {
 export interface CarriedWindows {
   /** The shared limiter; after an outage, for as long as a window, what this process has counted itself decides as well. */
   readonly limiter: Limiter
+  /** ms for which this process's own count refuses an attempt that the shared limiter would let in; 0: it does not. Counts nothing. */
+  waitMs (request: Pick<Admit, 'address' | 'resume'>): number
   /** Counts what was spent of the shared limiter's grants, which it cannot be told now. Returns them in its own form. */
   noteSettled (settled: readonly GrantSettlement[]): GrantSettlement[]
   /** Redis is back, and may have come back empty. */
@@ -29,6 +31,7 @@ export interface CarriedWindows {
 export function createCarriedWindows ({ shared, local, windowMs, now }: CarriedWindowsOptions): CarriedWindows {
   let strictUntilMs = -Infinity
 
+  const waitMs: CarriedWindows['waitMs'] = request => now() < strictUntilMs ? local.attemptWaitMs(request) : 0
   const note = (request: Admit, admission: Admission): Admission => {
     // An attempt that the user's slots refuse counts against its address.
     if (admission.admitted || admission.limit === 'user') local.noteAttempt(request)
@@ -65,13 +68,14 @@ export function createCarriedWindows ({ shared, local, windowMs, now }: CarriedW
     limiter: {
       ...shared,
       admit: (request) => {
-        const retryAfterMs = now() < strictUntilMs ? local.attemptWaitMs(request) : 0
+        const retryAfterMs = waitMs(request)
         if (retryAfterMs > 0) return Promise.resolve({ admitted: false, limit: 'address', retryAfterMs })
         return shared.admit(request).then(admission => note(request, admission))
       },
       takeGrant,
       settle: (settled) => { shared.settle(noteSettled(settled)) }
     },
+    waitMs,
     noteSettled,
     noteRestored () { strictUntilMs = now() + windowMs }
   }

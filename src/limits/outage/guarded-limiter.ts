@@ -40,6 +40,8 @@ export interface GuardedLimiterOptions {
 export interface GuardedLimiter extends Limiter {
   /** True while the policy decides. */
   isDegraded (): boolean
+  /** ms for which this process's own count refuses an attempt after an outage; 0: it does not. Counts nothing. */
+  carriedWaitMs (address: string): number
   /** Begins an outage without a call that failed: Redis was not reached, at the start or by a heartbeat. */
   noteAway (): void
   /** The connection was lost and is there again, perhaps between two calls: Redis may have come back empty. */
@@ -141,6 +143,7 @@ export function createGuardedLimiter (options: GuardedLimiterOptions): GuardedLi
       await Promise.all([shared.close(), local.close()])
     },
     isDegraded: outage.isDown,
+    carriedWaitMs: address => carried.waitMs({ address }),
     noteAway () { failAway('unreachable') },
     noteReconnected: carried.noteRestored
   }

@@ -2,9 +2,10 @@ import type { TopicReading } from './admit-calls.js'
 import { createGrantCalls } from './grant-calls.js'
 import { createLimitKeys, createNodeKeys } from '../../redis/keys.js'
 import { createLeaseCalls } from './lease-calls.js'
+import { createRenewCalls } from './renew-calls.js'
 import type { Limiter, LimitSettings } from '../limiter.js'
 import { createInFlight } from './in-flight.js'
-import { createRecordCalls, type RecordCalls } from './record-calls.js'
+import { createRecordCalls, type RecordCalls, type RecordTrust } from './record-calls.js'
 import { createScriptRunner, type RunScript, type ScriptClient } from '../../redis/lua-script.js'
 import { createJointQueue, createSeparateQueue } from './queues.js'
 
@@ -21,16 +22,11 @@ export interface RedisLimiterOptions {
   readonly onFailure?: (error: unknown) => void
 }
 
-export interface RecordOptions {
+export interface RecordOptions extends RecordTrust {
   /** Before the key of the node's records. */
   readonly prefix: string
   /** The name of this process. */
   readonly node: string
-  /**
-   * Whether a renewal that finds records missing may put them back. False while others may have taken this process for dead
-   * and claimed them.
-   */
-  readonly mayRestore: () => boolean
 }
 
 const CALL_TIMEOUT_MS = 1000
@@ -47,9 +43,11 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   const [calls, puts, repeats] = [createInFlight(), createInFlight(), createInFlight()]
   const send = createScriptRunner(client, options.callTimeoutMs ?? CALL_TIMEOUT_MS)
   const run: RunScript = async (script, keyList, args) => await calls.track(send(script, keyList, args))
-  const records = openRecords(run, options.records ?? null)
+  const records = openRecords(run, settings.leaseMs, options.records ?? null)
   const onFailure = options.onFailure ?? (() => {})
-  const leases = createLeaseCalls({ run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records, onFailure })
+  const leaseOptions = { run, keys, leaseMs: settings.leaseMs, oneKeyPerCall, perCall: MAX_ITEMS_PER_CALL, records, onFailure }
+  const leases = createLeaseCalls(leaseOptions)
+  const renew = createRenewCalls(leaseOptions)
   const grants = createGrantCalls({ run, keys, settings, perCall: oneKeyPerCall ? 1 : MAX_ITEMS_PER_CALL, onFailure })
 
   const queueOptions = { run, keys, settings, leases, records, history: options.history ?? null, puts, repeats, onFailure }
@@ -67,7 +65,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
       await calls.settled()
       await leases.vacate(vacated).catch(onFailure)
     },
-    renew: async (renewed) => { await puts.track(leases.renew(renewed)) },
+    renew: async (renewed) => { await puts.track(renew(renewed)) },
     takeGrant: grants.take,
     settle: grants.settle,
     async close () {
@@ -77,7 +75,8 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
   }
 }
 
-function openRecords (run: RunScript, options: RecordOptions | null): RecordCalls | null {
+function openRecords (run: RunScript, leaseMs: number, options: RecordOptions | null): RecordCalls | null {
   if (options === null) return null
-  return createRecordCalls(run, createNodeKeys(options.prefix).records(options.node), MAX_ITEMS_PER_CALL, options.mayRestore)
+  const key = createNodeKeys(options.prefix).records(options.node)
+  return createRecordCalls({ ...options, run, leaseMs, key, perCall: MAX_ITEMS_PER_CALL })
 }

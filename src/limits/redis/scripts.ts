@@ -6,7 +6,7 @@ import { subWindowMs } from '../sub-window.js'
 
 export type ScriptName =
   | 'admit' | 'renew' | 'release' | 'take-grant' | 'settle'
-  | 'keep-records' | 'find-lost-records' | 'forget-records'
+  | 'keep-records' | 'find-lost-records' | 'forget-records' | 'read-limits'
 
 /** What attempts are decided by; the limits of messages are none of it. */
 export type AdmitSettings = Pick<LimitSettings, 'addressConnections' | 'addressWindowMs' | 'userConnections' | 'leaseMs'>

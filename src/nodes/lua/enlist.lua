@@ -1,4 +1,4 @@
--- Enters a node in the index of all nodes.
+-- Enters a node in the index of all nodes, where beat.lua cannot: on a cluster.
 -- KEYS[1]  the index
 -- ARGV[1]  the node
 -- ARGV[2]  until when it is known to be alive, ms on Redis's clock

@@ -1,3 +1,4 @@
+import hashSlot from 'cluster-key-slot'
 import t from 'tap'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
 import { connectRedis } from '../../../src/redis/connect.js'
@@ -60,6 +61,50 @@ t.test('records are kept with their leases, and put back when they are lost', as
   t.equal(await recordsThere(), 40)
   for (const lease of leases.slice(1)) limiter.release(lease)
   await until('all but one are gone', async () => await recordsThere() === 1)
+})
+
+/** Users whose keys share a slot. */
+function findNeighbours (count: number): string[] {
+  const slots = new Map<number, string[]>()
+  for (let n = 0; ; n++) {
+    const slot = hashSlot(`ws:ratelimit:user:near${n}`)
+    const users = [...slots.get(slot) ?? [], `near${n}`]
+    if (users.length === count) return users
+    slots.set(slot, users)
+  }
+}
+
+async function countScripts (): Promise<number> {
+  const counts = await Promise.all(cluster.nodes.map(async ({ client }) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)))
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+t.test('leases whose keys share a slot are renewed by one call', async (t) => {
+  const leases = findNeighbours(3).flatMap(owner => ['a', 'b'].map(connectionId => ({ owner, connectionId })))
+  await limiter.renew(leases)
+  const before = await countScripts()
+  await limiter.renew(leases)
+  t.equal(await countScripts() - before, 1)
+  t.same(await offenders(leases, async ({ owner }) => await connection.commands.zcard(`ws:ratelimit:user:${owner}`) === 2), [])
+})
+
+t.test('while their slot moves, and their keys stand on two nodes, each is renewed all the same', async (t) => {
+  const leases = findNeighbours(4).map(owner => ({ owner, connectionId: 'c' }))
+  await limiter.renew(leases)
+  const slot = hashSlot('ws:ratelimit:user:' + (leases[0]?.owner ?? ''))
+  const place = cluster.nodes.findIndex((_, n) => slot < Math.ceil(16_384 * (n + 1) / cluster.nodes.length))
+  const [from, to] = [place, place + 1].map(n => cluster.nodes[n % cluster.nodes.length])
+  if (from === undefined || to === undefined) throw new Error('no node has it')
+  let renewals = 0
+  await cluster.moveSlot(slot, from, to, async () => {
+    // A part of them has moved, then all have.
+    if (renewals === 0) await from.client.call('MIGRATE', '127.0.0.1', to.port, `ws:ratelimit:user:${leases[1]?.owner ?? ''}`, 0, HANG_MS)
+    await limiter.renew(leases)
+    renewals++
+  })
+  t.equal(renewals, 2, 'none was turned away')
+  t.same(await offenders(leases, async ({ owner }) => await connection.commands.zcard(`ws:ratelimit:user:${owner}`) === 1), [])
+  await cluster.moveSlot(slot, to, from)
 })
 
 t.test('renewals, releases, grants and settlements reach every slot', async (t) => {

@@ -2,6 +2,8 @@ import t, { type Test } from 'tap'
 import type { Redis } from '#ioredis'
 import type { Lease, Limiter, LimitSettings } from '../../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../../src/limits/redis/limiter.js'
+import type { Rider } from '../../../src/limits/redis/record-calls.js'
+import { createNodeStore } from '../../../src/nodes/node-store.js'
 import { offenders } from '../../support/offenders.js'
 import { startRedis } from '../../support/redis.js'
 import { createTestClock, runByClock, type TestClock } from '../clocks.js'
@@ -178,6 +180,90 @@ t.test('more leases than one call takes are all renewed and given back', async (
   for (const lease of leases) limiter.release(lease)
   await limiter.close()
   t.equal((await redis.client.keys('many:*')).length, 0)
+})
+
+/** A process whose renewals take its heartbeat along whenever they may, and what became of each ride. */
+function makeRiding (t: Test, client: Redis, { prefix = `t${prefixes++}:`, mayBeLost = (): boolean => false } = {}) {
+  const store = createNodeStore({ client, prefix, node: 'n', leaseMs: SETTINGS.leaseMs, timeoutMs: HANG_MS })
+  const rides: unknown[] = []
+  const takeRider = (): Rider | null => {
+    const riding = store.rideAlong()
+    return riding === null ? null : { ...riding, answered: (reply) => { rides.push(reply) }, failed: (error) => { rides.push(error) } }
+  }
+  const failures: unknown[] = []
+  const limiter = createRedisLimiter(client, SETTINGS, {
+    prefix, callTimeoutMs: HANG_MS, records: { prefix, node: 'n', mayRestore: () => true, mayBeLost, takeRider }, onFailure: (error) => { failures.push(error) }
+  })
+  t.teardown(async () => { await limiter.close() })
+  return { limiter, store, prefix, rides, failures }
+}
+const recorded = (owner: string, connectionId = `c-${owner}`): Lease => ({ owner, connectionId, record: 'r' })
+
+t.test('leases, the look for their records and the heartbeat are one call, one command for all of a user', async (t) => {
+  const { limiter, store, prefix, rides } = makeRiding(t, redis.client)
+  const leases = ['alice', 'bob', 'carol'].flatMap(owner => [1, 2, 3].map(n => recorded(owner, `${owner}-${n}`)))
+  await limiter.renew(leases)
+  const count = async (command: string): Promise<number> =>
+    Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await redis.client.info('commandstats'))?.[1] ?? 0)
+  const before = { calls: await count('evalsha'), zadd: await count('zadd'), looks: await count('hmget') }
+  await limiter.renew(leases)
+  t.equal(await count('evalsha') - before.calls, 1)
+  t.equal(await count('zadd') - before.zadd, 4, 'three users, and the index of nodes')
+  t.equal(await count('hmget') - before.looks, 0, 'Redis had all of the leases')
+  const beat = store.rideAlong()?.read(rides.at(-1) as readonly unknown[])
+  t.match(beat, { lapsed: false, index: 'noted' })
+  t.equal(Number(await redis.client.zscore(`${prefix}ws:nodes`, 'n')), beat?.aliveUntilMs)
+  t.match(await redis.client.hget(`${prefix}ws:node:n`, ''), new RegExp(`^${beat?.aliveUntilMs}:`))
+  t.equal(await redis.client.zcard(`${prefix}ws:ratelimit:user:alice`), 3)
+})
+
+t.test('a record that was lost with its lease comes back, and one that was lost alone once it may have been', async (t) => {
+  let mayBeLost = false
+  const { limiter, prefix } = makeRiding(t, redis.client, { mayBeLost: () => mayBeLost })
+  const leases = ['alice', 'bob'].map(owner => recorded(owner))
+  const kept = async (): Promise<string[]> => (await redis.client.hkeys(`${prefix}ws:node:n`)).filter(id => id !== '').sort()
+  await limiter.renew(leases)
+  t.same(await kept(), ['c-alice', 'c-bob'])
+  await redis.client.del(`${prefix}ws:ratelimit:user:alice`, `${prefix}ws:node:n`)
+  await limiter.renew(leases)
+  t.same(await kept(), ['c-alice'], 'of the other nothing says that it is gone')
+  mayBeLost = true
+  await limiter.renew(leases)
+  t.same(await kept(), ['c-alice', 'c-bob'])
+})
+
+t.test('records that could not be put back are looked for until they are', async (t) => {
+  const { limiter, prefix, failures } = makeRiding(t, redis.client)
+  await redis.client.set(`${prefix}ws:node:n`, 'not ours')
+  await limiter.renew([recorded('alice')])
+  t.ok(failures.length > 0)
+  await redis.client.del(`${prefix}ws:node:n`)
+  await limiter.renew([recorded('alice')])
+  t.equal(await redis.client.hexists(`${prefix}ws:node:n`, 'c-alice'), 1)
+})
+
+t.test('a heartbeat that goes wrong costs no lease, nor a lease of another type the heartbeat', async (t) => {
+  const { limiter, store, prefix, rides } = makeRiding(t, redis.client)
+  const read = (): unknown => store.rideAlong()?.read(rides.at(-1) as readonly unknown[])
+  await redis.client.set(`${prefix}ws:node:n`, 'not ours')
+  await limiter.renew([recorded('alice')])
+  t.equal(await redis.client.zcard(`${prefix}ws:ratelimit:user:alice`), 1)
+  t.throws(read, /WRONGTYPE/)
+  await redis.client.del(`${prefix}ws:node:n`)
+  await redis.client.set(`${prefix}ws:nodes`, 'not ours')
+  await redis.client.set(`${prefix}ws:ratelimit:user:bob`, 'not ours')
+  await limiter.renew([recorded('bob'), recorded('alice')])
+  t.match(read(), { lapsed: true, index: /WRONGTYPE/ })
+})
+
+t.test('a heartbeat without its rights makes the call once more without it', async (t) => {
+  await redis.client.call('ACL', 'SETUSER', 'no-index', 'on', '>pass', '~acl:ws:ratelimit:*', '~acl:ws:node:*', '~{acl:ws:node:*', '+@all')
+  const client = redis.client.duplicate({ username: 'no-index', password: 'pass' })
+  t.teardown(() => { client.disconnect() })
+  const { limiter, rides } = makeRiding(t, client, { prefix: 'acl:' })
+  await limiter.renew([recorded('alice')])
+  t.equal(await redis.client.zcard('acl:ws:ratelimit:user:alice'), 1)
+  t.match(rides, [/NOPERM|permission|access/])
 })
 
 t.test('hostile ids keep to one key each, of which none stays for ever', async (t) => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { Lease } from '../../../src/limits/limiter.js'
+import { createRedisLimitReader } from '../../../src/limits/redis/limit-reader.js'
 import { createRedisLimiter, type RecordOptions } from '../../../src/limits/redis/limiter.js'
 import { loadAdmitScript, loadScript, type ScriptName } from '../../../src/limits/redis/scripts.js'
 import { createScriptRunner, type LuaScript, type ScriptClient } from '../../../src/redis/lua-script.js'
@@ -11,7 +12,7 @@ import { SETTINGS } from '../limiter-conformance.js'
 import { HANG_MS } from '../../support/until.js'
 
 const names: ScriptName[] = [
-  'admit', 'renew', 'release', 'take-grant', 'settle', 'keep-records', 'find-lost-records', 'forget-records'
+  'admit', 'renew', 'release', 'take-grant', 'settle', 'keep-records', 'find-lost-records', 'forget-records', 'read-limits'
 ]
 
 const load = (name: ScriptName, recordsKeptMs = 86_400_000): LuaScript =>
@@ -68,6 +69,9 @@ interface Sent {
   readonly released: number
 }
 
+/** An address and a user. */
+const MAX_QUESTIONS = 2
+
 /** What one item and three items of each script are sent as. */
 async function recordCalls (
   t: Test, isCluster: boolean, records: RecordOptions | null, check: (name: ScriptName, call: Sent, items: number) => void
@@ -83,6 +87,7 @@ async function recordCalls (
     },
     eval: async (text, keyCount, ...rest) => await redis.client.eval(text, keyCount, ...rest)
   }
+  const reader = createRedisLimitReader(recorder, SETTINGS, { prefix: '', callTimeoutMs: HANG_MS })
   const limiter = createRedisLimiter(recorder, SETTINGS, { prefix: '', records, callTimeoutMs: HANG_MS })
   const namesBySha = new Map(names.flatMap((name) => [0, undefined].map((keptMs) => [load(name, keptMs).sha, name] as const)))
   for (const items of [1, 3]) {
@@ -101,6 +106,7 @@ async function recordCalls (
     await limiter.takeGrant({ address, demand: 1, spare: 1 }, settled)
     limiter.settle(settled)
     await limiter.vacate([])
+    await reader.read({ address, owner: items === 1 ? null : 'u0' })
     for (const call of sent.splice(0)) {
       const name = namesBySha.get(call.sha)
       if (name !== undefined) check(name, call, items)
@@ -116,7 +122,7 @@ t.test('each header states how many KEYS and ARGV the limiter really sends, for 
     await recordCalls(t, isCluster, records, (name, call, items) => {
       const header = readHeader(load(name).text)
       // On a cluster a call is about as many as share a key and a moment.
-      const itemsInCall = isCluster ? [1, 2, 3].slice(0, items) : [items]
+      const itemsInCall = isCluster ? [1, 2, 3].slice(0, items) : [name === 'read-limits' ? Math.min(items, MAX_QUESTIONS) : items]
       const released = name === 'admit' ? call.released : 0
       seen.add(`${name}, ${items}`)
       if (released > 0) seen.add(`admit after release, ${released}`)
