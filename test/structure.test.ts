@@ -98,6 +98,12 @@ t.test('only the binding loads the native layer', async (t) => {
   t.same(SOURCES.filter(({ imports }) => imports.some(({ from }) => NATIVE.test(from))).map(({ file }) => posix.dirname(file)).filter(folder => folder !== 'transport/uws'), [])
 })
 
+t.test('one file loads OpenTelemetry, and it is loaded by no import that stands at the top of another', async (t) => {
+  const TRACER = 'observe/tracing/otlp-tracer.ts'
+  t.same(SOURCES.filter(source => valuesOf(source).some(from => from.startsWith('@opentelemetry/'))).map(({ file }) => file), [TRACER])
+  t.same(SOURCES.filter(source => valuesOf(source).includes(TRACER)).map(({ file }) => file), [])
+})
+
 t.test('a connection knows ports, not what is behind them', async (t) => {
   const behind = /^(#?ioredis|postgres|pino|uWebSockets\.js|#?prom-client|node:(http|https|net|fs|dns))$|^(gateway|redis|transport|http|dev|observe)\/|\/redis-|\/postgres/
   const known = SOURCES.filter(({ file }) => file.startsWith('connection/'))

@@ -66,14 +66,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     const found = findAddress(pending.head, settings)
     const { address, refusal, untrustedHeader, traceparent } = found
     if (untrustedHeader) report.untrustedForwardedFor(address)
-<<<<<<< HEAD
-    const places = settlement.size + deps.answerer.lingering
-    const closed = deps.gate(places) ?? (settlement.size >= settings.maxPending ? OVERLOADED : null) ?? refusal
-    if (closed !== null) return refuseEarly(deps, pending, found, startedMs, closed, NO_WISH)
-=======
     const early = closed() ?? refusal
-    if (early !== null) return refuseEarly(deps, pending, address, startedMs, early, NO_WISH)
->>>>>>> main
+    if (early !== null) return refuseEarly(deps, pending, found, startedMs, early, NO_WISH)
     const request = readRequest(pending.head, settings)
     if (isRefusal(request)) return refuseEarly(deps, pending, found, startedMs, request, NO_WISH)
     const exempt = deps.isExempt(address)

@@ -42,7 +42,8 @@ export function toHead (question: ExplainQuestion, host: string): UpgradeHead {
       secWebSocketVersion: '13',
       secWebSocketProtocol: '',
       secWebSocketExtensions: '',
-      forwardedFor: ''
+      forwardedFor: '',
+      traceparent: ''
     },
     peer: NO_BYTES,
     proxied: NO_BYTES

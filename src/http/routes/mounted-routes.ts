@@ -54,11 +54,7 @@ export function createAdminRoutes (deps: AdminRoutesDeps): Route[] {
     ...createBanRoutes(forOperators),
     ...createOrderListRoutes(forOperators),
     ...createRecheckRoutes(forOperators),
-<<<<<<< HEAD
-    ...createPublishRoutes({ ...deps, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
-=======
     ...createExplainRoutes(forOperators),
-    ...createPublishRoutes({ publishing: deps.publishing, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
->>>>>>> main
+    ...createPublishRoutes({ ...deps, secret: createSecret('publish', deps.publishKeys, deps.onWrongSecret) })
   ]
 }
