@@ -108,13 +108,12 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
     }
   }
 
-  const find = ({ head }: PendingUpgrade): FoundAddress => findAddress(head, settings)
   const intake = createIntake({
     maxPending: settings.maxPending,
     underWay: () => settlement.size,
     begin,
-    refuse (pending, startedMs, refusal) { refuseEarly(deps, pending, find(pending), startedMs, refusal, NO_WISH) },
-    abort (pending, startedMs) { report.aborted(describeEarly(pending, find(pending), startedMs)) }
+    refuse (pending, startedMs, refusal) { refuseEarly(deps, pending, findAddress(pending.head, settings), startedMs, refusal, NO_WISH) },
+    abort (pending, startedMs) { report.aborted(describeEarly(pending, findAddress(pending.head, settings), startedMs)) }
   })
 
   return {
