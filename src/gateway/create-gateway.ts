@@ -10,7 +10,8 @@ import { composeJudges } from './judges.js'
 import { openDoors, StoppedAtStart, type House, type Ports } from './open-doors.js'
 import type { ProcessOperations } from './process-operations.js'
 import type { OnFault } from './report.js'
-import { loadTracing, type CreateTracer } from '../observe/tracing/load-tracing.js'
+import { loadTracing } from '../observe/tracing/load-tracing.js'
+import type { CreateTracer } from '../observe/tracing/tracer.js'
 
 export interface Gateway {
   /**
@@ -67,8 +68,8 @@ export function createGateway (options: GatewayOptions): Gateway {
     return house
   }
   async function open (): Promise<Ports> {
-    // Before anything is open, as it takes a while: where nobody wants spans there is nothing to wait for.
-    const createTracer = config.tracing.tracesUrl === null ? null : await loadTracing(config.tracing)
+    // Before anything is open: it takes a while.
+    const createTracer = await loadTracing(config.tracing)
     leaving.signal.throwIfAborted()
     house = buildHouse(config, options, exits, createTracer)
     return await openDoors(house, exits, leaving.signal)

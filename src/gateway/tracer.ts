@@ -1,8 +1,7 @@
 import type { Config } from '../config/config.js'
 import { toTenths } from '../observe/lines.js'
 import { writeEvent } from '../observe/log/log.js'
-import type { CreateTracer } from '../observe/tracing/load-tracing.js'
-import type { Tracer } from '../observe/tracing/tracer.js'
+import type { CreateTracer, Tracer } from '../observe/tracing/tracer.js'
 import type { ProcessLog } from './process-log.js'
 
 /** Opens what writes the spans of one process; null where nothing was loaded for it. */

@@ -4,8 +4,7 @@ import { defaultResource, detectResources, envDetector, resourceFromAttributes }
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { VERSION } from '../../version.js'
 import { readTraceparent } from '../../wire/traceparent.js'
-import type { TracerOptions } from './load-tracing.js'
-import type { Tracer } from './tracer.js'
+import type { Tracer, TracerOptions } from './tracer.js'
 import { watchExports } from './watch-exports.js'
 
 /** How long the end of the process waits for the last spans. */

@@ -38,3 +38,17 @@ export interface Tracer {
   /** Sends what is left, for 2 s at most. Never rejects. */
   close (): Promise<void>
 }
+
+/** What spans say of the process, and where they go. */
+export interface TracerOptions {
+  /** Of the collector, with its path. */
+  readonly tracesUrl: string
+  /** The process, as in the log. */
+  readonly node: string
+  /** Spans cannot be sent: told once, until they can again. `reason`, `detail`: as in the log; `detail` null: nothing is known. */
+  readonly onFailed: (reason: string, detail: string | null) => void
+  /** They can be sent again; `spans` were lost in `durationMs`. */
+  readonly onRestored: (spans: number, durationMs: number) => void
+}
+
+export type CreateTracer = (options: TracerOptions) => Tracer

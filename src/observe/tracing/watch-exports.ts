@@ -2,7 +2,7 @@ import type { SpanExporter } from '@opentelemetry/sdk-trace-base'
 import { steadyNow } from '../../clocks.js'
 import { findErrorCode } from '../../error-code.js'
 import { findNetworkFault } from '../../network-fault.js'
-import type { TracerOptions } from './load-tracing.js'
+import type { TracerOptions } from './tracer.js'
 
 export interface WatchedExports {
   /** Sends as the exporter does, and hears how that went. */
