@@ -55,7 +55,7 @@ export function composeJudges (ground: Ground, exits: Exits): Judges {
   const { parts = {} } = options
   // Whatever does not close properly keeps nobody from stopping: it is a line in the log.
   const addExit = (close: () => Promise<void>): void => { exits.add(() => close().catch((error: unknown) => { onFault(error, 'stop') })) }
-  const nodes = composeNodes({ config, node, redis, registry, audit, onFault })
+  const nodes = composeNodes({ config, node, redis, registry, audit, onRefused: redisFailures.note, onFault })
   exits.add(nodes.close)
   const keepRecords = { node, ...nodes.trust }
   const limits = composeLimits({

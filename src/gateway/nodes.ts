@@ -33,6 +33,8 @@ export interface NodesDeps {
   readonly redis: RedisConnection | null
   readonly registry: Registry
   readonly audit: Audit
+  /** Told of what Redis refused inside a script: a foreign value at a key, a right that is missing. */
+  readonly onRefused: (error: unknown) => void
   readonly onFault: OnFault
 }
 
@@ -44,7 +46,7 @@ const FLUSH_TIMEOUTS = 4
 const monotonic = (): number => performance.now()
 
 /** Puts together what gives every connection its one closed line though processes die. Without Redis nobody survives: no part of it. */
-export function composeNodes ({ config, node, redis, registry, audit, onFault }: NodesDeps): Nodes {
+export function composeNodes ({ config, node, redis, registry, audit, onRefused, onFault }: NodesDeps): Nodes {
   if (redis === null) return { closed: audit.closed, trust: { mayRestore: () => true }, start: async () => {}, close: async () => {} }
   const { leaseMs } = config.limits
   const timeoutMs = Math.min(MAX_TIMEOUT_MS, leaseMs / 4)
@@ -86,6 +88,7 @@ export function composeNodes ({ config, node, redis, registry, audit, onFault }:
           // A foreign value at a key, or a right that is missing, says nothing of the connections. Nor does a connection that
           // broke, which a renewal does itself: counted as a probe, one renewal would bring on the next.
           if (error !== null) redis.noteProbe(!isAway(error))
+          if (error !== null) onRefused(error)
           // One that has just broken may be there again in a moment, and why it is not only an attempt to connect can tell.
           if (error !== null && !redis.isUp() && redis.lastError() !== null) onAway()
           records.distrust()

@@ -45,6 +45,7 @@ async function startNode (t: Test): Promise<World> {
     node: 'n1',
     registry: createRegistry(),
     audit,
+    onRefused: () => {},
     onFault: () => {},
     redis: {
       ...connection,
