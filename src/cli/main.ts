@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError, Option, type CommanderError } from 'commander'
 import { KINDS, type ByKind } from '../kinds.js'
 import { VERSION } from '../version.js'
 import type { CommandResult, ExplainOptions } from './explain/run-explain.js'
@@ -23,6 +23,11 @@ const readSeconds = (least: number, most: number) => (text: string): number => {
 
 const urlOption = (meaning: string, fallback: string): Option =>
   new Option('--url <url>', meaning).argParser(readUrl).default(new URL(fallback), fallback)
+
+/** A mistake in the arguments is no answer: 1 would mean that somebody is refused. */
+function leave ({ exitCode }: CommanderError): never {
+  process.exit(exitCode === 0 ? 0 : 2)
+}
 
 function finish ({ exitCode, stdout, stderr }: CommandResult): void {
   process.stdout.write(stdout)
@@ -91,6 +96,7 @@ const explainCommand = program.command('explain')
   .option('--host <host>', 'which the client asks for, where the own host is an allowed origin')
   .option('--json', 'write the answer as JSON')
 for (const { claim, list } of KINDS) explainCommand.option(`--${claim} <ids>`, `comma list, as in ${list}; or * for all`)
+explainCommand.exitOverride(leave)
 explainCommand.action(async (options: ExplainOptions) => {
   const { runExplain } = await import('./explain/run-explain.js')
   finish(await runExplain(options, process.env['ADMIN_TOKEN'], process.stdin))
@@ -98,12 +104,15 @@ explainCommand.action(async (options: ExplainOptions) => {
 
 program.command('rehearse')
   .description('play the connections of recorded logs against other limits, and say who would be let in or refused. Exit code 2: a setting or a log is wrong')
-  .argument('<logs...>', 'log files, those of all processes; .gz is unpacked, - is the standard input')
+  .exitOverride(leave)
+  .argument('[logs...]', 'log files, those of all processes; .gz is unpacked, - is the standard input')
   .option('--with <settings...>', 'limits as NAME=VALUE, such as WS_IP_CONNECTIONS=20; the others are those of the environment', [])
   .option('--json', 'write one JSON object')
   .action(async (logs: string[], options: RehearseOptions) => {
     const { runRehearse } = await import('./run-rehearse.js')
-    finish(await runRehearse(logs, options, process.env, process.stdin))
+    // An option of several values takes what follows it too: what sets nothing is a log.
+    const [settings, more] = [options.with.filter(text => text.includes('=')), options.with.filter(text => !text.includes('='))]
+    finish(await runRehearse([...logs, ...more], { ...options, with: settings }, process.env, process.stdin))
   })
 
 program.command('publish-script')

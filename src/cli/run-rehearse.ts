@@ -27,6 +27,7 @@ export async function runRehearse (
     if (!(error instanceof ConfigError)) throw error
     return failed(error.message)
   }
+  if (files.length === 0) return failed('wanted one log at least')
   if (files.filter(name => name === '-').length > 1) return failed('the standard input (-) can be read once')
   return await rehearse(files, settings, options, input)
 }

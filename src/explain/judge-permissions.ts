@@ -42,7 +42,12 @@ export async function judgePermissions (deps: JudgePermissionsDeps, who: Identit
   if (answer.name === 'unavailable') return fail(answer, sayAway(answer), { setting: 'WS_AUTHORIZER' })
   const [denied] = KINDS.map(kind => [kind, missing(kind, seen)] as const).filter(([, ids]) => ids.length > 0)
   if (answer.name !== 'forbidden' || denied === undefined) return fail(answer, answer.message)
-  return fail(answer, ...sayDenied(deps, who, denied))
+  return fail(answer, ...sayDenied(deps, who, denied, sayMistake(seen.visible?.because, denied[0])))
+}
+
+/** What of the claims is at fault, in the words of the log; null: nothing is, but the ids are not in them. */
+function sayMistake (because: string | undefined, { claim }: Kind): string | null {
+  return because?.startsWith(`claim_type: ${claim} `) === true ? because : null
 }
 
 function missing ({ claim }: Kind, { asked, visible }: Partial<Seen>): readonly string[] {
@@ -59,7 +64,7 @@ function sayWhoDecides ({ settings: { authorizer, pgRole } }: JudgePermissionsDe
 type Denied = readonly [kind: Kind, ids: readonly string[]]
 
 function sayDenied (
-  { settings }: JudgePermissionsDeps, who: Identity, [kind, ids]: Denied
+  { settings }: JudgePermissionsDeps, who: Identity, [kind, ids]: Denied, mistake: string | null
 ): [because: string, decided: { readonly setting?: string, readonly claim?: string }] {
   const what = `${kind.list} ${showValue(ids)}`
   if (who.insecure) return [`${what}: anonymous sees nothing`, { setting: 'ALLOW_INSECURE_WS' }]
@@ -68,7 +73,8 @@ function sayDenied (
     return [because, { setting: 'WS_ACCESS_ISSUER' }]
   }
   if (settings.authorizer === 'claims') {
-    return [`${what} not in the claim ${kind.claim}, which is ${showValue(who.claims[kind.claim])}`, { claim: kind.claim }]
+    const held = mistake === null ? `, which is ${showValue(who.claims[kind.claim])}` : `: ${mistake}`
+    return [`${what} not in the claim ${kind.claim}${held}`, { claim: kind.claim }]
   }
   const asked = settings.authorizer === 'postgres' ? `asked as ${settings.pgRole}` : 'asked with the user\'s token'
   const because = `${what} not visible in ${settings.relations[kind.claim]}, ${asked}: there is no such row, or its policies hide it`

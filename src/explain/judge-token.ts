@@ -75,5 +75,7 @@ function sayRevoked ({ isRevoked }: JudgeTokenDeps, identity: Identity): [becaus
   const alone = { jti: { tokenId }, sid: { sessionId }, sub: { subject } }
   const by = NAMES.find(name => isRevoked({ ...identity, tokenId: null, sessionId: null, subject: '', ...alone[name] })) ?? 'sub'
   const value = showValue({ jti: tokenId, sid: sessionId, sub: subject }[by])
-  return [`${by} ${value} was revoked, by an operator or by its issuer: GET /v1/revocations lists what stands`, { claim: by }]
+  // An order for a user is for what was issued up to it. Whose claims do not say when counts as issued before, as in an order's list.
+  const undated = by === 'sub' && identity.issuedAtMs === null ? '; a token that was issued later counts: say so by iat' : ''
+  return [`${by} ${value} was revoked, by an operator or by its issuer: GET /v1/revocations lists what stands${undated}`, { claim: by }]
 }

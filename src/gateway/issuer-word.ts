@@ -24,7 +24,7 @@ const SPENT_MS = 3_600_000
 
 /** What a bad statement costs its address: as much as a bad token, an attempt in its window. */
 function createCharge ({ config }: Ground, { limits, strike }: Judges): (address: ClientAddress) => Promise<number> {
-  const { allowList } = config.limits
+  const { allowList, dryRun } = config.limits
   const retryAfterMs = async (key: string): Promise<number> => {
     const blockedForMs = limits.blockedForMs(key)
     if (blockedForMs > 0) return blockedForMs
@@ -35,6 +35,7 @@ function createCharge ({ config }: Ground, { limits, strike }: Judges): (address
     if (allowList !== null && isListed(address, allowList)) return 0
     // Where the limits cannot decide, the statement is refused all the same.
     const waitMs = await waitAtMost(retryAfterMs(address.key), CHARGE_MS, 'counting an attempt').catch(() => 0)
+    if (dryRun) return 0
     if (waitMs > 0) strike(address)
     return waitMs
   }

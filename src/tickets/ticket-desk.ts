@@ -100,6 +100,7 @@ export function createTicketDesk (deps: TicketDeskDeps): TicketDesk {
   async function serveProven (asking: Asking, { token }: PresentedToken): Promise<string | Refusal> {
     const { headers } = asking.request
     const target = findTarget(TICKETS_PATH, asking.request, deps.target)
+    if (target === null) return refuse('invalid_token', { detail: 'dpop: htu' })
     const proof = checkProof(headers.get('dpop') ?? '', { method: 'POST', target, token, nowMs: Date.now() })
     if (typeof proof === 'string') return refuse('invalid_token', { detail: `dpop: ${headers.has('dpop') ? proof : 'missing'}` })
     return await give(asking, token, proof)

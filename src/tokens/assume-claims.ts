@@ -31,9 +31,12 @@ export function createAssumeClaims (settings: TokenSettings, now: () => number):
     if (unnamed !== null) return { wanted: `claims: ${unnamed.shown ?? rules.reading.user} is to name a user in 1 to 256 characters` }
     const nowS = Math.floor(now() / 1000)
     const { exp, iat } = claims
-    const whole = { ...claims, exp: isTime(exp) ? exp : nowS + HOUR_S, iat: isTime(iat) ? iat : nowS }
-    const identity = buildIdentity(whole, config.name, issuers.length > 1, rules.reading)
+    // What every token has is taken for granted where it was left out, so that what is wrong is seen behind it.
+    const left = Object.entries({ iss: config.issuer, iat: nowS, exp: nowS + HOUR_S }).filter(([name]) => claims[name] === undefined)
+    const whole = { ...claims, ...Object.fromEntries(left) }
+    const timed = { ...whole, exp: isTime(exp) ? exp : nowS + HOUR_S, iat: isTime(iat) ? iat : nowS }
+    const identity = buildIdentity(timed, config.name, issuers.length > 1, rules.reading)
     const issuedAtMs = isTime(iat) ? identity.issuedAtMs : null
-    return { identity: { ...identity, claims, issuedAtMs }, fault: findClaimFault(claims, rules, now()) }
+    return { identity: { ...identity, claims, issuedAtMs }, fault: findClaimFault(whole, rules, now()) }
   }
 }

@@ -84,4 +84,7 @@ t.test('the built command has its help, and ends with the code', async (t) => {
   t.match(await runCli(['rehearse', '--help']), { code: 0, stdout: /--with <settings\.\.\.>/ })
   t.match(await runCli(['explain', '--url', url.origin, '--claims', '{"sub":"a"}'], { ADMIN_TOKEN: SECRET }), { code: 1, stdout: /outcome: invalid_token\n$/ })
   t.match(await runCli(['rehearse', 'no-such.log', '--with', 'WS_IP_CONNECTIONS=20']), { code: 2, stderr: /ENOENT/ })
+  t.match(await runCli(['rehearse', '--with', 'WS_IP_CONNECTIONS=20', 'no-such.log']), { code: 2, stderr: /ENOENT/ })
+  t.match(await runCli(['rehearse', '--with', 'WS_IP_CONNECTIONS=20']), { code: 2, stderr: /one log at least/ })
+  t.match(await runCli(['explain', '--url', 'ftp://x']), { code: 2, stderr: /http or https/ }, '1 would mean that somebody is refused')
 })

@@ -43,7 +43,7 @@ t.test('the Supabase guide\'s example, with Supabase\'s library: sign-in connect
   const gateway = await startRestartableGateway(t, issuer)
   const [example = ''] = codeBlocks(readDocument('guides/supabase.md'), 'js')
   const program = [LIBRARY(auth.url), example, STORY].join('\n')
-    .replace('wss://gateway.example.com/ws', gateway.url).replace("'portcullis/client'", JSON.stringify(new URL('dist/client/connect.js', PROJECT).href))
+    .replace('wss://gateway.example.com/ws', gateway.url).replace("'@portcullis/client'", JSON.stringify(new URL('dist/client/connect.js', PROJECT).href))
   const child = spawn(process.execPath, ['--input-type=module'], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill() })
   let output = ''

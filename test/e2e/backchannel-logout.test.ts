@@ -153,6 +153,14 @@ t.test('a flood of made-up tokens costs its address attempts, and the issuer few
   t.match(await client.closed, { code: 4401 })
 })
 
+t.test('in a dry run nobody is refused for the limit, however many tokens are bad', async (t) => {
+  const { issuer, here } = await setStage(t, { WS_LIMITS_MODE: 'dry-run', WS_IP_CONNECTIONS: '1' })
+  const from = { 'x-forwarded-for': '203.0.113.7' }
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n++) statuses.push(await logOut(here, logoutToken(issuer, { sid: 's1', aud: 'mobile' }), from))
+  t.same(statuses, [400, 400, 400])
+})
+
 t.test('turned off it is not there, and a Keycloak without a list is warned of', async (t) => {
   const issuer = await startIssuer(t, { preset: 'keycloak' })
   const keycloak = { KEYCLOAK_URL: issuer.url, KEYCLOAK_REALM: 'demo', KEYCLOAK_CLIENT_ID: 'portcullis' }

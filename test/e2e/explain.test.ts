@@ -164,7 +164,12 @@ t.test('an explanation is what the upgrade then meets', async (t) => {
   await t.test('claims count as verified, and what a token with them would be refused for is said', async (t) => {
     t.match(await explain(gateway, { claims: { sub: 'dave', agents: ['a1'] }, agent_ids: 'a1' }), { outcome: 'accepted' })
     t.match(await explain(gateway, { claims: { sub: 'dave', agents: ['a1'] }, agent_ids: ['a2'] }), { outcome: 'forbidden' })
-    t.match(await explain(gateway, { claims: { sub: 'mallory' } }), { outcome: 'revoked' })
+    const revoked = await explain(gateway, { claims: { sub: 'mallory' } })
+    t.match([revoked.outcome, deciding(revoked)?.because], ['revoked', /a token that was issued later counts: say so by iat/])
+    t.match(await explain(gateway, { claims: { sub: 'mallory', iat: Math.floor(Date.now() / 1000) + 1 } }), { outcome: 'accepted' })
+    const other = await explain(gateway, { claims: { sub: 'dave', aud: 'zz' } })
+    t.match(other.steps.find(({ step }) => step === 'token')?.because, /would be refused: audience: aud is "zz"/, 'without exp and iat as well')
+    t.match(deciding(await explain(gateway, { claims: { sub: 'dave', agents: 'a1' }, agent_ids: 'a1' }))?.because, /not in the claim agents: claim_type: agents is "a1"/)
     const { steps, outcome } = await explain(gateway, { claims: { sub: 'dave', aud: 'x', iss: issuer.issuer, iat: 1, exp: 2 } })
     t.equal(outcome, 'accepted')
     t.match(steps.find(({ step }) => step === 'token')?.because, /would be refused: audience: aud is "x", wanted is/)

@@ -67,7 +67,7 @@ t.test('where two values are compared both are said, whether they fit or not', a
   const say = (token: string, part: string): string => explain(token).filter(step => step.part === part).map(({ verdict, because }) => `${verdict} ${because}`).join()
   const { kid } = issuer.newestKey()
   t.equal(say(good, 'audience'), `pass aud is "${issuer.audience}", JWT_AUDIENCE is "${issuer.audience}"`)
-  t.equal(say(issuer.sign({ aud: 'x' }), 'audience'), `fail aud is "x", JWT_AUDIENCE is "${issuer.audience}": it is for another service; both values stand behind the colon`)
+  t.equal(say(issuer.sign({ aud: 'x' }), 'audience'), `fail aud is "x", JWT_AUDIENCE is "${issuer.audience}": it is for another service; both values stand beside it`)
   t.match(say(issuer.sign({ iss: 'http://other' }), 'issuer'), `fail iss is "http://other", JWT_ISSUER is "${issuer.issuer}": `)
   t.match(say(issuer.sign({ iat: nowS - 600, exp: nowS - 60 }), 'times'), /^fail iat is \S+ \(600 s ago\), exp is \S+ \(60 s ago\); JWT_CLOCK_TOLERANCE_S is 5, JWT_MAX_LIFETIME_S is 86400: it has ended/)
   t.match(say(issuer.sign({ exp: 'soon' }), 'times'), 'fail iat is ')
