@@ -26,11 +26,15 @@ class _EventFrame(TypedDict):
 
 
 class EventFrame(_EventFrame, total=False):
-    """What a back end published. `pos`: its place in the topic; `id`: its publisher's; `replayed`: it had been published before."""
+    """
+    What a back end published. `pos`: its place in the topic; `id`: its publisher's; `replayed`: it had been published before; `trace`: the
+    publisher's `traceparent`, where the gateway passes it on.
+    """
 
     pos: str
     id: str
     replayed: bool
+    trace: str
 
 
 class _Listing(TypedDict):
