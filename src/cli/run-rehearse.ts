@@ -4,7 +4,7 @@ import { readRehearsalSettings, type RehearsalSettings } from '../config/read-re
 import { findErrorCode } from '../error-code.js'
 import { escapeControls } from '../observe/log/log-text.js'
 import { formatReport, toReport } from '../rehearse/format-rehearsal.js'
-import { openLog, readLogs, type ReadCounts } from '../rehearse/read-log.js'
+import { LogFault, openLog, readLogs, type ReadCounts } from '../rehearse/read-log.js'
 import { createRehearser } from '../rehearse/rehearse.js'
 import type { CommandResult } from './explain/run-explain.js'
 
@@ -38,11 +38,10 @@ async function rehearse (
   const rehearser = createRehearser(settings)
   const counts: ReadCounts = { lines: 0, unreadable: 0 }
   try {
-    for await (const line of readLogs(files.map(name => openLog(name, input)), counts)) await rehearser.take(line)
+    for await (const line of readLogs(files.map(name => ({ name, text: openLog(name, input) })), counts)) await rehearser.take(line)
   } catch (error) {
-    const code = findErrorCode(error)
-    if (code === null) throw error
-    return failed(`a log cannot be read: ${code}`)
+    if (!(error instanceof LogFault)) throw error
+    return failed(`${error.message} cannot be read: ${findErrorCode(error.cause) ?? String(error.cause)}`)
   }
   const report = toReport(rehearser.result, counts, settings, files.length)
   const stdout = json === true ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report)

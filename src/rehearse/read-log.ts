@@ -43,14 +43,29 @@ async function * splitLines (input: Readable): AsyncGenerator<string | null> {
   else if (rest !== '') yield rest
 }
 
-/** The audit lines of one log. Rejects when it can't be read. */
-async function * readLog (input: Readable, counts: ReadCounts): AsyncGenerator<AuditLine> {
-  for await (const text of splitLines(input)) {
-    if (text === '') continue
-    counts.lines++
-    const line = text === null ? 'unreadable' : readAuditLine(text)
-    if (line === 'unreadable') counts.unreadable++
-    else if (line !== null) yield line
+/** A log that cannot be read to its end; `cause` says why. */
+export class LogFault extends Error {
+  override readonly name = 'LogFault'
+}
+
+/** A log to read: its name is for people. */
+export interface NamedLog {
+  readonly name: string
+  readonly text: Readable
+}
+
+/** The audit lines of one log. */
+async function * readLog ({ name, text: input }: NamedLog, counts: ReadCounts): AsyncGenerator<AuditLine> {
+  try {
+    for await (const text of splitLines(input)) {
+      if (text === '') continue
+      counts.lines++
+      const line = text === null ? 'unreadable' : readAuditLine(text)
+      if (line === 'unreadable') counts.unreadable++
+      else if (line !== null) yield line
+    }
+  } catch (error) {
+    throw new LogFault(name, { cause: error })
   }
 }
 
@@ -61,9 +76,9 @@ interface Source {
 
 /**
  * The audit lines of several logs in the order of their times, as those of several processes happened; of each log one line is held. Within
- * a log lines stay as they are. Rejects when one can't be read.
+ * a log lines stay as they are. Rejects with a `LogFault` that names the one which can't be read.
  */
-export async function * readLogs (inputs: readonly Readable[], counts: ReadCounts): AsyncGenerator<AuditLine> {
+export async function * readLogs (inputs: readonly NamedLog[], counts: ReadCounts): AsyncGenerator<AuditLine> {
   const sources: Source[] = []
   for (const input of inputs) {
     const lines = readLog(input, counts)
