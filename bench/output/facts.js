@@ -3,16 +3,17 @@ import { shorten } from './table.js'
 
 /** The five facts of the README, from the rows of a run. */
 const FACTS = [
-  find => `**${find('upgrade', 'portcullis, fresh token')}** of CPU lets in somebody whose token was never seen, limits in Redis, log and metrics ` +
-    `included; ${find('upgrade', 'portcullis, known token')} somebody who comes back. The usual Node stack ` +
-    `(fastify, its WebSocket and rate-limit plugins, jsonwebtoken): ${find('upgrade', 'usual stack, fresh token')}.`,
-  find => `**${find('idle', 'portcullis, authenticated, leased, 5 topics')}** of memory keeps a connection open with its lease and five topics. The ` +
-    `usual stack: ${find('idle', 'usual stack, authenticated, no topics')}, without topics.`,
-  find => `**${find('fanout', 'portcullis, 16 a tick')}** of CPU brings an event to one more listener while 16 come at a time. Socket.IO with its Redis ` +
-    `adapter: ${find('fanout', 'Socket.IO, Redis adapter, 16 a tick')}.`,
-  find => `**${find('hold', 'p99')}** is the 99th percentile of a delivery, at 10,000 open connections and 10,000 deliveries a second on two cores, the load beside it.`,
-  find => `**${find('upgrade', 'portcullis, address over its limit')}** is what one more attempt of an address over its limit costs: no signature is checked, Redis is not ` +
-    `asked. A bare server takes ${find('upgrade', 'bare uWebSockets.js')} to accept it.`
+  find => `**${find('upgrade', 'portcullis, fresh token')}** of CPU accepts a connection with a new token: signature, limits in Redis, log and metrics ` +
+    `included. A token that was verified before costs ${find('upgrade', 'portcullis, known token')}. The usual Node stack (fastify with its WebSocket ` +
+    `and rate-limit plugins, jsonwebtoken) needs ${find('upgrade', 'usual stack, fresh token')} for a new one.`,
+  find => `**${find('idle', 'portcullis, authenticated, leased, 5 topics')}** of memory keeps a connection open that is counted for its user and listens to five ` +
+    `topics. The usual stack needs ${find('idle', 'usual stack, authenticated, no topics')}, without topics.`,
+  find => `**${find('fanout', 'portcullis, 16 a tick')}** of CPU delivers one event to one of 1,000 listeners, when 16 events come together. Socket.IO with its Redis ` +
+    `adapter needs ${find('fanout', 'Socket.IO, Redis adapter, 16 a tick')}.`,
+  find => `**${find('hold', 'p99')}** is the 99th percentile of a delivery, at 10,000 open connections and 10,000 deliveries a second. The load generator ran on ` +
+    'the same two cores.',
+  find => `**${find('upgrade', 'portcullis, address over its limit')}** of CPU refuses an address that is over its limit, the TCP connection included: no signature is ` +
+    `checked, and Redis is not asked. The bare server, which checks nothing, accepts one for ${find('upgrade', 'bare uWebSockets.js')}.`
 ]
 
 /** @param {{ results: object }} run @returns whether it has every row that the facts are made of */
