@@ -1,4 +1,5 @@
 import t from 'tap'
+import { identityOf } from '../access/identity-of.js'
 import type { ClientAddress } from '../../src/address/client-address.js'
 import { refuse, type Refusal } from '../../src/refusals.js'
 import { createMemoryTicketStore } from '../../src/tickets/memory-store.js'
@@ -11,24 +12,10 @@ const TOKEN = 'header.payload.signature'
 const TARGET = 'https://gateway.example/v1/tickets'
 const HOLDER = createDpopClient()
 
-const identityOf = (more: Partial<Identity> = {}): Identity => ({
-  userId: 'alice',
-  subject: 'alice',
-  issuer: 'main',
-  claims: {},
-  expiresAtMs: Infinity,
-  issuedAtMs: 0,
-  tokenId: null,
-  sessionId: null,
-  scopes: new Set(),
-  confirmation: null,
-  insecure: false,
-  ...more
-})
-const BOUND = identityOf({ confirmation: { jkt: HOLDER.jkt } })
+const BOUND = identityOf('alice', {}, { confirmation: { jkt: HOLDER.jkt } })
 
 /** A desk whose every part says yes, and counts how often it was asked. */
-function setUp (who: Identity | Refusal = identityOf(), more: Partial<TicketDeskDeps> = {}) {
+function setUp (who: Identity | Refusal = identityOf('alice'), more: Partial<TicketDeskDeps> = {}) {
   const asked = { limiter: 0, identify: 0, issue: 0 }
   const causes: string[] = []
   const desk = createTicketDesk({
@@ -61,15 +48,15 @@ function setUp (who: Identity | Refusal = identityOf(), more: Partial<TicketDesk
 }
 
 t.test('of an address that is banned or over its limit neither the limiter nor any key is asked', async (t) => {
-  const banned = setUp(identityOf(), { addresses: { banned: () => refuse('banned'), overLimit: () => null } })
-  const over = setUp(identityOf(), { addresses: { banned: () => null, overLimit: () => refuse('ip_rate_limited', { retryAfterMs: 5 }) } })
+  const banned = setUp(identityOf('alice'), { addresses: { banned: () => refuse('banned'), overLimit: () => null } })
+  const over = setUp(identityOf('alice'), { addresses: { banned: () => null, overLimit: () => refuse('ip_rate_limited', { retryAfterMs: 5 }) } })
   t.same([await banned.ask(), await over.ask()], ['banned', 'ip_rate_limited'])
   t.same([banned.asked, over.asked], Array(2).fill({ limiter: 0, identify: 0, issue: 0 }))
 })
 
 t.test('each request is an attempt in the window, and one too many is judged no further', async (t) => {
   let left = 2
-  const { ask, asked, causes } = setUp(identityOf(), {
+  const { ask, asked, causes } = setUp(identityOf('alice'), {
     limiter: { admit: async () => left-- > 0 ? { admitted: true } : { admitted: false, limit: 'address', retryAfterMs: 1000 } }
   })
   t.same([await ask(), await ask(), await ask()], ['ticket', 'ticket', 'ip_rate_limited'])
@@ -78,8 +65,8 @@ t.test('each request is an attempt in the window, and one too many is judged no 
 
 t.test('an address that is exempt is not counted, and a dry run lets through what it counts', async (t) => {
   const refusing = { admit: async () => ({ admitted: false, limit: 'address', retryAfterMs: 1000 }) as const }
-  const exempt = setUp(identityOf(), { limiter: refusing, isExempt: () => true })
-  const dry = setUp(identityOf(), { limiter: refusing, dryRun: true })
+  const exempt = setUp(identityOf('alice'), { limiter: refusing, isExempt: () => true })
+  const dry = setUp(identityOf('alice'), { limiter: refusing, dryRun: true })
   t.same([await exempt.ask(), await dry.ask()], ['ticket', 'ticket'])
   t.same([exempt.causes, dry.causes], [[], ['would ip_rate_limited']])
 })
@@ -87,7 +74,7 @@ t.test('an address that is exempt is not counted, and a dry run lets through wha
 t.test('no more requests are under way than may be: the next is refused at once', async (t) => {
   let open = (): void => {}
   const opened = new Promise<void>((resolve) => { open = resolve })
-  const { ask, causes } = setUp(identityOf(), { identify: { wait: async () => { await opened; return identityOf() } } })
+  const { ask, causes } = setUp(identityOf('alice'), { identify: { wait: async () => { await opened; return identityOf('alice') } } })
   const pending = [ask(), ask(), ask()]
   t.equal(await ask(), 'overloaded')
   open()
@@ -97,19 +84,19 @@ t.test('no more requests are under way than may be: the next is refused at once'
 
 t.test('what takes longer than an upgrade may is answered, and makes room', async (t) => {
   const never = { wait: async () => await new Promise<Identity>(() => {}) }
-  const { ask } = setUp(identityOf(), { deadlineMs: 5, maxPending: 1, identify: never })
+  const { ask } = setUp(identityOf('alice'), { deadlineMs: 5, maxPending: 1, identify: never })
   t.same([await ask(), await ask()], ['unavailable', 'unavailable'])
 })
 
 t.test('whom break-glass lets in has no token, and gets no ticket', async (t) => {
-  const { ask, asked } = setUp(identityOf({ insecure: true }))
+  const { ask, asked } = setUp(identityOf('alice', {}, { insecure: true }))
   t.same([await ask(), asked.issue], ['unavailable', 0])
 })
 
 t.test('limits or a store that are away give nothing', async (t) => {
   const away = async (): Promise<never> => await Promise.reject(new Error('away'))
-  t.equal(await setUp(identityOf(), { limiter: { admit: away } }).ask(), 'unavailable')
-  t.equal(await setUp(identityOf(), { tickets: { issue: away } }).ask(), 'unavailable')
+  t.equal(await setUp(identityOf('alice'), { limiter: { admit: away } }).ask(), 'unavailable')
+  t.equal(await setUp(identityOf('alice'), { tickets: { issue: away } }).ask(), 'unavailable')
   t.equal(await setUp(BOUND, { proofs: { noteProof: away } }).proven(), 'unavailable')
 })
 
@@ -120,7 +107,7 @@ t.test('a proof counts once, for a token that is bound to a key, and only once a
   const { proven, causes } = setUp(BOUND, { proofs: store })
   t.same([await proven(proof), await proven(proof), await proven()], ['ticket', 'invalid_token', 'ticket'])
   t.same(causes, ['invalid_token dpop: jti'])
-  const unbound = setUp(identityOf())
+  const unbound = setUp(identityOf('alice'))
   t.same([await unbound.proven(), unbound.asked.issue], ['invalid_token', 0])
 })
 
