@@ -47,11 +47,13 @@ function parseJson (bytes: Buffer): ParsedBody {
   }
 }
 
-async function readInput<Body> ({ bounds, shape, parse = parseJson }: RouteBody<Body>, request: IncomingRequest): Promise<Input<Body>> {
+async function readInput<Body> (
+  { bounds, shape, parse = parseJson, refuse }: RouteBody<Body>, request: IncomingRequest
+): Promise<Input<Body>> {
   let value: unknown
   if (bounds !== null) {
     const reading = await request.readBody(bounds)
-    if (!reading.ok) return reading
+    if (!reading.ok) return refuse === undefined ? reading : { ok: false, answer: await refuse(reading.answer, request.address) }
     const parsed = parse(reading.bytes)
     if (!parsed.ok) return { ok: false, answer: refusalAnswer('bad_request', parsed.fault) }
     value = parsed.value

@@ -40,6 +40,8 @@ export interface RouteBody<Body> {
   readonly bounds: BodyBounds | null
   /** Reads the body, which is UTF-8; default: as JSON. */
   readonly parse?: (bytes: Buffer) => ParsedBody
+  /** Answers for a body that could not be read: too long, too slow, no UTF-8; default: `unread`, what its reading says. */
+  readonly refuse?: (unread: Answer, address: ClientAddress) => Promise<Answer>
   /** What it is, for the document; default `application/json`. The handler looks at what the request says. */
   readonly contentType?: string
   readonly shape: Shape<Body>

@@ -7,9 +7,12 @@ import { createAwaitedKeys, fetchesOf, type Waiting } from './awaited-keys.js'
 import type { CarriedOut, CarryOut } from './carry-out.js'
 import type { Said } from './said.js'
 
-/** Why a statement did nothing. `crowded_out`: too many wait for keys; `unheard`: the process ended before its key came. */
+/**
+ * Why a statement did nothing. `crowded_out`: too many wait for keys; `unheard`: the process ended before its key came; `body`: it could
+ * not be read.
+ */
 export interface HearingFault {
-  readonly fault: StatementFault['fault'] | 'crowded_out' | 'unheard' | 'form' | 'content_type' | 'authorization'
+  readonly fault: StatementFault['fault'] | 'crowded_out' | 'unheard' | 'body' | 'form' | 'content_type' | 'authorization'
   readonly detail?: string
 }
 

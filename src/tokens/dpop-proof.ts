@@ -18,7 +18,7 @@ const NO_KEYS: ReadonlyMap<string, VerificationKey> = new Map()
 
 /** What of a proof is wrong, for the log. */
 export type ProofFault =
-  | 'format' | 'typ' | 'crit' | 'alg' | 'jwk' | 'signature' | 'payload' | 'jti' | 'htm' | 'htu' | 'iat' | 'ath'
+  | 'format' | 'typ' | 'crit' | 'alg' | 'jwk' | 'signature' | 'payload' | 'jti' | 'htm' | 'htu' | 'iat' | 'exp' | 'nbf' | 'ath'
 
 /** What a good proof says. That it was not shown before is for the caller to see. */
 export interface Proof {
@@ -73,11 +73,14 @@ function isSignedBy (key: VerificationKey, { alg }: Record<string, unknown>, tex
 }
 
 function findFault (claims: Record<string, unknown>, { method, target, token, nowMs }: ProvenRequest): ProofFault | null {
-  const { jti, htm, htu, iat, ath } = claims
+  const { jti, htm, htu, iat, exp, nbf, ath } = claims
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_ID_LENGTH) return 'jti'
   if (htm !== method) return 'htm'
   if (typeof htu !== 'string' || !isSameTarget(htu, target)) return 'htu'
   if (typeof iat !== 'number' || !Number.isFinite(iat) || Math.abs(nowMs - iat * 1000) > PROOF_WINDOW_MS) return 'iat'
+  // Neither need be there; one that is holds (RFC 7519 sections 4.1.4 and 4.1.5), by the same clock as `iat`.
+  if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 + PROOF_WINDOW_MS > nowMs)) return 'exp'
+  if (nbf !== undefined && !(typeof nbf === 'number' && nbf * 1000 - PROOF_WINDOW_MS <= nowMs)) return 'nbf'
   return typeof ath === 'string' && isEqual(ath, hash(token)) ? null : 'ath'
 }
 

@@ -20,7 +20,10 @@ export interface IntrospectionDesk {
    * An answer to a question asked at most `maxAgeMs` ago. One question at a time for each token and kind. Never rejects.
    */
   ask (token: string, kind: QuestionKind, maxAgeMs: number): Promise<DeskAnswer>
-  /** The issuer's own answer now, for an operator's question: it counts for nobody, and is neither shared nor counted. Never rejects. */
+  /**
+   * The issuer's own answer now, for an operator's question: it takes its turn, counts for nobody, and is neither shared nor counted.
+   * Never rejects.
+   */
   peek (token: string): Promise<DeskAnswer>
   close (): void
 }
@@ -96,6 +99,8 @@ export function createIntrospectionDesk (deps: IntrospectionDeskDeps): Introspec
       return answer
     },
     async peek (token) {
+      // At the pace of all questions: who may explain may not flood the issuer.
+      if (await pace.take('arriving') === null) return { kind: 'failed', fault: 'busy', detail: null }
       const askedAtMs = now()
       const answer = await introspector.ask(token)
       return answer.kind === 'failed' ? answer : { kind: answer.kind, askedAtMs }

@@ -16,7 +16,9 @@ function logoutToken (issuer: TestIssuer, claims: Record<string, unknown>, signi
   return issuer.sign({ ...standard, ...claims }, { ...signing, header: { typ: 'logout+jwt', ...signing.header } })
 }
 
-async function tell (gateway: TestGateway, body: string | URLSearchParams, headers: Record<string, string> = {}): Promise<Response> {
+async function tell (
+  gateway: TestGateway, body: string | Buffer | URLSearchParams, headers: Record<string, string> = {}
+): Promise<Response> {
   return await fetch(`http://127.0.0.1:${gateway.port}${PATH}`, { method: 'POST', body, headers })
 }
 const logOut = async (gateway: TestGateway, token: string, headers: Record<string, string> = {}): Promise<number> =>
@@ -90,7 +92,14 @@ t.test('what is no good logout token ends nothing, is told so, and its cause is 
     await here.waitForLog('logout.refused', line => line['reason'] === reason)
   }
   t.match(here.log.find(line => line['reason'] === 'audience'), { detail: 'aud is "mobile"; OIDC_LOGOUT_AUDIENCES is "web"' })
-  t.equal((await tell(here, 'x'.repeat(16_385))).status, 413)
+  const unreadable = async (status: number, body: string | Buffer): Promise<void> => {
+    const answer = await tell(here, body, { 'x-forwarded-for': `203.0.114.${status % 256}` })
+    t.equal(answer.status, status)
+    if (status === 400) t.same(await answer.json(), { error: 'invalid_request' })
+    t.match(await here.waitForLog('logout.refused', line => line['detail'] === `HTTP ${status}`), { reason: 'body' })
+  }
+  await unreadable(413, 'x'.repeat(16_385))
+  await unreadable(400, Buffer.concat([Buffer.from('logout_token='), Buffer.from([0xff, 0xfe])]))
   client.send({ type: 'ping' })
   await client.nextOf('pong')
   const asAccess = logoutToken(issuer, { sub: 'alice', aud: issuer.audience, scope: 'ws:send' }, { header: { typ: 'JWT' } })
@@ -151,6 +160,14 @@ t.test('a flood of made-up tokens costs its address attempts, and the issuer few
   t.equal((await connectRefused(t, here, `/ws?token=${issuer.sign()}`, { headers: from })).status, 429, 'as with bad access tokens')
   t.equal(await logOut(here, logoutToken(issuer, { sid: 's1' }), from), 200)
   t.match(await client.closed, { code: 4401 })
+})
+
+t.test('bodies that cannot be read cost their address attempts', async (t) => {
+  const { here } = await setStage(t, { WS_IP_CONNECTIONS: '3' })
+  const headers = { 'x-forwarded-for': '203.0.113.8' }
+  for (const [body, status] of [['x'.repeat(16_385), 413], [Buffer.from([0xff]), 400], ['x'.repeat(16_385), 413], [Buffer.from([0xff]), 429], ['x'.repeat(16_385), 429]] as const) {
+    t.equal((await tell(here, body, headers)).status, status)
+  }
 })
 
 t.test('in a dry run nobody is refused for the limit, however many tokens are bad', async (t) => {

@@ -12,7 +12,7 @@ function eventToken (issuer: TestIssuer, events: Record<string, unknown>, claims
   return issuer.sign({ ...standard, ...claims }, { header: { typ: 'secevent+jwt' } })
 }
 
-async function push (gateway: TestGateway, token: string, headers: Record<string, string> = {}): Promise<Response> {
+async function push (gateway: TestGateway, token: string | Buffer, headers: Record<string, string> = {}): Promise<Response> {
   return await fetch(`http://127.0.0.1:${gateway.port}/ssf/events`, {
     method: 'POST', body: token, headers: { 'content-type': 'application/secevent+jwt', authorization: SECRET, ...headers }
   })
@@ -54,10 +54,11 @@ t.test('signals end what they name, and are answered as RFC 8935 has it', async 
 
   await t.test('refusals', async (t) => {
     const good = eventToken(issuer, { [`${CAEP}session-revoked`]: {} }, { sub_id: user })
-    const cases: ReadonlyArray<readonly [string, string, Record<string, string>?]> = [
+    const cases: ReadonlyArray<readonly [string, string | Buffer, Record<string, string>?]> = [
       ['authentication_failed', good, { authorization: 'Bearer other' }],
       ['invalid_request', good, { 'content-type': 'application/json' }],
       ['invalid_request', 'noise'],
+      ['invalid_request', Buffer.from([0xff])],
       ['invalid_audience', eventToken(issuer, { [`${CAEP}session-revoked`]: {} }, { sub_id: user, aud: 'receiver/2' })],
       ['invalid_issuer', eventToken(issuer, { [`${CAEP}session-revoked`]: {} }, { sub_id: user, iss: 'https://other.example' })],
       ['invalid_key', `${good.slice(0, -8)}AAAAAAAA`],

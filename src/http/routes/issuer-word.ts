@@ -91,16 +91,27 @@ const textOf = (schema: TObject | TString): Shape<string> => ({ schema, wanted: 
 
 const isOfType = (header: string | undefined, type: string): boolean => header?.split(';')[0]?.trim().toLowerCase() === type
 
-/** A route that takes one signed text. */
-function statementRoute (
-  path: string, contentType: string, schema: TObject | TString, described: Pick<RouteOptions<unknown, unknown, string>, 'summary' | 'description' | 'answers' | 'handle'>
-): Route {
+interface StatementRoute extends Pick<RouteOptions<unknown, unknown, string>, 'path' | 'summary' | 'description' | 'answers' | 'handle'> {
+  readonly contentType: string
+  readonly schema: TObject | TString
+  readonly hearing: Pick<Hearing, 'refuse'>
+  readonly refused: (fault: HearingFault['fault']) => Answer
+}
+
+/** A route that takes one signed text. What can't be read costs what a bad one costs, and is logged as one. */
+function statementRoute ({ contentType, schema, hearing, refused, ...described }: StatementRoute): Route {
+  const refuse = async (unread: Answer, address: ClientAddress): Promise<Answer> => {
+    const { status, endsConnection } = unread
+    const heard = await hearing.refuse(address, { fault: 'body', detail: `HTTP ${status}` })
+    const answer = answerHeard(heard, status, fault => status === 400 ? refused(fault) : unread)
+    // Where the rest of the body is never read, that stays so for a 429 in its place.
+    return endsConnection === undefined ? answer : { ...answer, endsConnection }
+  }
   return createRoute({
     ...NO_INPUT,
     method: 'POST',
-    path,
     secret: null,
-    body: { bounds: STATEMENT_BODY, parse: asText, contentType, shape: textOf(schema) },
+    body: { bounds: STATEMENT_BODY, parse: asText, refuse, contentType, shape: textOf(schema) },
     tag: 'issuers',
     ...described
   })
@@ -112,7 +123,12 @@ function createLogoutRoute (logouts: Pick<Hearing, 'hear' | 'refuse'>): Route {
     const [token, ...more] = new URLSearchParams(form).getAll('logout_token')
     return token === undefined || more.length > 0 ? await logouts.refuse(address, { fault: 'form' }) : await logouts.hear(token, address)
   }
-  return statementRoute('/oidc/backchannel-logout', FORM, LogoutFormSchema, {
+  return statementRoute({
+    path: '/oidc/backchannel-logout',
+    contentType: FORM,
+    schema: LogoutFormSchema,
+    hearing: logouts,
+    refused: refuseLogout,
     summary: 'An issuer says that somebody logged out',
     description: 'OpenID Connect Back-Channel Logout 1.0. The token is verified by the keys of the configured issuer that it names. With `sid` that session ends, with `sub` alone all of the user\'s that had begun until then; on every process within a second. The same `jti` again is 200, and nothing more.',
     answers: {
@@ -131,7 +147,12 @@ function createSignalRoute (signals: Pick<Hearing, 'hear' | 'refuse'>, authoriza
     if (!isOfType(headers.get('content-type'), EVENT_TOKEN)) return await signals.refuse(address, { fault: 'content_type' })
     return await signals.hear(token.trim(), address)
   }
-  return statementRoute('/ssf/events', EVENT_TOKEN, EventTokenSchema, {
+  return statementRoute({
+    path: '/ssf/events',
+    contentType: EVENT_TOKEN,
+    schema: EventTokenSchema,
+    hearing: signals,
+    refused: refuseSignal,
     summary: 'An issuer tells what happened to a user or a session',
     description: 'Push delivery by RFC 8935. CAEP `session-revoked` ends a session or all of a user\'s, CAEP `credential-change` and RISC `account-disabled` end all of a user\'s; what ends all ends those that had begun when it happened. Other events are acknowledged and logged.',
     answers: {
