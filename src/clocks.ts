@@ -8,4 +8,17 @@ export interface Clocks {
 
 export const steadyNow = (): number => performance.timeOrigin + performance.now()
 
+/** Makes what writes a time, in ms since the epoch, in ISO 8601; the same one as the last time is not written anew. */
+export function createIsoFormatter (): (ms: number) => string {
+  let lastMs = NaN
+  let text = ''
+  return (ms) => {
+    if (ms !== lastMs) {
+      lastMs = ms
+      text = new Date(ms).toISOString()
+    }
+    return text
+  }
+}
+
 export const SYSTEM_CLOCKS: Clocks = { steadyNow, epochNow: Date.now }

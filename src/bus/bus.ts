@@ -17,6 +17,9 @@ export interface BusEvent {
   readonly data: unknown
 }
 
+/** What `subscribe` may give for a topic that is heard already: no promise is made for it, as every upgrade asks. */
+export const HEARD: Promise<void> = Promise.resolve()
+
 /**
  * Carries events from publishers to this process. Topics are `<kind>:<id>` and `user:<user_id>`. Its functions may be passed on
  * by themselves.

@@ -3,7 +3,7 @@ import { steadyNow } from '../clocks.js'
 import type { RedisClient } from '../redis/client.js'
 import { topicChannelPrefix } from '../redis/keys.js'
 import type { Timers } from '../timers.js'
-import type { Bus, BusEvent, BusHandlers } from './bus.js'
+import { HEARD, type Bus, type BusEvent, type BusHandlers } from './bus.js'
 import { formatBusMessage, parseBusMessage, type InvalidMessage } from './bus-message.js'
 import type { ChannelHandlers, Channels } from './channels.js'
 import { createDropReporter, type DropReport, type DropReporter } from './drop-reporter.js'
@@ -13,7 +13,7 @@ import { ListenedTopic } from './listened-topic.js'
 import { openChannels } from './open-channels.js'
 import { createProcessChannels, type Addressed } from './process-channels.js'
 import { createPublisher, type PublishText } from './publisher.js'
-import { channelsOf } from './topics.js'
+import { channelsOf, parseTopic } from './topics.js'
 
 export interface RedisBusOptions extends GapHandlers, BusHandlers {
   /** For publishing; subscriptions get connections of their own, with the same options. Not closed by the bus. */
@@ -103,11 +103,14 @@ class RedisBus implements Bus {
     })
   }
 
-  readonly subscribe = async (topic: string): Promise<void> => {
-    if (this.closed) throw new Error('the bus is closed')
-    const entry = this.topics.get(topic) ?? this.listen(topic)
+  // Not async: see `HEARD`.
+  readonly subscribe = (topic: string): Promise<void> => {
+    if (this.closed) return Promise.reject(new Error('the bus is closed'))
+    const known = this.topics.get(topic)
+    if (known === undefined && parseTopic(topic) === null) return Promise.reject(new TypeError('not a topic'))
+    const entry = known ?? this.listen(topic)
     if (entry.listeners++ === 0) this.linger.take(topic)
-    if (!entry.isHeard) await entry.waitUntilHeard(this.timeoutMs, this.timers?.after)
+    return entry.isHeard ? HEARD : entry.waitUntilHeard(this.timeoutMs, this.timers?.after)
   }
 
   readonly unsubscribe = (topic: string): void => {

@@ -20,6 +20,11 @@ export function formatTopic (kind: TopicKind, id: string): string {
   return `${kind}:${id}`
 }
 
+/** The own topic of a user; null: a name of this length has none. Each upgrade asks: so it is not made first, to be read then. */
+export function userTopic (userId: string): string | null {
+  return userId.length > 0 && userId.length <= MAX_USER_ID_LENGTH ? formatTopic('user', userId) : null
+}
+
 /** Reads a topic; null when it is none that events may be published to. */
 export function parseTopic (text: string): Topic | null {
   const colon = text.indexOf(':')

@@ -16,19 +16,22 @@ export function createTwoGenerationMap<V> (maxEntries: number, lifeMs: number): 
   let older = new Map<string, V>()
   let youngerSince = -Infinity
 
-  const rotate = (now: number): void => {
-    const ageMs = now - youngerSince
-    if (ageMs < lifeMs && younger.size < maxPerGeneration) return
+  const rotate = (key: string, value: V, now: number, ageMs: number): void => {
+    younger.delete(key)
     older = ageMs < 2 * lifeMs ? younger : new Map()
-    younger = new Map()
+    younger = new Map([[key, value]])
     youngerSince = now
   }
+  // Each look-up of a key that is not there costs one or two misses of the processor's cache, and every attempt makes several: none
+  // is made in a map that is empty, and none to find out what the map's size tells.
   return {
-    get: (key) => younger.get(key) ?? older.get(key),
+    get: (key) => younger.get(key) ?? (older.size === 0 ? undefined : older.get(key)),
     set (key, value, now) {
-      if (!younger.has(key)) rotate(now)
-      older.delete(key)
+      const { size } = younger
       younger.set(key, value)
+      const ageMs = now - youngerSince
+      if (younger.size > size && (size >= maxPerGeneration || ageMs >= lifeMs)) rotate(key, value, now, ageMs)
+      if (older.size > 0) older.delete(key)
     },
     get size () { return younger.size + older.size }
   }

@@ -1,4 +1,4 @@
-import { formatTopic, parseTopic } from '../bus/topics.js'
+import { userTopic } from '../bus/topics.js'
 import type { HeadQuestion } from '../history/history.js'
 import { parsePosition } from '../history/position.js'
 import type { Admission, Lease, Limiter, Resume } from '../limits/limiter.js'
@@ -57,7 +57,6 @@ function takeAdmission ({ dryRun, report }: AskLimitsDeps, attempt: Attempt, lea
 /** Where the user's own topic stands goes along with the lease, so that `welcome` can name it. */
 function askOwn ({ identity, request }: Attempt): HeadQuestion | null {
   if (identity === null || identity.insecure) return null
-  const topic = formatTopic('user', identity.userId)
-  // Who has too long a name has no topic.
-  return parseTopic(topic) === null ? null : { topic, since: request.since === null ? null : parsePosition(request.since), touch: true }
+  const topic = userTopic(identity.userId)
+  return topic === null ? null : { topic, since: request.since === null ? null : parsePosition(request.since), touch: true }
 }

@@ -29,14 +29,13 @@ export function createOpenSession (context: SessionContext): LifecycleDeps['open
   return (pending, { identity, address, exempt, request, granted, lease, head, startedMs, traceparent }, durationMs) => {
     const { connectionId } = lease
     // It leaves together with the handshake.
-    const time = new Date(context.clocks.epochNow())
     const own = context.subscriptions.ownBeginning(identity, head, request.since)
     const { userId } = identity
     const welcome = encodeWelcome({
       connectionId,
       userId,
-      expiresAt: new Date(sessionEndMs(identity)),
-      time,
+      expiresAtMs: sessionEndMs(identity),
+      timeMs: context.clocks.epochNow(),
       own: own.position === null ? null : { topic: formatTopic('user', userId), position: formatPosition(own.position) },
       recovered: request.since === null || identity.insecure ? null : own.recovered
     })

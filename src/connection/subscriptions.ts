@@ -1,6 +1,7 @@
 import type { Inbound } from '../bus/inbound.js'
-import { formatTopic, parseTopic } from '../bus/topics.js'
+import { formatTopic, userTopic } from '../bus/topics.js'
 import type { HeadAnswer } from '../history/history.js'
+import type { Position } from '../history/position.js'
 import { mapKinds, mapKindsBy, type Kind } from '../kinds.js'
 import { refuse } from '../refusals.js'
 import type { Identity } from '../tokens/identity.js'
@@ -137,19 +138,25 @@ export function createSubscriptions (deps: SubscriptionsDeps): Subscriptions {
 
 function findOwn (logs: TopicLogs, identity: Identity, ...[head, since]: readonly [HeadAnswer | null, string | null]): OwnBeginning {
   const { userId, insecure } = identity
-  const topic = formatTopic('user', userId)
-  return insecure || parseTopic(topic) === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
+  const topic = insecure ? null : userTopic(userId)
+  return topic === null ? NOTHING_OWN : findOwnBeginning(logs, topic, head, since)
 }
 
 /** The user's own topic is not something asked for: while the bus is away it is joined late, and nothing is owed. */
 function openOwn (deps: SubscriptionsDeps, session: Session, { position, from, recovered }: OwnBeginning, known: KnownHead | null): void {
   const { logs, delivery, replays, report } = deps
   const topic = formatTopic('user', session.identity.userId)
-  if (!delivery.attach(session, topic)) return
+  if (session.topics.has(topic)) return
   logs.subscribe(topic, known).catch(() => {})
   if (recovered !== null) report.recovery(recovered)
+  // Most begin where the live events do: they need no cursor.
+  if (logs.isOpen(topic) && isSame(from, logs.positionOf(topic))) return delivery.attachLive(session, topic)
+  delivery.attach(session, topic)
   replays.start(session, topic, from, position?.offset ?? 0)
 }
+
+const isSame = (one: Position | null, other: Position | null): boolean =>
+  one === other || (one !== null && other !== null && one.epoch === other.epoch && one.offset === other.offset)
 
 /** Which ids an `unsubscribe` means: those named, or all that the connection holds of the kind. */
 function idsToLeave (session: Session, kind: Kind, list: string | readonly string[] | undefined): string[] {

@@ -23,6 +23,8 @@ export const isHeld = (session: Session, topic: string): boolean => session.held
 export interface TopicListeners {
   /** Makes a connection listen to a topic, whose live events are held back until `goLive`; false when it listens already. */
   attach (session: Session, topic: string): boolean
+  /** Makes a connection that does not listen to a topic do so, and gives it the live events from this turn on. */
+  attachLive (session: Session, topic: string): void
   /** Gives it the live events from this turn on. */
   goLive (session: Session, topic: string): void
   /** Ends the events of a topic; false when it did not listen. */
@@ -36,15 +38,23 @@ export interface TopicListeners {
 /** Makes the listeners of one process. */
 export function createTopicListeners (): TopicListeners {
   const listeners = new SweptMap(topic => new SessionGroup(topic))
+  function join (session: Session, topic: string): string {
+    const group = listeners.open(topic)
+    group.add(session)
+    session.topics.add(group.name)
+    return group.name
+  }
   return {
     attach (session, topic) {
       if (session.topics.has(topic)) return false
-      const group = listeners.open(topic)
-      group.add(session)
-      session.topics.add(group.name)
+      const name = join(session, topic)
       session.held ??= new Map()
-      session.held.set(group.name, new Cursor())
+      session.held.set(name, new Cursor())
       return true
+    },
+    attachLive (session, topic) {
+      join(session, topic)
+      if (joinsNatively(session, topic)) session.socket.subscribe(topic)
     },
     goLive (session, topic) {
       if (session.held?.delete(topic) !== true) return

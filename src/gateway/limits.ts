@@ -165,7 +165,12 @@ function createStore (deps: LimitsDeps): Store {
     onFailure,
     unreachableBecause: () => causeOf(redis)
   })
-  redis.onChange((up) => { if (up) guarded.noteReconnected() })
+  // The first time it forgets nothing: what was decided before it came began an outage, which has its own end.
+  let wasUp = redis.isUp()
+  redis.onChange((up) => {
+    if (up && wasUp) guarded.noteReconnected()
+    wasUp ||= up
+  })
   return {
     limiter: guarded,
     redisUp: () => redis.isUp() && !guarded.isDegraded(),

@@ -5,6 +5,7 @@ import { openClient, type RedisPlace } from './open-client.js'
 import { createRenewal } from './renewal.js'
 import { revive } from './revive.js'
 import type { OnSentinelError } from './telling-sentinels.js'
+import { watchSilence } from './watch-silence.js'
 
 export interface RedisTarget extends RedisPlace {
   /** How long one command may take, 1 or more; longer rejects. */
@@ -37,6 +38,7 @@ export interface RedisConnection {
 }
 
 const COMMAND_TIMEOUT_MS = 1000
+const SILENCE_MS = 5000
 const CLOSE_TIMEOUT_MS = 1000
 const TELL_RENEWAL_MS = 60_000
 const monotonic = (): number => performance.now()
@@ -48,11 +50,13 @@ const monotonic = (): number => performance.now()
 export function connectRedis (target: RedisTarget): RedisConnection {
   const renewal = createRenewal((target.clusterUrls ?? []).length > 0, monotonic)
   let sentinelCause: Error | undefined
-  const commands = openClient(target, target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS, renewal.isWrongServer, (sentinel, error) => {
+  const commandTimeoutMs = target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS
+  const commands = openClient(target, commandTimeoutMs, renewal.isWrongServer, (sentinel, error) => {
     sentinelCause = error
     target.onSentinelError?.(sentinel, error)
   })
   const stopReviving = revive(commands)
+  const stopWatching = watchSilence(commands, Math.max(SILENCE_MS, 2 * commandTimeoutMs))
   let toldAtMs = -Infinity
   let isKept = (): boolean => false
   return {
@@ -68,6 +72,7 @@ export function connectRedis (target: RedisTarget): RedisConnection {
     },
     async close () {
       stopReviving()
+      stopWatching()
       await closeClient(commands)
     }
   }

@@ -27,8 +27,6 @@ export interface RedisPlace {
 }
 
 const CONNECT_TIMEOUT_MS = 2000
-/** A connection on which commands wait and nothing arrives is dead: half-open, or its Redis hangs. */
-const SILENCE_MS = 5000
 const KEEP_ALIVE_MS = 10_000
 /** For a peer to end a connection that is left; a server that hangs never does. */
 const DISCONNECT_TIMEOUT_MS = 500
@@ -45,7 +43,6 @@ function createOptions (commandTimeout: number, reconnectOnError: IsWrongServer)
     commandTimeout,
     reconnectOnError,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: Math.max(SILENCE_MS, 2 * commandTimeout),
     keepAlive: KEEP_ALIVE_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     // A script that was sent may have run: sending it again would count twice.

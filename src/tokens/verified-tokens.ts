@@ -31,43 +31,64 @@ function copyOf (token: string): string {
   return Buffer.from(token).toString()
 }
 
+/** Base64url characters of 256 bits, the shortest signature there is. */
+const ENDING_LENGTH = 43
+
+/**
+ * Where a token is looked for: by the end of its signature, as hashing all of it at each upgrade costs more than all the rest of looking
+ * it up. Who makes a token with the ending of another finds an entry, and is told by its whole text.
+ */
+const endingOf = (token: string): string => token.slice(-ENDING_LENGTH)
+
+interface Entry { readonly token: string, readonly verified: VerifiedToken }
+
 /** Makes the cache; the least recently used of more than `size` entries goes first. A size of 0 keeps nothing. */
 export function createVerifiedTokens (size: number): VerifiedTokens {
+  /** By endings. */
   const named = new NamedTokens()
-  const entries = new LRUCache<string, VerifiedToken>({
+  const entries = new LRUCache<string, Entry>({
     max: Math.max(1, size),
-    dispose: ({ verdict }, token) => { named.remove(token, verdict.identity) }
+    dispose: ({ verified }, ending) => { named.remove(ending, verified.verdict.identity) }
   })
 
+  const verifiedIn = (entry: Entry | undefined, token: string): VerifiedToken | undefined =>
+    entry?.token === token ? entry.verified : undefined
+
   function find (token: string): VerifiedToken | undefined {
-    const entry = entries.get(token)
-    if (entry === undefined || entry.verifier.trusts(entry.key)) return entry
-    entries.delete(token)
+    const verified = verifiedIn(entries.get(endingOf(token)), token)
+    if (verified === undefined || verified.verifier.trusts(verified.key)) return verified
+    drop(token)
     return undefined
   }
 
   function remember (token: string, verified: VerifiedToken): void {
     if (size === 0) return
     const text = copyOf(token)
-    entries.set(text, verified)
-    named.add(text, verified.verdict.identity)
+    const ending = endingOf(text)
+    entries.set(ending, { token: text, verified })
+    named.add(ending, verified.verdict.identity)
   }
 
-  function dropWhere (tokens: Iterable<string>, matches: RevokedTokens['matches']): void {
-    for (const token of tokens) {
-      const entry = entries.peek(token)
-      if (entry !== undefined && matches(entry.verdict.identity)) entries.delete(token)
+  function drop (token: string): void {
+    const ending = endingOf(token)
+    if (entries.peek(ending)?.token === token) entries.delete(ending)
+  }
+
+  function dropWhere (endings: Iterable<string>, matches: RevokedTokens['matches']): void {
+    for (const ending of endings) {
+      const entry = entries.peek(ending)
+      if (entry !== undefined && matches(entry.verified.verdict.identity)) entries.delete(ending)
     }
   }
 
   return {
     find,
     peek (token) {
-      const entry = entries.peek(token)
-      return entry?.verifier.trusts(entry.key) === true ? entry : undefined
+      const verified = verifiedIn(entries.peek(endingOf(token)), token)
+      return verified?.verifier.trusts(verified.key) === true ? verified : undefined
     },
     remember,
-    drop: token => { entries.delete(token) },
+    drop,
     forget ({ names, matches }) {
       if (names === null || names.length > entries.size) return dropWhere(entries.keys(), matches)
       for (const name of names) dropWhere(named.tokensOf(name), matches)

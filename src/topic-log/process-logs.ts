@@ -1,4 +1,4 @@
-import type { Bus } from '../bus/bus.js'
+import { HEARD, type Bus } from '../bus/bus.js'
 import type { Head, HeadAnswer } from '../history/history.js'
 import type { Position } from '../history/position.js'
 import { isAway } from '../redis/failure.js'
@@ -107,13 +107,13 @@ class ProcessLogs implements TopicLogs {
 
   start (handlers: TopicHandlers): void { this.handlers = handlers }
 
-  async subscribe (topic: string, known: KnownHead | null = null): Promise<void> {
+  subscribe (topic: string, known: KnownHead | null = null): Promise<void> {
     const log = this.logs.get(topic) ?? this.open(topic)
     this.known = known
     const heard = this.bus.subscribe(topic)
     this.known = null
-    await heard
-    if (log.state !== 'open' && this.logs.get(topic) === log) await this.openings.wait(log)
+    const untilOpen = async (): Promise<void> => { if (log.state !== 'open' && this.logs.get(topic) === log) await this.openings.wait(log) }
+    return heard === HEARD && log.state === 'open' ? HEARD : heard.then(untilOpen)
   }
 
   unsubscribe (topic: string): void { this.bus.unsubscribe(topic) }

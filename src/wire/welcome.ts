@@ -1,3 +1,4 @@
+import { createIsoFormatter } from '../clocks.js'
 import { encodeFrame } from './codec.js'
 import type { WelcomeLimits } from './frames.js'
 import { quote } from './quote.js'
@@ -6,9 +7,10 @@ import { quote } from './quote.js'
 export interface Welcomed {
   readonly connectionId: string
   readonly userId: string
-  readonly expiresAt: Date
-  /** Now. */
-  readonly time: Date
+  /** In ms since the epoch. */
+  readonly expiresAtMs: number
+  /** Now, in ms since the epoch. */
+  readonly timeMs: number
   /** The user's own topic and its position; null: not known. */
   readonly own: { readonly topic: string, readonly position: string } | null
   /** The answer to `?since=`; null: it was not asked. */
@@ -32,11 +34,13 @@ export function createWelcomeEncoder ({ node, limits, historyS }: WelcomeTerms):
   const [second, third] = [frame.indexOf('""', first + 2), frame.lastIndexOf('""', last - 1)]
   const [head, toUser] = [frame.slice(0, first), frame.slice(first + 2, second)]
   const [toEnd, toTime, tail] = [frame.slice(second + 2, third), frame.slice(third + 2, last), frame.slice(last + 2, -3)]
-  return ({ connectionId, userId, expiresAt, time, own, recovered }) => {
+  // Many come in one millisecond, and tokens of one second end in one.
+  const [formatEnd, formatTime] = [createIsoFormatter(), createIsoFormatter()]
+  return ({ connectionId, userId, expiresAtMs, timeMs, own, recovered }) => {
     const positions = own === null ? '{}' : `{${quote(own.topic)}:"${own.position}"}`
     const answer = recovered === null ? '' : `,"recovered":${recovered}`
     return Buffer.from(
-      `${head}${quote(connectionId)}${toUser}${quote(userId)}${toEnd}"${expiresAt.toISOString()}"${toTime}"${time.toISOString()}"${tail}${positions}${answer}}`
+      `${head}${quote(connectionId)}${toUser}${quote(userId)}${toEnd}"${formatEnd(expiresAtMs)}"${toTime}"${formatTime(timeMs)}"${tail}${positions}${answer}}`
     )
   }
 }

@@ -22,6 +22,24 @@ t.test('a token that was accepted is known by its whole text, and its verdict is
   const changed = `${token.slice(0, -1)}${token.endsWith('A') ? 'Q' : 'A'}`
   t.equal(describe(verifier.verifyNow(changed)), 'invalid_token signature')
   t.equal(verifier.verifyNow(token), first)
+  const [header, , signature] = token.split('.')
+  const [, payload] = issuer.sign({ sub: 'mallory' }).split('.')
+  t.equal(describe(verifier.verifyNow(`${header}.${payload}.${signature}`)), 'invalid_token signature', 'the same ending is not the same token')
+  t.equal(verifier.verifyNow(token), first)
+})
+
+t.test('what is dropped for its text leaves another of the same ending', async t => {
+  const verdict = { ok: true as const, identity: identityOf('alice') }
+  const alice = { verdict, key, verifier: trusting, askedAtMs: null }
+  const tokens = createVerifiedTokens(10)
+  const ending = 's'.repeat(43)
+  tokens.remember(`alice.${ending}`, alice)
+  tokens.drop(`bob.${ending}`)
+  t.equal(tokens.find(`alice.${ending}`), alice)
+  t.equal(tokens.find(`bob.${ending}`), undefined)
+  t.equal(tokens.peek(`bob.${ending}`), undefined)
+  tokens.drop(`alice.${ending}`)
+  t.equal(tokens.find(`alice.${ending}`), undefined)
 })
 
 t.test('no more tokens than configured are known, and the least recently used goes first', async t => {

@@ -95,11 +95,23 @@ export function createMemoryLimiter (settings: LimitSettings, options: MemoryLim
 
 function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSettings, maxAddresses: number) {
   const window = createSlidingWindow(addressConnections, addressWindowMs, 0)
-  const logs = createTwoGenerationMap<WindowLog>(maxAddresses, 2 * addressWindowMs)
+  /** Of an address that was here once, as most are, the moment alone: a log is three objects, and they are kept for minutes. */
+  const logs = createTwoGenerationMap<WindowLog | number>(maxAddresses, 2 * addressWindowMs)
+  const toLog = (known: WindowLog | number | undefined): WindowLog => {
+    if (typeof known === 'object') return known
+    const log = createWindowLog()
+    if (known !== undefined) window.add(log, known, 1)
+    return log
+  }
   return {
     /** Counts an attempt and returns 0, or returns the wait in ms. A refused attempt does not count. */
     enter (address: string, now: number): number {
-      const log = logs.get(address) ?? createWindowLog()
+      const known = logs.get(address)
+      if (known === undefined) {
+        logs.set(address, now, now)
+        return 0
+      }
+      const log = toLog(known)
       if (window.update(log, now) >= addressConnections) return window.waitMs(log, now)
       window.add(log, now, 1)
       logs.set(address, log, now)
@@ -107,12 +119,14 @@ function createAddressWindow ({ addressConnections, addressWindowMs }: LimitSett
     },
     /** The same, and counts nothing. */
     waitMs (address: string, now: number): number {
-      const log = logs.get(address)
-      return log === undefined || window.update(log, now) < addressConnections ? 0 : window.waitMs(log, now)
+      const known = logs.get(address)
+      if (known === undefined) return 0
+      const log = toLog(known)
+      return window.update(log, now) < addressConnections ? 0 : window.waitMs(log, now)
     },
     /** How it stands, found on a copy: nothing is counted, and nothing forgotten. */
     read (address: string, now: number): AddressReading {
-      const { times, counts, sum } = logs.get(address) ?? createWindowLog()
+      const { times, counts, sum } = toLog(logs.get(address))
       const log = { times: [...times], counts: [...counts], sum }
       const used = window.update(log, now)
       const [oldest] = log.times

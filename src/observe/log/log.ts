@@ -1,3 +1,4 @@
+import { createIsoFormatter } from '../../clocks.js'
 import { pino, type Logger } from 'pino'
 import type { Level } from '../event-terms.js'
 import { EVENTS, type AnyLine, type EventName } from '../events.js'
@@ -11,11 +12,11 @@ export interface LogOptions {
 
 /** Makes the process's log: JSON lines with `level` as a word, an ISO `time` and `node`, nothing about the host. */
 export function createLog ({ level, node, destination }: LogOptions): Logger {
-  const isoNow = createIsoClock()
+  const iso = createIsoFormatter()
   return pino({
     level,
     base: { node },
-    timestamp: () => `,"time":"${isoNow()}"`,
+    timestamp: () => `,"time":"${iso(Date.now())}"`,
     formatters: { level: (label) => ({ level: label }) }
   }, destination)
 }
@@ -45,30 +46,16 @@ export interface LineWriter {
  * serializers, children and cycles, and the two lines of every connection are flat data of our own.
  */
 export function createLineWriter ({ log, node, destination }: LineWriterOptions): LineWriter {
-  const isoNow = createIsoClock()
+  const iso = createIsoFormatter()
   const nodeField = `,"node":${JSON.stringify(node)},`
 
   function writeMembers (event: EventName, members: string): void {
     const { level } = EVENTS[event]
-    if (log.isLevelEnabled(level)) destination.write(`{"level":"${level}","time":"${isoNow()}"${nodeField}${members}\n`)
+    if (log.isLevelEnabled(level)) destination.write(`{"level":"${level}","time":"${iso(Date.now())}"${nodeField}${members}\n`)
   }
 
   return {
     write (line) { if (log.isLevelEnabled(EVENTS[line.event].level)) writeMembers(line.event, JSON.stringify(line).slice(1)) },
     writeMembers
-  }
-}
-
-/** The time now in ISO 8601, formatted once a millisecond. */
-function createIsoClock (): () => string {
-  let atMs = NaN
-  let text = ''
-  return () => {
-    const nowMs = Date.now()
-    if (nowMs !== atMs) {
-      atMs = nowMs
-      text = new Date(nowMs).toISOString()
-    }
-    return text
   }
 }

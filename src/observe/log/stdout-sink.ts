@@ -3,16 +3,20 @@ import type { WriteChunk } from './chunk-queue.js'
 
 const STDOUT_FD = 1
 const BUSY_RETRY_MS = 50
+/** `/dev/null` on Linux: major 1, minor 3. */
+const NULL_DEVICE = 0x103
 
 /**
  * Writes chunks to this process's standard output without blocking the event loop.
  *
  * A pipe or socket goes through `process.stdout`, which is non-blocking there. Writing it from libuv's thread pool, as
  * SonicBoom does, would hold a thread for as long as nobody reads, and pino's exit hook for it spins or throws EAGAIN.
- * Anything else (a file, a terminal) would be written synchronously by `process.stdout`, so it goes through the pool.
+ * Anything else (a file, a terminal) would be written synchronously by `process.stdout`, so it goes through the pool. What nobody
+ * reads is not written: the way through the pool costs as much for `/dev/null`, where an operator with a log file sends it.
  */
 export function createStdoutSink (): WriteChunk {
   const stats = fstatSync(STDOUT_FD)
+  if (stats.isCharacterDevice() && stats.rdev === NULL_DEVICE) return async () => {}
   return stats.isFIFO() || stats.isSocket() ? createStreamSink(process.stdout) : writeToDescriptor
 }
 
