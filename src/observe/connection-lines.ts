@@ -32,9 +32,19 @@ function formatConnection ({ connectionId, userId, address: { ip }, issuer, path
   return (connectionId === null ? '' : `,"connection_id":${quote(connectionId)}`) +
     (userId === null ? '' : `,"user_id":${quote(boundUserId(userId))}`) +
     `,"ip":${quote(ip)}` +
-    (issuer === null ? '' : `,"issuer":${quote(issuer)}`) +
-    `,"path":${quote(redactPath(path))}` +
+    formatPlace(issuer, path) +
     (insecure ? ',"insecure":true' : '')
+}
+
+/** Nearly all connections of a process have one issuer and one path: what was written last is kept. */
+let place: { readonly issuer: string | null, readonly path: string, readonly text: string } = { issuer: null, path: '', text: ',"path":""' }
+
+function formatPlace (issuer: string | null, path: string): string {
+  if (issuer !== place.issuer || path !== place.path) {
+    const text = (issuer === null ? '' : `,"issuer":${quote(issuer)}`) + `,"path":${quote(redactPath(path))}`
+    place = { issuer, path, text }
+  }
+  return place.text
 }
 
 /** A number as JSON writes it: what is not finite is null. */

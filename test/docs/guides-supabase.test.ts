@@ -131,6 +131,17 @@ t.test('the guide\'s SQL and settings', async (t) => {
     await connect(t, gateway, '/ws', { from: freshAddress(), headers: { authorization: `Bearer ${issuer.sign(claimsOf(legacyBase, ALICE))}` } })
   })
 
+  await t.test('self-hosted: tokens name another address than the one that is asked', async (t) => {
+    const { SUPABASE_ISSUER = '', ...settings } = settingsOf('self-hosted')
+    const gateway = await startGateway(t, {
+      ...RAISED, ...settings, ...settingsOf('supabase'), SUPABASE_ISSUER, SUPABASE_URL: legacyBase, SUPABASE_JWT_SECRET: SECRET, ...anonKey
+    }, { ready: false })
+    const named = (iss: string | undefined) => (sub: string): string =>
+      signHmacToken({ alg: 'HS256', typ: 'JWT' }, { ...claimsOf(legacyBase, sub), iss }, SECRET)
+    await expectPolicies(t, gateway, named(SUPABASE_ISSUER))
+    for (const iss of [undefined, `${legacyBase}/auth/v1`]) t.equal(await statusOf(t, gateway, '/ws', named(iss)(ALICE)), 401, String(iss))
+  })
+
   await t.test('asymmetric keys, the database asked', async (t) => {
     const gateway = await startGateway(t, { ...RAISED, ...settingsOf('asymmetric'), ...settingsOf('postgres'), SUPABASE_URL: base, DATABASE_URL: database.url('portcullis_login') })
     await expectPolicies(t, gateway, signed)

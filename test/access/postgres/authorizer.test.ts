@@ -215,7 +215,7 @@ t.test('a withdrawn right is seen at once by a fresh check, and after the cache\
   t.same(await ask(authorizer, dave, asked), { agents: [], tasks: [] })
 })
 
-t.test('an auth.uid() of Supabase\'s older form answers for the user of this check', async (t) => {
+t.test('auth.uid() and auth.role() of Supabase\'s form answer for the user of this check', async (t) => {
   const owner = openAdmin(t)
   const [ann, ben] = ['d0000000-0000-4000-8000-00000000000a', 'd0000000-0000-4000-8000-00000000000b']
   await owner.unsafe(`
@@ -223,15 +223,20 @@ t.test('an auth.uid() of Supabase\'s older form answers for the user of this che
     create function auth.uid () returns uuid language sql stable as $$
       select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
         nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
+    create function auth.role () returns text language sql stable as $$
+      select coalesce(nullif(current_setting('request.jwt.claim.role', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role')::text $$;
     grant usage on schema auth to authenticated;
     create table public.own (id uuid primary key, owner uuid not null);
     alter table public.own enable row level security;
-    create policy own on public.own for select to authenticated using (owner = auth.uid());
+    create policy own on public.own for select to authenticated using (auth.role() = 'authenticated' and owner = auth.uid());
     grant select on public.own to authenticated;
     insert into public.own values ('${ann}', '${ann}'), ('${ben}', '${ben}')`)
   const authorizer = createAuthorizer(t, { relations: { ...RELATIONS, agents: 'public.own' } })
-  t.same((await ask(authorizer, identityOf(ann), { agents: [ann, ben], tasks: [] })).agents, [ann])
-  t.same((await ask(authorizer, identityOf(ben), { agents: '*', tasks: [] })).agents, [ben])
+  const loggedIn = { role: 'authenticated' }
+  t.same((await ask(authorizer, identityOf(ann, loggedIn), { agents: [ann, ben], tasks: [] })).agents, [ann])
+  t.same((await ask(authorizer, identityOf(ben, loggedIn), { agents: '*', tasks: [] })).agents, [ben])
+  t.same((await ask(authorizer, identityOf(ben), { agents: '*', tasks: [] })).agents, [], 'a token that names no role')
 })
 
 t.test('an anonymous break-glass connection sees nothing, and the database is not asked', async (t) => {
