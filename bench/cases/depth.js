@@ -1,5 +1,5 @@
 import { runRounds } from '../measure/rounds.js'
-import { upgradeSubject } from '../measure/upgrade-subject.js'
+import { LOST_BY_BEFORE, upgradeSubject } from '../measure/upgrade-subject.js'
 import { startLoad } from '../load/start-load.js'
 import { startBare } from '../servers/controls.js'
 import { startGateway } from '../servers/gateway.js'
@@ -30,7 +30,7 @@ export async function run (scope, { rounds, operations = OPERATIONS, progress, b
   const subjects = [
     ...list('bare uWebSockets.js', { server: await startBare(scope) }, { control: 'floor' }),
     ...list('portcullis', await startOurs(), { targetRatios: {} }),
-    ...(before === undefined ? [] : list('before', await startOurs(before), { control: 'before' }))
+    ...(before === undefined ? [] : list('before', await startOurs(before), { control: 'before', linesLost: LOST_BY_BEFORE }))
   ]
   for (const { name, warmUp } of subjects) {
     progress(`warming up: ${name}`)

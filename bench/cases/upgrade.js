@@ -1,5 +1,5 @@
 import { runRounds, SURPLUS } from '../measure/rounds.js'
-import { upgradeSubject } from '../measure/upgrade-subject.js'
+import { LOST_BY_BEFORE, upgradeSubject } from '../measure/upgrade-subject.js'
 import { startLoad } from '../load/start-load.js'
 import { centrifugoClient, startCentrifugo } from '../servers/centrifugo.js'
 import { CENTRIFUGO } from '../servers/centrifugo-binary.js'
@@ -105,7 +105,7 @@ async function startOurs (scope, name, { issuer, load, operations, ...lists }, {
     of,
     targets: () => tokensOf().map(pathOf),
     ...more,
-    ...(control === undefined ? { targetRatios: TARGETS[of] } : { control })
+    ...(control === undefined ? { targetRatios: TARGETS[of] } : { control, linesLost: LOST_BY_BEFORE })
   }))
 }
 
