@@ -10,7 +10,8 @@ const SAME = ['cpu', 'node', 'uWebSockets', 'redis']
 function merge (run, part) {
   const other = SAME.find(key => run.host[key] !== part.host[key])
   if (other !== undefined) throw new Error(`not the same ${other}: ${run.host[other]}, ${part.host[other]}`)
-  const taken = Object.entries(part.results).map(([name, result]) => [name, { ...result, commit: result.commit ?? part.host.commit }])
+  const of = { commit: part.host.commit, rounds: part.settings.rounds }
+  const taken = Object.entries(part.results).map(([name, result]) => [name, { ...of, ...result }])
   const results = { ...run.results, ...Object.fromEntries(taken) }
   const before = run.host.before ?? part.host.before
   return {

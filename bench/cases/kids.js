@@ -30,7 +30,8 @@ async function startFlood (scope, name, load, operations, down) {
   const server = await startGateway(scope, { issuer, redis, env: { JWKS_COOLDOWN_S: String(COOLDOWN_S), WS_IP_WINDOW_S: '3600' } })
   issuer.state.down = down
   const targets = () => Array.from({ length: operations }, () => `/ws?token=${issuer.forged({}, randomUUID())}`)
-  const subject = upgradeSubject(name, { load, server, redis, targets, operations, status: '401', linesEach: 0 })
+  // 401 once the keys were asked for and have none of this name, 503 while the cooldown forbids asking.
+  const subject = upgradeSubject(name, { load, server, redis, targets, operations, status: '401|503', linesEach: 0 })
   return {
     ...subject,
     async measure () {

@@ -23,7 +23,7 @@ function upgradeOnce ({ port, status, expected }, { target, hello }, localAddres
       // The head and at least one byte of body or frame: the server has done all its work for the answer.
       if (got.length <= end + HEAD_END.length) return
       socket.resetAndDestroy()
-      if (got.startsWith(status, 9) && (expected === undefined || got.includes(expected, end))) resolve()
+      if (status.split('|').some(each => got.startsWith(each, 9)) && (expected === undefined || got.includes(expected, end))) resolve()
       else reject(new Error(`not ${status}${expected === undefined ? '' : ` and ${expected}`}: ${got.slice(0, 300)}`))
     })
     socket.once('error', reject)

@@ -15,7 +15,7 @@ export const LOST_BY_BEFORE = 16
  * @param {() => string[]} options.targets request targets of the next batch
  * @param {() => string[]} [options.hellos] what the clients send first, where the protocol wants that
  * @param {number} options.operations a round's
- * @param {string} [options.status] the answer expected, `101` by default
+ * @param {string} [options.status] the answer expected, `101` by default; `|` between two that are both right
  * @param {string} [options.expected] text that must follow the head of the answer
  * @param {number} [options.linesEach] log lines that one attempt brings, when that is exact
  * @param {number} [options.linesLost] as many of a batch's lines may be missing: a120f99 on the current binding loses a connection in some

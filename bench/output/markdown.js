@@ -16,9 +16,17 @@ function nameOf (control, { before = 'the build before' }) {
 /** Where and with what a run was made, in one sentence. */
 export function describeRun ({ host, settings, results }) {
   const binding = host.uWebSockets.split(':')[0]
-  const others = Object.entries(results).filter(([, { commit = host.commit }]) => commit !== host.commit).map(([name, { commit }]) => `; ${name} at \`${commit}\``)
+  const names = Object.keys(results)
+  /** What of the run is not the same for all its cases. */
+  const differing = (key, usual, say) => {
+    const valueOf = name => results[name][key] ?? usual
+    const others = [...new Set(names.map(valueOf))].filter(value => value !== usual)
+    return others.map(value => say(value, names.filter(name => valueOf(name) === value).join(', '))).join('')
+  }
+  const others = differing('commit', host.commit, (commit, cases) => `; ${cases} at \`${commit}\``)
+  const fewer = differing('rounds', settings.rounds, (rounds, cases) => `, ${rounds} of ${cases}`)
   return `${host.cpu}, ${host.memory}, Node ${host.node}, the ${binding} uWebSockets.js binding, Redis ${host.redis}; ` +
-    `log in ${host.log}; commit \`${host.commit}\`${others.join('')}; medians of ${settings.rounds} interleaved rounds (lowest–highest)`
+    `log in ${host.log}; commit \`${host.commit}\`${others}; medians of ${settings.rounds} interleaved rounds${fewer} (lowest–highest)`
 }
 
 /** Cases whose controls are not those of the summary's columns, or that judge nothing. */
