@@ -13,8 +13,8 @@ export const SUBSCRIBER_OPTIONS = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   commandTimeout: 5000,
-  // Its commands are few. That of the connection for commands has a watch of its own.
-  socketTimeout: 10_000,
+  // Its commands are few: a timer for each costs nothing. The connection for commands has a watch of its own (`watchSilence`).
+  socketTimeout: 5000,
   // The connection for commands watches the sentinels, and this one follows it.
   failoverDetector: false,
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.5 + Math.random() / 2)
