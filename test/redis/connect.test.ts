@@ -49,6 +49,18 @@ t.test('a command that a hanging Redis does not answer rejects in time, and clos
   t.ok(performance.now() - startedAt < HANG_MS)
 })
 
+t.test('a connection on which a hanging Redis is silent is given up, and made anew', async (t) => {
+  const redis = await startRedis(t)
+  const connection = connectRedis({ url: redis.url, commandTimeoutMs: 100 })
+  t.teardown(async () => { await connection.close() })
+  await connection.waitUntilUp(HANG_MS)
+  redis.pause()
+  await t.rejects(connection.commands.ping(), /timed out/)
+  await until('it is given up', () => !connection.isUp())
+  redis.resume()
+  t.equal(await connection.waitUntilUp(HANG_MS), true)
+})
+
 t.test('a command in flight when the connection breaks is rejected and not sent again', async (t) => {
   const redis = await startRedis(t)
   const connection = connectRedis({ url: redis.url, commandTimeoutMs: 5000 })
