@@ -41,6 +41,9 @@ function lookAround (): Record<string, unknown> {
   }
 }
 
+// A test may wait for a timer of the product that keeps no process alive (unref). Node would end this one under it, whenever
+// nothing else happens to be open. A test that never ends is ended by tap's own limit.
+const kept = setInterval(() => {}, 60_000)
 let clean = true
 // tap takes hold of the process at its first output.
 t.comment('files of one process')
@@ -60,6 +63,7 @@ for (const file of (process.env['TOGETHER'] ?? '').split('\n')) {
     await t.test(file, async t => { t.same({ ...after, left }, { ...before, left: [] }, 'leaves the process as it was') })
   }
 }
+clearInterval(kept)
 t.end()
 // What was left behind may keep the process from ending, and has been told.
 if (!clean) process.exit(1)
