@@ -7,6 +7,7 @@ import { upgradeSubject } from '../measure/upgrade-subject.js'
 import { startGateway } from '../servers/gateway.js'
 import { startIssuer, USERS } from '../servers/issuer.js'
 import { startRedis } from '../servers/redis.js'
+import { untilReady } from '../servers/until-ready.js'
 
 export const title = 'server CPU per upgrade of the first 2,000 that a new process takes, beside the same after 20,000; 64 in flight'
 const FIRST = 2000
@@ -14,8 +15,6 @@ const FIRST = 2000
 const UNTIL_SETTLED = 20_000
 /** As many upgrades as in the first; the median of some. */
 const SETTLED_ROUNDS = 3
-const READY_TIMEOUT_MS = 20_000
-const LOOK_EVERY_MS = 5
 const LISTENING_MS = 1000
 const READY_MS = 3000
 const MB = 1_048_576
@@ -73,15 +72,4 @@ async function measureStart ({ issuer, load, untilSettled }, warmUp) {
   } finally {
     await scope.end()
   }
-}
-
-async function untilReady (adminPort) {
-  const endAt = performance.now() + READY_TIMEOUT_MS
-  while (performance.now() < endAt) {
-    const answer = await fetch(`http://127.0.0.1:${adminPort}/readyz`, { headers: { Connection: 'close' } }).catch(() => null)
-    await answer?.arrayBuffer()
-    if (answer?.status === 200) return
-    await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS) })
-  }
-  throw new Error(`the gateway was not ready in ${READY_TIMEOUT_MS} ms`)
 }

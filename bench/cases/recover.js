@@ -1,6 +1,7 @@
 import { readPublishScript } from '../../dist/cli/publish-script.js'
 import { readHistorySettings } from '../../dist/config/read-history-settings.js'
 import { loadHistoryScript } from '../../dist/history/publish-script.js'
+import { findFreePort } from '../../scripts/free-port.js'
 import { requireOpenFiles } from '../measure/memory.js'
 import { makeRow } from '../measure/rounds.js'
 import { createScope } from '../measure/scope.js'
@@ -11,6 +12,7 @@ import { CENTRIFUGO, findCentrifugo } from '../servers/centrifugo-binary.js'
 import { startGateway, UNLIMITED } from '../servers/gateway.js'
 import { startIssuer } from '../servers/issuer.js'
 import { startRedis } from '../servers/redis.js'
+import { untilReady } from '../servers/until-ready.js'
 
 export const title = '10,000 clients back on one topic after their process was restarted, each 10 events behind: until the last has them all'
 const CLIENTS = 10_000
@@ -73,12 +75,21 @@ async function prepareOurs (scope, issuer, clients) {
     name: 'portcullis',
     redis,
     calls,
-    // Connections of the process before count until it is found to be lost.
-    start: async own => await startGateway(own, { issuer, redis, env: { WS_USER_CONNECTIONS: UNLIMITED, WS_IP_CONNECTIONS: UNLIMITED } }),
+    start: async own => await startWarm(own, { issuer, redis }),
     clientsOf: (from, to) => ({ targets: targets.slice(from, to) }),
     subscribe: JSON.stringify({ type: 'subscribe', agent_ids: ['a1'], since: { [TOPIC]: since } }),
     answer: { wanted: [`"recovered":{"${TOPIC}":true}`], events: MISSED }
   }
+}
+
+/** As it is restarted where it serves: clients are sent to it once it is ready. */
+async function startWarm (scope, { issuer, redis }) {
+  const adminPort = await findFreePort()
+  // Connections of the process before count until it is found to be lost.
+  const env = { WS_USER_CONNECTIONS: UNLIMITED, WS_IP_CONNECTIONS: UNLIMITED, WS_WARM_UP: 'true', ADMIN_PORT: String(adminPort) }
+  const server = await startGateway(scope, { issuer, redis, env })
+  await untilReady(adminPort)
+  return server
 }
 
 /** Centrifugo with its history in Redis: the events that were missed come in the answer itself. */

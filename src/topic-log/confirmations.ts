@@ -1,8 +1,11 @@
 import type { Timers } from '../timers.js'
 import type { TopicLog } from './topic-log.js'
 
-/** A topic is asked about again after this time at the earliest: ten thousand who come back within a second are twenty questions. */
-const REST_MS = 50
+/**
+ * A topic is asked about again after this time at the earliest: ten thousand who come back within a second are two hundred questions,
+ * some 2 us of Redis each, and nobody waits for longer than the way there takes on a busy day.
+ */
+const REST_MS = 5
 
 /**
  * Asks the store where topics stand, for those who name a position: what this process has heard may be of a store that was emptied

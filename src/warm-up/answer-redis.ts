@@ -1,4 +1,5 @@
 import { readLuaScript } from '../redis/lua-script.js'
+import { answerMissed, EMPTY_HEAD, headOf } from './missed-events.js'
 
 /** What a Redis may answer; `status` is one of its plain words, such as OK. */
 type Reply = number | string | null | readonly Reply[] | { readonly status: string } | { readonly members: readonly Reply[] } |
@@ -10,21 +11,21 @@ const INFO = 'redis_version:7.4.0\r\nredis_mode:standalone\r\nrun_id:stand-in\r\
 /** Far enough ahead for a process that is gone in seconds. */
 const ALIVE_MS = 3_600_000
 const BEAT = readLuaScript(new URL('../nodes/lua/', import.meta.url), 'beat').sha
-const RENEW = readLuaScript(new URL('../limits/redis/lua/', import.meta.url), 'renew').sha
+const [RENEW, TAKE_GRANT] = ['renew', 'take-grant'].map(name => readLuaScript(new URL('../limits/redis/lua/', import.meta.url), name).sha)
 const SETTLE_ORDERS = readLuaScript(new URL('../control/lua/', import.meta.url), 'settle-orders').sha
 /** The argument with which an attempt begins in `admit.lua`: its kind, then the id of its connection, as `connections.ts` makes it. */
 const ATTEMPT = /^(?:[aA]$|([ubBvcCwdD])[0-9a-f]{10}-)/
 /** Kinds that ask where the user's own topic stands. */
 const WITH_TOPIC: ReadonlySet<string | undefined> = new Set(['v', 'c', 'C', 'w', 'd', 'D'])
-/** A topic that nothing was published to. */
-const HEAD = 'stand-in 0 0 0'
-/** Of the keys that `read-heads.lua` is given. */
+/** Of the keys that `read-heads.lua` and `read-events.lua` are given. */
 const HISTORY = 'ws:history:'
+/** Which events: the second has this number of arguments, the first three for each key. */
+const RANGE_ARGUMENTS = 5
 
 /**
- * What a Redis with nothing in it would answer to this command, in RESP3 and as latin1, whatever was asked of it before. It knows
- * what a gateway asks whose clients open and close; an empty list, which is how the other scripts say that all went well, is the
- * answer to the rest.
+ * What a Redis with nothing in it but the events that the visitors missed would answer to this command, in RESP3 and as latin1,
+ * whatever was asked of it before. It knows what a gateway asks whose clients open, ask for those events, and close; an empty list,
+ * which is how the other scripts say that all went well, is the answer to the rest.
  */
 export function answerRedis ([name = '', ...args]: readonly string[], nowMs: number): string {
   switch (name.toLowerCase()) {
@@ -46,11 +47,16 @@ function answerScript ([sha, keyCount, ...rest]: readonly string[], nowMs: numbe
   if (sha === RENEW) return [[], [], []]
   if (sha === SETTLE_ORDERS) return [nowMs]
   const keys = rest.slice(0, Number(keyCount))
-  if (keys.length > 0 && keys.every((key) => key.includes(HISTORY))) return keys.map(() => HEAD)
-  return rest.slice(keys.length).flatMap((argument) => {
+  const own = rest.slice(keys.length)
+  // All that wait, and all that is to spare.
+  if (sha === TAKE_GRANT) return [Number(own[4]) + Number(own[5]), 0, nowMs, 0, 0]
+  if (keys.length > 0 && keys.every((key) => key.includes(HISTORY))) {
+    return keys.length === 1 && own.length === RANGE_ARGUMENTS ? answerMissed() : keys.map(headOf)
+  }
+  return own.flatMap((argument) => {
     const attempt = ATTEMPT.exec(argument)
     if (attempt === null) return []
-    return [WITH_TOPIC.has(attempt[1]) ? `=${HEAD}` : 0]
+    return [WITH_TOPIC.has(attempt[1]) ? `=${EMPTY_HEAD}` : 0]
   })
 }
 

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomUUID, sign, type JsonWebKey } from 'node:crypto'
+import { MISSED_CLAIMS } from './missed-events.js'
 
 /** Whose tokens the visitors bring: made for one warm-up. Its name is no address, so that nobody can be asked for its keys. */
 export interface PassIssuer {
@@ -22,7 +23,8 @@ export function createPassIssuer (issuer: string): PassIssuer {
     jwk: { ...publicKey.export({ format: 'jwk' }), kid: KEY_ID, alg: PASS_ALGORITHM, use: 'sig' },
     issue () {
       const nowS = Math.floor(Date.now() / 1000)
-      const claims = { iss: issuer, aud: issuer, sub: randomUUID(), jti: randomUUID(), sid: randomUUID(), iat: nowS, exp: nowS + VALID_S }
+      const [sub, jti, sid] = [randomUUID(), randomUUID(), randomUUID()]
+      const claims = { iss: issuer, aud: issuer, sub, jti, sid, iat: nowS, exp: nowS + VALID_S, ...MISSED_CLAIMS }
       const signed = `${header}.${encode(claims)}`
       return `${signed}.${sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
     }

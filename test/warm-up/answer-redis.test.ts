@@ -2,9 +2,12 @@ import t from 'tap'
 import { Redis } from '#ioredis'
 import type { Limiter } from '../../src/limits/limiter.js'
 import { createRedisLimiter } from '../../src/limits/redis/limiter.js'
+import { createRedisHistory, type HistoryClient } from '../../src/history/redis-history.js'
 import { createNodeStore } from '../../src/nodes/node-store.js'
 import { answerRedis } from '../../src/warm-up/answer-redis.js'
+import { EMPTY_HEAD, MISSED_WISH } from '../../src/warm-up/missed-events.js'
 import { openStandIn } from '../../src/warm-up/stand-in.js'
+import { JsonText } from '../../src/wire/json-text.js'
 import { SETTINGS } from '../limits/limiter-conformance.js'
 import { startRedis } from '../support/redis.js'
 
@@ -36,8 +39,9 @@ async function askLimits (limiter: Limiter): Promise<unknown> {
   limiter.release(lease(3))
   const second = await Promise.all([limiter.admit({ address, lease: lease(6), own: own(6) }), limiter.admit({ address, lease: lease(7) })])
   limiter.release(lease(2))
+  const grant = await limiter.takeGrant({ address, demand: 1, spare: 3 }, [])
   await limiter.close()
-  return { first, second }
+  return { first, second, grant }
 }
 
 t.test('the stand-in answers what a gateway asks as a Redis does, in the same shape', async (t) => {
@@ -61,9 +65,35 @@ t.test('the stand-in answers what a gateway asks as a Redis does, in the same sh
   t.same(acted?.failures, [])
 })
 
+/** What was missed of the topic that the visitors ask for, as a history tells it; with `publish` it is published before. */
+async function askMissed (client: HistoryClient, topic: string, publish: boolean): Promise<unknown> {
+  const history = createRedisHistory({ client, prefix: 'p:', settings: { ...HISTORY, events: new Map([['agent', 200]]) } })
+  const event = { topic, event: 'message', data: JsonText.from({ text: 'stand-in' }), id: null }
+  if (publish) for (let n = 0; n < 4; n++) await history.publish([event])
+  const [head] = await history.readHeads([{ topic, since: null, touch: false }])
+  const epoch = head?.status === 'fulfilled' ? head.value.epoch : ''
+  const heads = await history.readHeads([{ topic, since: { epoch, offset: 0 }, touch: true }])
+  const { events, ...slice } = await history.readEvents(topic, { epoch, from: 1, to: 4 })
+  history.close()
+  return [heads, slice, events.map(({ offset, payload }) => ({ offset, payload: JSON.parse(payload.toString()) as unknown }))]
+}
+
+t.test('what the visitors ask for is there, as a Redis has it', async (t) => {
+  const redis = await startRedis(t)
+  const standIn = new Redis(await openStandIn(), '127.0.0.1')
+  t.teardown(() => { standIn.disconnect() })
+  const { since } = JSON.parse(MISSED_WISH) as { since: Record<string, string> }
+  const topic = Object.keys(since).join()
+  const clients = [redis.client, standIn].map(client => Object.assign(client, { isCluster: false }))
+  const [real, acted] = await Promise.all(clients.map(async (client, n) => await askMissed(client, topic, n === 0)))
+  t.same(shapeOf(acted), shapeOf(real))
+  const offsets = [{ offset: 1 }, { offset: 2 }, { offset: 3 }, { offset: 4 }]
+  t.match(acted, [[{ value: { top: 4, isKept: true } }], { head: { top: 4 } }, offsets])
+})
+
 t.test('an attempt is told from a release and from a name, and each gets an answer of its own', async (t) => {
   const ask = (...args: string[]): string => answerRedis(['evalsha', 'x', '0', ...args], 0)
   t.equal(ask(`${BOOT}-1 ${BOOT}-2`, 'n-1-a1b2c3', 'a', `u${BOOT}-1`, `b${BOOT}-2 {}`), '*3\r\n:0\r\n:0\r\n:0\r\n')
-  t.equal(ask('', '', `c${BOOT}-1`), '*1\r\n$15\r\n=stand-in 0 0 0\r\n')
+  t.equal(ask('', '', `c${BOOT}-1`), `*1\r\n$${EMPTY_HEAD.length + 1}\r\n=${EMPTY_HEAD}\r\n`)
   t.equal(ask('', ''), '*0\r\n', 'nobody tries: an empty list')
 })

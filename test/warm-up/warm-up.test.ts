@@ -3,6 +3,8 @@ import type { Config } from '../../src/config/config.js'
 import { loadConfig } from '../../src/config/load-config.js'
 import type { Timers } from '../../src/timers.js'
 import { openVisitors, type Visitors } from '../../src/warm-up/visitors.js'
+import { MISSED_CLAIMS, MISSED_WISH } from '../../src/warm-up/missed-events.js'
+import { openStandIn } from '../../src/warm-up/stand-in.js'
 import { createWarmUp, WARM_UP_MS } from '../../src/warm-up/warm-up.js'
 import { connect } from '../support/client.js'
 import { findFreePort } from '../support/free-port.js'
@@ -108,6 +110,18 @@ t.test('it leaves nothing: no key, no line, no count, no label that a cold start
   const [left, wanted] = await Promise.all([look(warm), look(cold)])
   t.same({ ...left, events: left.events.toSorted() }, { ...wanted, events: wanted.events.toSorted() })
   t.equal(warm.gateway.stderr(), '')
+})
+
+t.test('what a visitor asks for is found: the frame that begins it, and the events, from the stand-in', async (t) => {
+  const issuer = await startIssuer(t)
+  const gateway = await startGateway(t, { ...trust(issuer), REDIS_URL: `redis://127.0.0.1:${await openStandIn()}` })
+  const client = await connect(t, gateway, `/ws?token=${issuer.sign(MISSED_CLAIMS)}`)
+  await client.nextOf('welcome')
+  client.send(JSON.parse(MISSED_WISH))
+  const { recovered } = await client.nextOf('subscribed')
+  t.same(Object.values(recovered as object), [true])
+  const events = [1, 2, 3, 4].map(async () => await client.nextOf('event'))
+  t.same((await Promise.all(events)).map(({ replayed }) => replayed), [true, true, true, true])
 })
 
 t.test('workers listen while they warm up, serve who comes, and leave no line, no key, and nothing on standard error either', async (t) => {
