@@ -53,6 +53,12 @@ export function readBatch (
   return { answers: reply.slice(0, count), failures: readFailures(reply.slice(count), script, keys) }
 }
 
+/** Reads a list with one answer for each of `count` items; what is in it is not looked at. */
+export function readAnswers (reply: unknown, script: string, count: number): readonly unknown[] {
+  if (!Array.isArray(reply) || reply.length !== count) throw new UnexpectedReply(script, 'an answer for each item')
+  return reply
+}
+
 /** Reads what went wrong with single items: pairs of the place of a key in `keys`, from 1 on, and Redis's text. */
 export function readFailures (reply: unknown, script: string, keys: readonly string[]): ScriptItemError[] {
   const flat: readonly unknown[] = Array.isArray(reply) ? reply : [null]

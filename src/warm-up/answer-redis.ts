@@ -17,6 +17,8 @@ const SETTLE_ORDERS = readLuaScript(new URL('../control/lua/', import.meta.url),
 const ATTEMPT = /^(?:[aA]$|([ubBvcCwdD])[0-9a-f]{10}-)/
 /** Kinds that ask where the user's own topic stands. */
 const WITH_TOPIC: ReadonlySet<string | undefined> = new Set(['v', 'c', 'C', 'w', 'd', 'D'])
+/** Messages of each grant: none waits for another one. */
+const GRANTED = 100
 /** Of the keys that `read-heads.lua` and `read-events.lua` are given. */
 const HISTORY = 'ws:history:'
 /** Which events: the second has this number of arguments, the first three for each key. */
@@ -48,8 +50,7 @@ function answerScript ([sha, keyCount, ...rest]: readonly string[], nowMs: numbe
   if (sha === SETTLE_ORDERS) return [nowMs]
   const keys = rest.slice(0, Number(keyCount))
   const own = rest.slice(keys.length)
-  // All that wait, and all that is to spare.
-  if (sha === TAKE_GRANT) return [Number(own[4]) + Number(own[5]), 0, nowMs, 0, 0]
+  if (sha === TAKE_GRANT) return keys.map(() => [GRANTED, 0, nowMs, 0, 0])
   if (keys.length > 0 && keys.every((key) => key.includes(HISTORY))) {
     return keys.length === 1 && own.length === RANGE_ARGUMENTS ? answerMissed() : keys.map(headOf)
   }

@@ -3,30 +3,49 @@ import type { LimitKeys } from '../../redis/keys.js'
 import {
   GRANT_LAPSE_MS, GRANT_SETTLE_MS, lentAheadForMs, type Grant, type GrantRequest, type GrantSettlement, type LimitSettings
 } from '../limiter.js'
-import { readFailures, readTuple } from '../../redis/lua-reply.js'
+import { readAnswers, readFailures, readTuple } from '../../redis/lua-reply.js'
 import type { RunScript } from '../../redis/lua-script.js'
+import { ScriptItemError } from '../../redis/script-item-error.js'
 import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
 import { subWindowMs } from '../sub-window.js'
 
 /** The message windows in Redis. */
 export interface GrantCalls {
+  /** Rejects alone where its own address's window goes wrong. */
   take (request: GrantRequest, settled: readonly GrantSettlement[]): Promise<Grant>
   /** Never rejects. */
   settle (settled: readonly GrantSettlement[]): void
+  /** Sends at once what waits for the end of this turn. */
+  flush (): void
 }
 
 export interface GrantCallOptions {
   readonly run: RunScript
   readonly keys: LimitKeys
   readonly settings: LimitSettings
-  /** How many settlements go in one call, at most. */
+  /** How many settlements go in one call, and grants, at most; on a cluster 1. */
   readonly perCall: number
   /** Called with what went wrong with settlements. */
   readonly onFailure: (error: unknown) => void
 }
 
-/** Makes the calls of `take-grant.lua` and `settle.lua`. */
+/** Most grants of one call, some 15 us each. */
+const GRANTS_PER_CALL = 100
+
+/** A grant that is asked for with the others of this turn. */
+interface PendingGrant {
+  readonly request: GrantRequest
+  readonly settled: readonly GrantSettlement[]
+  readonly nonce: string
+  readonly resolve: (grant: Grant) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Makes the calls of `take-grant.lua` and `settle.lua`. Grants of one turn go in one call: after a restart thousands of clients send
+ * their first frame at once, each from an address of its own.
+ */
 export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: GrantCallOptions): GrantCalls {
   const takeScript = loadScript('take-grant')
   const settleScript = loadScript('settle')
@@ -35,22 +54,36 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
   const lentForMs = lentAheadForMs(settings)
   const process = randomBytes(6).toString('base64url')
   let grantsMade = 0
+  let waiting: PendingGrant[] = []
+  let flushing: NodeJS.Immediate | undefined
+
+  function flush (): void {
+    clearImmediate(flushing)
+    flushing = undefined
+    const asked = waiting
+    waiting = []
+    for (const part of split(asked, Math.min(perCall, GRANTS_PER_CALL))) {
+      ask(part).catch((error: unknown) => { for (const { reject } of part) reject(error) })
+    }
+  }
+
+  async function ask (asked: readonly PendingGrant[]): Promise<void> {
+    const keyList = asked.map(({ request: { address } }) => keys.messages(address))
+    const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, lentForMs]
+    const reply = await run(takeScript, keyList, [...fixed, ...asked.flatMap(grantArguments)])
+    const answers = readAnswers(reply, takeScript.name, asked.length)
+    for (const [n, { request, nonce, resolve, reject }] of asked.entries()) {
+      const answer = answers[n]
+      if (typeof answer === 'string') reject(new ScriptItemError(takeScript.name, answer, keyList.slice(n, n + 1)))
+      else resolve(toGrant(readTuple(answer, takeScript.name, 5), request, nonce, lentForMs))
+    }
+  }
+
   return {
-    async take ({ address, demand, spare, ahead = 0 }, settled) {
-      const nonce = `${process}${(grantsMade++).toString(36)}`
-      const fixed = [messages, messageWindowMs, widthMs, GRANT_SETTLE_MS, demand, spare, nonce, ahead, lentForMs]
-      const reply = await run(takeScript, [keys.messages(address)], [...fixed, ...settled.flatMap(settlementArguments)])
-      const [granted, retryAfterMs, madeAt, unsettledMs, heldAhead] = readTuple(reply, takeScript.name, 5)
-      return {
-        id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`,
-        granted,
-        retryAfterMs,
-        unsettledMs,
-        isHeldAhead: heldAhead === 1,
-        // What is lent ahead has as long to be settled after it has lapsed as any grant.
-        lapseMs: spare === 0 && granted > demand ? lentForMs - (GRANT_SETTLE_MS - GRANT_LAPSE_MS) : GRANT_LAPSE_MS
-      }
-    },
+    take: async (request, settled) => await new Promise((resolve, reject) => {
+      waiting.push({ request, settled, nonce: `${process}${(grantsMade++).toString(36)}`, resolve, reject })
+      flushing ??= setImmediate(flush)
+    }),
     settle (settled) {
       for (const part of split(settled, perCall)) {
         const keyList = part.map(({ address }) => keys.messages(address))
@@ -59,7 +92,27 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
           for (const failure of readFailures(reply, settleScript.name, keyList)) onFailure(failure)
         }).catch(onFailure)
       }
-    }
+    },
+    flush
+  }
+}
+
+function grantArguments ({ request: { demand, spare, ahead = 0 }, nonce, settled }: PendingGrant): Array<string | number> {
+  return [demand, spare, nonce, ahead, settled.length, ...settled.flatMap(settlementArguments)]
+}
+
+type GrantAnswer = readonly [granted: number, retryAfterMs: number, madeAt: number, unsettledMs: number, heldAhead: number]
+
+function toGrant (answer: GrantAnswer, { demand, spare }: GrantRequest, nonce: string, lentForMs: number): Grant {
+  const [granted, retryAfterMs, madeAt, unsettledMs, heldAhead] = answer
+  return {
+    id: `${nonce}:${madeAt}:${Math.min(demand, granted)}`,
+    granted,
+    retryAfterMs,
+    unsettledMs,
+    isHeldAhead: heldAhead === 1,
+    // What is lent ahead has as long to be settled after it has lapsed as any grant.
+    lapseMs: spare === 0 && granted > demand ? lentForMs - (GRANT_SETTLE_MS - GRANT_LAPSE_MS) : GRANT_LAPSE_MS
   }
 }
 

@@ -70,6 +70,7 @@ export function createRedisLimiter (client: ScriptClient, settings: LimitSetting
     settle: grants.settle,
     async close () {
       queue.close()
+      grants.flush()
       while (calls.size + repeats.size > 0) await Promise.all([calls.settled(), repeats.settled()])
     }
   }

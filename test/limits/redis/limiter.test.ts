@@ -24,6 +24,10 @@ function makeLimiter (t: Test, settings: LimitSettings, clock?: TestClock, prefi
 
 const user = (connectionId: string, owner = 'alice') => ({ address: null, lease: { owner, connectionId } })
 
+async function countCalls (): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
+}
+
 async function listKeys (client: Redis): Promise<string[]> {
   return (await client.keys('*')).sort()
 }
@@ -55,10 +59,23 @@ t.test('two processes that share the last messages of a window get single ones a
 t.test('what one tick brings is one script call', async (t) => {
   const limiter = makeLimiter(t, { ...SETTINGS, addressConnections: 1000 })
   await limiter.admit({ address: '192.0.2.1', lease: null })
-  const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0)
-  const before = await calls()
+  const before = await countCalls()
   await Promise.all(Array.from({ length: 200 }, async (_, i) => await limiter.admit({ address: '192.0.2.1', lease: { owner: `u${i}`, connectionId: 'c' } })))
-  t.equal(await calls() - before, 1)
+  t.equal(await countCalls() - before, 1)
+})
+
+t.test('grants of one tick are a call for each hundred of them, and each has an answer of its own', async (t) => {
+  const prefix = `t${prefixes++}:`
+  const limiter = makeLimiter(t, SETTINGS, undefined, prefix)
+  const address = (n: number): string => `192.0.2.${n}`
+  const take = async (n: number, demand: number) => await limiter.takeGrant({ address: address(n), demand, spare: 0 }, [])
+  await take(0, 100)
+  await redis.client.set(`${prefix}ws:ratelimit:msg:${address(1)}`, 'foreign')
+  const before = await countCalls()
+  const results = await Promise.allSettled(Array.from({ length: 250 }, async (_, n) => await take(n, 1 + n % 3)))
+  t.equal(await countCalls() - before, 3)
+  const granted = results.map((result) => result.status === 'fulfilled' ? result.value.granted : String(result.reason).split(' ')[1])
+  t.same(granted, Array.from({ length: 250 }, (_, n) => n === 0 ? 0 : n === 1 ? 'WRONGTYPE' : 1 + n % 3))
 })
 
 t.test('a process whose clock is wrong counts like all others', async (t) => {
