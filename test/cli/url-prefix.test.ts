@@ -14,7 +14,7 @@ import { offenders } from '../support/offenders.js'
 async function startStranger (t: Test): Promise<{ readonly origin: string, readonly asked: string[] }> {
   const asked: string[] = []
   const server = createServer((request, response) => {
-    asked.push(request.url ?? '')
+    asked.push(request.url?.split('?', 1)[0] ?? '')
     request.resume()
     response.writeHead(404, { connection: 'close' }).end()
   }).listen(0, '127.0.0.1')

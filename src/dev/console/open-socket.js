@@ -18,9 +18,24 @@ export function openSocket (wish, since = {}) {
   const link = new WebSocket(gatewayUrl(`${path}?refuse=close${query === '' ? '' : `&${query}`}${carrier === 'query' ? `&token=${carried}` : ''}`),
     carrier === 'protocol' ? ['portcullis.v1', `bearer.${carried}`] : ['portcullis.v1'])
   const socket = {
-    link, number: ++sockets.count, user: carried === '' ? null : String(token.claims.sub), claims: carried === '' ? null : token.claims,
-    state: 'connecting', where: query === '' ? path : `${path}?${query.replaceAll('%2C', ',').replaceAll('%3A', ':')}`, carrier, limits: {}, topics: new Set(), wish, since, places: new Map(),
-    framesIn: 0, framesOut: 0, expiresAtMs: 0, ending: '', advice: '', attemptAt: Date.now()
+    link,
+    number: ++sockets.count,
+    user: carried === '' ? null : String(token.claims.sub),
+    claims: carried === '' ? null : token.claims,
+    state: 'connecting',
+    where: query === '' ? path : `${path}?${query.replaceAll('%2C', ',').replaceAll('%3A', ':')}`,
+    carrier,
+    limits: {},
+    topics: new Set(),
+    wish,
+    since,
+    places: new Map(),
+    framesIn: 0,
+    framesOut: 0,
+    expiresAtMs: 0,
+    ending: '',
+    advice: '',
+    attemptAt: Date.now()
   }
   used.attempts.push(socket.attemptAt)
   link.onmessage = ({ data }) => { receive(socket, data) }

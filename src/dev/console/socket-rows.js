@@ -12,9 +12,15 @@ const SOCKETS_MAX = 40
 export function addSocket (socket, onComeBack) {
   const radio = make('input', { type: 'radio', name: 'chosen', onchange: () => { choose(socket) } })
   const row = {
-    root: make('li'), radio, state: make('span', { className: 'state' }), user: make('span'), expiry: make('span', { className: 'expiry' }),
-    counts: make('span', { className: 'counts' }), where: make('span'),
-    places: make('ul', { className: 'places', hidden: true }), placesText: '',
+    root: make('li'),
+    radio,
+    state: make('span', { className: 'state' }),
+    user: make('span'),
+    expiry: make('span', { className: 'expiry' }),
+    counts: make('span', { className: 'counts' }),
+    where: make('span'),
+    places: make('ul', { className: 'places', hidden: true }),
+    placesText: '',
     comeBack: make('button', { type: 'button', className: 'small', textContent: 'Come back', hidden: true, onclick: () => { onComeBack(socket) } }),
     refresh: make('button', { type: 'button', className: 'small', textContent: 'Refresh', onclick: () => { refresh(socket) } }),
     close: make('button', { type: 'button', className: 'small', onclick: () => { closeOrRemove(socket) } })
