@@ -83,7 +83,7 @@ t.test('what one process held while Redis was away is written and told once it i
       if (away === 'stop') await redis.restart()
       else redis.resume()
       await until('the other knows', () => isKicked(other, 'late'))
-      t.match(await redis.client.zrange('ws:revocations', '0', '-1'), [/"late"/], 'and Redis keeps it')
+      t.ok((await redis.client.zrange('ws:revocations', '0', '-1')).some(member => member.includes('"late"')), 'and Redis keeps it')
     })
   }
 })
