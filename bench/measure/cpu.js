@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** A process whose CPU changes by less than this in one look is quiet: its timers alone cost that much. */
-const QUIET_US_PER_LOOK = 200
+const QUIET_US_PER_LOOK = 400
 const LOOK_EVERY_MS = 20
 /** What an open connection may cost in such a look: twice what its lease, its pings and its deadlines were seen to. */
 const REST_US_PER_LOOK = 0.04

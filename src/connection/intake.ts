@@ -49,6 +49,8 @@ export function createIntake (deps: IntakeDeps): Intake {
   const now = deps.now ?? (() => performance.now())
   const afterTurn = deps.afterTurn ?? setImmediate
   const line = new Line()
+  /** Those for whom there was no place: they are refused as the turn ends. */
+  const crowdedOut: Waiting[] = []
   let inTurn = false
   let turnStartedMs = 0
   /** How many have joined the line since it began, short breaks left aside; and when somebody stood in it last. */
@@ -69,7 +71,25 @@ export function createIntake (deps: IntakeDeps): Intake {
       deps.abort(pending, startedMs)
     }
     line.add(waiting)
-    if (line.size + underWay() > maxPending) refuseOldest(NO_PLACE)
+    if (line.size + underWay() <= maxPending) return
+    // Not now: the native layer corks one socket at a time, that of its callback. An answer to another one would leave in pieces, each
+    // a call of the system, and to refuse would cost more than to accept.
+    const oldest = line.takeOldest()
+    if (oldest !== null) crowdOut(oldest)
+  }
+
+  function crowdOut (waiting: Waiting): void {
+    crowdedOut.push(waiting)
+    waiting.pending.onAborted = () => {
+      waiting.isGone = true
+      deps.abort(waiting.pending, waiting.startedMs)
+    }
+  }
+
+  function refuseCrowdedOut (): void {
+    for (let waiting = crowdedOut.shift(); waiting !== undefined; waiting = crowdedOut.shift()) {
+      if (!waiting.isGone) deps.refuse(leave(waiting), waiting.startedMs, NO_PLACE)
+    }
   }
 
   function openTurn (startedMs: number): void {
@@ -85,6 +105,7 @@ export function createIntake (deps: IntakeDeps): Intake {
     if (line.size > 0) lastLineMs = startedMs
     const isBurst = joined <= maxPending
     try {
+      refuseCrowdedOut()
       for (let nowMs = startedMs; line.size > 0 && nowMs - startedMs < TURN_MS; nowMs = now()) {
         const waitedMs = nowMs - (line.oldest?.startedMs ?? nowMs)
         const isLate = waitedMs > PATIENCE_MS
@@ -93,7 +114,7 @@ export function createIntake (deps: IntakeDeps): Intake {
       }
     } finally {
       // Also when one of them threw: the others wait for their turn.
-      if (line.size > 0) openTurn(now())
+      if (line.size + crowdedOut.length > 0) openTurn(now())
     }
   }
 
@@ -108,7 +129,10 @@ export function createIntake (deps: IntakeDeps): Intake {
 
   return {
     take,
-    refuseAll (refusal) { while (line.size > 0) refuseOldest(refusal) },
+    refuseAll (refusal) {
+      refuseCrowdedOut()
+      while (line.size > 0) refuseOldest(refusal)
+    },
     get waiting () { return line.size }
   }
 }

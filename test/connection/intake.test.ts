@@ -140,13 +140,29 @@ t.test('a line that was empty in between is a new burst', async (t) => {
   t.same(lines, [])
 })
 
-t.test('no more wait than may be pending: the oldest makes room', async (t) => {
-  const { intake, bring, lines } = setUp({ maxPending: 20, underWay: 10 })
+t.test('no more wait than may be pending: the oldest makes room, and is refused as the turn ends, never in the callback of another', async (t) => {
+  const { intake, bring, lines, endTurn } = setUp({ maxPending: 20, underWay: 10 })
   bring(1, PER_TURN + 10)
   t.equal(intake.waiting, 10)
   bring(PER_TURN + 11)
   t.equal(intake.waiting, 10)
+  t.same(lines, [])
+  endTurn()
   t.same(lines, [`${PER_TURN + 1} overloaded pending upgrades after 0 ms`])
+})
+
+t.test('who leaves before that is refused no more, and nobody is forgotten where all are refused', async (t) => {
+  const { intake, bring, leave, lines, endTurn } = setUp({ maxPending: 20, underWay: 10 })
+  bring(1, PER_TURN + 12)
+  leave(PER_TURN + 1)
+  t.equal(intake.waiting, 10)
+  endTurn()
+  t.same(lines, [`${PER_TURN + 1} left after 0 ms`, `${PER_TURN + 2} overloaded pending upgrades after 0 ms`])
+  bring(100, 111)
+  lines.length = 0
+  intake.refuseAll(refuse('restarting', { retryAfterMs: 1000 }))
+  t.equal(lines.filter(line => line.includes('overloaded')).length, 4)
+  t.equal(lines.filter(line => line.includes('restarting')).length, 10)
 })
 
 t.test('who leaves leaves the line at once, wherever it stands', async (t) => {

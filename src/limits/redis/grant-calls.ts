@@ -5,6 +5,7 @@ import {
 } from '../limiter.js'
 import { readAnswers, readFailures, readTuple } from '../../redis/lua-reply.js'
 import type { RunScript } from '../../redis/lua-script.js'
+import { createGrantQueue, type PendingGrant } from './grant-queue.js'
 import { ScriptItemError } from '../../redis/script-item-error.js'
 import { loadScript } from './scripts.js'
 import { split } from '../../collections/split.js'
@@ -30,22 +31,7 @@ export interface GrantCallOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Most grants of one call, some 15 us each. */
-const GRANTS_PER_CALL = 100
-
-/** A grant that is asked for with the others of this turn. */
-interface PendingGrant {
-  readonly request: GrantRequest
-  readonly settled: readonly GrantSettlement[]
-  readonly nonce: string
-  readonly resolve: (grant: Grant) => void
-  readonly reject: (error: unknown) => void
-}
-
-/**
- * Makes the calls of `take-grant.lua` and `settle.lua`. Grants of one turn go in one call: after a restart thousands of clients send
- * their first frame at once, each from an address of its own.
- */
+/** Makes the calls of `take-grant.lua` and `settle.lua`. */
 export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: GrantCallOptions): GrantCalls {
   const takeScript = loadScript('take-grant')
   const settleScript = loadScript('settle')
@@ -54,18 +40,6 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
   const lentForMs = lentAheadForMs(settings)
   const process = randomBytes(6).toString('base64url')
   let grantsMade = 0
-  let waiting: PendingGrant[] = []
-  let flushing: NodeJS.Immediate | undefined
-
-  function flush (): void {
-    clearImmediate(flushing)
-    flushing = undefined
-    const asked = waiting
-    waiting = []
-    for (const part of split(asked, Math.min(perCall, GRANTS_PER_CALL))) {
-      ask(part).catch((error: unknown) => { for (const { reject } of part) reject(error) })
-    }
-  }
 
   async function ask (asked: readonly PendingGrant[]): Promise<void> {
     const keyList = asked.map(({ request: { address } }) => keys.messages(address))
@@ -79,10 +53,11 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
     }
   }
 
+  const queue = createGrantQueue(ask, perCall)
+
   return {
     take: async (request, settled) => await new Promise((resolve, reject) => {
-      waiting.push({ request, settled, nonce: `${process}${(grantsMade++).toString(36)}`, resolve, reject })
-      flushing ??= setImmediate(flush)
+      queue.add({ request, settled, nonce: `${process}${(grantsMade++).toString(36)}`, resolve, reject })
     }),
     settle (settled) {
       for (const part of split(settled, perCall)) {
@@ -93,7 +68,7 @@ export function createGrantCalls ({ run, keys, settings, perCall, onFailure }: G
         }).catch(onFailure)
       }
     },
-    flush
+    flush: queue.flush
   }
 }
 
