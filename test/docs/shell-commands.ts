@@ -1,6 +1,6 @@
 /** What a shell text asks for. */
 export interface ShellText {
-  /** Each simple command as its words, without quotes, comments and redirections; those within `$(…)` stand behind the one that holds them. */
+  /** Each simple command as its words, without quotes, comments and redirections; those within `$(…)` come last. */
   readonly commands: ReadonlyArray<readonly string[]>
   /** Placeholders such as `<password>` outside of quotes, which a shell takes for redirections. */
   readonly holes: readonly string[]
