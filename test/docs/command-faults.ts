@@ -125,7 +125,8 @@ function ofProgram (program: string, args: Words, page: string, known: Known): s
 function ofCommand (words: Words, page: string, known: Known): string[] {
   const at = words.findIndex(word => !ASSIGNMENT.test(word) && word !== 'exec' && word !== 'export')
   const [program = '', ...args] = at === -1 ? [] : words.slice(at)
-  return [...ofVariables(words, page), ...ofFiles(program, args), ...ofAddresses(program, args, known), ...ofProgram(program, args, page, known)]
+  const named = [...ofVariables(words, page), ...ofFiles(program, args), ...ofAddresses(program, args, known)]
+  return [...named, ...ofProgram(program, args, page, known)]
 }
 
 /** What a shell text of a page names that is not there: scripts, commands, options, files, cases, settings, paths. */
