@@ -30,7 +30,7 @@ function findVague (file: string, text: string): string[] {
 
 const isOurs = (path: string): boolean => /\.(tsx?|lua|md|py)$/.test(path) && !/(^|\/)(node_modules|dist)\//.test(path)
 const FILES = ['src', 'packages', 'clients', 'docs'].flatMap(folder => (readdirSync(ROOT + folder, { recursive: true }) as string[])
-  .map(path => `${folder}/${path}`)).filter(isOurs).concat('README.md', 'CONTRIBUTING.md').toSorted()
+  .map(path => `${folder}/${path}`)).filter(isOurs).concat('README.md', 'CONTRIBUTING.md', 'SECURITY.md').toSorted()
 
 t.test('vague words are found in comments and pages, and not in code', async (t) => {
   t.same(findVague('a.ts', "const whoever = 'so long'\n// so many of them\n/**\n * Whoever comes.\n */"), ['a.ts:2: so many', 'a.ts:4: Whoever'])

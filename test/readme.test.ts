@@ -1,12 +1,9 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { PROJECT } from './support/root.js'
+import { PAGES, ROOT } from './docs/documents.js'
 
-const ROOT = fileURLToPath(PROJECT)
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
-const PAGES = ['README.md', 'CONTRIBUTING.md', ...(readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[]).filter(file => file.endsWith('.md')).map(file => `docs/${file}`)]
 
 /** As Markdown renderers name a heading in an address: lower case, no punctuation, spaces as hyphens. */
 const anchorOf = (heading: string): string => heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')

@@ -18,7 +18,7 @@ export const LIMITS = {
 }
 
 export const AUTHENTICATION = [
-  'A client shows who it is by a JWT, an access token of an issuer that the operator has named, in exactly one of three places: ' +
+  'A client shows who it is by a JWT: an access token of an issuer that the operator has named. It stands in exactly one of three places: ' +
     'the subprotocol `bearer.<jwt>` offered beside `portcullis.v1`, the header `Authorization: Bearer <jwt>`, or the query parameter `token`. ' +
     'Two different tokens are refused.',
   'The token is checked when the connection opens: signature, issuer, audience, times, and whether it was revoked. ' +
@@ -32,7 +32,7 @@ export const RATE_LIMITS = [
   `- **${LIMITS.openConnections} open connections per user** (\`WS_USER_CONNECTIONS\`), over all servers. Over it: 429 \`user_connection_limit\`.`,
   `- **${LIMITS.messages} messages in ${LIMITS.messageWindowS} s per client address** (\`WS_IP_MESSAGES\`), whatever is in them; all connections of an address share them. WebSocket pings do not count; each connection may send ${MAX_PINGS} a minute, and the next one closes it with 4429. ` +
     'Over it: the `Too Many Requests` frame, then close 4429.',
-  `- **${LIMITS.frameBytes} bytes per message** (\`WS_MAX_FRAME_BYTES\`). Over it: close 1009. A frame but \`send\` may have 262144 bytes: a longer one is malformed.`,
+  `- **${LIMITS.frameBytes} bytes per message** (\`WS_MAX_FRAME_BYTES\`). Over it: close 1009. Every frame except \`send\` may have 262144 bytes: a longer one is malformed.`,
   `- **${LIMITS.filterIds} ids in one list** (\`WS_MAX_FILTER_IDS\`), 1000 topics per connection. Over it: 400 or an \`error\` frame, \`bad_request\`.`,
   `- **${LIMITS.subscribesPerS} \`subscribe\` frames a second** per connection (\`WS_SUBSCRIBES_PER_S\`). Over it: an \`error\` frame, \`too_many_requests\`.`
 ]

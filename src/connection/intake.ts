@@ -1,5 +1,6 @@
 import { refuse, type Refusal } from '../refusals.js'
 import type { PendingUpgrade } from './transport.js'
+import { CrowdedOut, leave, WaitingLine, type Waiting } from './waiting-line.js'
 
 /** Upgrades that have come and are not begun yet. */
 export interface Intake {
@@ -48,9 +49,8 @@ export function createIntake (deps: IntakeDeps): Intake {
   const { maxPending, underWay } = deps
   const now = deps.now ?? (() => performance.now())
   const afterTurn = deps.afterTurn ?? setImmediate
-  const line = new Line()
-  /** Those for whom there was no place: they are refused as the turn ends. */
-  const crowdedOut: Waiting[] = []
+  const line = new WaitingLine(deps.abort)
+  const crowdedOut = new CrowdedOut(deps.abort)
   let inTurn = false
   let turnStartedMs = 0
   /** How many have joined the line since it began, short breaks left aside; and when somebody stood in it last. */
@@ -65,31 +65,8 @@ export function createIntake (deps: IntakeDeps): Intake {
     if (startedMs - lastLineMs > PATIENCE_MS) joined = 0
     joined++
     lastLineMs = startedMs
-    const waiting: Waiting = { pending, startedMs, isGone: false }
-    pending.onAborted = () => {
-      line.forget(waiting)
-      deps.abort(pending, startedMs)
-    }
-    line.add(waiting)
-    if (line.size + underWay() <= maxPending) return
-    // Not now: the native layer corks one socket at a time, that of its callback. An answer to another one would leave in pieces, each
-    // a call of the system, and to refuse would cost more than to accept.
-    const oldest = line.takeOldest()
-    if (oldest !== null) crowdOut(oldest)
-  }
-
-  function crowdOut (waiting: Waiting): void {
-    crowdedOut.push(waiting)
-    waiting.pending.onAborted = () => {
-      waiting.isGone = true
-      deps.abort(waiting.pending, waiting.startedMs)
-    }
-  }
-
-  function refuseCrowdedOut (): void {
-    for (let waiting = crowdedOut.shift(); waiting !== undefined; waiting = crowdedOut.shift()) {
-      if (!waiting.isGone) deps.refuse(leave(waiting), waiting.startedMs, NO_PLACE)
-    }
+    line.add(pending, startedMs)
+    if (line.size + underWay() > maxPending) crowdedOut.add(line.takeOldest())
   }
 
   function openTurn (startedMs: number): void {
@@ -105,7 +82,7 @@ export function createIntake (deps: IntakeDeps): Intake {
     if (line.size > 0) lastLineMs = startedMs
     const isBurst = joined <= maxPending
     try {
-      refuseCrowdedOut()
+      crowdedOut.giveAll(refuseCrowded)
       for (let nowMs = startedMs; line.size > 0 && nowMs - startedMs < TURN_MS; nowMs = now()) {
         const waitedMs = nowMs - (line.oldest?.startedMs ?? nowMs)
         const isLate = waitedMs > PATIENCE_MS
@@ -114,7 +91,7 @@ export function createIntake (deps: IntakeDeps): Intake {
       }
     } finally {
       // Also when one of them threw: the others wait for their turn.
-      if (line.size + crowdedOut.length > 0) openTurn(now())
+      if (line.size > 0 || !crowdedOut.isEmpty) openTurn(now())
     }
   }
 
@@ -122,99 +99,18 @@ export function createIntake (deps: IntakeDeps): Intake {
     if (waiting !== null) deps.begin(leave(waiting), waiting.startedMs)
   }
 
-  function refuseOldest (refusal: Refusal): void {
-    const waiting = line.takeOldest()
+  function refuseOne (waiting: Waiting | null, refusal: Refusal): void {
     if (waiting !== null) deps.refuse(leave(waiting), waiting.startedMs, refusal)
   }
+  const refuseOldest = (refusal: Refusal): void => { refuseOne(line.takeOldest(), refusal) }
+  const refuseCrowded = (waiting: Waiting): void => { refuseOne(waiting, NO_PLACE) }
 
   return {
     take,
     refuseAll (refusal) {
-      refuseCrowdedOut()
+      crowdedOut.giveAll(refuseCrowded)
       while (line.size > 0) refuseOldest(refusal)
     },
     get waiting () { return line.size }
-  }
-}
-
-interface Waiting {
-  readonly pending: PendingUpgrade
-  readonly startedMs: number
-  /** Its client has left: it is passed over. */
-  isGone: boolean
-}
-
-/** Its client is heard leaving by what comes next. */
-function leave ({ pending }: Waiting): PendingUpgrade {
-  pending.onAborted = null
-  return pending
-}
-
-/** A queue with two ends. Those who are gone keep their place until an end of it is reached, and count no more. */
-class Line {
-  private items: Waiting[] = []
-  private first = 0
-  private gone = 0
-
-  get size (): number { return this.items.length - this.first - this.gone }
-
-  get oldest (): Waiting | undefined {
-    this.passOverGone()
-    return this.items[this.first]
-  }
-
-  get newest (): Waiting | undefined {
-    while (this.items.at(-1)?.isGone === true && this.items.length > this.first) {
-      this.items.pop()
-      this.gone--
-    }
-    return this.items.length > this.first ? this.items.at(-1) : undefined
-  }
-
-  add (waiting: Waiting): void {
-    this.items.push(waiting)
-  }
-
-  forget (waiting: Waiting): void {
-    waiting.isGone = true
-    this.gone++
-    if (this.size === 0) this.clear()
-  }
-
-  takeOldest (): Waiting | null {
-    const waiting = this.oldest
-    if (waiting === undefined) return null
-    this.first++
-    this.tidy()
-    return waiting
-  }
-
-  takeNewest (): Waiting | null {
-    const waiting = this.newest
-    if (waiting !== undefined) this.items.pop()
-    this.tidy()
-    return waiting ?? null
-  }
-
-  private passOverGone (): void {
-    while (this.items[this.first]?.isGone === true) {
-      this.first++
-      this.gone--
-    }
-    this.tidy()
-  }
-
-  /** What was taken must not be held for as long as there is a line. */
-  private tidy (): void {
-    if (this.size === 0) return this.clear()
-    if (this.first * 2 <= this.items.length) return
-    this.items = this.items.slice(this.first)
-    this.first = 0
-  }
-
-  private clear (): void {
-    this.items = []
-    this.first = 0
-    this.gone = 0
   }
 }

@@ -19,7 +19,7 @@ import type { Judges } from './judges.js'
 
 /** How long the count of an attempt is waited for before it is answered without. */
 const CHARGE_MS = 300
-/** By its `iat` a logout token counts for five minutes and the clocks' tolerance; a signal is as true an hour later. */
+/** By its `iat` a logout token counts for five minutes, and may wait five for its key; a signal is as true an hour later. */
 const SPENT_MS = 3_600_000
 
 /** What a bad statement costs its address: as much as a bad token, an attempt in its window. */

@@ -94,15 +94,13 @@ export function createHearing<T> (deps: HearingDeps<T>): Hearing {
   }
 
   /** Its key is not at hand: asks the issuer, and keeps the statement whatever comes of it. */
-  async function awaitKey (token: string, address: ClientAddress, keys: IssuerKeys): Promise<Heard> {
-    const before = fetchesOf(keys)
+  async function awaitKey (token: string, address: ClientAddress, keys: IssuerKeys, arrivedAtMs: number): Promise<Heard> {
     const fetching = keys.source.hurry()
     if (fetching !== null) await settleWithin(fetching, KEYS_MS, undefined, timers)
-    const judged = judge(token, now())
+    const judged = judge(token, arrivedAtMs)
     if (judged.kind !== 'no_key') return await settle(judged, address)
-    const fetchesSeen = fetchesOf(keys)
-    const missed = fetchesSeen > before
-    awaited.add({ token, address, keys, arrivedAtMs: now(), fetchesSeen, missed })
+    const missed = keys.source.isFrom(arrivedAtMs)
+    awaited.add({ token, address, keys, arrivedAtMs, fetchesSeen: fetchesOf(keys), missed })
     if (missed) return await refuse(address, keys.config.name, { fault: 'unknown_key' })
     report.kept(address, keys.config.name)
     // A fetch that takes longer than the answer may is looked at as it ends.
@@ -110,22 +108,26 @@ export function createHearing<T> (deps: HearingDeps<T>): Hearing {
     return { kind: 'later' }
   }
 
+  /** Its times are held against the moment at which it came: what ends while its key is fetched was told in time, and only once. */
   function judgeAgain (statement: Waiting): boolean {
-    const { token, address, keys } = statement
-    const judged = judge(token, now())
+    const { token, address, keys, arrivedAtMs } = statement
+    const judged = judge(token, arrivedAtMs)
     if (judged.kind !== 'no_key') {
       void settle(judged, address)
       return true
     }
-    if (!statement.missed) void refuse(address, keys.config.name, { fault: 'unknown_key' })
+    // Keys that were asked for before it came say nothing of a key that its issuer has made since.
+    if (statement.missed || !keys.source.isFrom(arrivedAtMs)) return false
     statement.missed = true
+    void refuse(address, keys.config.name, { fault: 'unknown_key' })
     return false
   }
 
   return {
     async hear (token, address) {
-      const judged = judge(token, now())
-      const work = judged.kind === 'no_key' ? awaitKey(token, address, judged.keys) : settle(judged, address)
+      const arrivedAtMs = now()
+      const judged = judge(token, arrivedAtMs)
+      const work = judged.kind === 'no_key' ? awaitKey(token, address, judged.keys, arrivedAtMs) : settle(judged, address)
       return await settleWithin<Heard>(work, ANSWER_MS, { kind: 'later' }, timers)
     },
     refuse: async (address, fault) => await refuse(address, null, fault),

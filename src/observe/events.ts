@@ -27,7 +27,7 @@ export const EVENTS = {
   },
   'upgrade.lost': {
     level: 'warn',
-    when: 'the native layer closed a connection while it opened it: its accepted and closed lines follow. A fault, please report it',
+    when: 'the native layer closed a connection while it was being opened; its accepted and closed lines follow. This is a fault, please report it',
     fields: [],
     optional: []
   },
@@ -39,8 +39,8 @@ export const EVENTS = {
   },
   'access.denied': {
     level: 'warn',
-    when: 'an open connection asked for what its user may not see (`detail`: `access`, or the cause), lost the right to it (`access lost`), or sent without the scope ' +
-      '`ws:send` (`scope`) or while no token is checked (`insecure`)',
+    when: 'an open connection asked for something that its user may not see (`detail`: `access`, or the cause), lost the right to it (`access lost`), sent without the ' +
+      'scope `ws:send` (`scope`), or sent while no token is checked (`insecure`)',
     fields: ['ip', 'reason'],
     optional: [...WHO, 'path', 'detail', 'topics', 'suppressed']
   },
@@ -52,7 +52,7 @@ export const EVENTS = {
   },
   'admin.action': {
     level: 'info',
-    when: 'the admin port was told to do `action` to `target`, and answered `status`: 204 kept and done, 200 explained, 503 not known to be kept: `detail` says whether it may be',
+    when: 'the admin port was told to do `action` to `target`, and answered `status`. 204: it is kept and done. 200: it is explained. 503: it is not known to be kept, and `detail` says whether it may be',
     fields: ['action', 'target', 'ip', 'status'],
     optional: ['issuer', 'duration_ms', 'detail']
   },
@@ -65,40 +65,40 @@ export const EVENTS = {
   ...ISSUER_EVENTS,
   'limits.degraded': {
     level: 'error',
-    when: 'Redis does not answer, and `policy` decides from now on: one line per process and outage; `detail` is the code of a connection that failed, such as ECONNREFUSED, ENOTFOUND or one of TLS',
+    when: 'Redis does not answer, and `policy` decides from now on. One line per process and outage. `detail` is the code of a connection that failed, such as ECONNREFUSED, ENOTFOUND or one of TLS',
     fields: ['policy', 'reason'],
     optional: ['detail']
   },
   'limits.restored': { level: 'info', when: 'Redis decides again', fields: ['duration_ms'], optional: [] },
   'redis.denied': {
     level: 'error',
-    when: 'the user of Redis has no right to `command` on `names`: at a start what can be found out in advance, later the first time, then once a minute',
+    when: 'the user of Redis has no right to `command` on `names`. At a start: whatever can be found out in advance; later: the first time, then once a minute',
     fields: ['command', 'names', 'count'],
     optional: []
   },
   'history.unreadable': {
     level: 'error',
-    when: 'the history of topics cannot be read: they are heard without positions, and who names one is told that nothing is recovered. `reason`: `denied`, and then `detail` has the commands that the user of Redis has no right to on `names`, or the first word of what Redis answered, such as WRONGTYPE. Of each reason the first time, then once a minute',
+    when: 'the history of topics cannot be read. They are heard without positions, and a client that names a position is told that nothing is recovered. `reason` is `denied`, and `detail` then has the commands that the user of Redis has no right to on `names`; or `reason` is the first word of the answer of Redis, such as WRONGTYPE. Each reason the first time, then once a minute',
     fields: ['reason', 'names', 'count'],
     optional: ['detail']
   },
   'redis.wrong': {
     level: 'error',
-    when: 'a server was reached that cannot serve by these settings, such as a Sentinel in REDIS_URL: `reason` names the setting',
+    when: 'a server was reached that cannot be used with these settings, such as a Sentinel in REDIS_URL; `reason` names the setting',
     fields: ['reason'],
     optional: []
   },
   'redis.sentinel': {
     level: 'warn',
-    when: 'a Sentinel cannot be asked, or its connection failed: `detail` has its address and why; the others are asked. The first time, then once a minute',
+    when: 'a Sentinel cannot be asked, or its connection failed; the others are asked. `detail` has its address and why. The first time, then once a minute',
     fields: ['detail', 'count'],
     optional: []
   },
   'redis.renewed': { level: 'warn', when: 'calls to Redis go on failing, so all connections to it are made anew, with their names looked up again; at most one line a minute', fields: [], optional: [] },
   'jwks.refreshed': { level: 'info', when: 'the keys of an issuer were fetched', fields: ['issuer', 'keys'], optional: [] },
   'jwks.failed': { level: 'error', when: 'the keys of an issuer could not be fetched; known ones go on for a while', fields: ['issuer', 'reason', 'url'], optional: ['detail'] },
-  'introspection.failed': { level: 'error', when: 'an issuer did not say whether a token is active: `reason` and `detail` say why (`client_refused`: it does not take our client id and secret). Each cause at first, then once a minute', fields: ['issuer', 'reason', 'count'], optional: ['detail'] },
-  'introspection.late': { level: 'warn', when: 'tokens of open connections are asked about later than `JWT_INTROSPECT_S` says, by `duration_ms`: `JWT_INTROSPECT_PER_S` is too few for their number, or the issuer is slow. Nobody is ended for it. The first time, then once a minute', fields: ['duration_ms', 'count'], optional: [] },
+  'introspection.failed': { level: 'error', when: 'an issuer did not say whether a token is active: `reason` and `detail` say why (`client_refused`: it does not take our client id and secret). Each cause the first time, then once a minute', fields: ['issuer', 'reason', 'count'], optional: ['detail'] },
+  'introspection.late': { level: 'warn', when: 'the issuer is asked about tokens of open connections later than `JWT_INTROSPECT_S` says, by `duration_ms`: `JWT_INTROSPECT_PER_S` is too low for their number, or the issuer is slow. No connection ends because of it. The first time, then once a minute', fields: ['duration_ms', 'count'], optional: [] },
   'forwarded_for.untrusted': {
     level: 'warn',
     when: 'a peer that is no trusted proxy sent `X-Forwarded-For`; once per address, for the first hundred',
@@ -116,13 +116,13 @@ export const EVENTS = {
   'server.started': { level: 'info', when: 'connections are taken', fields: ['host', 'port', 'binding'], optional: ['admin_port', 'insecure'] },
   'binding.older': {
     level: 'warn',
-    when: 'a start outside development mode on the binding for development: `reason` says what it lacks',
+    when: 'a start outside development mode uses the binding for development; `reason` says what it lacks',
     fields: ['binding', 'reason'],
     optional: []
   },
   'descriptors.few': {
     level: 'warn',
-    when: 'a start: the limit on open files (`ulimit -n`) is lower than `WS_MAX_CONNECTIONS` and what else is open need',
+    when: 'at a start: the limit on open files (`ulimit -n`) is lower than what `WS_MAX_CONNECTIONS` and the other open files need',
     fields: ['limit', 'needed', 'max_connections'],
     optional: []
   },
@@ -148,53 +148,53 @@ export const EVENTS = {
   'access.unavailable': { level: 'error', when: 'the database could not be asked at the start', fields: ['reason'], optional: ['detail'] },
   'access.failed': {
     level: 'error',
-    when: 'the database could not say what a user may see, at an upgrade, a frame or a re-check: each cause at first, then once a minute',
+    when: 'the database could not say what a user may see, at an upgrade, a frame or a re-check. Each cause the first time, then once a minute',
     fields: ['reason', 'count'],
     optional: ['detail']
   },
   'access.warning': {
     level: 'warn',
-    when: 'something about the database should be looked at, and is no fault by itself: at the start and when it begins later, such as an anon key that may not look any more; and each time, but once a minute, that rows are given to nobody because that key alone sees them',
+    when: 'something about the database should be looked at, though it is no fault by itself. At the start, or when it begins later, such as an anon key that may not look any more. Also, once a minute at most: rows are given to nobody because that key alone sees them',
     fields: ['reason'],
     optional: []
   },
   'access.unsafe': {
     level: 'error',
-    when: 'the database does not protect one user\'s rows from another any more: nobody is shown anything, and what was given is ended; again every minute',
+    when: 'the database no longer protects one user\'s rows from another: nobody is shown anything, and what was given before is ended. Again every minute',
     fields: ['reason'],
     optional: []
   },
   'access.safe': { level: 'info', when: 'it protects them again', fields: ['duration_ms'], optional: [] },
   'bus.lost': {
     level: 'warn',
-    when: 'events of `topics` topics may have been missed since `since`, the last moment at which the connection was known to be good (at most 10 s too early), and may be until `bus.restored`: what has a position is then read from history',
+    when: 'events of `topics` topics may be missed, from `since` until `bus.restored`; those with a position are then read from history. `since` is the last moment at which the connection was known to be good (at most 10 s too early)',
     fields: ['topics', 'since'],
     optional: []
   },
   'bus.restored': { level: 'warn', when: 'all of them are heard again; `duration_ms` is the whole time in which events without a position may have been lost', fields: ['topics', 'duration_ms'], optional: [] },
-  'bus.invalid': { level: 'warn', when: 'a back end published what is no event; at most one line of a `reason` in 10 s', fields: ['reason', 'dropped'], optional: [] },
+  'bus.invalid': { level: 'warn', when: 'a back end published something that is no event; at most one line of a `reason` in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'inbound.uncounted': {
     level: 'warn',
-    when: '`messages` messages of clients were stored without counting their bytes, as Redis refused its user the counts or the keys hold something else; at most one line in 10 s',
+    when: '`messages` messages of clients were stored without counting their bytes: Redis denied its user the counts, or their keys hold something else. At most one line in 10 s',
     fields: ['messages'],
     optional: []
   },
   'control.invalid': { level: 'warn', when: 'an order on `ws:control` cannot be read; at most one line of a `reason` in 10 s', fields: ['reason', 'dropped'], optional: [] },
   'control.order': {
     level: 'info',
-    when: 'an order was heard on `ws:control` from another process or a back end: `recheck` and `disconnect` are done, for the others their entry in Redis was read; at most 50 lines of an `order` in 10 s, then one with `dropped` alone',
+    when: 'an order was heard on `ws:control` from another process or a back end. `recheck` and `disconnect` are done; for the others, their entry in Redis was read. At most 50 lines of an `order` in 10 s, then one with `dropped` alone',
     fields: ['order'],
     optional: ['user_id', 'ip', 'revocation', 'dropped']
   },
   'control.untold': {
     level: 'warn',
-    when: 'an order is kept, done here and answered 204, but Redis did not take the `message` to the other processes, which find it by reading within 30 s, or the `mark` of a ban, which nobody reads; the first time, then once a minute',
+    when: 'an order is kept, done here and answered 204, but Redis did not take a part of it: the `message` to the other processes, which find the order by reading within 30 s, or the `mark` of a ban, which no process reads. The first time, then once a minute',
     fields: ['reason', 'detail', 'count'],
     optional: []
   },
   'control.restored': {
     level: 'warn',
-    when: 'Redis had lost revocations, bans or takings back that this process knows (an older snapshot, a fail-over, keys evicted or deleted): `orders` are kept again',
+    when: 'Redis had lost revocations, bans or takings back that this process knows (an older snapshot, a fail-over, keys evicted or deleted); `orders` of them are kept again',
     fields: ['orders'],
     optional: []
   },
@@ -227,13 +227,13 @@ export const EVENTS = {
   },
   'worker.fork_failed': {
     level: 'error',
-    when: 'the system has no process for a worker (`reason` is its code, such as EMFILE, EAGAIN or ENOMEM), and is asked again',
+    when: 'the system could not start a process for a worker (`reason` is its code, such as EMFILE, EAGAIN or ENOMEM), and is asked again',
     fields: ['worker', 'reason', 'restart_in_ms'],
     optional: []
   },
   'supervisor.started': { level: 'info', when: 'all workers run', fields: ['workers'], optional: [] },
   'supervisor.stopped': { level: 'info', when: 'all workers have ended', fields: ['reason'], optional: [] },
-  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it; or, with `names`, Redis could not do one thing alone, as a key holds a value that is not ours: the first time, then once a minute', fields: ['where', 'error'], optional: ['stack', 'names', 'count'] }
+  fault: { level: 'error', when: 'something threw where nothing may: a fault of Portcullis, please report it. Or, with `names`: Redis could not do one thing, because a key holds a value that is not ours; the first time, then once a minute', fields: ['where', 'error'], optional: ['stack', 'names', 'count'] }
 } as const satisfies Readonly<Record<string, EventTerms>>
 
 export type EventName = keyof typeof EVENTS

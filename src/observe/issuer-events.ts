@@ -4,13 +4,13 @@ import type { EventTerms } from './event-terms.js'
 export const ISSUER_EVENTS = {
   'token.service_key': {
     level: 'warn',
-    when: 'a client presented a key of Supabase that opens every row: it was given away, so change it; once per address, for the first hundred',
+    when: 'a client presented a key of Supabase that opens every row. That key is no secret any more: change it. Once per address, for the first hundred',
     fields: ['ip', 'detail'],
     optional: []
   },
   'logout.heard': {
     level: 'info',
-    when: 'an issuer said that `target` logged out (`POST /oidc/backchannel-logout`), and it is done: `outcome` is `kept` on every process, `held` on this one while Redis is away, `repeated` when it was done before',
+    when: 'an issuer said that `target` logged out (`POST /oidc/backchannel-logout`), and that is done. `outcome` is `kept`: on every process; `held`: on this one, while Redis is away; `repeated`: it was done before',
     fields: ['issuer', 'ip', 'outcome'],
     optional: ['target']
   },
@@ -22,19 +22,19 @@ export const ISSUER_EVENTS = {
   },
   'logout.waiting': {
     level: 'warn',
-    when: 'a logout token waits for its issuer\'s keys, is answered 503, and judged as they come, until it is five minutes old; ten lines per address in 10 s',
+    when: 'a logout token waits for its issuer\'s keys. It is answered 503, and judged when they come, until it is five minutes old; ten lines per address in 10 s',
     fields: ['ip', 'issuer'],
     optional: []
   },
   'logout.unheard': {
     level: 'warn',
-    when: 'a start whose settings let no logout of an issuer be heard: `reason` names the setting',
+    when: 'at a start: with these settings no logout of an issuer can be heard; `reason` names the setting',
     fields: ['issuer', 'reason'],
     optional: []
   },
   'signal.heard': {
     level: 'info',
-    when: 'an issuer told of events (`POST /ssf/events`): `outcome` as in `logout.heard`, of `target`; `detail` says what of it orders nothing here, and why',
+    when: 'an issuer told of events about `target` (`POST /ssf/events`); `outcome` is as in `logout.heard`. `detail` says which events have no effect here, and why',
     fields: ['issuer', 'ip', 'outcome'],
     optional: ['target', 'detail']
   },
@@ -46,7 +46,7 @@ export const ISSUER_EVENTS = {
   },
   'signal.waiting': {
     level: 'warn',
-    when: 'a security event token waits for its issuer\'s keys, as `logout.waiting`',
+    when: 'a security event token waits for its issuer\'s keys, as in `logout.waiting`',
     fields: ['ip', 'issuer'],
     optional: []
   }

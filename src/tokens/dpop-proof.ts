@@ -4,9 +4,9 @@ import { importKey, type VerificationKey } from './keys.js'
 import { isSameTarget } from './same-target.js'
 import { decodeSegment, isObject, readTokenFormat, type TokenFormat } from './token-format.js'
 
-/** The algorithms by which proofs may be signed: asymmetric ones (RFC 9449 section 4.3, point 5). */
+/** The algorithms by which proofs may be signed: asymmetric ones (RFC 9449 section 4.3, point 5). RFC 9864 calls EdDSA `Ed25519`. */
 export const PROOF_ALGORITHMS: readonly string[] = [
-  'ES256', 'ES384', 'ES512', 'EdDSA', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'
+  'ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'
 ]
 /** How far the time in a proof may be from ours, before or after, in ms: clocks of clients are set by hand. */
 export const PROOF_WINDOW_MS = 60_000

@@ -3,14 +3,14 @@ import type { TokenFault } from './token-fault.js'
 /** What each fault of a token means, for operators: what to look at, or to do. */
 export const TOKEN_CAUSES: Readonly<Record<TokenFault, string>> = {
   format: 'it is no JWT in its compact form, such as an opaque token: have the issuer give JWTs',
-  too_long: 'it is longer than 12000 characters, and not read: fewer claims or groups in it',
-  api_key: 'a key of the Supabase project in the place of a user\'s token, named beside it: `anon` and `sb_publishable` open nothing here; change `service_role` and `sb_secret`, a client has it',
+  too_long: 'it is longer than 12000 characters, and was not read: put fewer claims or groups into it',
+  api_key: 'a key of the Supabase project stands in the place of a user\'s token; which one is named beside it. `anon` and `sb_publishable` open nothing here. `service_role` and `sb_secret` are secrets that a client has: change them',
   header: 'its header is no JSON object',
-  header_type: 'its header `typ` is that of another kind of token; with JWT_TYP=at+jwt anything but that',
-  critical_header: 'its header wants something understood (`crit`, `b64`) that is not',
+  header_type: 'its header `typ` is that of another kind of token; with JWT_TYP=at+jwt it must be exactly that',
+  critical_header: 'its header demands an extension (`crit`, `b64`) that is not known here',
   algorithm: 'it is signed by an algorithm that JWT_ALGORITHMS does not have',
   key_id: 'its `kid` is not 1 to 256 printable ASCII characters',
-  unknown_key: 'its key is not published: another issuer; as `unavailable`: not asked for yet, as after a rotation, which JWKS_COOLDOWN_S bounds',
+  unknown_key: 'its key is not published: another issuer\'s token. As `unavailable`: the key was not fetched yet, as after a rotation; JWKS_COOLDOWN_S bounds how long that takes',
   signature: 'the signature is not the key\'s',
   unknown_issuer: 'its `iss` is that of no configured issuer, to the last slash',
   payload: 'its claims are no JSON object',
@@ -31,5 +31,5 @@ export const TOKEN_CAUSES: Readonly<Record<TokenFault, string>> = {
   keys_unavailable: 'its issuer\'s keys could not be fetched: see `jwks.failed`',
   introspection_unavailable: 'its issuer could not be asked about it',
   introspection_client: 'its issuer does not take the client id and secret by which it is asked',
-  introspection_busy: 'more tokens arrive than JWT_INTROSPECT_PER_S lets be asked about in time'
+  introspection_busy: 'more tokens arrive than can be asked about in time (JWT_INTROSPECT_PER_S)'
 }

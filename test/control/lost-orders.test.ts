@@ -71,6 +71,23 @@ t.test('a Redis that comes back with an older snapshot un-knows nothing, in neit
   await until('it is told', () => written.length > 0)
 })
 
+t.test('what one process held while Redis was away is written and told once it is back, though nobody says it again', async (t) => {
+  for (const away of ['stop', 'pause'] as const) {
+    await t.test(away, async (t) => {
+      const redis = await startRedis(t)
+      const one = await open(t, await openClient(t, redis), { timeoutMs: 200 })
+      const other = await open(t, await openClient(t, redis))
+      await redis[away]()
+      one.control.hold({ kind: 'jti', id: 'late', ...ALL })
+      t.same([one, other].map(each => isKicked(each, 'late')), [true, false], 'done at once where it was said')
+      if (away === 'stop') await redis.restart()
+      else redis.resume()
+      await until('the other knows', () => isKicked(other, 'late'))
+      t.ok((await redis.client.zrange('ws:revocations', '0', '-1')).some(member => member.includes('"late"')), 'and Redis keeps it')
+    })
+  }
+})
+
 t.test('a replica that takes over without the last writes is told of them', async (t) => {
   const [master, replica] = await Promise.all([startRedis(t), startRedis(t)])
   const proxy = await startTcpProxy(t, master.port)

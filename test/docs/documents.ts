@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PROJECT } from '../support/root.js'
 
@@ -6,6 +7,13 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type JsonObject = { readonly [name: string]: Json }
 
 export const ROOT = fileURLToPath(PROJECT)
+
+/** Every page that people read, as a path in the project. */
+export const PAGES = [
+  'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'packages/client/README.md', 'packages/client/cases/README.md',
+  'clients/python/README.md', 'src/limits/README.md', 'test/simulator/README.md',
+  ...['docs', 'ops'].flatMap(folder => (readdirSync(join(ROOT, folder), { recursive: true }) as string[]).map(file => `${folder}/${file}`))
+].filter(file => file.endsWith('.md'))
 
 export function readDocument (file: string): string {
   return readFileSync(new URL(`docs/${file}`, PROJECT), 'utf8')

@@ -16,10 +16,10 @@ async function settle (): Promise<void> {
 }
 
 /**
- * A hearing whose time is the test's. Statements are `good`, `bad`, or name a key, which is at hand once `known` has it; fetches of keys
- * end when the test says so.
+ * A hearing whose time is the test's. Statements are `good`, `bad`, or name a key, which is at hand once `known` has it, and count until
+ * `lifeMs` from now; fetches of keys end when the test says so.
  */
-function setStage (more: Partial<HearingDeps<Statement>> = {}) {
+function setStage (more: Partial<HearingDeps<Statement>> = {}, lifeMs = Infinity) {
   const timers = createTestTimers()
   const { keys } = createSigner()
   const fetches = { ok: 0, failed: 0 }
@@ -28,15 +28,19 @@ function setStage (more: Partial<HearingDeps<Statement>> = {}) {
   let charged = 0
   let hurried = 0
   let endFetch: (() => void) | null = null
+  let askedForAtMs = -Infinity
+  const endsAtMs = timers.now() + lifeMs
   const source = {
     ...keys.source,
     status: () => ({ name: 'main', tried: true, usable: true, ageS: 0, fetches }),
     hurry: async () => { hurried++; await new Promise<void>((resolve) => { endFetch = resolve }) },
-    refresh: () => null
+    refresh: () => null,
+    isFrom: (sinceMs: number) => askedForAtMs >= sinceMs
   }
   const issuer = { ...keys, source }
-  const judge = (token: string): JudgedStatement<Statement> => {
+  const judge = (token: string, nowMs: number): JudgedStatement<Statement> => {
     if (token === 'bad') return { kind: 'fault', issuer: keys.config, fault: { fault: 'events' } }
+    if (nowMs >= endsAtMs) return { kind: 'fault', issuer: keys.config, fault: { fault: 'expired' } }
     return token === 'good' || known.has(token) ? { kind: 'good', issuer: keys.config, statement: { id: token } } : { kind: 'no_key', keys: issuer }
   }
   const hearing = createHearing<Statement>({
@@ -60,10 +64,12 @@ function setStage (more: Partial<HearingDeps<Statement>> = {}) {
     known,
     charged: () => charged,
     hurried: () => hurried,
-    /** The keys came, with those that are `known`; or none could be had. */
-    async fetched (ok = true) {
-      if (ok) fetches.ok++
-      else fetches.failed++
+    /** The keys came that were asked for then, with those that are `known`; or none could be had. */
+    async fetched (ok = true, askedAtMs = timers.now()) {
+      if (ok) {
+        fetches.ok++
+        askedForAtMs = askedAtMs
+      } else fetches.failed++
       endFetch?.()
       await settle()
     },
@@ -138,6 +144,40 @@ t.test('a key that fresh keys do not have is unknown: it costs an attempt, and c
   timers.advance(1000)
   await settle()
   t.same([hearing.waiting, told, charged()], [0, ['refused unknown_key', 'heard k1 kept'], 1])
+})
+
+t.test('what was told in time counts, though it has ended when its key comes', async (t) => {
+  const { hear, timers, known, fetched, told } = setStage({}, 120_000)
+  const answer = hear('k1')
+  await settle()
+  await fetched(false)
+  t.same(await answer(), { kind: 'later' })
+  timers.advance(200_000)
+  known.add('k1')
+  await fetched()
+  timers.advance(1000)
+  await settle()
+  t.same(told, ['kept', 'heard k1 kept'])
+  t.same(await hear('k1')(), { kind: 'refused', fault: 'expired' }, 'what comes after its end does not')
+})
+
+t.test('keys that were asked for before it came do not make its own unknown: it is kept, and costs nothing', async (t) => {
+  const { hear, hearing, timers, known, fetched, told, charged } = setStage()
+  const underWaySinceMs = timers.now()
+  timers.advance(10)
+  const answer = hear('k1')
+  await settle()
+  await fetched(true, underWaySinceMs)
+  t.same([await answer(), hearing.waiting, charged(), told], [{ kind: 'later' }, 1, 0, ['kept']])
+  timers.advance(1000)
+  await fetched(true, underWaySinceMs)
+  t.same([hearing.waiting, charged()], [1, 0], 'nor when it is looked at again')
+  timers.advance(1000)
+  known.add('k1')
+  await fetched()
+  timers.advance(1000)
+  await settle()
+  t.same([hearing.waiting, told], [0, ['kept', 'heard k1 kept']])
 })
 
 t.test('an issuer that is away costs nobody an attempt', async (t) => {

@@ -27,6 +27,14 @@ t.test('a proof by a key of each kind is good, and names the key', async (t) => 
   t.same(found.filter(([, isGood]) => isGood !== true), [])
 })
 
+t.test('a key of the curve Ed25519 signs by either name of its algorithm', async (t) => {
+  const client = createDpopClient('EdDSA')
+  const prove = (alg: string): unknown => check(client.prove(TARGET, TOKEN, { header: { alg } }))
+  t.match(['EdDSA', 'Ed25519'].map(prove), [{ jkt: client.jkt }, { jkt: client.jkt }])
+  t.equal(prove('Ed448'), 'alg')
+  t.equal(check(CLIENT.prove(TARGET, TOKEN, { header: { alg: 'Ed25519' } })), 'jwk', 'a key of another curve is none for it')
+})
+
 t.test('the thumbprint is the one of the example of RFC 7638', async (t) => {
   const n = '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs' +
     'tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbIS' +
