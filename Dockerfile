@@ -8,7 +8,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages/client/package.json packages/client/
 RUN npm ci --omit=optional
 COPY tsconfig.json ./
-COPY scripts/copy-assets.js scripts/bundle-libraries.js scripts/bundle-client.js scripts/
+COPY scripts/copy-assets.js scripts/bundle-libraries.js scripts/bundle-client.js scripts/bundle-console.js scripts/
 COPY src src
 COPY packages packages
 RUN npm run build && rm -f dist/.tsbuildinfo

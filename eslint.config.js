@@ -151,6 +151,15 @@ export default [
     }
   },
   {
+    // One page of a browser, of which the build makes one file.
+    name: 'portcullis/console',
+    files: ['src/dev/console/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(['document', 'location', 'navigator', 'requestAnimationFrame', 'Option', 'WebSocket'].map((name) => [name, 'readonly']))
+    },
+    rules: { 'max-lines': ['error', 250] }
+  },
+  {
     name: 'portcullis/connection',
     files: ['src/connection/**/*.ts'],
     rules: {

@@ -37,6 +37,8 @@ const SOURCES = readSources(SRC)
 const CLIENT_SOURCES = readSources(CLIENT)
 const ROOTS = new Map([['src/', SOURCES], ['packages/client/src/', CLIENT_SOURCES]])
 const valuesOf = ({ imports }: Source): string[] => imports.filter(({ typeOnly }) => !typeOnly).map(({ from }) => from)
+/** The files of which something is true, for a rule that holds when there is none. */
+const offenders = (offends: (source: Source) => boolean): string[] => SOURCES.filter(offends).map(({ file }) => file)
 const named = (file: string): Source | undefined => SOURCES.find(source => source.file === file)
 
 /** Each circle once, from the file at which the search meets it. */
@@ -104,6 +106,10 @@ t.test('one file loads OpenTelemetry, and it is loaded by no import that stands 
   t.same(SOURCES.filter(source => valuesOf(source).includes(TRACER)).map(({ file }) => file), [])
 })
 
+t.test('no path from the root is resolved against a server\'s address: the prefix of a gateway behind a proxy would be lost', async (t) => {
+  t.same(offenders(({ text }) => /new URL\((['"`])\/[^)]*\1, /.test(text)), [])
+})
+
 t.test('a connection knows ports, not what is behind them', async (t) => {
   const behind = /^(#?ioredis|postgres|pino|uWebSockets\.js|#?prom-client|node:(http|https|net|fs|dns))$|^(gateway|redis|transport|http|dev|observe)\/|\/redis-|\/postgres/
   const known = SOURCES.filter(({ file }) => file.startsWith('connection/'))
@@ -147,9 +153,6 @@ t.test('the search for long functions counts from the name to the last bracket',
 t.test('no file is over 250 lines', async (t) => {
   t.same(SOURCES.filter(({ lines }) => lines > 250).map(({ file, lines }) => `${file}: ${lines}`), [])
 })
-
-/** The files of which something is true, for a rule that holds when there is none. */
-const offenders = (offends: (source: Source) => boolean): string[] => SOURCES.filter(offends).map(({ file }) => file)
 
 t.test('nothing is of any type, unnamed, re-exported, or excused', async (t) => {
   const codeOf = ({ text }: Source): string => text.replace(/\/\*[^]*?\*\/|\/\/.*/g, '')

@@ -5,7 +5,7 @@ import { KINDS } from '../kinds.js'
 import type { LimitsReading, ReadLimits } from '../limits/reading.js'
 import type { AssumeClaims } from '../tokens/assume-claims.js'
 import type { Identity } from '../tokens/identity.js'
-import { STEP_NAMES, type Explain, type ExplainedLimits, type ExplainedStep, type Explanation, type ExplainQuestion, type StepName } from './explanation.js'
+import { STEP_NAMES, WANTED_ADDRESS, type Explain, type ExplainedLimits, type ExplainedStep, type Explanation, type ExplainQuestion, type StepName } from './explanation.js'
 import type { Finding } from './finding.js'
 import { judgeAddress, type JudgeAddressDeps } from './judge-address.js'
 import { judgeOrigin } from './judge-origin.js'
@@ -45,11 +45,12 @@ const NOT_REACHED = 'an earlier step refuses'
 
 /** Makes what explains upgrades: the steps of the lifecycle, by the same functions, with every effect left out. */
 export function createExplain (deps: ExplainDeps): Explain {
-  return async (question) => {
+  return async (question, misread) => {
     const address = question.address === undefined ? null : parseAddress(question.address)
     const presented = readPresented(deps, question)
-    if (question.address !== undefined && address === null) return { ok: false, fault: 'address: wanted an IPv4 or IPv6 address' }
-    if ('wanted' in presented) return { ok: false, fault: presented.wanted }
+    const faults = [...misread, ...(question.address !== undefined && address === null ? [WANTED_ADDRESS] : [])]
+    if ('wanted' in presented) return { ok: false, fault: [...faults, ...presented.wanted].join('; ') }
+    if (faults.length > 0) return { ok: false, fault: faults.join('; ') }
     const isExempt = address !== null && deps.address.isExempt(address)
     const ofAddress = address === null || isExempt ? null : await deps.readLimits?.({ address: address.key, owner: null }) ?? null
     const walk: Walk = {
@@ -62,19 +63,18 @@ export function createExplain (deps: ExplainDeps): Explain {
 
 function readPresented (
   { assumeClaims, token, permissions, needsToken }: ExplainDeps, question: ExplainQuestion
-): Presented | { readonly wanted: string } {
-  if (question.token !== undefined && question.claims !== undefined) return { wanted: 'token or claims, not both' }
+): Presented | { readonly wanted: readonly string[] } {
   if (question.token !== undefined) {
     return token.inspect === null
-      ? { wanted: 'claims: this program checks tokens itself, and cannot be asked' }
+      ? { wanted: ['claims: this program checks tokens itself, and cannot be asked'] }
       : { kind: 'token', token: question.token }
   }
   if (question.claims === undefined) return { kind: 'nothing' }
-  if (needsToken && KINDS.some(({ list }) => question[list] !== undefined)) {
-    return { wanted: `token: with WS_AUTHORIZER=${permissions.settings.authorizer} the back end is asked with the user's own` }
-  }
   const assumed = assumeClaims(question.claims)
-  return 'wanted' in assumed ? assumed : { kind: 'claims', ...assumed }
+  const lacksToken = needsToken && KINDS.some(({ list }) => question[list] !== undefined)
+  const wanted = lacksToken ? [`token: with WS_AUTHORIZER=${permissions.settings.authorizer} the back end is asked with the user's own`] : []
+  if ('wanted' in assumed) return { wanted: [...wanted, assumed.wanted] }
+  return lacksToken ? { wanted } : { kind: 'claims', ...assumed }
 }
 
 type Judge = (deps: ExplainDeps, walk: Walk) => Finding | Promise<Finding>

@@ -3,7 +3,7 @@ import type { RefusalName } from '../refusals.js'
 
 /** An upgrade that somebody might ask for. */
 export interface ExplainQuestion extends Readonly<Partial<Record<Kind['list'], string | readonly string[]>>> {
-  /** As a client presents it. Not beside `claims`. */
+  /** As a client presents it. With one, `claims` are not looked at. */
   readonly token?: string
   /** Of a token that counts as verified. */
   readonly claims?: Readonly<Record<string, unknown>>
@@ -44,9 +44,14 @@ export interface Explanation {
   readonly limits: ExplainedLimits
 }
 
-/** The answer. `about`: the user or the address that it concerns, for the log; `fault`: what is wrong with the question. */
+/** The answer. `about`: the user or the address that it concerns, for the log; `fault`: all that is wrong with the question. */
 export type ExplainAnswer =
   { readonly ok: true, readonly explanation: Explanation, readonly about: string } | { readonly ok: false, readonly fault: string }
 
-/** Says what an upgrade would be answered now, and why, and does nothing else. */
-export type Explain = (question: ExplainQuestion) => Promise<ExplainAnswer>
+export const WANTED_ADDRESS = 'address: wanted an IPv4 or IPv6 address'
+
+/**
+ * Says what an upgrade would be answered now, and why, and does nothing else. `misread`: what its reader has found wrong with the question
+ * beyond these members. Then nothing is explained, and the fault names these and all that is wrong with the members.
+ */
+export type Explain = (question: ExplainQuestion, misread: readonly string[]) => Promise<ExplainAnswer>

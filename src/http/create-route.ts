@@ -39,7 +39,8 @@ async function serveRoute<Params, Query, Body> (
   return await handle({ params: request.params, query: request.query, body: input.value, headers, address, viaTrustedProxy })
 }
 
-function parseJson (bytes: Buffer): ParsedBody {
+/** Reads a body as JSON. */
+export function parseJson (bytes: Buffer): ParsedBody {
   try {
     return { ok: true, value: JSON.parse(bytes.toString()) }
   } catch {

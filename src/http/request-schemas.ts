@@ -30,6 +30,8 @@ export const BanBodySchema = Type.Object({
 
 /** Longest token that is explained, in characters: longer ones than clients may present can be asked about. */
 export const MAX_EXPLAINED_TOKEN = 32_768
+/** Most ids of one kind in a question, the longest id, and the longest text that lists them. */
+export const EXPLAINED_IDS = { most: 1024, maxLength: 1024, maxTextLength: 16_384 } as const
 const explained = (maxLength: number, description: string, example: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description, examples: [example] }))
 
@@ -39,7 +41,10 @@ export const ExplainBodySchema = Type.Object({
   claims: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'in the place of a token: they count as verified; with several issuers `iss` says whose' })),
   path: explained(256, 'the path; absent: `/ws`', '/ws'),
   ...mapKindsBy('list', ({ claim, samples }) => Type.Optional(Type.Union(
-    [Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 1024 }), Type.String({ maxLength: 16_384 })],
+    [
+      Type.Array(Type.String({ maxLength: EXPLAINED_IDS.maxLength }), { maxItems: EXPLAINED_IDS.most }),
+      Type.String({ maxLength: EXPLAINED_IDS.maxTextLength })
+    ],
     { description: `${claim} that the filter names, as a list or as it stands in the query`, examples: [samples] }
   ))),
   address: explained(64, 'the client\'s, behind proxies; absent: bans and the limit of attempts are left out', '198.51.100.7'),

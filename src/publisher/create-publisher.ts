@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readHistorySettings } from '../config/read-history-settings.js'
 import { JsonText } from '../wire/json-text.js'
+import { readTraceparent } from '../wire/traceparent.js'
 import { PublishError } from './publish-error.js'
 import { sendByHttp, type HttpTarget } from './send-by-http.js'
 import { sendByRedis, type IoredisLike, type NodeRedisLike } from './send-by-redis.js'
@@ -24,13 +25,23 @@ export interface RedisPublisherOptions extends RetryOptions {
 /** By HTTP: `POST /v1/publish`. */
 export interface HttpPublisherOptions extends RetryOptions, HttpTarget {}
 
+export interface PublishOptions {
+  /** By which the event is known again, 1 to 64 characters; default: a new one for each call. */
+  readonly id?: string | undefined
+  /**
+   * The trace that the event belongs to (W3C Trace Context), such as the `traceparent` of the request that is being answered. A gateway
+   * with `WS_TRACE_EVENTS` shows it to clients. What is no `traceparent` counts as absent: no event is lost over it.
+   */
+  readonly traceparent?: string | undefined
+}
+
 export interface Publisher {
   /**
    * Publishes an event once. Lost answers are asked for again, with back-off. What is published to one topic keeps its order, also
    * where nobody waits in between; an event that fails does not hold up the next. `data`: a value, or what `jsonText` gives.
    * Rejects with a `PublishError`.
    */
-  publish (topic: string, event: string, data: unknown, options?: { readonly id?: string }): Promise<PublishedEvent>
+  publish (topic: string, event: string, data: unknown, options?: PublishOptions): Promise<PublishedEvent>
 }
 
 const RETRY_FOR_MS = 60_000
@@ -49,8 +60,9 @@ export function createPublisher (options: RedisPublisherOptions | HttpPublisherO
   const { retryForMs = RETRY_FOR_MS, timeoutMs = TIMEOUT_MS } = options
   const inOrder = createLanes()
   return {
-    async publish (topic, event, data, { id = randomUUID() } = {}) {
-      const publication = { topic, event, data: toJson(data, id), id }
+    async publish (topic, event, data, { id = randomUUID(), traceparent } = {}) {
+      const trace = readTraceparent(traceparent)
+      const publication = { topic, event, data: toJson(data, id), id, ...(trace === null ? {} : { trace }) }
       return await inOrder(topic, async () => await sendUntilTaken(send, publication, { retryForMs, timeoutMs }))
     }
   }

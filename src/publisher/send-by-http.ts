@@ -1,3 +1,4 @@
+import { joinUrl } from '../join-url.js'
 import { PublishError, type PublishErrorCode } from './publish-error.js'
 import type { NamedPublication, PublishedEvent, SendOnce } from './sender.js'
 
@@ -15,12 +16,11 @@ const TRY_AGAIN = new Set([408, 429, 500, 502, 503, 504])
 
 interface Answer { readonly accepted?: boolean, readonly pos?: string, readonly duplicate?: boolean, readonly message?: string }
 
-/** Publishes by `POST /v1/publish`. Throws TypeError when the URL is none. */
+/** Publishes by `POST /v1/publish`. Throws TypeError when the URL is none of HTTP. */
 export function sendByHttp ({ url, key }: HttpTarget): SendOnce {
-  const base = new URL(url)
-  const target = new URL('v1/publish', base.href.endsWith('/') ? base : `${base.href}/`)
+  const target = joinUrl(url, '/v1/publish')
   return async (publication, timeoutMs) => {
-    const [status, answer] = await ask(target, key, writeBody(publication), timeoutMs)
+    const [status, answer] = await ask(target, writeHeaders(key, publication), writeBody(publication), timeoutMs)
     if (status === 202 && answer.accepted === true) return toPublished(answer)
     throw explain(status, answer)
   }
@@ -36,11 +36,17 @@ function writeBody ({ topic, event, id, data }: NamedPublication): Uint8Array<Ar
   return new Uint8Array(Buffer.concat([Buffer.from(before ?? ''), data.bytes, Buffer.from(after ?? '')]))
 }
 
-async function ask (target: URL, key: string, body: Uint8Array<ArrayBuffer>, timeoutMs: number): Promise<readonly [number, Answer]> {
+function writeHeaders (key: string, { trace }: NamedPublication): Record<string, string> {
+  return { 'Content-Type': 'application/json', 'X-Publish-Key': key, ...(trace === undefined ? {} : { traceparent: trace }) }
+}
+
+async function ask (
+  target: URL, headers: Record<string, string>, body: Uint8Array<ArrayBuffer>, timeoutMs: number
+): Promise<readonly [number, Answer]> {
   try {
     const response = await fetch(target, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', 'X-Publish-Key': key },
+      headers,
       body,
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs)

@@ -44,11 +44,11 @@ export function sendByRedis ({ redis, prefix, history }: RedisTarget): SendOnce 
   const { text, sha } = loadPublishScript(history)
   const run = runnerOf(redis)
   return async (publication, timeoutMs) => {
-    const { topic, event, data, id } = publication
+    const { topic, event, data, id, trace } = publication
     check(publication)
     const [channel = ''] = channelsOf(topic, prefix)
     const key = historyKey(prefix, channel)
-    const args = [event, data.bytes, id, 'tell']
+    const args = trace === undefined ? [event, data.bytes, id, 'tell'] : [event, data.bytes, id, trace, 'trace']
     const running = run('sha', sha, key, args).catch(async (error: unknown) => {
       if (!isScriptLost(error)) throw error
       return await run('text', text, key, args)

@@ -111,9 +111,9 @@ export function createFleetOperations (fleet: WorkersInFront, isDraining: () => 
       return { contentType: joined.contentType, body: await joined.metrics() }
     },
     async listConnections (request) { return await askRepeatable(running(), 'listConnections', [request]) as ConnectionPage },
-    async explain (question) {
+    async explain (question, misread) {
       const worker = await findLive(running()).catch(() => { throw new OperationFault('no worker answers', 'undone') })
-      return await worker.link.call('explain', [question], EXPLAIN_TIMEOUT_MS) as ExplainAnswer
+      return await worker.link.call('explain', [question, misread], EXPLAIN_TIMEOUT_MS) as ExplainAnswer
     },
     lists: {
       async listBans (request) { return await askRepeatable(running(), 'list', ['listBans', request]) as Page<ListedBan> | null },

@@ -50,6 +50,8 @@ t.test('the console page stands alone: no other origin is loaded or called', asy
   t.match(Object.fromEntries(answer.headers)['Content-Security-Policy'], /^default-src 'none'/)
   t.match(answer.body, /^<!doctype html>/i)
   t.notMatch(answer.body, /(src|href)="?https?:/)
+  t.match(answer.body, /<style>\s*:root \{[^]*<script type="module">[^]*loadFacts\(\)\.catch/, 'its parts stand in it')
+  t.notMatch(answer.body, /^import /m, 'so it asks for none')
 })
 
 t.test('the keys are those that verify the tokens', async (t) => {

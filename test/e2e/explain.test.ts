@@ -6,6 +6,7 @@ import { startGateway, trust, type TestGateway } from '../support/gateway.js'
 import { startIssuer, type TestIssuer } from '../support/issuer.js'
 import { freshMetrics } from '../support/metrics.js'
 import { startPostgres } from '../support/postgres.js'
+import { startPostgrest } from '../support/postgrest.js'
 import { startRedis, startRedisCluster, type TestRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
@@ -186,12 +187,15 @@ t.test('an explanation is what the upgrade then meets', async (t) => {
   await t.test('a question that cannot be read is a 400 that says what is wanted, and one without the secret a 401', async (t) => {
     const answers = await Promise.all([
       [{ token: 'a', claims: { sub: 'a' } }, /not both/], [{ address: 'nowhere' }, /^address: /], [{ claims: {} }, /^claims: sub /], [{ agent_id: ['a'] }, /nothing else/],
-      [[], /^wanted an object of token, claims, path/], [{ token: 7 }, /^wanted/], [{ token: 'x'.repeat(40_000) }, /32768/]
+      [[], /^wanted an object of token, claims, path/], [{ token: 7 }, /^token: wanted a text of 1 to 32768 characters$/], [{ token: 'x'.repeat(40_000) }, /32768/]
     ].map(async ([body, wanted]) => {
       const response = await post(gateway, body)
       return [response.status, (wanted as RegExp).test(String((await response.json() as { message: string }).message))]
     }))
     t.same(answers.filter(([status, isSaid]) => status !== 400 || isSaid !== true), [])
+    const many = await post(gateway, { claims: {}, path: '', agent_ids: 7, address: 'nowhere', host: null, agent_id: ['a'] })
+    t.equal(many.status, 400)
+    t.match((await many.json() as { message: string }).message, /^path: .*; agent_ids: .*; host: .*; agent_id: .*; address: wanted an IPv4 or IPv6 address; claims: sub /, 'all that are wrong at once')
     t.equal((await post(gateway, {}, 'wrong')).status, 401)
     t.equal((await gateway.admin('/v1/explain', { method: 'POST', headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, body: '{' })).status, 400)
     t.equal((await post(gateway, { token: 'x'.repeat(70_000) })).status, 413)
@@ -320,6 +324,63 @@ t.test('the database is asked with the same role, and nothing of its answer is k
     t.equal(await attempt(t, gateway, { token: fresh, agent_ids: own }), 'unavailable')
     const away = await explain(gateway, { token: fresh, agent_ids: [own] })
     t.match(away, { outcome: 'unavailable', steps: [{}, {}, {}, {}, { step: 'permissions', setting: 'WS_AUTHORIZER', because: /^access: \w+.*look at/ }, {}] })
+  })
+})
+
+t.test('a Supabase project is asked with the user\'s own token, and nothing of its answer is kept', async (t) => {
+  const [database, issuer] = await Promise.all([startPostgres(t), startIssuer(t, { preset: 'supabase' })])
+  const name = await database.createSample('supabase')
+  const postgrest = await startPostgrest(t, { databaseUrl: database.url('portcullis_login', name), key: issuer.newestKey().publicKey })
+  const gateway = await startGateway(t, {
+    ...SETTINGS,
+    ...trust(issuer),
+    JWT_AUDIENCE: 'authenticated',
+    WS_AUTHORIZER: 'supabase',
+    SUPABASE_URL: postgrest.url,
+    SUPABASE_ANON_KEY: postgrest.anonKey,
+    WS_ACCESS_ISSUER: 'oidc',
+    WS_IP_CONNECTIONS: '1000',
+    WS_USER_CONNECTIONS: '100'
+  }, { ready: false })
+  await gateway.waitForLog('jwks.refreshed', line => line['issuer'] === 'oidc')
+  const [own, foreign] = ['a0000000-0000-4000-8000-0000000000a1', 'b0000000-0000-4000-8000-0000000000a1']
+  const sign = (n: number, sub = 'alice'): string => issuer.sign({ sub, role: 'authenticated', n })
+  t.same(await compare(t, gateway, [
+    ['accepted', { token: sign(1), address: freshAddress(), agent_ids: [own] }],
+    ['forbidden', { token: sign(1), address: freshAddress(), agent_ids: [own, foreign] }],
+    ['accepted', { token: sign(1, 'bob'), address: freshAddress(), agent_ids: [foreign] }],
+    ['accepted', { token: sign(2), address: freshAddress(), agent_ids: '*' }]
+  ]), [])
+
+  await t.test('it says which id is not visible, and to whose eyes', async (t) => {
+    t.match(deciding(await explain(gateway, { token: sign(3), agent_ids: [own, foreign] })), {
+      step: 'permissions',
+      setting: 'WS_PG_AGENTS',
+      because: `agent_ids ["${foreign}"] not visible in public.agents, asked with the user's token: there is no such row, or its policies hide it`
+    })
+    t.match((await explain(gateway, { token: sign(3), agent_ids: [own] })).steps[4], {
+      step: 'permissions', verdict: 'pass', because: 'PostgREST, asked with the user\'s token, shows all that is asked'
+    })
+  })
+
+  await t.test('claims are no token to ask it with: filters need one, and what is wrong with the claims is said as well', async (t) => {
+    t.equal((await explain(gateway, { claims: { sub: 'alice', iss: issuer.issuer } })).outcome, 'accepted')
+    const answer = await post(gateway, { claims: { sub: '', iss: issuer.issuer }, agent_ids: [own] })
+    t.equal(answer.status, 400)
+    t.match((await answer.json() as { message: string }).message, /^token: with WS_AUTHORIZER=supabase the back end is asked with the user's own; claims: sub /)
+  })
+
+  await t.test('each question asks the project anew, and what an operator asked is not remembered for the user', async (t) => {
+    const token = sign(4)
+    const ask = async (): Promise<Explanation> => await explain(gateway, { token, agent_ids: [own] })
+    for (let n = 0; n < 2; n++) {
+      const before = postgrest.requests.length
+      t.equal((await ask()).outcome, 'accepted')
+      t.ok(postgrest.requests.length > before)
+    }
+    postgrest.answerWith({ status: 401, body: '{"code":"PGRST301","message":"JWSError JWSInvalidSignature"}' })
+    t.equal(await attempt(t, gateway, { token, agent_ids: own }), 'unavailable')
+    t.match(await ask(), { outcome: 'unavailable', steps: [{}, {}, {}, {}, { step: 'permissions', setting: 'WS_AUTHORIZER', because: /^access: token_refused.*look at/ }, {}] })
   })
 })
 

@@ -15,6 +15,7 @@ import { until } from '../support/until.js'
 
 const PUBLISH_KEY = 'a-publish-key-of-at-least-32-bytes'
 const SETTINGS = { REDIS_KEY_PREFIX: 'p:' }
+const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
 interface Stage { readonly gateway: TestGateway, readonly client: TestClient }
 
@@ -152,6 +153,24 @@ t.test('data is a value, or JSON text that passes byte for byte', async (t) => {
   t.throws(() => jsonText('{"b":01}'), TypeError)
 })
 
+t.test('the caller\'s trace goes with the event, by Redis and by HTTP, to those whose gateway shows it; what is none counts as absent', async (t) => {
+  const redis = await startRedis(t)
+  const [showing, hiding] = await Promise.all([setStage(t, { REDIS_URL: redis.url, WS_TRACE_EVENTS: 'true' }), setStage(t, { REDIS_URL: redis.url })])
+  const publishers = [createPublisher({ redis: redis.client, settings: SETTINGS }), createPublisher({ url: `http://127.0.0.1:${showing.gateway.port}`, key: PUBLISH_KEY })]
+  const given = [TRACEPARENT, undefined, '', 'garbage', `${TRACEPARENT}-more`, `${TRACEPARENT}\r\nX-Publish-Key: other`]
+  const seen: unknown[] = []
+  for (const publisher of publishers) {
+    for (const [n, traceparent] of given.entries()) {
+      await publisher.publish('agent:a1', 'e', n, { traceparent })
+      const frames = await Promise.all([showing.client.nextOf('event'), hiding.client.nextOf('event')])
+      t.same(frames.map(({ data }) => data), [n, n])
+      seen.push(frames.map(({ trace }) => trace))
+    }
+  }
+  const expected = [[TRACEPARENT, undefined], ...given.slice(1).map(() => [undefined, undefined])]
+  t.same(seen, [...expected, ...expected])
+})
+
 async function failureOf (publishing: Promise<unknown>): Promise<PublishError> {
   const error: unknown = await publishing.then(() => null, (reason: unknown) => reason)
   if (!(error instanceof PublishError)) throw new Error('it did not fail as it should')
@@ -202,5 +221,5 @@ t.test('wrong settings, and a URL that is none, are told at once', async (t) => 
   const redis = new Redis({ lazyConnect: true })
   t.throws(() => createPublisher({ redis, settings: { WS_HISTORY_S: '0' } }), /WS_HISTORY_S/)
   t.doesNotThrow(() => createPublisher({ redis, settings: { WS_IP_CONNECTIONS: 'none of its business' } }))
-  t.throws(() => createPublisher({ url: 'nowhere', key: PUBLISH_KEY }), TypeError)
+  for (const url of ['nowhere', 'ftp://gateway', 'mailto:gateway']) t.throws(() => createPublisher({ url, key: PUBLISH_KEY }), TypeError, url)
 })

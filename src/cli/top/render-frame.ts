@@ -123,9 +123,9 @@ function fit (line: string, columns: number): string {
  * why the newest one is missing.
  */
 export function renderFrame (
-  origin: string, reading: Reading | null, previous: Reading | null, screen: Screen, failure: string | null = null
+  address: string, reading: Reading | null, previous: Reading | null, screen: Screen, failure: string | null = null
 ): string[] {
   const state = failure === null ? reading?.readiness ?? 'waiting' : 'NO ANSWER'
-  const lines = [`portcullis top   ${origin}   ${state}`, failure ?? '', ...(reading === null ? [] : body(reading, previous)), '', 'q ends; refusals, closes and limits count from the start']
+  const lines = [`portcullis top   ${address}   ${state}`, failure ?? '', ...(reading === null ? [] : body(reading, previous)), '', 'q ends; refusals, closes and limits count from the start']
   return lines.slice(0, screen.rows).map(line => fit(line, screen.columns))
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ReadStream, WriteStream } from 'node:tty'
+import { baseOf } from '../../join-url.js'
 import type { Reading } from './reading.js'
 import { renderFrame, type Screen } from './render-frame.js'
 import { takeReading } from './take-reading.js'
@@ -43,7 +44,7 @@ export async function printFrame ({ url, intervalMs }: TopOptions, stdout: NodeJ
   const second = first.ok ? await takeReading(url, monotonic) : first
   const [reading, failure] = second.ok ? [second.reading, null] : [null, second.reason]
   const previous = first.ok ? first.reading : null
-  stdout.write(`${renderFrame(url.origin, reading, previous, screenOf(stdout as Partial<WriteStream>), failure).join('\n')}\n`)
+  stdout.write(`${renderFrame(baseOf(url), reading, previous, screenOf(stdout as Partial<WriteStream>), failure).join('\n')}\n`)
   return failure === null ? 0 : 1
 }
 
@@ -52,7 +53,7 @@ async function redraw ({ url, intervalMs }: TopOptions, stdout: WriteStream, end
   let previous: Reading | null = null
   let failure: string | null = null
   const draw = (): void => {
-    const lines = renderFrame(url.origin, reading, previous, screenOf(stdout), failure)
+    const lines = renderFrame(baseOf(url), reading, previous, screenOf(stdout), failure)
     stdout.write(HOME + lines.map(line => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW)
   }
   stdout.on('resize', draw)

@@ -1,3 +1,4 @@
+import { baseOf, joinUrl } from '../../join-url.js'
 import { readPage } from '../read-page.js'
 import { parseMetrics } from './parse-metrics.js'
 import type { Reading } from './reading.js'
@@ -21,14 +22,14 @@ function describeReadiness (status: number, text: string): string {
 /** Reads the admin port once, at the monotonic time `nowMs` says. Never rejects. */
 export async function takeReading (base: URL, nowMs: () => number, signal?: AbortSignal): Promise<Taken> {
   const [metrics, readiness] = await Promise.all([
-    readPage(new URL('/metrics', base), { maxBytes: MAX_METRICS_BYTES, signal }),
-    readPage(new URL('/readyz', base), { maxBytes: MAX_READINESS_BYTES, signal })
+    readPage(joinUrl(base, '/metrics'), { maxBytes: MAX_METRICS_BYTES, signal }),
+    readPage(joinUrl(base, '/readyz'), { maxBytes: MAX_READINESS_BYTES, signal })
   ])
   if (!metrics.ok) return metrics
   if (!readiness.ok) return readiness
   const samples = parseMetrics(metrics.text)
   if (metrics.status !== 200 || !samples.some(({ name }) => name === 'portcullis_connections')) {
-    return { ok: false, reason: `${base.origin} is no admin port of a gateway that has started` }
+    return { ok: false, reason: `${baseOf(base)} is no admin port of a gateway that has started` }
   }
   return { ok: true, reading: { atMs: nowMs(), samples, readiness: describeReadiness(readiness.status, readiness.text) } }
 }
