@@ -36,11 +36,12 @@ export function readQuestion (bytes: Buffer): ParsedBody {
   if (!parsed.ok) return parsed
   if (!isObject(parsed.value)) return { ok: false, fault: WANTED }
   const members = Object.entries(parsed.value)
-  const misfits = members.filter(([name, value]) => MEMBERS.get(name)?.fits(value) !== true)
-  const question = Object.fromEntries(members.filter(member => !misfits.includes(member))) as ExplainQuestion
+  // A set: a body may have as many members as it has room for.
+  const misfits = new Set(members.filter(([name, value]) => MEMBERS.get(name)?.fits(value) !== true))
+  const question = Object.fromEntries(members.filter(member => !misfits.has(member))) as ExplainQuestion
   const names = new Set(members.map(([name]) => name))
   const twofold = names.has('token') && names.has('claims') ? [NOT_BOTH] : []
-  return { ok: true, value: new ExplainRequest(question, [...describeMisfits(misfits.map(([name]) => name)), ...twofold]) }
+  return { ok: true, value: new ExplainRequest(question, [...describeMisfits([...misfits].map(([name]) => name)), ...twofold]) }
 }
 
 function describeMisfits (names: readonly string[]): string[] {
