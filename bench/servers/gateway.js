@@ -57,8 +57,17 @@ export async function startGateway (scope, { issuer, redis, env = {}, root, work
   const started = await untilReady(child, lines, startedAt, workers)
   if (root !== undefined) await openFirst(started.port, workers, issuer)
   if (workers === 1) return { ...child, ...started, lines }
-  const pids = listTree(child.pid)
+  const pids = await listWorkers(child.pid, workers)
   return { ...child, ...started, lines, pids, cpuUs: () => pids.reduce((sum, pid) => sum + readCpuUs(pid), 0) }
+}
+
+/** The supervisor and its workers, once these have no children of their own: one that has just opened its port has one for some 50 ms. */
+async function listWorkers (pid, workers) {
+  for (;;) {
+    const pids = listTree(pid)
+    if (pids.length === workers + 1) return pids
+    await new Promise((resolve) => { setTimeout(resolve, 10) })
+  }
 }
 
 /** The options of Node with which the start script of a checkout runs it. @param {string} checkout */

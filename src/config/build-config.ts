@@ -37,7 +37,8 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
   idleMs: values.WS_IDLE_S * S,
   drainMs: values.WS_DRAIN_SECONDS * S,
   resumeKeys: values.WS_RESUME_KEY,
-  warmUp: values.WS_WARM_UP
+  warmUp: values.WS_WARM_UP,
+  listenBacklog: values.LISTEN_BACKLOG
 })
 
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({

@@ -30,6 +30,8 @@ export interface Config {
     readonly resumeKeys: readonly string[]
     /** Compile what serves before the process is ready. */
     readonly warmUp: boolean
+    /** Connections. */
+    readonly listenBacklog: number
   }
   readonly admin: {
     readonly host: string

@@ -35,7 +35,7 @@ export interface Doors {
 export function composeDoors (ground: Ground, judges: Judges, exits: Exits): Doors {
   const { config, options, log, node, registry, processName, redis, redisFailures, audit, operatorAudit, metrics, tracer, onFault } = ground
   const binding = loadBinding()
-  const server = createUwsServer(binding, toServerSettings(config))
+  const server = createUwsServer(binding, toServerSettings(config, (reason) => { writeEvent(log, { event: 'listen.backlog', reason }) }))
   const delivery = createDelivery({
     sendToTopic: server.sendToTopic, maxBufferedBytes: config.server.maxBufferedBytes, onGap: metrics.gap
   })

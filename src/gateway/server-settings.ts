@@ -1,16 +1,18 @@
 import type { Config } from '../config/config.js'
+import { createSetBacklog } from '../transport/uws/backlog.js'
 import type { ServerSettings } from '../transport/uws/server.js'
 
 /** Bodies of plain requests: sixteen of the largest that may be published. */
 const MAX_BODY_BYTES_IN_ALL = 16_777_216
 
-/** The settings as the native server takes them. */
-export function toServerSettings ({ server, upgrade }: Config): ServerSettings {
+/** The settings as the native server takes them. `onBacklogFailure` gets the reason. */
+export function toServerSettings ({ server, upgrade }: Config, onBacklogFailure: (reason: string) => void): ServerSettings {
   return {
     host: server.host,
     port: server.port,
     tls: server.tls,
     exclusivePort: server.workers === 1,
+    setBacklog: createSetBacklog(server.listenBacklog, onBacklogFailure),
     maxFrameBytes: server.maxFrameBytes,
     maxBufferedBytes: server.maxBufferedBytes,
     compression: server.compression,

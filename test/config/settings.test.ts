@@ -7,6 +7,7 @@ import { offenders } from '../support/offenders.js'
 const DEFAULTS: Record<SettingName, unknown> = {
   HOST: '0.0.0.0',
   PORT: 9001,
+  LISTEN_BACKLOG: 2048,
   TLS_CERT_FILE: undefined,
   TLS_KEY_FILE: undefined,
   WORKERS: '1',
@@ -175,7 +176,7 @@ t.test('every rate limit may be as high as a thousand million', async (t) => {
 })
 
 t.test('each number carries its unit in its name', async (t) => {
-  const counts = /^(PORT|ADMIN_PORT|JWT_CACHE_SIZE|LOG_FILE_KEEP|WS_BAN_AFTER|WS_INBOUND_MAX|WS_MAX_FILTER_IDS)$|^WS_HISTORY_EVENTS|(CONNECTIONS|MESSAGES|UPGRADES)$/
+  const counts = /^(PORT|ADMIN_PORT|LISTEN_BACKLOG|JWT_CACHE_SIZE|LOG_FILE_KEEP|WS_BAN_AFTER|WS_INBOUND_MAX|WS_MAX_FILTER_IDS)$|^WS_HISTORY_EVENTS|(CONNECTIONS|MESSAGES|UPGRADES)$/
   for (const name of numbers) t.match(name, /_(S|MS|MB|BYTES|SECONDS)$/.test(name) ? /./ : counts)
 })
 

@@ -61,7 +61,7 @@ interface Pair {
 async function startPair (t: Test, more: Record<string, string> = {}): Promise<Pair> {
   const [issuer, served, next, port] = await Promise.all([startIssuer(t), makeCertificate(t), makeCertificate(t), findFreePort()])
   const gateway = await startGateway(t, {
-    ...trust(issuer), PORT: String(port), PUBLISH_KEY, TLS_CERT_FILE: served.certFile, TLS_KEY_FILE: served.keyFile, ...more
+    ...trust(issuer), PORT: String(port), PUBLISH_KEY, LISTEN_BACKLOG: '2048', TLS_CERT_FILE: served.certFile, TLS_KEY_FILE: served.keyFile, ...more
   }, { ready: more['WORKERS'] === undefined })
   return { gateway, issuer, served, next }
 }

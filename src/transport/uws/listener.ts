@@ -1,6 +1,7 @@
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js'
 import { CannotStart } from '../../cannot-start.js'
 import type { Binding } from './binding.js'
+import { findNextDescriptor, type BacklogCall, type SetBacklog } from './backlog.js'
 
 /** One native app. The certificate it was made with is its own for ever, so a new one takes a new app. */
 export interface UwsApp {
@@ -19,10 +20,10 @@ export interface Listener {
    */
   listen (makeApp: MakeApp): Promise<number>
   /**
-   * Has a newly made app take all further connections, while the sockets of the one before live on there. Throws, and
+   * Has a newly made app take all further connections, while the sockets of the one before live on there. Rejects, and
    * changes nothing, when the app cannot be made.
    */
-  replaceApp (): void
+  replaceApp (): Promise<void>
   /** Sends a text frame to every socket that joined the topic, whichever app it is on. */
   sendToTopic (topic: string, frame: Uint8Array): void
   /**
@@ -45,6 +46,8 @@ export interface ListenerSettings {
   /** 0 takes a free one, on which no app can be replaced: the system refuses to share such a port. */
   readonly port: number
   readonly exclusivePort: boolean
+  /** Called for each socket that listens. Null: the native layer's own backlog is the right one. */
+  readonly setBacklog: SetBacklog | null
 }
 
 /** The types lack the form with a host and options at once. */
@@ -57,6 +60,10 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
   const apps: UwsApp[] = []
   let door: { readonly makeApp: MakeApp, readonly app: UwsApp } | null = null
   let listening: us_listen_socket | null = null
+  /** While it is under way another process holds the socket too, and with it the port. */
+  let setting: BacklogCall | null = null
+  /** One reload after the other. */
+  let replacing = Promise.resolve()
   let state: 'made' | 'open' | 'shut' | 'closed' = 'made'
 
   function add (makeApp: MakeApp): UwsApp {
@@ -64,9 +71,19 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
     apps.push(app)
     return app
   }
-  const open = ({ native }: UwsApp): us_listen_socket | null => openSocket(uws, native, settings)
+  function open ({ native }: UwsApp): us_listen_socket | null {
+    const descriptor = findNextDescriptor()
+    const opened = openSocket(uws, native, settings)
+    if (opened !== null) setting = settings.setBacklog?.(descriptor, portOf(uws, opened)) ?? null
+    return opened
+  }
 
   function shut (): void {
+    setting?.stop()
+    closeSocket()
+  }
+
+  function closeSocket (): void {
     if (listening !== null) uws.us_listen_socket_close(listening)
     listening = null
   }
@@ -76,10 +93,20 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
     if (pausing.isPaused()) return next
     if (exclusivePort) shut()
     const opened = open(next)
-    if (opened !== null) shut()
+    if (opened !== null) closeSocket()
     listening = opened ?? listening ?? open(current)
     if (opened === null) throw new Error('the port could not be taken over')
     return next
+  }
+
+  async function replace (): Promise<void> {
+    // A pause may end meanwhile, which opens one more. Nothing else runs between the last look and what follows.
+    for (let waitedFor: BacklogCall | null = null; waitedFor !== setting; await waitedFor?.ended) waitedFor = setting
+    if (state === 'shut' || state === 'closed') throw new Error('no connections are taken any more')
+    if (port === 0) throw new Error('PORT is 0')
+    // Not open yet: the first app is made of what the files hold then.
+    if (door === null) return
+    door = { ...door, app: handOver(door.app, add(door.makeApp)) }
   }
 
   const pausing = createPausing(() => state === 'open' && port !== 0, shut, () => door === null ? null : (listening = open(door.app)))
@@ -96,14 +123,12 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
       listening = open(app)
       state = 'open'
       if (listening === null) throw new CannotStart(`cannot listen on ${host}:${port}: the address is taken or not ours`)
-      return uws.us_socket_local_port(listening as unknown as Parameters<typeof uws.us_socket_local_port>[0])
+      return portOf(uws, listening)
     },
     replaceApp () {
-      if (state === 'shut' || state === 'closed') throw new Error('no connections are taken any more')
-      if (port === 0) throw new Error('PORT is 0')
-      // Not open yet: the first app is made of what the files hold then.
-      if (door === null) return
-      door = { ...door, app: handOver(door.app, add(door.makeApp)) }
+      const replaced = replacing.then(replace)
+      replacing = replaced.catch(() => {})
+      return replaced
     },
     pause: pausing.pause,
     resume: pausing.resume,
@@ -145,6 +170,10 @@ function openSocket (uws: Binding['uws'], native: TemplatedApp, { host, port, ex
   let opened: us_listen_socket | null = null
   listen(host, port, options, (socket) => { if (socket !== false) opened = socket })
   return opened
+}
+
+function portOf (uws: Binding['uws'], socket: us_listen_socket): number {
+  return uws.us_socket_local_port(socket as unknown as Parameters<typeof uws.us_socket_local_port>[0])
 }
 
 /** Both bindings export the option as a plain constant; the types show it as an enum. */

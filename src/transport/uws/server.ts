@@ -6,18 +6,15 @@ import { copyHead } from './copy-head.js'
 import type { RenderedAnswer } from '../../http/render-answer.js'
 import type { Route } from '../../http/route.js'
 import { createBodyReader, type BodyLimits } from './read-body.js'
-import { createListener, type Listener, type UwsApp } from './listener.js'
+import { createListener, type Listener, type ListenerSettings, type UwsApp } from './listener.js'
 import { addRoute, answer, FAULT, type RouteDeps } from './http-host.js'
 import { findUpgradeCork, type UpgradeCork } from './upgrade-cork.js'
 import type { UserData } from './socket.js'
 import { UwsUpgrade } from './upgrade.js'
 
-export interface ServerSettings {
-  readonly host: string
-  readonly port: number
+/** `exclusivePort`: one process alone on its port, where a second program is an error, not a silent sharer. */
+export interface ServerSettings extends ListenerSettings {
   readonly tls: { readonly certFile: string, readonly keyFile: string } | null
-  /** One process alone on its port: a second program on it is an error, not a silent sharer. */
-  readonly exclusivePort: boolean
   readonly maxFrameBytes: number
   readonly maxBufferedBytes: number
   readonly compression: boolean
@@ -51,10 +48,10 @@ export interface Server extends Omit<Listener, 'listen' | 'replaceApp'> {
    */
   listen (handlers: ServerHandlers): Promise<number>
   /**
-   * Has what the TLS files hold now serve all further connections; open ones stay as they are. Throws, and changes nothing,
+   * Has what the TLS files hold now serve all further connections; open ones stay as they are. Rejects, and changes nothing,
    * when that cannot be.
    */
-  reloadTls (): void
+  reloadTls (): Promise<void>
 }
 
 /** The native cap sits this far above the limit, so that a client just over it can be told 1009 before the drop. */

@@ -38,6 +38,7 @@ async function serve (
     port: 0,
     tls: null,
     exclusivePort: true,
+    setBacklog: null,
     maxFrameBytes: 1024,
     maxBufferedBytes: 1024,
     compression: false,

@@ -28,6 +28,7 @@ async function serve (t: Test, tls: TestCertificate | null, onUpgrade: (upgrade:
     port: 0,
     tls,
     exclusivePort: true,
+    setBacklog: null,
     maxFrameBytes: 1024,
     maxBufferedBytes: 1024,
     compression: false,

@@ -1,0 +1,127 @@
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { connect as connectTls } from 'node:tls'
+import t, { type Test } from 'tap'
+import { createSetBacklog, type BacklogCall, type SetBacklog } from '../../../src/transport/uws/backlog.js'
+import { loadBinding } from '../../../src/transport/uws/binding.js'
+import { createUwsServer, type Server, type ServerHandlers, type ServerSettings } from '../../../src/transport/uws/server.js'
+import { makeCertificate } from '../../support/certificate.js'
+import { findFreePort } from '../../support/free-port.js'
+import { startGateway, trust } from '../../support/gateway.js'
+import { startIssuer } from '../../support/issuer.js'
+import { openRaw, readResponse } from '../../support/raw-socket.js'
+import { until } from '../../support/until.js'
+
+const SOMAXCONN = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
+/** More than the native layer asks for, and fewer than the system allows. */
+const BACKLOG = 1500
+const COMERS = 1400
+
+const HANDLERS: ServerHandlers = {
+  paths: ['/ws'],
+  routes: [],
+  findClient: () => { throw new Error('there is no route') },
+  keepsConnections: () => false,
+  onUpgrade () {},
+  onOther: () => ({ status: 404, headers: [], body: '' }),
+  onLostUpgrade () {},
+  onFault: (error) => { throw error }
+}
+
+interface Served {
+  readonly server: Server
+  readonly port: number
+  readonly calls: readonly BacklogCall[]
+  readonly failures: readonly string[]
+}
+
+type Spoil = (descriptor: number | null) => number | null
+
+/** A server whose backlog is set for each socket that it listens with. */
+async function serve (t: Test, tls: ServerSettings['tls'] = null, spoil: Spoil = descriptor => descriptor): Promise<Served> {
+  const [calls, failures]: [BacklogCall[], string[]] = [[], []]
+  const set = createSetBacklog(BACKLOG, (reason) => { failures.push(reason) })
+  const setBacklog: SetBacklog = (descriptor, port) => {
+    const call = set?.(spoil(descriptor), port) ?? null
+    if (call !== null) calls.push(call)
+    return call
+  }
+  const server = createUwsServer(loadBinding(), {
+    host: '127.0.0.1',
+    port: await findFreePort(),
+    tls,
+    exclusivePort: true,
+    setBacklog,
+    maxFrameBytes: 1024,
+    maxBufferedBytes: 1024,
+    compression: false,
+    proxyProtocol: false,
+    idleTimeoutS: 8,
+    bodies: { maxBytesInAll: 1024 }
+  })
+  const port = await server.listen(HANDLERS)
+  t.teardown(async () => {
+    server.close()
+    await Promise.all(calls.map(async ({ ended }) => { await ended }))
+  })
+  return { server, port, calls, failures }
+}
+
+const hasChildren = (pid: number): boolean => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') !== ''
+
+t.test(`${COMERS} clients find a place while the process is busy: none of them has to try again`, { skip: SOMAXCONN < BACKLOG && 'net.core.somaxconn is lower' }, async (t) => {
+  const gateway = await startGateway(t, { ...trust(await startIssuer(t)), LISTEN_BACKLOG: String(BACKLOG) })
+  await until('the backlog is set', () => !hasChildren(gateway.pid))
+  // It accepts nobody until it goes on: what connects now has its place in the kernel.
+  gateway.signal('SIGSTOP')
+  const sockets = await Promise.all(Array.from({ length: COMERS }, async () => await openRaw(t, gateway.port)))
+  t.equal(sockets.length, COMERS)
+  gateway.signal('SIGCONT')
+  const last = sockets[COMERS - 1] ?? t.fail('nobody has come') as never
+  last.write('GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n')
+  t.equal((await readResponse(last))?.status, 404)
+  t.same(gateway.log.filter(({ event }) => event === 'listen.backlog'), [])
+})
+
+t.test('what the native layer asks for by itself needs no call', async (t) => {
+  t.equal(createSetBacklog(512, () => {}), null)
+})
+
+t.test('the port is free again once a socket that was just opened is closed', async (t) => {
+  const { server, calls, failures } = await serve(t)
+  server.pause()
+  await calls[0]?.ended
+  t.equal(server.resume(), true)
+  await calls[1]?.ended
+  t.same([calls.length, failures], [2, []])
+})
+
+t.test('certificates that are replaced one after the other, with no pause, leave the port open', async (t) => {
+  const certificate = await makeCertificate(t)
+  const { server, port, calls, failures } = await serve(t, certificate)
+  await Promise.all([server.reloadTls(), server.reloadTls(), server.reloadTls()])
+  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  socket.destroy()
+  await calls.at(-1)?.ended
+  t.same([calls.length, failures], [4, []])
+})
+
+t.test('a descriptor that is something else changes nothing, and the reason is told', async (t) => {
+  const file = openSync('/dev/null', 'r')
+  t.teardown(() => { closeSync(file) })
+  const { calls, failures } = await serve(t, null, () => file)
+  await calls[0]?.ended
+  t.same(failures, ['the process that calls listen(2) ended with 1'])
+})
+
+t.test('a backlog that the system cuts is told, with its limit', { skip: SOMAXCONN >= 65_535 && 'the system cuts none' }, async (t) => {
+  const failures: string[] = []
+  createSetBacklog(65_535, (reason) => { failures.push(reason) })?.(null, 1)
+  t.same(failures, [`net.core.somaxconn is ${SOMAXCONN}`, 'no descriptor is free'])
+})
+
+t.test('without a free descriptor there is no call, and the reason is told', async (t) => {
+  const { calls, failures } = await serve(t, null, () => null)
+  t.same([calls, failures], [[], ['no descriptor is free']])
+})
