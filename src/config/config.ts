@@ -93,7 +93,10 @@ export interface TicketSettings {
 
 export interface UpgradeSettings {
   readonly deadlineMs: number
+  /** Under way. */
   readonly maxPending: number
+  /** Accepted, and not begun yet. */
+  readonly maxWaiting: number
   readonly maxFilterIds: number
   readonly carriers: ReadonlySet<TokenCarrier>
   readonly anyOrigin: boolean
