@@ -44,7 +44,6 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({
   deadlineMs: values.WS_UPGRADE_DEADLINE_MS,
   maxPending: values.WS_MAX_PENDING_UPGRADES,
-  maxWaiting: values.LISTEN_BACKLOG,
   maxFilterIds: values.WS_MAX_FILTER_IDS,
   carriers: new Set(values.WS_TOKEN_CARRIERS as TokenCarrier[]),
   anyOrigin: values.WS_ALLOWED_ORIGINS.includes('*'),

@@ -93,10 +93,7 @@ export interface TicketSettings {
 
 export interface UpgradeSettings {
   readonly deadlineMs: number
-  /** Under way. */
   readonly maxPending: number
-  /** Accepted, and not begun yet. */
-  readonly maxWaiting: number
   readonly maxFilterIds: number
   readonly carriers: ReadonlySet<TokenCarrier>
   readonly anyOrigin: boolean

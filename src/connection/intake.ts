@@ -13,10 +13,10 @@ export interface Intake {
 }
 
 export interface IntakeDeps {
-  /** Most upgrades that may wait. */
-  readonly maxWaiting: number
-  /** More than this many, one soon after the other, are no burst. */
-  readonly maxBurst: number
+  /** Most upgrades that may wait and be under way together. */
+  readonly maxPending: number
+  /** Upgrades that were begun and have no outcome yet. */
+  readonly underWay: () => number
   /** `startedMs`: when the upgrade came; monotonic. */
   readonly begin: (pending: PendingUpgrade, startedMs: number) => void
   readonly refuse: (pending: PendingUpgrade, startedMs: number, refusal: Refusal) => void
@@ -39,16 +39,14 @@ const PATIENCE_MS = 25
 const NO_PLACE = refuse('overloaded', { retryAfterMs: 1000, detail: 'pending upgrades' })
 const TOO_MANY = refuse('overloaded', { retryAfterMs: 1000, detail: 'upgrade rate' })
 
-const isLate = (waiting: Waiting | undefined, nowMs: number): boolean => waiting !== undefined && nowMs - waiting.startedMs > PATIENCE_MS
-
 /**
  * Makes the line before the first step of an upgrade. As long as a turn has room nobody waits. What waits is begun in the next
- * turns. A burst is taken whole. But once more than `maxBurst` have joined the line, and more come, this is more than the process can
- * take: it refuses all who have waited too long to be answered in time, before it checks or asks anything for them, and its work goes
- * to those who came last (adaptive LIFO with controlled delay). Where nobody came lately all are begun, however late it is.
+ * turns. A burst is taken whole. But once more have joined the line than may be pending, more comes than this process can take: it
+ * refuses those who have waited too long to be answered in time, before it checks or asks anything for them, and its work goes to
+ * those who came last (adaptive LIFO with controlled delay). Where nobody came lately all are begun, however late it is.
  */
 export function createIntake (deps: IntakeDeps): Intake {
-  const { maxWaiting, maxBurst } = deps
+  const { maxPending, underWay } = deps
   const now = deps.now ?? (() => performance.now())
   const afterTurn = deps.afterTurn ?? setImmediate
   const line = new WaitingLine(deps.abort)
@@ -68,7 +66,7 @@ export function createIntake (deps: IntakeDeps): Intake {
     joined++
     lastLineMs = startedMs
     line.add(pending, startedMs)
-    if (line.size > maxWaiting) crowdedOut.add(line.takeOldest())
+    if (line.size + underWay() > maxPending) crowdedOut.add(line.takeOldest())
   }
 
   function openTurn (startedMs: number): void {
@@ -80,23 +78,21 @@ export function createIntake (deps: IntakeDeps): Intake {
 
   function endTurn (): void {
     inTurn = false
-    if (line.size > 0) lastLineMs = now()
+    const startedMs = now()
+    if (line.size > 0) lastLineMs = startedMs
+    const isBurst = joined <= maxPending
     try {
       crowdedOut.giveAll(refuseCrowded)
-      refuseLate()
-      const untilMs = now() + TURN_MS
-      for (let nowMs = now(); line.size > 0 && nowMs < untilMs; nowMs = now()) begin(isLate(line.oldest, nowMs) ? line.takeNewest() : line.takeOldest())
+      for (let nowMs = startedMs; line.size > 0 && nowMs - startedMs < TURN_MS; nowMs = now()) {
+        const waitedMs = nowMs - (line.oldest?.startedMs ?? nowMs)
+        const isLate = waitedMs > PATIENCE_MS
+        if (isLate && !isBurst && nowMs - (line.newest?.startedMs ?? 0) <= PATIENCE_MS) refuseOldest(TOO_MANY)
+        else begin(isLate ? line.takeNewest() : line.takeOldest())
+      }
     } finally {
       // Also when one of them threw: the others wait for their turn.
       if (line.size > 0 || !crowdedOut.isEmpty) openTurn(now())
     }
-  }
-
-  /** All of them, however long that takes: to be told is all that they wait for. */
-  function refuseLate (): void {
-    const startedMs = now()
-    if (joined <= maxBurst || isLate(line.newest, startedMs)) return
-    while (isLate(line.oldest, startedMs)) refuseOldest(TOO_MANY)
   }
 
   function begin (waiting: Waiting | null): void {

@@ -109,8 +109,8 @@ export function createLifecycle (deps: LifecycleDeps): Lifecycle {
   }
 
   const intake = createIntake({
-    maxWaiting: Math.max(settings.maxWaiting, settings.maxPending),
-    maxBurst: settings.maxPending,
+    maxPending: settings.maxPending,
+    underWay: () => settlement.size,
     begin,
     refuse (pending, startedMs, refusal) { refuseEarly(deps, pending, findAddress(pending.head, settings), startedMs, refusal, NO_WISH) },
     abort (pending, startedMs) { report.aborted(describeEarly(pending, findAddress(pending.head, settings), startedMs)) }

@@ -8,7 +8,7 @@ t.test('the least that starts gives every part its default', async (t) => {
   t.match(config, {
     server: { host: '0.0.0.0', port: 9001, tls: null, workers: 1, compression: false, pingIntervalMs: 25_000, idleMs: 0, drainMs: 30_000 },
     admin: { host: '127.0.0.1', port: 9002, tokens: [], publishKeys: [] },
-    upgrade: { deadlineMs: 5000, maxPending: 1000, maxWaiting: 4096, maxFilterIds: 50, anyOrigin: false, trustedProxies: null, proxyProtocol: false },
+    upgrade: { deadlineMs: 5000, maxPending: 1000, maxFilterIds: 50, anyOrigin: false, trustedProxies: null, proxyProtocol: false },
     tokens: {
       clockToleranceMs: 5000,
       maxLifetimeMs: 86_400_000,

@@ -10,15 +10,15 @@ const PER_TURN = 8
 const TURN_MS = 3
 
 /** An intake by a clock of its own: beginning an upgrade takes an eighth of a turn, and upgrades are told by their query. */
-function setUp ({ maxWaiting = 1000, maxBurst = 1000 } = {}) {
+function setUp ({ maxPending = 1000, underWay = 0 } = {}) {
   let nowMs = 0
   let turn: (() => void) | null = null
   const lines: string[] = []
   const begun: string[] = []
   const pendings = new Map<string, PendingUpgrade>()
   const intake = createIntake({
-    maxWaiting,
-    maxBurst,
+    maxPending,
+    underWay: () => underWay,
     begin: ({ head, onAborted }) => {
       begun.push(head.query)
       if (onAborted !== null) lines.push(`${head.query} is still heard leaving`)
@@ -100,7 +100,7 @@ t.test('nobody who waits is refused in a burst, but those who came last go first
 })
 
 t.test('once more have come than may be pending, who has waited too long is refused, and who comes is begun', async (t) => {
-  const { intake, begun, bring, endTurn, lines } = setUp({ maxBurst: 200 })
+  const { intake, begun, bring, endTurn, lines } = setUp({ maxPending: 200 })
   let brought = 0
   const flood = (turns: number): void => {
     for (let turn = 0; turn < turns; turn++) {
@@ -143,7 +143,7 @@ t.test('a line that was empty in between is a new burst', async (t) => {
 })
 
 t.test('no more wait than may be pending: the oldest makes room, and is refused as the turn ends, never in the callback of another', async (t) => {
-  const { intake, bring, lines, endTurn } = setUp({ maxWaiting: 10 })
+  const { intake, bring, lines, endTurn } = setUp({ maxPending: 20, underWay: 10 })
   bring(1, PER_TURN + 10)
   t.equal(intake.waiting, 10)
   bring(PER_TURN + 11)
@@ -154,7 +154,7 @@ t.test('no more wait than may be pending: the oldest makes room, and is refused 
 })
 
 t.test('who leaves before that is refused no more, and nobody is forgotten where all are refused', async (t) => {
-  const { intake, bring, leave, lines, endTurn } = setUp({ maxWaiting: 10 })
+  const { intake, bring, leave, lines, endTurn } = setUp({ maxPending: 20, underWay: 10 })
   bring(1, PER_TURN + 12)
   leave(PER_TURN + 1)
   t.equal(intake.waiting, 10)
@@ -200,8 +200,8 @@ t.test('what throws takes no other along: the line goes on', async (t) => {
   let nowMs = 0
   const begun: string[] = []
   const intake = createIntake({
-    maxWaiting: 100,
-    maxBurst: 100,
+    maxPending: 100,
+    underWay: () => 0,
     begin: ({ head }) => {
       begun.push(head.query)
       nowMs += 2

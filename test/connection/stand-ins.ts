@@ -19,7 +19,6 @@ export function upgradeSettings (more: Partial<UpgradeSettings> = {}, proxies: r
   return {
     deadlineMs: 5000,
     maxPending: 1000,
-    maxWaiting: 4096,
     maxFilterIds: 50,
     carriers: new Set(['query', 'header', 'protocol']),
     anyOrigin: false,
