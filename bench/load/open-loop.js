@@ -8,6 +8,10 @@ import { HANDSHAKE } from './raw-client.js'
 const LATEST_MS = 10_000
 const HEAD_END = '\r\n\r\n'
 const ACCEPTED = '101'
+const OVERLOADED = '503'
+/** Who is refused so comes again after what `Retry-After` says, a second, and up to this much more. */
+const RETRY_AFTER_MS = 1000
+const RETRY_SPREAD_MS = 1000
 
 /** @param {number} ms */
 const pause = ms => new Promise((resolve) => { setTimeout(resolve, ms) })
@@ -36,21 +40,33 @@ function openOne (port, target, localAddress, onEnd) {
   return end
 }
 
-/** @param {{ port: number, targets: string[], perS: number, forMs: number, firstAddress: number }} request */
-async function runOpenLoop ({ port, targets, perS, forMs, firstAddress }) {
+/** @param {{ port: number, targets: string[], perS: number, forMs: number, firstAddress: number, comesBack?: boolean }} request */
+async function runOpenLoop ({ port, targets, perS, forMs, firstAddress, comesBack = false }) {
   const cpu = process.cpuUsage()
   const offered = Math.round(perS * forMs / 1000)
   const outcomes = {}
   const [acceptedMs, lateMs, open] = [[], [], new Set()]
   const startedAt = performance.now()
-  const start = (n, dueAt) => {
-    lateMs.push(performance.now() - dueAt)
+  const comeAgain = (n, dueAt) => {
+    const timer = setTimeout(() => {
+      open.delete(forget)
+      attempt(n, dueAt)
+    }, RETRY_AFTER_MS + Math.random() * RETRY_SPREAD_MS)
+    const forget = () => { clearTimeout(timer) }
+    open.add(forget)
+  }
+  const attempt = (n, dueAt) => {
     const end = openOne(port, targets[n % targets.length], addressOf(firstAddress + n), (outcome) => {
       open.delete(end)
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
       if (outcome === ACCEPTED) acceptedMs.push(performance.now() - dueAt)
+      else if (comesBack && outcome === OVERLOADED) comeAgain(n, dueAt)
     })
     open.add(end)
+  }
+  const start = (n, dueAt) => {
+    lateMs.push(performance.now() - dueAt)
+    attempt(n, dueAt)
   }
   for (let made = 0; made < offered;) {
     const due = Math.min(offered, Math.floor((performance.now() - startedAt) / 1000 * perS) + 1)

@@ -32,7 +32,7 @@ export interface IntakeDeps {
  * How long a turn of the event loop begins upgrades as they come, and how long again those that wait. Then the next turn reads
  * what other sockets sent and what Redis answered, so that nobody who is in, or nearly, waits for those who come.
  */
-const TURN_MS = 3
+const TURN_MS = 8
 /** Once the oldest has waited longer, the newest are begun first: their clients still wait, and are answered in time. */
 const PATIENCE_MS = 25
 

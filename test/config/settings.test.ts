@@ -7,7 +7,7 @@ import { offenders } from '../support/offenders.js'
 const DEFAULTS: Record<SettingName, unknown> = {
   HOST: '0.0.0.0',
   PORT: 9001,
-  LISTEN_BACKLOG: 2048,
+  LISTEN_BACKLOG: 512,
   TLS_CERT_FILE: undefined,
   TLS_KEY_FILE: undefined,
   WORKERS: '1',

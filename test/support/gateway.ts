@@ -28,8 +28,8 @@ export interface TestGateway {
   readonly exited: Promise<number | null>
 }
 
-/** No test waits for warm code or a backlog, and hundreds of gateways are started. An earlier build does not know these, and says so. */
-const COLD = { WS_WARM_UP: 'false', LISTEN_BACKLOG: '512' }
+/** What a test waits for is no warm code, and hundreds are started. An earlier build does not know the setting, and says so. */
+const COLD = { WS_WARM_UP: 'false' }
 
 /** A machine that runs three test files at once may take long to start one process more. */
 const START_MS = 120_000
