@@ -3,7 +3,7 @@ import { renderTable } from './output/table.js'
 
 /** Every case, in the order in which `npm run bench` runs them. */
 export const CASES = [
-  'upgrade', 'depth', 'workers', 'rate', 'storm', 'verify', 'limits', 'message', 'lone', 'fanout', 'idle', 'rest', 'wide', 'hold', 'ramp', 'kids', 'growth', 'orders', 'start',
+  'upgrade', 'parts', 'depth', 'workers', 'rate', 'storm', 'verify', 'limits', 'message', 'lone', 'fanout', 'idle', 'rest', 'wide', 'hold', 'ramp', 'kids', 'growth', 'orders', 'start',
   'history', 'publish', 'recover', 'cold', 'logout', 'introspection'
 ]
 

@@ -51,7 +51,7 @@ export async function run (scope, { rounds, short, progress, operations: clients
   const valuesOf = (subject, kind) => seen.get(subject)[kind].map(({ wallMs }) => wallMs)
   return subjects.flatMap(subject => Object.entries(KINDS).map(([kind, { name, targetMax }]) => makeRow({
     name: `${subject.name}, ${name}`,
-    ...(subject === ours ? { targetMax } : { control: CENTRIFUGO }),
+    ...(subject === ours ? { targetMax, targetRatios: other === null ? {} : { [CENTRIFUGO]: 1 } } : { control: CENTRIFUGO }),
     unit: 'ms',
     values: valuesOf(subject, kind),
     ratios: subject === other || other === null ? {} : { [CENTRIFUGO]: summarizeRatio(valuesOf(subject, kind), valuesOf(other, kind)) },

@@ -7,9 +7,11 @@ const table = (head, body) => [row(head), rule(head), ...body.map(row)].join('\n
 const figure = ({ median, min, max, unit }) => `${shorten(median)} (${shorten(min)}–${shorten(max)}) ${unit}`.trim()
 const verdicts = one => listTargets(one).map(({ text, met }) => `${text} ${met ? 'met' : '**missed**'}`)
 
-/** What a control is called in a table. @param {string} control @param {{ before?: string }} host */
-function nameOf (control, { before = 'the build before' }) {
-  const names = { floor: 'bare uWebSockets.js', usual: 'the usual stack', before, [SURPLUS]: `what ${before} added to bare` }
+const BARE = 'bare uWebSockets.js'
+
+/** What a control is called in a table. @param {string} control @param {{ before?: string }} host @param {string} [floor] the row's name */
+function nameOf (control, { before = 'the build before' }, floor = BARE) {
+  const names = { floor: floor.startsWith('bare') ? BARE : floor, whole: 'the whole', usual: 'the usual stack', before, [SURPLUS]: `what ${before} added to bare` }
   return names[control] ?? control
 }
 
@@ -30,7 +32,7 @@ export function describeRun ({ host, settings, results }) {
 }
 
 /** Cases whose controls are not those of the summary's columns, or that judge nothing. */
-const LEFT_OUT = new Set(['verify', 'limits', 'growth'])
+const LEFT_OUT = new Set(['verify', 'limits', 'growth', 'parts'])
 /** In this order, and no others: the rest stands in the case's own table. */
 const COMPARED = ['floor', 'before', SURPLUS, 'Centrifugo', 'usual']
 const isCompared = control => COMPARED.findIndex(start => control === start || (start === 'Centrifugo' && control.startsWith(start)))
@@ -52,7 +54,8 @@ export function renderCases ({ host, results }, heading) {
   return Object.entries(results).map(([name, { title, rows }]) => {
     const controls = [...new Set(rows.flatMap(one => Object.keys(one.ratios)))].sort()
     const extras = [...new Set(rows.flatMap(one => Object.keys(one.extra)))]
-    const figures = table(['', 'median (lowest–highest)', ...controls.map(control => `× ${nameOf(control, host)}`), ...extras, 'target'], rows.map(one => [
+    const floor = rows.find(({ control }) => control === 'floor')?.name
+    const figures = table(['', 'median (lowest–highest)', ...controls.map(control => `× ${nameOf(control, host, floor)}`), ...extras, 'target'], rows.map(one => [
       one.name, figure(one), ...controls.map(control => renderRatio(one.ratios[control])),
       ...extras.map(key => one.extra[key] === undefined ? '' : shorten(one.extra[key])),
       [...verdicts(one), one.note ?? ''].filter(Boolean).join('; ')

@@ -61,7 +61,7 @@ export async function startGateway (scope, { issuer, redis, env = {}, root, work
   return { ...child, ...started, lines, pids, cpuUs: () => pids.reduce((sum, pid) => sum + readCpuUs(pid), 0) }
 }
 
-/** The supervisor and its workers, once these have no children of their own: one that has just opened its port has one for some 50 ms. */
+/** The supervisor and its workers, once these have no children of their own, as one has for some 50 ms that sets its backlog. */
 async function listWorkers (pid, workers) {
   for (;;) {
     const pids = listTree(pid)

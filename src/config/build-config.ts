@@ -8,7 +8,7 @@ import type { IssuerRoute } from '../tokens/issuer-route.js'
 import { hasRedis } from './check-redis-settings.js'
 import { OWN_HOST, type ReadParts } from './config-rules.js'
 import { databaseUrlOf } from './database-url.js'
-import type { SettingValues } from './settings.js'
+import { NATIVE_BACKLOG, type SettingValues } from './settings.js'
 
 const S = 1000
 const DAY_S = 86_400
@@ -38,7 +38,7 @@ const toServer = ({ values, workers }: SoundParts): Config['server'] => ({
   drainMs: values.WS_DRAIN_SECONDS * S,
   resumeKeys: values.WS_RESUME_KEY,
   warmUp: values.WS_WARM_UP,
-  listenBacklog: values.LISTEN_BACKLOG
+  listenBacklog: values.LISTEN_BACKLOG === NATIVE_BACKLOG ? null : values.LISTEN_BACKLOG
 })
 
 const toUpgrade = ({ values, trustedProxies }: SoundParts): Config['upgrade'] => ({

@@ -30,8 +30,8 @@ export interface Config {
     readonly resumeKeys: readonly string[]
     /** Compile what serves before the process is ready. */
     readonly warmUp: boolean
-    /** Connections. */
-    readonly listenBacklog: number
+    /** Connections that the kernel may hold; null: what the native layer asks for by itself. */
+    readonly listenBacklog: number | null
   }
   readonly admin: {
     readonly host: string

@@ -46,11 +46,14 @@ const MAX_HISTORY_BYTES = 268_435_456
 const RELATIONS = andList(KINDS.map(({ setting }) => `\`${setting}\``))
 const CLAIMS = andList(KINDS.map(({ claim }) => `\`${claim}\``))
 
+/** What the native layer asks for; it has no option for it. */
+export const NATIVE_BACKLOG = 512
+
 /** Every setting: its environment name, type, bounds, default and meaning. An empty value counts as unset. */
 export const SETTINGS = {
   HOST: defaulted(text('address to listen on; `localhost` is IPv4 only, `::` is both'), '0.0.0.0'),
   PORT: whole('main port; 0 takes a free one', 9001, 0, 65535),
-  LISTEN_BACKLOG: whole('connections that the kernel holds until a process accepts them, for each process; the kernel takes no more than `net.core.somaxconn`', 512, 1, 65_535),
+  LISTEN_BACKLOG: whole('connections that the kernel holds until a process accepts them, for each process; the kernel takes no more than `net.core.somaxconn`', NATIVE_BACKLOG, 1, 65_535),
   TLS_CERT_FILE: text('PEM certificate chain; with TLS_KEY_FILE the main port speaks TLS'),
   TLS_KEY_FILE: text('PEM private key'),
   WORKERS: defaulted(text('processes: a number up to 256, or `auto` for one per core; more than 1 needs Redis', { pattern: '^(auto|[1-9][0-9]{0,2})$' }), '1'),

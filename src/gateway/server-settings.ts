@@ -12,7 +12,7 @@ export function toServerSettings ({ server, upgrade }: Config, onBacklogFailure:
     port: server.port,
     tls: server.tls,
     exclusivePort: server.workers === 1,
-    setBacklog: createSetBacklog(server.listenBacklog, onBacklogFailure),
+    setBacklog: server.listenBacklog === null ? null : createSetBacklog(server.listenBacklog, onBacklogFailure),
     maxFrameBytes: server.maxFrameBytes,
     maxBufferedBytes: server.maxBufferedBytes,
     compression: server.compression,

@@ -120,7 +120,7 @@ export const EVENTS = {
     fields: ['binding', 'reason'],
     optional: []
   },
-  'listen.backlog': { level: 'warn', when: '`LISTEN_BACKLOG` is not in force: fewer connections may wait', fields: ['reason'], optional: [] },
+  'listen.backlog': { level: 'warn', when: '`LISTEN_BACKLOG` is not in force: the kernel holds fewer', fields: ['reason'], optional: [] },
   'descriptors.few': {
     level: 'warn',
     when: 'at a start: the limit on open files (`ulimit -n`) is lower than what `WS_MAX_CONNECTIONS` and the other open files need',

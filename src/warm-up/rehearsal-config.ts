@@ -27,6 +27,8 @@ export function toRehearsalConfig (config: Config, { issuer, origin, redisPort }
       tls: null,
       workers: 1,
       drainMs: 0,
+      // No storm is rehearsed, and its visitors open sockets while it would be set.
+      listenBacklog: null,
       maxConnections: Math.max(ROOM, config.server.maxConnections),
       // One that is made needs none of Redis.
       resumeKeys: [issuer.padEnd(32, '.')]

@@ -2,9 +2,16 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { PROJECT } from '../support/root.js'
 
 interface Row { name: string, control: string | null, median: number }
 interface Run { host: Record<string, string>, settings: object, results: Record<string, { title: string, rows: Row[], commit?: string }> }
+
+interface Ratio { readonly median: number, readonly quartiles: number }
+interface Guard {
+  listRatios (results: Record<string, { rows: object[] }>): Array<Ratio & { key: string }>
+  judge (ratios: ReadonlyArray<Ratio & { key: string }>, budget: Record<string, number>): Array<{ kept: boolean, text: string }>
+}
 
 const run = (...args: string[]) => spawnSync(process.execPath, args, { encoding: 'utf8' })
 const readRun = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Run
@@ -69,4 +76,24 @@ t.test('cases that ran by themselves are put into a run of the same platform, wi
   t.match(merged, { host: { commit: whole.host['commit'], before: 'a120f99' }, results: { message: { commit: 'def5678', rows: [{ median: 1 }] } } })
   t.match(run('bench/merge.js', file, foreign), { status: 1, stderr: /not the same node: v20[^,]*, v24\.0\.0/ })
   t.same(readRun(file), merged)
+})
+
+t.test('the guard compares with the build before, and fails what is too dear, what has no budget and what was not run', async (t) => {
+  const { judge, listRatios } = await import(new URL('bench/guard.js', PROJECT).href) as Guard
+  const row = (name: string, ratios: Record<string, Ratio>) => ({ name, ratios })
+  const ratio = (median: number): Ratio => ({ median, quartiles: 0.1 })
+  const ratios = listRatios({
+    upgrade: {
+      rows: [
+        row('bare uWebSockets.js', { before: ratio(0.3) }),
+        row('portcullis, known token', { floor: ratio(4), before: ratio(1.05) }),
+        row('portcullis, fresh token', { floor: ratio(4), before: ratio(1.2) })
+      ]
+    },
+    verify: { rows: [row('portcullis, known token', { floor: ratio(0.01) })] }
+  })
+  t.same(ratios.map(({ key, median }) => [key, median]),
+    [['upgrade: portcullis, known token', 1.05], ['upgrade: portcullis, fresh token', 1.2], ['verify: portcullis, known token', 0.01]])
+  const verdicts = judge(ratios, { 'upgrade: portcullis, known token': 1, 'upgrade: portcullis, fresh token': 1, 'message: portcullis': 1 })
+  t.same(verdicts.map(({ kept, text }) => [kept, text.slice(0, 9).trim()]), [[true, 'ok'], [false, 'TOO DEAR'], [false, 'NO BUDGET'], [false, 'NOT RUN']])
 })

@@ -2,17 +2,19 @@ import { createServer } from 'node:net'
 
 /** Where the gateway put its listening socket: after the three standard streams. */
 const SOCKET = 3
+const NOT_OURS = 3
 
 /**
  * Entry of a process that lives for some 50 ms: it calls listen(2) on the socket of the gateway that started it. Its arguments are the
- * port that this socket must have, and the backlog. Exit code 0: it is set.
+ * port that this socket must have, and the backlog. Exit code 0: it is set; 3: the socket
+ * is another one, or a file.
  */
 const [port, backlog] = process.argv.slice(2).map(Number)
 const server = createServer()
-// What went wrong is seen by the address that is missing.
+// An error leaves the server without an address, which is looked at below.
 server.on('error', () => {})
 server.listen({ fd: SOCKET }, backlog)
 const address = server.address()
 const isOurs = typeof address === 'object' && address?.port === port
 // Now, before the event loop turns for the first time: a connection that this process accepted would be lost.
-process.exit(isOurs ? 0 : 1)
+process.exit(isOurs ? 0 : NOT_OURS)

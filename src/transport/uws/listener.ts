@@ -62,7 +62,7 @@ export function createListener (uws: Binding['uws'], settings: ListenerSettings)
   let listening: us_listen_socket | null = null
   /** While it is under way another process holds the socket too, and with it the port. */
   let setting: BacklogCall | null = null
-  /** One reload after the other. */
+  /** Settles when no reload is under way: one follows the other. */
   let replacing = Promise.resolve()
   let state: 'made' | 'open' | 'shut' | 'closed' = 'made'
 

@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
+import { loadConfig } from '../../../src/config/load-config.js'
 import { createSetBacklog, type BacklogCall, type SetBacklog } from '../../../src/transport/uws/backlog.js'
 import { loadBinding } from '../../../src/transport/uws/binding.js'
 import { createUwsServer, type Server, type ServerHandlers, type ServerSettings } from '../../../src/transport/uws/server.js'
+import { toRehearsalConfig } from '../../../src/warm-up/rehearsal-config.js'
 import { makeCertificate } from '../../support/certificate.js'
 import { findFreePort } from '../../support/free-port.js'
 import { startGateway, trust } from '../../support/gateway.js'
@@ -16,6 +18,7 @@ const SOMAXCONN = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
 /** More than the native layer asks for, and fewer than the system allows. */
 const BACKLOG = 1500
 const COMERS = 1400
+const ISSUER = { JWT_ISSUER: 'https://issuer.example', JWT_AUDIENCE: 'gateway' }
 
 const HANDLERS: ServerHandlers = {
   paths: ['/ws'],
@@ -42,7 +45,7 @@ async function serve (t: Test, tls: ServerSettings['tls'] = null, spoil: Spoil =
   const [calls, failures]: [BacklogCall[], string[]] = [[], []]
   const set = createSetBacklog(BACKLOG, (reason) => { failures.push(reason) })
   const setBacklog: SetBacklog = (descriptor, port) => {
-    const call = set?.(spoil(descriptor), port) ?? null
+    const call = set(spoil(descriptor), port)
     if (call !== null) calls.push(call)
     return call
   }
@@ -83,8 +86,11 @@ t.test(`${COMERS} clients find a place while the process is busy: none of them h
   t.same(gateway.log.filter(({ event }) => event === 'listen.backlog'), [])
 })
 
-t.test('what the native layer asks for by itself needs no call', async (t) => {
-  t.equal(createSetBacklog(512, () => {}), null)
+t.test('what the native layer asks for by itself needs no call, nor does a rehearsal of the start', async (t) => {
+  const read = (env: Record<string, string>) => loadConfig({ ...ISSUER, ...env }).server.listenBacklog
+  t.same([read({}), read({ LISTEN_BACKLOG: '512' }), read({ LISTEN_BACKLOG: '513' })], [null, null, 513])
+  const rehearsed = toRehearsalConfig(loadConfig({ ...ISSUER, LISTEN_BACKLOG: '513' }), { issuer: 'i', origin: 'https://o.example', redisPort: 1 })
+  t.equal(rehearsed.server.listenBacklog, null)
 })
 
 t.test('the port is free again once a socket that was just opened is closed', async (t) => {
@@ -110,14 +116,23 @@ t.test('certificates that are replaced one after the other, with no pause, leave
 t.test('a descriptor that is something else changes nothing, and the reason is told', async (t) => {
   const file = openSync('/dev/null', 'r')
   t.teardown(() => { closeSync(file) })
-  const { calls, failures } = await serve(t, null, () => file)
+  const { calls, failures, port } = await serve(t, null, () => file)
   await calls[0]?.ended
-  t.same(failures, ['the process that calls listen(2) ended with 1'])
+  t.same(failures, [`listen(2) was not called: this is not the listening socket of port ${port}: another thread took descriptor ${file} first`])
+})
+
+t.test('where no process can be made there is nothing to end, least of all by the number 0, and the reason is told', async (t) => {
+  const [path, failures]: [string, string[]] = [process.execPath, []]
+  t.teardown(() => { process.execPath = path })
+  process.execPath = '/nothing/here'
+  t.equal(createSetBacklog(BACKLOG, (reason) => { failures.push(reason) })(0, 1), null)
+  await until('it is told', () => failures.length > 0)
+  t.same(failures, ['spawn /nothing/here ENOENT'])
 })
 
 t.test('a backlog that the system cuts is told, with its limit', { skip: SOMAXCONN >= 65_535 && 'the system cuts none' }, async (t) => {
   const failures: string[] = []
-  createSetBacklog(65_535, (reason) => { failures.push(reason) })?.(null, 1)
+  createSetBacklog(65_535, (reason) => { failures.push(reason) })(null, 1)
   t.same(failures, [`net.core.somaxconn is ${SOMAXCONN}`, 'no descriptor is free'])
 })
 
