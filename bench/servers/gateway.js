@@ -8,6 +8,7 @@ import { listTree, readCpuUs } from '../measure/cpu.js'
 import { startProgram } from './child.js'
 import { AUDIENCE } from './issuer.js'
 import { createLogLines } from './log-lines.js'
+import { untilReady } from './until-ready.js'
 
 const START_TIMEOUT_MS = 15_000
 /** The kernel picks a process for each: by then it has picked each. */
@@ -27,23 +28,27 @@ export const UNLIMITED = '1000000000'
  * @param {string} [options.root] the checkout whose build is run; default this one
  * @param {number} [options.workers] processes that take connections, on one port
  * @param {string[]} [options.execArgv] more options of Node
+ * @param {boolean} [options.isQuiet] it writes no lines of connections, nor of its start: it is asked whether it is ready
  */
-export async function startGateway (scope, { issuer, redis, env = {}, root, workers = 1, execArgv = [] }) {
+export async function startGateway (scope, { issuer, redis, env = {}, root, workers = 1, execArgv = [], isQuiet = false }) {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-bench-'))
   const log = join(folder, 'portcullis.log')
   const checkout = root ?? fileURLToPath(new URL('../../', import.meta.url))
   const startedAt = performance.now()
+  // Workers share a port, so that it must be known before, as that of a process that does not tell.
+  const port = workers === 1 && !isQuiet ? 0 : await findFreePort()
+  const adminPort = isQuiet ? await findFreePort() : 0
   const child = startProgram(process.execPath, [...optionsOfStart(checkout), ...execArgv, join(checkout, 'dist/main.js')], {
     HOST: '127.0.0.1',
-    // Workers share a port, so that it must be known before.
-    PORT: workers === 1 ? '0' : String(await findFreePort()),
+    PORT: String(port),
     WORKERS: String(workers),
-    ADMIN_PORT: '0',
+    ADMIN_PORT: String(adminPort),
     JWT_ISSUER: issuer.url,
     JWT_AUDIENCE: AUDIENCE,
     JWT_JWKS_URI: issuer.jwksUrl,
     LOG_FILE: log,
     LOG_FILE_MAX_MB: '100000',
+    ...(isQuiet ? { LOG_LEVEL: 'warn' } : {}),
     ...(redis === null ? {} : { REDIS_URL: redis.url }),
     // Its time is none of the case's; `cold` turns it on.
     ...(root === undefined ? { WS_WARM_UP: 'false' } : {}),
@@ -54,7 +59,11 @@ export async function startGateway (scope, { issuer, redis, env = {}, root, work
     await child.stop()
     rmSync(folder, { recursive: true, force: true })
   })
-  const started = await untilReady(child, lines, startedAt, workers)
+  if (isQuiet) {
+    await untilReady(adminPort)
+    return { ...child, port, lines }
+  }
+  const started = await untilStarted(child, lines, startedAt, workers)
   if (root !== undefined) await openFirst(started.port, workers, issuer)
   if (workers === 1) return { ...child, ...started, lines }
   const pids = await listWorkers(child.pid, workers)
@@ -91,7 +100,7 @@ async function openFirst (port, workers, issuer) {
   }
 }
 
-async function untilReady (child, lines, startedAt, workers) {
+async function untilStarted (child, lines, startedAt, workers) {
   let text = ''
   let port
   while (performance.now() - startedAt < START_TIMEOUT_MS) {
