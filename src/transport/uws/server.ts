@@ -6,14 +6,15 @@ import { copyHead } from './copy-head.js'
 import type { RenderedAnswer } from '../../http/render-answer.js'
 import type { Route } from '../../http/route.js'
 import { createBodyReader, type BodyLimits } from './read-body.js'
-import { createListener, type Listener, type ListenerSettings, type UwsApp } from './listener.js'
+import { createListener, type Listener, type UwsApp } from './listener.js'
+import type { ListenSettings } from './listen-socket.js'
 import { addRoute, answer, FAULT, type RouteDeps } from './http-host.js'
 import { findUpgradeCork, type UpgradeCork } from './upgrade-cork.js'
 import type { UserData } from './socket.js'
 import { UwsUpgrade } from './upgrade.js'
 
 /** `exclusivePort`: one process alone on its port, where a second program is an error, not a silent sharer. */
-export interface ServerSettings extends ListenerSettings {
+export interface ServerSettings extends ListenSettings {
   readonly tls: { readonly certFile: string, readonly keyFile: string } | null
   readonly maxFrameBytes: number
   readonly maxBufferedBytes: number
