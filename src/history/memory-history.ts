@@ -100,7 +100,10 @@ class MemoryStore implements MemoryHistory {
     const payload = formatPayload({ epoch: head.epoch, offset }, nowMs, publication)
     const kept = this.mostOf(topic) > 0 && payload.length <= this.settings.maxBytes
     const removals = this.makeRoom(topic, head, { bytes: payload.length, kept, atMs: nowMs })
-    if (kept || id !== null) this.keep(topic, head, removals, { payload: kept ? payload : null, id, atMs: nowMs })
+    if (kept || id !== null) this.keep(topic, head, { payload: kept ? payload : null, id, atMs: nowMs })
+    // Also for one that leaves nothing: the head says already what went for it.
+    const hash = head.hash > 0 ? this.readHash(topic, head, nowMs) : undefined
+    if (hash !== undefined) trimItems(hash, removals)
     this.prolong(topic, head, nowMs)
     if (!kept) head.first = offset + 1
     if (!kept && id === null && head.oldest === offset) head.oldest = offset + 1
@@ -131,9 +134,9 @@ class MemoryStore implements MemoryHistory {
     return []
   }
 
-  /** Puts an event, or its id alone, behind those that are kept, and removes what has to go. */
+  /** Puts an event, or its id alone, behind those that are kept. */
   private keep (
-    topic: string, head: StoredHead, removals: readonly Removal[],
+    topic: string, head: StoredHead,
     item: { readonly payload: Buffer | null, readonly id: string | null, readonly atMs: number }
   ): void {
     const offset = head.top + 1
@@ -148,7 +151,6 @@ class MemoryStore implements MemoryHistory {
     hash.items.set(offset, item)
     if (id !== null) hash.ids.set(id, { offset, atMs })
     if (head.oldest > head.top) head.oldestAtMs = atMs
-    trimItems(hash, removals)
   }
 
   /** Any publication prolongs what is kept: after a clock was set back, ids may be newer than the last event kept. */

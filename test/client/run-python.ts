@@ -21,5 +21,6 @@ export function runPython (t: Lifetime, python: string, code: string): PythonPro
     child.kill()
     await exited
   })
-  return { lines: () => output.trim().split('\n').filter(Boolean), errors: () => errors, exited }
+  // What has no end yet is no line: Python writes one in pieces.
+  return { lines: () => output.split('\n').slice(0, -1).map(line => line.trim()).filter(Boolean), errors: () => errors, exited }
 }

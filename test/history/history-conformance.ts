@@ -223,6 +223,16 @@ function testTrimming (t: Test, make: MakeSubject): void {
     await fill(history, 'user:u1', 1)
     t.match(await readOne(history, 'user:u1', 13), { top: 15, isKept: true })
   })
+
+  t.test('what goes for an event that itself leaves nothing goes with its id, also after the clock was set back', async (t) => {
+    const { history, pass } = await make(t, SETTINGS)
+    await publishOne(history, publication('agent:a1', 1, 'i1'))
+    await pass(-SETTINGS.keepMs)
+    await fill(history, 'agent:a1', 1)
+    await publishOne(history, publication('agent:a1', 'x'.repeat(SETTINGS.maxBytes)))
+    await pass(1)
+    t.match(await publishOne(history, publication('agent:a1', 1, 'i1')), { offset: 4, isDuplicate: false })
+  })
 }
 
 async function keptAfter (history: History, topic: string, offsets: readonly number[]): Promise<boolean[]> {
