@@ -72,11 +72,13 @@ export async function startGateway (scope, { issuer, redis, env = {}, root, work
 
 /** The supervisor and its workers, once these have no children of their own, as one has for some 50 ms that sets its backlog. */
 async function listWorkers (pid, workers) {
-  for (;;) {
+  const endAt = performance.now() + START_TIMEOUT_MS
+  while (performance.now() < endAt) {
     const pids = listTree(pid)
     if (pids.length === workers + 1) return pids
     await new Promise((resolve) => { setTimeout(resolve, 10) })
   }
+  throw new Error(`there were not ${workers} workers, and no other process, in ${START_TIMEOUT_MS} ms`)
 }
 
 /** The options of Node with which the start script of a checkout runs it. @param {string} checkout */

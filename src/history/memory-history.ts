@@ -102,9 +102,7 @@ class MemoryStore implements MemoryHistory {
     const removals = this.makeRoom(topic, head, { bytes: payload.length, kept, atMs: nowMs })
     if (kept || id !== null) this.keep(topic, head, { payload: kept ? payload : null, id, atMs: nowMs })
     // Also for one that leaves nothing: the head says already what went for it.
-    const hash = head.hash > 0 ? this.readHash(topic, head, nowMs) : undefined
-    if (hash !== undefined) trimItems(hash, removals)
-    this.prolong(topic, head, nowMs)
+    this.trimAndProlong(topic, head, removals, nowMs)
     if (!kept) head.first = offset + 1
     if (!kept && id === null && head.oldest === offset) head.oldest = offset + 1
     if (kept) head.bytes += payload.length
@@ -154,9 +152,11 @@ class MemoryStore implements MemoryHistory {
   }
 
   /** Any publication prolongs what is kept: after a clock was set back, ids may be newer than the last event kept. */
-  private prolong (topic: string, head: StoredHead, nowMs: number): void {
+  private trimAndProlong (topic: string, head: StoredHead, removals: readonly Removal[], nowMs: number): void {
     const hash = head.hash > 0 ? this.readHash(topic, head, nowMs) : undefined
-    if (hash !== undefined) hash.expiresAtMs = nowMs + this.settings.keepMs
+    if (hash === undefined) return
+    trimItems(hash, removals)
+    hash.expiresAtMs = nowMs + this.settings.keepMs
   }
 
   readonly readHead = ({ topic, since, touch }: HeadQuestion): HeadAnswer => {

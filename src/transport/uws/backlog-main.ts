@@ -1,13 +1,12 @@
 import { createServer } from 'node:net'
+import { NOT_OURS } from './backlog.js'
 
 /** Where the gateway put its listening socket: after the three standard streams. */
 const SOCKET = 3
-const NOT_OURS = 3
 
 /**
  * Entry of a process that lives for some 50 ms: it calls listen(2) on the socket of the gateway that started it. Its arguments are the
- * port that this socket must have, and the backlog. Exit code 0: it is set; 3: the socket
- * is another one, or a file.
+ * port that this socket must have, and the backlog. Exit code 0: it is set; `NOT_OURS`: the socket is another one, or a file.
  */
 const [port, backlog] = process.argv.slice(2).map(Number)
 const server = createServer()

@@ -16,7 +16,7 @@ export type SetBacklog = (descriptor: number | null, port: number) => BacklogCal
 const ENTRY = fileURLToPath(new URL('backlog-main.js', import.meta.url))
 const MOST_MS = 10_000
 /** The exit code of a child that got another socket or file. */
-const NOT_OURS = 3
+export const NOT_OURS = 3
 
 /**
  * The descriptor that the next file or socket of this process gets: the lowest that is free (POSIX, open). Null where none is. A thread

@@ -9,6 +9,7 @@ import { createSecret } from '../../../src/http/secrets.js'
 import { createUwsServer } from '../../../src/transport/uws/server.js'
 import { openRaw, readResponse, type RawSocket } from '../../support/raw-socket.js'
 import { until } from '../../support/until.js'
+import { SMALL_SERVER } from './small-server.js'
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
 const text = (body: string): Answer => ({ status: 200, text: { contentType: 'text/plain', body } })
@@ -33,19 +34,7 @@ async function serve (
   t: Test, { maxBytesInAll = 150, secret = null, keepsConnections = () => true, handle }: Options
 ): Promise<{ port: number, faults: unknown[] }> {
   const faults: unknown[] = []
-  const server = createUwsServer(loadBinding(), {
-    host: '127.0.0.1',
-    port: 0,
-    tls: null,
-    exclusivePort: true,
-    setBacklog: null,
-    maxFrameBytes: 1024,
-    maxBufferedBytes: 1024,
-    compression: false,
-    proxyProtocol: false,
-    idleTimeoutS: 8,
-    bodies: { maxBytesInAll }
-  })
+  const server = createUwsServer(loadBinding(), { ...SMALL_SERVER, bodies: { maxBytesInAll } })
   const port = await server.listen({
     paths: [],
     routes: [{ ...ROUTE, secret, serve: handle }, ...METHODS.map(named), REST],

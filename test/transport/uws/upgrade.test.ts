@@ -12,6 +12,7 @@ import { UwsUpgrade } from '../../../src/transport/uws/upgrade.js'
 import { createUwsServer } from '../../../src/transport/uws/server.js'
 import { makeCertificate, type TestCertificate } from '../../support/certificate.js'
 import { openRaw, upgradeHead } from '../../support/raw-socket.js'
+import { SMALL_SERVER } from './small-server.js'
 
 const IDLE: SocketHandlers = { onMessage () {}, onPing () {}, onDrain () {}, onClose () {} }
 const WELCOME = new TextEncoder().encode('{"type":"welcome"}')
@@ -23,19 +24,7 @@ interface Served { readonly port: number, readonly lost: () => number }
 /** The native server, which hands every upgrade to `onUpgrade`. */
 async function serve (t: Test, tls: TestCertificate | null, onUpgrade: (upgrade: PendingUpgrade) => void): Promise<Served> {
   let lost = 0
-  const server = createUwsServer(loadBinding(), {
-    host: '127.0.0.1',
-    port: 0,
-    tls,
-    exclusivePort: true,
-    setBacklog: null,
-    maxFrameBytes: 1024,
-    maxBufferedBytes: 1024,
-    compression: false,
-    proxyProtocol: false,
-    idleTimeoutS: 8,
-    bodies: { maxBytesInAll: 1024 }
-  })
+  const server = createUwsServer(loadBinding(), { ...SMALL_SERVER, tls })
   const port = await server.listen({
     paths: ['/ws'],
     routes: [],
